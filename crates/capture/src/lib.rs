@@ -1,0 +1,1 @@
+//! Annotated captures of the Outcrop stack: pcapng with state and reasons.

@@ -1,0 +1,1 @@
+//! Layer 4 of the Outcrop stack: TCP as a sans-IO engine.

@@ -1,0 +1,1 @@
+//! Layer 7 of the Outcrop stack: HTTP/1.1 as a sans-IO engine.

@@ -1,0 +1,1 @@
+//! Simulated links in virtual time, as a sans-IO engine.

@@ -1,0 +1,1 @@
+//! The Outcrop stack: the one crate that knows two neighbouring layers.

@@ -1,0 +1,1 @@
+//! The laboratory of the Outcrop stack: virtual-time worlds, replay, scripts.

@@ -1,0 +1,3 @@
+//! outcrop.
+
+fn main() {}
