@@ -134,12 +134,7 @@ pub trait Device: Send {
     ///
     /// # Errors
     /// The device is gone or broken. Units read before that were delivered by an earlier call.
-    fn receive(
-        &mut self,
-        pool: &mut Pool,
-        out: &mut Vec<Received>,
-        max: usize,
-    ) -> io::Result<Dry>;
+    fn receive(&mut self, pool: &mut Pool, out: &mut Vec<Received>, max: usize) -> io::Result<Dry>;
 
     /// Whether the next [`transmit`](Self::transmit) has a place to go.
     fn room(&self) -> bool;
@@ -160,12 +155,7 @@ impl<D: Device + ?Sized> Device for Box<D> {
         (**self).caps()
     }
 
-    fn receive(
-        &mut self,
-        pool: &mut Pool,
-        out: &mut Vec<Received>,
-        max: usize,
-    ) -> io::Result<Dry> {
+    fn receive(&mut self, pool: &mut Pool, out: &mut Vec<Received>, max: usize) -> io::Result<Dry> {
         (**self).receive(pool, out, max)
     }
 

@@ -261,12 +261,7 @@ impl Netlink {
         })
     }
 
-    fn set_link(
-        &mut self,
-        index: u32,
-        up: bool,
-        attributes: Vec<LinkAttribute>,
-    ) -> io::Result<()> {
+    fn set_link(&mut self, index: u32, up: bool, attributes: Vec<LinkAttribute>) -> io::Result<()> {
         let mut message = LinkMessage::default();
         message.header.index = index;
         if up {
@@ -347,11 +342,15 @@ impl Netlink {
         let (len, _) = recv(&self.socket, &mut answer[..], RecvFlags::empty())?;
         let answer = NetlinkMessage::deserialize(answer.get(..len).unwrap_or_default())
             .map_err(io::Error::other)?;
-        match answer.payload {
-            NetlinkPayload::Error(error) if error.code.is_some() => Err(error.to_io()),
-            NetlinkPayload::InnerMessage(message) => Ok(Some(message)),
-            _ => Ok(None),
+        if let NetlinkPayload::Error(error) = &answer.payload
+            && error.code.is_some()
+        {
+            return Err(error.to_io());
         }
+        if let NetlinkPayload::InnerMessage(message) = answer.payload {
+            return Ok(Some(message));
+        }
+        Ok(None)
     }
 }
 

@@ -187,7 +187,10 @@ fn join(handles: &Handles, parent: Pid) -> Result<(), Errno> {
     if let Some(user) = &handles.user {
         rustix::thread::move_into_link_name_space(user.as_fd(), Some(LinkNameSpaceType::User))?;
     }
-    rustix::thread::move_into_link_name_space(handles.net.as_fd(), Some(LinkNameSpaceType::Network))?;
+    rustix::thread::move_into_link_name_space(
+        handles.net.as_fd(),
+        Some(LinkNameSpaceType::Network),
+    )?;
     die_with(parent)
 }
 
@@ -242,14 +245,15 @@ fn write_proc(path: &core::ffi::CStr, bytes: &[u8]) -> Result<(), Errno> {
 /// Call this first in `main`: if this process was started to hold a namespace, it does its work here
 /// and exits; otherwise this returns at once.
 ///
-/// Where a test harness owns `main`, a test named [`HOLDER`] calls it instead:
-///
 /// ```
-/// #[test]
-/// fn namespace_holder() {
+/// fn main() {
 ///     outcrop_device::namespace::holder_main();
+///     // the program
 /// }
 /// ```
+///
+/// Where a test harness owns `main`, a test named [`HOLDER`] calls it instead: a file of tests that
+/// uses namespaces has `#[test] fn namespace_holder() { holder_main(); }`.
 pub fn holder_main() {
     let Ok(spec) = env::var(SPEC) else { return };
     let reply = match make(&spec) {

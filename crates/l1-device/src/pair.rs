@@ -91,12 +91,11 @@ impl Device for PairEnd {
         let at = self.clock.now();
         let mut queue = self.incoming.lock();
         let count = queue.units.len().min(max);
-        out.extend(
-            queue
-                .units
-                .drain(..count)
-                .map(|(bytes, offload)| Received { at, bytes, offload }),
-        );
+        out.extend(queue.units.drain(..count).map(|(bytes, offload)| Received {
+            at,
+            bytes,
+            offload,
+        }));
         let dry = if queue.units.is_empty() {
             Dry::Yes
         } else {

@@ -169,7 +169,7 @@ mod tests {
     proptest! {
         /// Whatever is held or dropped, a packet keeps its bytes.
         #[test]
-        fn packets_keep_their_bytes(steps in prop::collection::vec((1usize..65_536, 0usize..12), 1..80)) {
+        fn packets_keep_their_bytes(steps in prop::collection::vec((1usize..65_536, 0usize..8), 1..30)) {
             let mut pool = Pool::new();
             let mut held: VecDeque<(u8, Bytes)> = VecDeque::new();
             for (n, (len, keep)) in steps.into_iter().enumerate() {

@@ -170,12 +170,7 @@ impl Device for Tun {
         Caps::plain(self.mtu)
     }
 
-    fn receive(
-        &mut self,
-        pool: &mut Pool,
-        out: &mut Vec<Received>,
-        max: usize,
-    ) -> io::Result<Dry> {
+    fn receive(&mut self, pool: &mut Pool, out: &mut Vec<Received>, max: usize) -> io::Result<Dry> {
         let (mut units, mut bytes) = (0, 0);
         while units < max && bytes < BATCH_BYTES {
             let mut buffer = pool.take(self.room);
