@@ -245,13 +245,6 @@ fn write_proc(path: &core::ffi::CStr, bytes: &[u8]) -> Result<(), Errno> {
 /// Call this first in `main`: if this process was started to hold a namespace, it does its work here
 /// and exits; otherwise this returns at once.
 ///
-/// ```
-/// fn main() {
-///     outcrop_device::namespace::holder_main();
-///     // the program
-/// }
-/// ```
-///
 /// Where a test harness owns `main`, a test named [`HOLDER`] calls it instead: a file of tests that
 /// uses namespaces has `#[test] fn namespace_holder() { holder_main(); }`.
 pub fn holder_main() {
