@@ -6,6 +6,8 @@
 
 mod cli;
 mod failure;
+mod statistics;
+mod timing;
 mod values;
 
 use std::process::ExitCode;
