@@ -6,6 +6,8 @@
 
 mod cli;
 mod failure;
+mod link;
+mod signals;
 mod statistics;
 mod timing;
 mod values;
