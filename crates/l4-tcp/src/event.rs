@@ -45,6 +45,8 @@ outcrop_base::vocabulary! {
 pub(crate) struct Edges(u8);
 
 impl Edges {
+    /// None.
+    pub(crate) const NONE: Self = Self(0);
     /// An active open has completed.
     pub(crate) const CONNECTED: Self = Self(1);
     /// Bytes or the end arrived.

@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 
-use outcrop_base::Flow;
+use outcrop_base::{Flow, Value};
 
 use crate::handshake::negotiate::Negotiated;
 use crate::state::State;
@@ -48,4 +48,26 @@ pub struct Info {
     pub receive_queued: u64,
     /// Bytes sent again.
     pub retransmitted: u64,
+}
+
+impl Info {
+    /// Tells the figures as keys and values; units are in the keys.
+    pub fn describe(&self, visit: &mut dyn FnMut(&'static str, Value<'_>)) {
+        visit("state", Value::Word(self.state.name()));
+        visit("cwnd", Value::Number(self.cwnd));
+        if self.ssthresh != u64::MAX {
+            visit("ssthresh", Value::Number(self.ssthresh));
+        }
+        if let Some(srtt) = self.srtt {
+            visit("srtt_ms", Value::Span(srtt));
+        }
+        visit("rto_ms", Value::Span(self.rto));
+        visit("inflight", Value::Number(self.in_flight));
+        visit("rwnd", Value::Number(self.snd_wnd));
+        visit("snd_una", Value::Number(self.snd_una));
+        visit("snd_nxt", Value::Number(self.snd_nxt));
+        visit("rcv_nxt", Value::Number(self.rcv_nxt));
+        visit("rcv_wnd", Value::Number(self.rcv_wnd));
+        visit("mss", Value::Number(u64::from(self.mss)));
+    }
 }

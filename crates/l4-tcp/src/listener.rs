@@ -22,6 +22,8 @@ pub(crate) struct Listener {
     pub(crate) settings: Listen,
     /// Handshakes under way.
     embryos: usize,
+    /// Whether the program is about to be told.
+    pub(crate) told: bool,
     /// Completed, waiting for `accept`.
     completed: VecDeque<ConnId>,
 }
@@ -95,6 +97,7 @@ impl Listeners {
             local,
             settings,
             embryos: 0,
+            told: false,
             completed: VecDeque::new(),
         };
         let empty = self.slots.iter().position(|(_, place)| place.is_none());

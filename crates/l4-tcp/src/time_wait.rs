@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use outcrop_base::{DropReason, Flow, Instant, Seed, Verdict, Why};
@@ -231,6 +232,14 @@ impl TimeWaitTable {
             return Some(flow);
         }
         None
+    }
+
+    /// Hashes every entry, times relative to `now`.
+    pub(crate) fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
+        for (_, flow, entry) in self.entries.iter() {
+            (flow, entry.snd_nxt, entry.rcv_nxt, entry.window).hash(&mut into);
+            (entry.timestamps, entry.expires - now).hash(&mut into);
+        }
     }
 
     /// How many tuples rest.

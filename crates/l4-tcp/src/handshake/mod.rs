@@ -12,16 +12,20 @@ pub(crate) mod isn;
 pub(crate) mod negotiate;
 pub(crate) mod passive;
 
+use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use outcrop_base::{
-    Cause, ChunkQueue, Flow, Instant, IpFields, Limit, Note, Path, TimerKind, Verdict, Why,
+    CallKind, Cause, ChunkQueue, DropReason, Flow, Instant, IpFields, Limit, Note, Path, PathSignal,
+    PathSignalKind, TimerKind, Verdict, Why,
 };
 
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::event::CloseReason;
+use crate::info::Info;
 use crate::params;
+use crate::rule::Rule;
 use crate::segment::{Flags, Options, SegmentHeader, StreamRange, Timestamps};
 use crate::seq::SeqNum;
 use crate::state::State;
@@ -46,6 +50,8 @@ pub(crate) struct Early {
     pub(crate) settings: Settings,
     /// Bytes written.
     pub(crate) written: ChunkQueue,
+    /// Whether a write found no room.
+    pub(crate) blocked: bool,
     /// Whether the program has no more to send. The FIN waits for ESTABLISHED, as RFC 9293 3.10.4
     /// says for pending data; we let it wait without data too (a FIN before our SYN is acknowledged
     /// helps nobody).
@@ -104,6 +110,7 @@ impl Embryo {
         let early = Early {
             settings,
             written: ChunkQueue::new(),
+            blocked: false,
             shutdown: false,
         };
         Self {
@@ -113,7 +120,7 @@ impl Embryo {
             ts_recent: 0,
             ts_offset,
             path,
-            want: Some((Why::Syn, Cause::Call(outcrop_base::CallKind::Connect))),
+            want: Some((Why::Syn, Cause::Call(CallKind::Connect))),
             sent_at: None,
             due: None,
             repeats: 0,
@@ -197,8 +204,7 @@ impl Embryo {
         let (why, cause) = self.want.take()?;
         let iss = *self.iss.get_or_insert_with(|| isn.sequence(flow, now));
         self.sent_at.get_or_insert(now);
-        let backoff = params::SYN_RTO * (1 << self.repeats.min(16));
-        self.due = Some(now + backoff.min(params::BACKOFF_MAX));
+        self.due = Some(now + self.rto());
         let remote = flow.remote.ip();
         let mut options = negotiate::offer(settings, &self.path, remote, self.theirs.as_ref());
         if options.timestamps.is_some() {
@@ -221,6 +227,63 @@ impl Embryo {
             gso: None,
             note: Note::new(why, Limit::None, cause),
         })
+    }
+
+    /// News from the path: a hard error ends an opening connection at once (RFC 1122 4.2.3.9 SHLD-26),
+    /// anything else leaves it to the repeats. The second value says whether it is gone.
+    pub(crate) fn handle_path(&mut self, signal: &PathSignal) -> (Verdict, bool) {
+        let ours = signal.seq.is_none_or(|seq| self.iss == Some(SeqNum::new(seq)));
+        if !ours {
+            return (Rule::PathUnrelated.dropped(DropReason::IcmpUnrelated), false);
+        }
+        match signal.kind {
+            PathSignalKind::TooBig(mtu) => {
+                self.path.mtu = self.path.mtu.min(mtu.max(params::MIN_MTU));
+                (Rule::PathTooBig.taken(), false)
+            }
+            PathSignalKind::Soft | PathSignalKind::Redirected => (Rule::PathSoft.taken(), false),
+            PathSignalKind::Hard => (Rule::PathHard.taken(), self.state() == State::SynSent),
+        }
+    }
+
+    /// The figures of a connection that has none yet.
+    pub(crate) fn info(&self, flow: &Flow) -> Info {
+        Info {
+            flow: *flow,
+            state: self.state(),
+            negotiated: None,
+            mss: negotiate::path_mss(&self.path, flow.remote.ip()),
+            srtt: None,
+            rto: self.rto(),
+            cwnd: 0,
+            ssthresh: u64::MAX,
+            in_flight: 0,
+            snd_wnd: self.theirs.map_or(0, |syn| u64::from(syn.wnd)),
+            rcv_wnd: 0,
+            snd_una: 0,
+            snd_nxt: 0,
+            rcv_nxt: 0,
+            send_queued: match &self.origin {
+                Origin::Active(early) => early.written.len() as u64,
+                Origin::Passive(_) => 0,
+            },
+            receive_queued: 0,
+            retransmitted: u64::from(self.repeats),
+        }
+    }
+
+    /// How long the SYN that leaves next waits for an answer.
+    fn rto(&self) -> Duration {
+        let backoff = params::SYN_RTO * (1 << self.repeats.min(16));
+        backoff.min(params::BACKOFF_MAX)
+    }
+
+    /// Hashes what decides its future, times relative to `now`.
+    pub(crate) fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
+        (self.iss, self.repeats, self.ts_recent).hash(&mut into);
+        self.theirs.map(|syn| (syn.seq, syn.wnd)).hash(&mut into);
+        self.due.map(|due| due - now).hash(&mut into);
+        self.want.map(|(why, _)| why).hash(&mut into);
     }
 
     fn timestamps(&self, now: Instant) -> Timestamps {
