@@ -1,8 +1,13 @@
 //! Layer 4 of the Outcrop stack: TCP.
 #![forbid(unsafe_code)]
 
+pub mod congestion;
+pub mod pacing;
 pub mod params;
-pub mod seq;
+pub mod rate;
+pub mod rtt;
 pub mod segment;
+pub mod seq;
 pub mod transmit;
+pub mod tx_record;
 pub mod wire;
