@@ -4,7 +4,9 @@
 pub mod congestion;
 pub mod pacing;
 pub mod params;
+pub mod range_set;
 pub mod rate;
+pub mod recv;
 pub mod rtt;
 pub mod segment;
 pub mod seq;
