@@ -9,6 +9,7 @@ pub mod rate;
 pub mod recv;
 pub mod rtt;
 pub mod segment;
+pub mod send;
 pub mod seq;
 pub mod transmit;
 pub mod tx_record;
