@@ -17,6 +17,7 @@ const CRATE: &str = "crates/l4-tcp/src";
 const ORDER: &[&str] = &[
     "seq",
     "segment",
+    "range_set",
     "transmit",
     "wire",
     "rule",
@@ -36,10 +37,10 @@ const ORDER: &[&str] = &[
     "recv",
     "send",
     "recovery",
+    "time_wait",
     "challenge",
     "handshake",
     "connection",
-    "time_wait",
     "listener",
     "endpoint",
 ];
