@@ -228,6 +228,12 @@ pub struct SackBlocks {
     count: u8,
 }
 
+/// How many blocks fit into a segment that is no SYN, beside timestamps or without them (RFC 2018 3).
+#[must_use]
+pub const fn max_sack_blocks(timestamps: bool) -> usize {
+    if timestamps { 3 } else { MAX_SACK_BLOCKS }
+}
+
 impl SackBlocks {
     /// No block: the option is absent.
     #[must_use]
