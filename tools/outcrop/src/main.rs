@@ -6,6 +6,9 @@
 
 mod cli;
 mod failure;
+//mod host;
+//mod recording;
+mod stop;
 mod link;
 mod signals;
 mod statistics;
