@@ -8,10 +8,10 @@ mod cli;
 mod failure;
 //mod host;
 //mod recording;
-mod stop;
 mod link;
 mod signals;
 mod statistics;
+mod stop;
 mod timing;
 mod values;
 
