@@ -11,6 +11,7 @@ mod failure;
 mod link;
 mod signals;
 mod statistics;
+mod resolve;
 mod stop;
 mod timing;
 mod values;
