@@ -23,27 +23,21 @@ pub fn export_pcap<R: Read, W: Write>(
     source: &mut Reader<R>,
     mut sink: W,
 ) -> Result<u64, ExportError> {
-    let mut opened: Option<(Link, PcapWriter<&mut W>)> = None;
+    // The file header names the link type, so the first packet is needed before it.
+    let mut next = next_packet(source)?;
+    let link = next.as_ref().map_or(Link::Raw, |packet| packet.link);
+    let mut writer = open(&mut sink, link)?;
     let mut count = 0;
-    // Looked at ahead of the loop, because the file header names the first packet's link type.
-    let first = next_packet(source)?;
-    let link = first.as_ref().map_or(Link::Raw, |packet| packet.link);
-    let writer = open(&mut sink, link)?;
-    opened.replace((link, writer));
-    let mut next = first;
-    while let (Some(packet), Some((link, writer))) = (next, opened.as_mut()) {
-        if packet.link != *link {
-            return Err(ExportError::SecondLink {
-                number: packet.number,
-            });
+    while let Some(packet) = next {
+        if packet.link != link {
+            let number = packet.number;
+            return Err(ExportError::SecondLink { number });
         }
-        writer
-            .write_raw_packet(&raw(&packet))
-            .map_err(|e| WriteError::Format(chain(&e)))?;
+        let written = writer.write_raw_packet(&raw(&packet));
+        written.map_err(|e| WriteError::Format(chain(&e)))?;
         count += 1;
         next = next_packet(source)?;
     }
-    drop(opened);
     sink.flush().map_err(WriteError::from)?;
     Ok(count)
 }

@@ -445,8 +445,9 @@ fn pcap_error(error: PcapReadError, offset: u64) -> ReadError {
 
 /// The format library reports an incomplete record as an unexpected end.
 fn io_error(source: io::Error, offset: u64) -> ReadError {
-    match source.kind() {
-        io::ErrorKind::UnexpectedEof => ReadError::Truncated { offset },
-        _ => ReadError::Io { offset, source },
+    if source.kind() == io::ErrorKind::UnexpectedEof {
+        ReadError::Truncated { offset }
+    } else {
+        ReadError::Io { offset, source }
     }
 }

@@ -105,7 +105,6 @@ const fn of_why(why: Why) -> Option<&'static str> {
 }
 
 /// What is wrong with a packet dropped for this reason.
-#[expect(clippy::too_many_lines, reason = "one line a reason: a table")]
 const fn of_drop(reason: DropReason) -> &'static str {
     match reason {
         DropReason::DeviceTruncated => "shorter than the device's own header",
