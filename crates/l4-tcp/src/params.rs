@@ -37,6 +37,9 @@ pub const R1: u8 = 3;
 /// at least 100 s. Linux's fifteen retransmissions come to 924 s.
 pub const R2: Duration = Duration::from_secs(924);
 
+/// How long a remembered timestamp stays comparable: after 24 idle days it may have wrapped (RFC 7323 5.5).
+pub const TIMESTAMP_LIFETIME: Duration = Duration::from_secs(24 * 24 * 3600);
+
 /// The delayed acknowledgment's wait: RFC 9293 3.8.6.3 MUST-40 allows less than 500 ms; 40 ms
 /// spares most of the pure ACKs of an exchange and stays below any peer's retransmission timeout.
 pub const DELAYED_ACK: Duration = Duration::from_millis(40);

@@ -441,7 +441,7 @@ impl Endpoint {
             CloseReason::Finished | CloseReason::Unreachable | CloseReason::Aborted => {}
         }
         place.edges.insert(connection.take_edges());
-        let rest = connection.time_wait(now);
+        let rest = connection.time_wait();
         let ended = Ended {
             reason,
             readable: connection.take_readable(),
