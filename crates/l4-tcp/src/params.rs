@@ -18,6 +18,8 @@ pub const MAX_WINDOW_SHIFT: u8 = 14;
 /// The smallest path MTU we believe an ICMP message about: below it, headers would eat the packet
 /// (RFC 791: every link takes 68; Linux's floor is 552, `min_pmtu`).
 pub const MIN_MTU: u32 = 552;
+/// The same for IPv6, whose links all take this much (RFC 8200 5).
+pub const MIN_MTU_V6: u32 = 1280;
 
 /// The first retransmission timeout of a SYN (RFC 6298 2.1).
 pub const SYN_RTO: Duration = Duration::from_secs(1);

@@ -10,6 +10,7 @@
 
 mod acknowledge;
 mod output;
+mod path;
 mod segment_arrives;
 mod timeouts;
 mod user_calls;
@@ -23,13 +24,16 @@ use outcrop_base::{Cause, ChunkQueue, Fact, FactKind, Facts, Flow, Instant, Path
 
 use crate::challenge::Challenges;
 use crate::config::Settings;
+use crate::congestion::Controller;
 use crate::event::{CloseReason, Edges};
 use crate::handshake::negotiate::{Negotiated, PeerSyn, TIMESTAMPS_LEN, path_mss};
-use crate::handshake::{syn_window, isn};
+use crate::handshake::{isn, syn_window};
 use crate::info::Info;
+use crate::pacing::Pacer;
 use crate::params;
 use crate::recovery::Recovery;
 use crate::recv::{Receiver, ReceiverConfig};
+use crate::rtt::RttEstimator;
 use crate::segment::StreamRange;
 use crate::send::Sender;
 use crate::send::buffer::FinState;
@@ -89,10 +93,8 @@ pub(crate) struct Connection {
     rcv_space: SeqSpace,
     terms: Negotiated,
     clock: Clock,
-    path: Path,
-    /// Payload bytes of a full segment.
-    mss: u16,
     settings: Settings,
+    way: Way,
     send: Sender,
     /// SND.WL1 and SND.WL2: offsets of the segment that last updated the window.
     window_from: (i64, u64),
@@ -100,6 +102,16 @@ pub(crate) struct Connection {
     recovery: Recovery,
     timers: TimerTable,
     life: Life,
+}
+
+/// What the path allows.
+#[derive(Clone, Debug)]
+struct Way {
+    path: Path,
+    /// Payload bytes of a full segment.
+    mss: u16,
+    congestion: Box<dyn Controller>,
+    pacer: Pacer,
 }
 
 /// Timestamps (RFC 7323).
@@ -138,6 +150,8 @@ struct Life {
     edges: Edges,
     /// When the peer was last heard.
     heard_at: Instant,
+    /// Bytes sent again.
+    retransmitted: u64,
     /// What made the next packet leave, as far as we know.
     cause: Cause,
 }
@@ -170,12 +184,21 @@ impl Connection {
                 recent: o.theirs.timestamp.unwrap_or(0),
                 recent_at: o.at,
             },
-            path: o.path,
-            mss,
+            way: Way {
+                path: o.path,
+                mss,
+                congestion: o.settings.congestion.controller(u32::from(mss)),
+                pacer: Pacer::new(),
+            },
             send,
             window_from: (-1, 0),
             recv,
-            recovery: Recovery::new(o.settings.congestion, u32::from(mss)),
+            recovery: Recovery::new(
+                o.at,
+                u32::from(mss),
+                o.terms.sack,
+                RttEstimator::new(params::RTO_INITIAL),
+            ),
             timers: TimerTable::default(),
             life: Life::new(o.at, blocked),
             settings: o.settings,
@@ -295,11 +318,11 @@ impl Connection {
             flow: *flow,
             state: self.state,
             negotiated: Some(self.terms),
-            mss: self.mss,
+            mss: self.way.mss,
             srtt: rtt.srtt(),
             rto: rtt.rto(),
-            cwnd: self.recovery.cwnd(),
-            ssthresh: self.recovery.ssthresh(),
+            cwnd: self.recovery.cwnd(&*self.way.congestion),
+            ssthresh: self.way.congestion.ssthresh(),
             in_flight: self.recovery.in_flight(),
             snd_wnd: self.send.window(),
             rcv_wnd: self.recv.window(),
@@ -308,7 +331,7 @@ impl Connection {
             rcv_nxt: self.recv.nxt(),
             send_queued: self.send.buffer().len() as u64,
             receive_queued: self.recv.queued(),
-            retransmitted: self.recovery.retransmitted(),
+            retransmitted: self.life.retransmitted,
         }
     }
 
@@ -317,15 +340,16 @@ impl Connection {
     pub(crate) fn check(&self, flow: &Flow, in_ready: bool) {
         self.send.check();
         self.recv.check();
+        self.recovery.check();
         if self.life.over.is_none() {
             let derived = derive(self.our_fin(), self.peer_fin);
             assert_eq!(self.state, derived, "{flow}: the table and the facts differ");
             assert_eq!(
                 self.send.una(),
-                self.recovery.una(),
+                self.recovery.records().una(),
                 "{flow}: sender and recovery differ about SND.UNA"
             );
-            assert_eq!(self.send.nxt(), self.recovery.nxt(), "{flow}: SND.NXT");
+            assert_eq!(self.send.nxt(), self.recovery.records().nxt(), "{flow}: SND.NXT");
         }
         let outstanding = self.send.una() < self.send.nxt();
         let waiting = outstanding || self.send.buffer().has_unsent();
@@ -354,8 +378,10 @@ impl Connection {
         self.send.fingerprint(now, into);
         self.recv.fingerprint(now, into);
         self.recovery.fingerprint(now, into);
+        self.way.congestion.fingerprint(now, into);
+        self.way.pacer.fingerprint(now, into);
         let mut into = into;
-        (self.state, self.peer_fin, self.terms, self.mss).hash(&mut into);
+        (self.state, self.peer_fin, self.terms, self.way.mss).hash(&mut into);
         (self.snd_space, self.rcv_space, self.window_from).hash(&mut into);
         (self.clock.recent, now - self.clock.recent_at).hash(&mut into);
         for timer in Timer::ALL {
@@ -384,6 +410,7 @@ impl Life {
             challenges: Challenges::new(),
             edges: Edges::NONE,
             heard_at: now,
+            retransmitted: 0,
             cause: Cause::None,
         }
     }

@@ -8,10 +8,11 @@
 //! Planners are `&self`: they decide. Every segment carries an acknowledgment and the window, so that
 //! whatever leaves first pays what is owed to the peer; a pure ACK comes last.
 
-use outcrop_base::{Cause, Flow, Instant, IpFields, Limit, Note, TimerKind, Why};
+use outcrop_base::{Cause, Flow, Instant, Limit, Note, TimerKind, Why};
 
 use super::{Connection, Cx};
 use crate::handshake;
+use crate::recovery::Phase;
 use crate::segment::{
     Flags, Options, SackBlock, SackBlocks, SegmentHeader, StreamRange, Timestamps,
 };
@@ -48,6 +49,8 @@ enum Kind {
 /// SACK blocks beside timestamps: 40 octets hold three (RFC 2018 3).
 const SACK_BLOCKS_WITH_TIMESTAMPS: usize = 3;
 const SACK_BLOCKS_ALONE: usize = 4;
+/// IPv6 and TCP headers at their longest: what a super-segment must leave free.
+const LONGEST_HEADERS: u32 = 100;
 
 impl Connection {
     /// The next packet of this connection.
@@ -69,6 +72,7 @@ impl Connection {
         self.plan_retransmission()
             .or_else(|| self.plan_window_probe(now))
             .or_else(|| self.plan_new(now))
+            .or_else(|| self.plan_tail_probe())
             .or_else(|| self.plan_ack(now))
             .or_else(|| self.plan_keep_alive())
     }
@@ -85,29 +89,46 @@ impl Connection {
         })
     }
 
-    /// What recovery has declared lost, or probes for.
+    /// What recovery has declared lost.
     fn plan_retransmission(&self) -> Option<Plan> {
-        let resend = self.recovery.plan_resend()?;
-        let mss = u64::from(self.room_for_data());
-        let max_len = self.max_payload(mss);
-        let (data, _) = self.send.buffer().split_fin(resend.range);
-        let data = self.send.buffer().cut_to_slices(data.first(max_len));
-        let fin = resend.range.end > data.end && data.end == self.send.buffer().end();
-        let range = StreamRange::new(data.start, data.end + u64::from(fin));
-        let push = data.end == self.send.buffer().end() && !data.is_empty();
+        let max = u32::try_from(self.max_payload()).unwrap_or(u32::MAX);
+        let lost = self.recovery.next_retransmission(&*self.way.congestion, max)?;
+        let why = match self.recovery.phase() {
+            Phase::Loss { .. } => Why::Rto,
+            Phase::Open | Phase::Recovery { .. } => Why::FastRetransmit,
+        };
+        Some(self.of_old_data(lost, why))
+    }
+
+    /// A tail that may be lost, if there was no new data to ask with (RFC 8985 7.3).
+    fn plan_tail_probe(&self) -> Option<Plan> {
+        let tail = self.recovery.probe()?;
+        Some(self.of_old_data(tail, Why::TailLossProbe))
+    }
+
+    /// `range` once more: its payload as far as one plan carries it, and the FIN if it comes to that.
+    fn of_old_data(&self, range: StreamRange, why: Why) -> Plan {
+        let buffer = self.send.buffer();
+        let (data, _) = buffer.split_fin(range);
+        let data = buffer.cut_to_slices(data.first(self.max_payload()));
+        let last = data.end == buffer.end();
+        let fin = last && range.end > data.end;
         let why = if fin && data.is_empty() {
             Why::FinRetransmit
         } else {
-            resend.why
+            why
         };
-        Some(Plan {
+        let range = StreamRange::new(range.start, data.end + u64::from(fin));
+        Plan {
             kind: Kind::Resend,
-            flags: Flags::ACK.with_if(Flags::PSH, push).with_if(Flags::FIN, fin),
+            flags: Flags::ACK
+                .with_if(Flags::PSH, last && !data.is_empty())
+                .with_if(Flags::FIN, fin),
             seq: self.snd_space.seq(range.start),
             range,
             data,
             note: Note::new(why, Limit::Recovery, self.life.cause),
-        })
+        }
     }
 
     /// Whether the window is still closed, or too small for what Nagle's and Clark's rules want
@@ -116,7 +137,7 @@ impl Connection {
         self.send.persist().deadline().filter(|at| *at <= now)?;
         let cause = Cause::Timer(TimerKind::Persist);
         let note = Note::new(Why::ZeroWindowProbe, Limit::Rwnd, cause);
-        Some(match self.send.plan_probe(u32::from(self.mss)) {
+        Some(match self.send.plan_probe(u32::from(self.way.mss)) {
             Some(new) => Plan {
                 kind: Kind::WindowProbe,
                 ..self.of_new_data(&new, note)
@@ -132,26 +153,20 @@ impl Connection {
 
     /// New data, with the FIN if it is the last; or the FIN alone.
     fn plan_new(&self, now: Instant) -> Option<Plan> {
-        if self.recovery.pacing_wait(now).is_some() {
+        if self.way.pacer.wait_until(now).is_some() {
             return None;
         }
         let new = self.new_data().ok()?;
-        let why = if new.fin {
-            Why::Fin
-        } else {
-            self.recovery.why_new_data()
-        };
+        let why = if new.fin { Why::Fin } else { Why::Data };
         let note = Note::new(why, new.limit, self.life.cause);
         Some(self.of_new_data(&new, note))
     }
 
     fn new_data(&self) -> Result<NewData, Limit> {
-        let mss = u64::from(self.room_for_data());
-        let max_len = u32::try_from(self.max_payload(mss)).unwrap_or(u32::MAX);
         self.send.plan(&Limits {
             mss: u32::from(self.room_for_data()),
-            max_len,
-            allowance: self.recovery.allowance(),
+            max_len: u32::try_from(self.max_payload()).unwrap_or(u32::MAX),
+            allowance: self.recovery.allowance(&*self.way.congestion),
             nagle: !self.settings.nodelay,
             cork: self.settings.cork,
         })
@@ -222,13 +237,14 @@ impl Connection {
     fn room_for_data(&self) -> u16 {
         let blocks = u16::try_from(self.sack_blocks().len()).unwrap_or(0);
         let option = if blocks == 0 { 0 } else { 4 + 8 * blocks };
-        self.mss.saturating_sub(option).max(1)
+        self.way.mss.saturating_sub(option).max(1)
     }
 
     /// The most payload of one plan: a full segment, or as many as the device cuts for us.
-    fn max_payload(&self, mss: u64) -> u64 {
-        let headers = u64::from(self.path.mtu).saturating_sub(u64::from(self.mss)).min(100);
-        let whole = u64::from(self.path.gso_max).saturating_sub(headers) / mss;
+    fn max_payload(&self) -> u64 {
+        let mss = u64::from(self.room_for_data());
+        let headers = u64::from(LONGEST_HEADERS);
+        let whole = u64::from(self.way.path.gso_max).saturating_sub(headers) / mss;
         mss * whole.max(1)
     }
 
@@ -278,9 +294,7 @@ impl Connection {
                     ..Options::default()
                 },
             },
-            fields: IpFields {
-                ..handshake::fields(&self.settings)
-            },
+            fields: handshake::fields(&self.settings),
             range: plan.data,
             gso: (plan.data.len() > u64::from(mss)).then_some(mss),
             note: plan.note,
@@ -295,12 +309,13 @@ impl Connection {
                 return;
             }
             Kind::Resend => {
-                self.recovery.on_sent(now, plan.range, true);
+                self.life.retransmitted += plan.data.len();
+                self.sent(now, plan.range);
             }
             Kind::New | Kind::WindowProbe => {
                 if !plan.range.is_empty() {
                     self.send.on_sent(plan.range, u32::from(self.room_for_data()));
-                    self.recovery.on_sent(now, plan.range, false);
+                    self.sent(now, plan.range);
                 }
                 if plan.kind == Kind::WindowProbe {
                     let rto = self.recovery.rtt().rto();
@@ -318,15 +333,26 @@ impl Connection {
         self.life.handshake_ack = false;
     }
 
+    fn sent(&mut self, now: Instant, range: StreamRange) {
+        let way = &mut self.way;
+        self.recovery.on_sent(now, range, &mut *way.congestion);
+        let rate = way.congestion.pacing_rate();
+        way.pacer.on_sent(now, range.len(), rate);
+    }
+
     /// Nothing more leaves now: what the connection waits for gets its timer.
     fn after_flush(&mut self, now: Instant) {
         self.life.cause = Cause::None;
         if self.life.over.is_some() {
             return;
         }
-        let wait = self.recovery.pacing_wait(now);
-        self.timers.set(Timer::Pacing, wait.filter(|_| self.new_data().is_ok()));
-        if self.send.stalled(u32::from(self.mss)) {
+        let next = self.new_data();
+        let wait = self.way.pacer.wait_until(now);
+        self.timers.set(Timer::Pacing, wait.filter(|_| next.is_ok()));
+        if next == Err(Limit::App) {
+            self.recovery.on_app_limited();
+        }
+        if self.send.stalled(u32::from(self.way.mss)) {
             let rto = self.recovery.rtt().rto();
             self.send.persist_mut().start(now, rto);
             self.arm_user_timeout(now);

@@ -9,9 +9,11 @@
 
 use outcrop_base::{Cause, FactKind, Instant, TimerKind, Why};
 
+use super::acknowledge::tell_lost;
 use super::{Connection, Cx};
 use crate::event::CloseReason;
 use crate::params;
+use crate::recovery::Fired;
 use crate::state::State;
 use crate::timers::Timer;
 
@@ -24,7 +26,7 @@ impl Connection {
         self.timers
             .next()
             .into_iter()
-            .chain(self.recovery.deadline())
+            .chain(self.recovery.deadline().map(|(at, _)| at))
             .chain(self.recv.deadline())
             .chain(self.send.persist().deadline())
             .min()
@@ -61,13 +63,21 @@ impl Connection {
         cx.emit(FactKind::TimerFired { timer });
     }
 
+    /// Lets recovery look at what is late, until nothing is.
     fn recovery_fired(&mut self, now: Instant, cx: &mut Cx<'_>) {
-        if self.recovery.deadline().is_none_or(|at| at > now) {
-            return;
-        }
-        let timer = self.recovery.on_timeout(now);
-        if let Some(timer) = timer {
+        while let Some((at, timer)) = self.recovery.deadline()
+            && at <= now
+        {
             self.fired(timer, cx);
+            match self.recovery.handle_timeout(now, &mut *self.way.congestion) {
+                Fired::Nothing => return,
+                Fired::Rto { lost, .. } => {
+                    tell_lost(&lost, cx);
+                    self.tell_congestion("timeout", cx);
+                }
+                Fired::Reordering { lost: Some(lost) } => tell_lost(&lost, cx),
+                Fired::Reordering { lost: None } | Fired::TailLossProbe => {}
+            }
         }
     }
 
