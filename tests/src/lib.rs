@@ -5,7 +5,6 @@
 #![expect(
     clippy::panic,
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     reason = "a bench for tests: it fails loudly"
 )]
 
@@ -242,8 +241,8 @@ pub fn assert_capture_is_sound(capture: &Path) {
 /// SHA-256 in hexadecimal, as `sha256sum` prints it.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
+    use core::fmt::Write as _;
     use sha2::Digest as _;
-    use std::fmt::Write as _;
     sha2::Sha256::digest(bytes)
         .iter()
         .fold(String::new(), |mut hex, byte| {

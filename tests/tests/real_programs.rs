@@ -1,5 +1,4 @@
 //! Real programs against the stack, each over a real TUN in a namespace of its own.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use outcrop_tests::{Bench, assert_capture_is_sound, noise, sha256, tshark};
 
