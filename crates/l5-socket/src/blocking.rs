@@ -133,11 +133,7 @@ impl TcpStream {
     ///
     /// # Errors
     /// As for [`TcpStream::connect`](crate::TcpStream::connect), and `TimedOut`.
-    pub fn connect(
-        shard: &Shard,
-        remote: SocketAddr,
-        limit: Option<Duration>,
-    ) -> io::Result<Self> {
+    pub fn connect(shard: &Shard, remote: SocketAddr, limit: Option<Duration>) -> io::Result<Self> {
         block_within(shard, limit, crate::TcpStream::connect(shard, remote)).map(Self::from)
     }
 
@@ -176,7 +172,8 @@ impl Read for TcpStream {
             }
         }
         let len = self.rest.len().min(buf.len());
-        self.rest.copy_to_slice(buf.get_mut(..len).unwrap_or_default());
+        self.rest
+            .copy_to_slice(buf.get_mut(..len).unwrap_or_default());
         Ok(len)
     }
 }
@@ -188,8 +185,8 @@ impl Write for TcpStream {
         let mut queue = ChunkQueue::new();
         queue.push_slice(taken);
         let shard = self.stream.shard().clone();
-        let stream = &self.stream;
-        let some = poll_fn(|cx| stream.poll_write_some(cx, &mut queue));
+        let conn = self.stream.conn();
+        let some = poll_fn(|cx| conn.poll_write_some(cx, &mut queue));
         block_within(&shard, self.write_limit, some)
     }
 

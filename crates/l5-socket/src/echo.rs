@@ -61,18 +61,18 @@ impl Ping {
     async fn answer(&self, seq: u16) -> io::Result<EchoReply> {
         loop {
             let echo = poll_fn(|cx| {
-                self.shard
-                    .poll(Interest::Echo(self.id), cx, |core| {
-                        match core.ping_recv(self.id) {
-                            Some(echo) => Poll::Ready(echo),
-                            None => Poll::Pending,
-                        }
-                    })
+                self.shard.poll(Interest::Echo(self.id), cx, |core| {
+                    match core.ping_recv(self.id) {
+                        Some(echo) => Poll::Ready(echo),
+                        None => Poll::Pending,
+                    }
+                })
             })
             .await;
             match echo {
                 Echo::Reply(reply) if reply.seq == seq => return Ok(reply),
-                Echo::Error(quote) if matches!(quote.inner, Quoted::Echo { seq: s, .. } if s == seq) => {
+                Echo::Error(quote) if matches!(quote.inner, Quoted::Echo { seq: s, .. } if s == seq) =>
+                {
                     return Err(error::quoted(&quote));
                 }
                 // To a request that was given up before.

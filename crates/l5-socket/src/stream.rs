@@ -65,7 +65,6 @@ impl Conn {
     }
 
     /// Hands over what there is room for; ready once that is something.
-    #[cfg(feature = "tokio")]
     pub(crate) fn poll_write_some(
         &self,
         cx: &mut Context<'_>,
@@ -261,6 +260,10 @@ impl TcpStream {
     #[must_use]
     pub fn now(&self) -> Instant {
         self.shard().now()
+    }
+
+    pub(crate) const fn conn(&self) -> &Conn {
+        &self.conn
     }
 
     #[cfg(feature = "tokio")]
