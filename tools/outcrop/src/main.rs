@@ -6,8 +6,8 @@
 
 mod cli;
 mod failure;
-//mod host;
-//mod recording;
+mod host;
+mod recording;
 mod link;
 mod signals;
 mod statistics;
