@@ -256,3 +256,8 @@ impl Sender {
         (self.edge, self.max_window, self.small_end).hash(&mut into);
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small test data")]
+#[expect(clippy::panic, reason = "tests")]
+mod tests;
