@@ -106,7 +106,7 @@ mod tests {
             }
             assert!(sent + 1 >= n / 2 && sent <= n / 2 + 1, "{sent} after {n}");
         }
-        assert!(pipe >= 9 * MSS && pipe <= 11 * MSS, "{pipe}");
+        assert!((9 * MSS..=11 * MSS).contains(&pipe), "{pipe}");
     }
 
     #[test]

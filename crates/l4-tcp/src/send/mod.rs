@@ -259,5 +259,4 @@ impl Sender {
 
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "small test data")]
-#[expect(clippy::panic, reason = "tests")]
 mod tests;
