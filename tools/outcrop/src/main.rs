@@ -7,6 +7,7 @@
 mod cli;
 mod command {
     pub(crate) mod export;
+    pub(crate) mod get;
     pub(crate) mod ping;
     pub(crate) mod run;
     pub(crate) mod serve;
@@ -20,6 +21,7 @@ mod resolve;
 mod server;
 mod services;
 mod signals;
+mod sink;
 mod site;
 mod statistics;
 mod stop;
@@ -67,12 +69,11 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Ping(options) => command::ping::run(&options),
         Command::Serve(options) => command::serve::run(&options),
         Command::Run(options) => command::run::run(&options),
+        Command::Get(options) => command::get::run(&options),
         Command::Export(options) => command::export::run(&options),
-        Command::Demo(_)
-        | Command::Get(_)
-        | Command::Replay(_)
-        | Command::Print(_)
-        | Command::Ladder(_) => Err(Failure::new("not wired")),
+        Command::Demo(_) | Command::Replay(_) | Command::Print(_) | Command::Ladder(_) => {
+            Err(Failure::new("not wired"))
+        }
     }
 }
 
