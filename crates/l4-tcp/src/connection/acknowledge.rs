@@ -63,7 +63,11 @@ impl Connection {
 
     /// When the segment left whose timestamp this one echoes (RFC 7323 4.1), to the millisecond.
     fn echo(&self, seg: &Incoming<'_>) -> Option<Instant> {
-        let theirs = seg.header.options.timestamps.filter(|_| self.terms.timestamps)?;
+        let theirs = seg
+            .header
+            .options
+            .timestamps
+            .filter(|_| self.terms.timestamps)?;
         let age = ts_distance(self.timestamp(seg.a.at), theirs.ecr);
         let age = u64::try_from(age).ok()?;
         let sent = seg.a.at.as_millis().checked_sub(age)?;
@@ -94,7 +98,7 @@ impl Connection {
     }
 
     /// States what the acknowledgment showed.
-    fn tell(&mut self, outcome: &AckOutcome, cx: &mut Cx<'_>) {
+    fn tell(&self, outcome: &AckOutcome, cx: &mut Cx<'_>) {
         if let Some(sample) = outcome.rtt {
             self.tell_round_trip(sample, cx);
         }
