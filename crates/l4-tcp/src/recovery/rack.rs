@@ -117,6 +117,11 @@ impl Rack {
         }
     }
 
+    /// What looked like a loss was a change of order.
+    pub const fn on_reordering(&mut self) {
+        self.reordering_seen = true;
+    }
+
     /// A D-SACK arrived: we retransmitted too early (step 4).
     pub fn on_duplicate(&mut self, una: u64, nxt: u64) {
         if self.dsack_round.is_none_or(|round| una >= round) {

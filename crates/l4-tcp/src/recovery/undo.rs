@@ -15,7 +15,7 @@ pub enum Evidence {
     Eifel,
     /// Every retransmission was reported as a duplicate.
     DSack,
-    /// After a timeout, something sent only once was acknowledged first.
+    /// After a timeout, something that had not been sent again was acknowledged.
     FRto,
 }
 
@@ -40,7 +40,7 @@ pub struct Shown {
     pub progress: bool,
     /// Bytes a D-SACK reports.
     pub duplicate: u64,
-    /// Whether it newly acknowledges bytes sent only once, and before the reduction.
+    /// Whether it newly acknowledges bytes that were declared lost and not sent again.
     pub original: bool,
     /// Whether SACK is in use.
     pub sack: bool,
@@ -98,7 +98,7 @@ impl Undo {
                 .is_some_and(|echo| echo.as_millis() < resent_at.as_millis())
         {
             Some(Evidence::Eifel)
-        } else if active.timeout && first_answer && s.sack && s.original && s.echo.is_none() {
+        } else if active.timeout && s.sack && s.original {
             Some(Evidence::FRto)
         } else if s.duplicate > 0 && active.resent > 0 {
             active.resent = active.resent.saturating_sub(s.duplicate);

@@ -227,6 +227,42 @@ fn late_segment_without_timestamps_is_undone_by_its_duplicate() {
     assert!(w.controller.cwnd() >= 10 * MSS);
 }
 
+/// A path that stands still for `ms`.
+fn stalled(ms: u64, lost: &[usize]) -> Script {
+    Script {
+        late: (0..10).map(|n| (n, ms)).collect(),
+        lost: lost.iter().copied().collect(),
+        ..Script::default()
+    }
+}
+
+// RFC 4015: the first answer echoes a time before the retransmission; only one segment went twice.
+#[test]
+fn stalled_path_with_timestamps_undoes_the_timeout() {
+    let mut w = World::new(false, true, stalled(220, &[]));
+    w.write(10 * MSS);
+    w.run();
+    assert_eq!(w.timeouts(), 1);
+    assert_eq!(w.repairs(), [(220, 0)]);
+    let spurious = w.outcomes.iter().find_map(|o| o.spurious);
+    assert_eq!(spurious, Some(Evidence::Eifel));
+    assert!(w.controller.cwnd() >= 10 * MSS);
+}
+
+// RFC 5682 3.1: without timestamps, what was never sent again is acknowledged after all.
+#[test]
+fn stalled_path_without_timestamps_undoes_the_timeout_too() {
+    // The probe at 40 ms is lost, so the timer runs out at 260.
+    let mut w = World::new(true, false, stalled(270, &[10]));
+    w.write(10 * MSS);
+    w.run();
+    assert_eq!(w.timeouts(), 1);
+    assert!(w.repairs().len() <= 4, "{:?}", w.repairs());
+    let spurious = w.outcomes.iter().find_map(|o| o.spurious);
+    assert_eq!(spurious, Some(Evidence::FRto));
+    assert!(w.controller.cwnd() >= 10 * MSS);
+}
+
 // RFC 8985 6.2 step 4: once reordering was seen, the window waits a quarter of the round trip.
 #[test]
 fn reordering_seen_once_the_second_time_nothing_is_sent_again() {
