@@ -15,14 +15,20 @@ pub const MIN_PEER_MSS: u16 = 48;
 /// The largest shift of the window field (RFC 7323 2.3): a larger one counts as this.
 pub const MAX_WINDOW_SHIFT: u8 = 14;
 
+/// The smallest path MTU we believe an ICMP message about: below it, headers would eat the packet
+/// (RFC 791: every link takes 68; Linux's floor is 552, `min_pmtu`).
+pub const MIN_MTU: u32 = 552;
+/// The same for IPv6, whose links all take this much (RFC 8200 5).
+pub const MIN_MTU_V6: u32 = 1280;
+
 /// The first retransmission timeout of a SYN (RFC 6298 2.1).
 pub const SYN_RTO: Duration = Duration::from_secs(1);
 /// The retransmission timeout of data after a SYN had to be repeated (RFC 6298 5.7).
 pub const RTO_AFTER_SYN_LOSS: Duration = Duration::from_secs(3);
 /// The longest wait between two SYNs, or two probes of any kind (RFC 6298 2.5 allows no less than 60 s).
 pub const BACKOFF_MAX: Duration = Duration::from_secs(60);
-/// Repeats of our SYN before `connect` fails: 1+2+4+8+16+32+60 s exceeds the three minutes that
-/// RFC 9293 3.8.3 MUST-23 asks for R2 of a SYN... with the last wait included.
+/// Repeats of our SYN before `connect` fails: 1+2+4+8+16+32+60 s, and the last wait of 60 s, exceed the
+/// three minutes that RFC 9293 3.8.3 MUST-23 asks for R2 of a SYN.
 pub const SYN_RETRIES: u8 = 7;
 /// Repeats of our SYN-ACK before the embryo is given up: 1+2+4+8+16+32 s. Deviation from MUST-23
 /// (three minutes): a passive open that never completes is a flood more often than a friend.
@@ -32,6 +38,9 @@ pub const R1: u8 = 3;
 /// R2 of RFC 9293 3.8.3 SHLD-11: data is given up after this long without acknowledgment,
 /// at least 100 s. Linux's fifteen retransmissions come to 924 s.
 pub const R2: Duration = Duration::from_secs(924);
+
+/// How long a remembered timestamp stays comparable: after 24 idle days it may have wrapped (RFC 7323 5.5).
+pub const TIMESTAMP_LIFETIME: Duration = Duration::from_secs(24 * 24 * 3600);
 
 /// The delayed acknowledgment's wait: RFC 9293 3.8.6.3 MUST-40 allows less than 500 ms; 40 ms
 /// spares most of the pure ACKs of an exchange and stays below any peer's retransmission timeout.
