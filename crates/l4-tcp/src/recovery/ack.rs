@@ -90,6 +90,7 @@ impl Recovery {
             rate: out.rate,
         });
         if round_start {
+            self.usage.earlier = self.usage.peak;
             self.usage.peak = self.in_flight();
         }
         self.update_prr(delivered, news.acked > 0 && out.lost.is_none(), controller);
@@ -159,6 +160,7 @@ impl Recovery {
         out: &mut AckOutcome,
         controller: &mut dyn Controller,
     ) {
+        let after_timeout = self.undo.after_timeout();
         out.spurious = self.undo.on_ack(&Shown {
             echo: input.echo,
             progress: news.acked > 0,
@@ -168,9 +170,10 @@ impl Recovery {
         });
         if out.spurious.is_some() {
             controller.on_spurious(input.now);
-            if let Phase::Recovery { .. } = self.phase {
+            if !after_timeout {
                 self.rack.on_reordering();
             }
+            self.rack.on_spurious();
             self.records.forget_lost();
             self.rack.rebuild(&self.records);
             self.phase = Phase::Open;
@@ -295,7 +298,8 @@ impl Recovery {
 
     /// RFC 7661 4.3: in slow start half the window in use is enough (it doubles in this round).
     fn cwnd_limited(&self, controller: &dyn Controller) -> bool {
-        let (cwnd, peak) = (controller.cwnd(), self.usage.peak);
+        let peak = self.usage.peak.max(self.usage.earlier);
+        let cwnd = controller.cwnd();
         if cwnd < controller.ssthresh() {
             cwnd < 2 * peak
         } else {

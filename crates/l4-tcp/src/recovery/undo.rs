@@ -79,6 +79,12 @@ impl Undo {
         self.active = None;
     }
 
+    /// Whether what may be undone is a timeout's.
+    #[must_use]
+    pub fn after_timeout(&self) -> bool {
+        self.active.is_some_and(|active| active.timeout)
+    }
+
     /// `bytes` were sent again.
     pub fn on_resent(&mut self, now: Instant, bytes: u64) {
         if let Some(active) = &mut self.active {

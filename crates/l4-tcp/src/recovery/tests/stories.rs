@@ -89,6 +89,7 @@ fn three_losses_with_sack_cost_one_reduction() {
 fn first_two_duplicates_let_new_segments_out() {
     for sack in [false, true] {
         let mut w = world(sack, Script::losing([0]), 14);
+        w.one_by_one = true;
         w.flush();
         assert_eq!(w.sent.len(), 10);
         w.step();
@@ -128,6 +129,7 @@ fn probe_that_repairs_the_loss_reduces_the_window() {
 fn lost_retransmission_is_sent_a_third_time() {
     // Ten, then two by limited transmit: the repair is the thirteenth packet.
     let mut w = world(true, Script::losing([0, 12]), 40);
+    w.one_by_one = true;
     w.run();
     let first: Vec<_> = w.repairs().into_iter().filter(|(_, at)| *at == 0).collect();
     assert_eq!(first.len(), 2, "{first:?}");
