@@ -249,7 +249,8 @@ impl Connection {
     fn max_payload(&self) -> u64 {
         let mss = u64::from(self.room_for_data());
         let headers = u64::from(LONGEST_HEADERS);
-        let whole = u64::from(self.way.path.gso_max).saturating_sub(headers) / mss;
+        let most = u64::from(self.way.path.gso_max).min(u64::from(u16::MAX));
+        let whole = most.saturating_sub(headers) / mss;
         mss * whole.max(1)
     }
 
