@@ -28,6 +28,7 @@ impl Endpoint {
     /// A segment that came with `a`, as `wire::parse` read it. Never answers by itself: what is to be
     /// said leaves by `poll_transmit`, after everything that arrived with it has been handled.
     pub fn handle_segment(&mut self, a: &Arrival, segment: Segment, payload: Bytes) -> Verdict {
+        self.latest = self.latest.max(a.at);
         let flow = flow_of(a, &segment);
         if !is_addressable(a, &flow) {
             return Rule::BadAddress.dropped(DropReason::TcpBadAddress);
@@ -158,9 +159,10 @@ impl Endpoint {
         };
         let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
         let before = embryo.state();
-        let step = match before {
-            State::SynReceived => embryo.syn_received_arrives(a, segment, &settings),
-            _ => embryo.syn_sent_arrives(a, segment),
+        let step = if before == State::SynSent {
+            embryo.syn_sent_arrives(a, segment)
+        } else {
+            embryo.syn_received_arrives(a, segment, &settings)
         };
         let cause = Cause::Packet(a.id);
         match step {
@@ -199,7 +201,10 @@ impl Endpoint {
             return None;
         };
         if let Some(listener) = embryo.listener() {
-            let room = self.listeners.get(listener).is_some_and(|l| l.takes_connection());
+            let room = self
+                .listeners
+                .get(listener)
+                .is_some_and(|l| l.takes_connection());
             if !room {
                 return Some(Rule::AcceptOverflow.dropped(DropReason::TcpListenOverflow));
             }

@@ -7,7 +7,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use outcrop_base::Instant;
 
-use crate::congestion::{Controller, NewReno};
+use crate::congestion::{Algorithm, Controller};
 use crate::recovery::{AckInput, AckOutcome, Fired, Recovery};
 use crate::recv::{Receiver, ReceiverConfig};
 use crate::rtt::RttEstimator;
@@ -65,6 +65,8 @@ pub(super) struct World {
     pub(super) fired: Vec<(u64, Fired)>,
     /// Segments one new transmission may span.
     pub(super) super_segment: u64,
+    /// Sends after each packet that arrives, even of several at the same instant.
+    pub(super) one_by_one: bool,
     written: u64,
     timestamps: bool,
     script: Script,
@@ -91,12 +93,13 @@ impl World {
         Self {
             now,
             recovery: Recovery::new(now, mss, sack, rtt),
-            controller: Box::new(NewReno::new(mss)),
+            controller: Algorithm::NewReno.controller(mss),
             peer: Receiver::new(&config),
             sent: Vec::new(),
             outcomes: Vec::new(),
             fired: Vec::new(),
             super_segment: 1,
+            one_by_one: false,
             written: 0,
             timestamps,
             script,
@@ -187,9 +190,15 @@ impl World {
         match (packet, timer) {
             (None, None) => return false,
             (Some(at), timer) if timer.is_none_or(|timer| at <= timer) => {
+                // One turn takes in everything that has arrived before it sends.
                 self.now = at;
-                let (_, packet) = self.path.pop_front().unwrap();
-                self.deliver(packet);
+                while self.path.front().is_some_and(|(due, _)| *due == at) {
+                    let (_, packet) = self.path.pop_front().unwrap();
+                    self.deliver(packet);
+                    if self.one_by_one {
+                        break;
+                    }
+                }
             }
             (_, timer) => {
                 self.now = self.now.max(timer.unwrap());
