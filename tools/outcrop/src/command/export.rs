@@ -6,6 +6,7 @@ use std::path::Path;
 
 use outcrop_capture::{ExportError, Reader, export_pcap};
 
+use super::show::open;
 use crate::cli;
 use crate::failure::Failure;
 use crate::sink::unfinished;
@@ -24,18 +25,6 @@ pub(crate) fn run(options: &cli::Export) -> Result<u8, Failure> {
         .map_err(|error| Failure::file("export", &options.into, &error))?;
     println!("{count} packets in {}", options.into.display());
     Ok(0)
-}
-
-/// Opens a capture of any kind, with its name in whatever is wrong with it.
-pub(crate) fn open(path: &Path) -> Result<Reader<File>, Failure> {
-    let file = File::open(path).map_err(|error| Failure::file("capture", path, &error))?;
-    if path.is_dir() {
-        return Err(Failure::new(format!(
-            "capture: {}: is a folder; name a file",
-            path.display()
-        )));
-    }
-    Reader::new(file).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
 
 fn write(reader: &mut Reader<File>, into: &Path, options: &cli::Export) -> Result<u64, Failure> {
