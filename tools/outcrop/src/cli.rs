@@ -3,7 +3,7 @@
 //! Job: say what can be asked for, and how. Owns: names, defaults, help texts. Does not know: how any of it is
 //! done; values arrive parsed and in range (`values`).
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

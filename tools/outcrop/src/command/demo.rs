@@ -3,13 +3,15 @@
 //! Four scenes in a private network, all with real programs: ping, two pages over one connection which the client
 //! closes, two pipelined requests over another which the server closes. Then the ladder of what was recorded.
 
+use core::net::SocketAddr;
+use core::time::Duration;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use outcrop_device::namespace::Namespace;
 use outcrop_inspect::{LadderOptions, Paint};
@@ -72,13 +74,11 @@ fn as_if_asked(capture: &Path) -> Result<cli::Serve, Failure> {
     let mut arguments: Vec<std::ffi::OsString> =
         vec!["outcrop".into(), "serve".into(), "--capture".into()];
     arguments.push(capture.into());
-    match Cli::try_parse_from(arguments)
-        .map_err(|error| Failure::usage(&error))?
-        .command
-    {
-        Asked::Serve(serve) => Ok(serve),
-        other => Err(Failure::new(format!("the demo cannot run {other:?}"))),
+    let cli = Cli::try_parse_from(arguments).map_err(|error| Failure::usage(&error))?;
+    if let Asked::Serve(serve) = cli.command {
+        return Ok(serve);
     }
+    Err(Failure::new("the demo's own options are wrong"))
 }
 
 fn heading(paint: Paint, text: &str) {
@@ -157,13 +157,9 @@ impl Stage {
             Some(namespace) => namespace.spawn(command),
             None => command.spawn(),
         };
-        let advice = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => Failure::new(format!(
-                "{program}: not found: install it, or run `make demo`"
-            )),
-            _ => Failure::new(format!("{program}: {error}")),
-        };
-        let status = child.and_then(|mut child| child.wait()).map_err(advice)?;
+        let status = child
+            .and_then(|mut child| child.wait())
+            .map_err(|error| Failure::program(program, &error))?;
         if status.success() {
             Ok(())
         } else {
