@@ -37,6 +37,23 @@ fn window_not_used_does_not_grow() {
     assert_eq!(w.controller.cwnd(), 10 * MSS);
 }
 
+// RFC 5681 4.1: after a rest longer than the timeout, no more than the initial window at once.
+#[test]
+fn window_that_rested_starts_again_from_the_initial_one() {
+    let mut w = world(true, Script::default(), 70);
+    w.run();
+    let (grown, rested) = (
+        w.controller.cwnd(),
+        w.now + core::time::Duration::from_secs(5),
+    );
+    assert!(grown >= 40 * MSS);
+    w.now = rested;
+    w.write(60 * MSS);
+    let before = w.sent.len();
+    w.flush();
+    assert_eq!(w.sent.len() - before, 10);
+}
+
 // RFC 8985: three segments sacked, the one before them is lost; sent again at once, one round trip after
 // it first left. RFC 5681 equation 4: half of ten outstanding.
 #[test]
