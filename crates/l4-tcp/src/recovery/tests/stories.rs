@@ -130,6 +130,17 @@ fn lost_tail_is_probed_before_the_timer_runs_out() {
     assert_eq!(w.timeouts(), 0);
 }
 
+// RFC 8985 7.2: a lone segment waits for the peer's delayed acknowledgment as well, 20 + 20 + 200 ms, but no
+// longer than for the timeout of 220 ms; the probe takes its place and no window collapses.
+#[test]
+fn lone_lost_segment_is_probed_when_the_timer_would_run_out() {
+    let mut w = world(true, Script::losing([0]), 1);
+    w.run();
+    assert_eq!(w.repairs(), [(220, 0)]);
+    assert_eq!(w.timeouts(), 0);
+    assert_eq!(w.controller.cwnd(), 10 * MSS);
+}
+
 // RFC 8985 7.4.2: a probe that repaired the only loss still counts as congestion.
 #[test]
 fn probe_that_repairs_the_loss_reduces_the_window() {
