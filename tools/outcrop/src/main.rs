@@ -14,6 +14,7 @@ mod command {
     pub(crate) mod serve;
     pub(crate) mod show;
 }
+mod echo;
 mod failure;
 mod host;
 mod link;
