@@ -3,7 +3,7 @@
 //! In a private network it starts `ping 10.77.0.2`, turns each echo request that comes out of the TUN
 //! into its reply, and shows what it did.
 
-use std::error::Error;
+use core::error::Error;
 use std::io::IoSlice;
 use std::process::Command;
 

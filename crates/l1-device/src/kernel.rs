@@ -27,6 +27,8 @@ use rustix::net::{
 };
 use thiserror::Error;
 
+use crate::tun::Format;
+
 /// What the kernel's end of an interface shall be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
@@ -42,10 +44,12 @@ pub struct Interface {
     pub tx_queue_len: u32,
     /// Whether the kernel gives it a link-local IPv6 address of its own, and then asks for routers.
     pub link_local: bool,
+    /// What our end of it speaks, if it is a TUN still to be made.
+    pub format: Format,
 }
 
 impl Interface {
-    /// An interface without addresses, of MTU 1500.
+    /// A plain interface without addresses, of MTU 1500.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self {
@@ -55,6 +59,7 @@ impl Interface {
             mtu: 1_500,
             tx_queue_len: crate::tun::TX_QUEUE_LEN,
             link_local: false,
+            format: Format::Plain,
         }
     }
 

@@ -50,7 +50,7 @@
 //! # Files, in reading order
 //! `device` the seam; `clock`; `pool` the read buffers; `pair`; `tun`; `kernel` the other end's
 //! addresses, by netlink; `namespace` a private network, with `namespace/wire` its holder's words;
-//! `offload` where memory is touched raw.
+//! `offload` the virtio header, with `offload/raw` where memory is touched raw.
 //!
 //! # Not here
 //! Delay and loss (`netem`), what a packet means (`l3-ip`), the loop that waits (`stack`), Ethernet.
@@ -71,4 +71,4 @@ pub use device::{
 };
 pub use pair::{PairEnd, QUEUE, pair};
 pub use pool::{BUFFER, KEPT, MAX_UNIT, Pool};
-pub use tun::{NAME_MAX, OpenError, TX_QUEUE_LEN, Tun};
+pub use tun::{Format, NAME_MAX, OpenError, TX_QUEUE_LEN, Tun};

@@ -151,7 +151,9 @@ impl Namespace {
                 let tuns = tuns
                     .into_iter()
                     .zip(interfaces)
-                    .map(|((name, fd), interface)| Tun::from_fd(fd, &name, interface.mtu, clock))
+                    .map(|((name, fd), interface)| {
+                        Tun::from_fd(fd, &name, interface.mtu, interface.format, clock)
+                    })
                     .collect::<io::Result<_>>()
                     .map_err(failed("take over a TUN"))?;
                 Ok((namespace, tuns))
@@ -263,7 +265,8 @@ fn make(spec: &str) -> Result<Reply, String> {
     kernel::loopback_up().map_err(|error| error.to_string())?;
     let mut tuns = Vec::new();
     for mut interface in interfaces {
-        let (fd, name) = open_fd(Some(&interface.name)).map_err(|error| error.to_string())?;
+        let (fd, name) =
+            open_fd(Some(&interface.name), interface.format).map_err(|error| error.to_string())?;
         interface.name.clone_from(&name);
         kernel::configure(&interface).map_err(|error| error.to_string())?;
         tuns.push((name, fd));

@@ -1,18 +1,22 @@
 //! A TUN device of the Linux kernel.
 //!
-//! Job: open one, read and write whole IP packets. Owns: the descriptor. Does not know: addresses and
-//! routes of the kernel's end (`kernel` sets them), offloads (`offload` has them).
+//! Job: open one, read and write whole IP packets, with or without the virtio header before them.
+//! Owns: the descriptor. Does not know: addresses and routes of the kernel's end (`kernel` sets them), the
+//! header's layout (`offload` has it).
 //! Source: the kernel's documentation of the universal TUN/TAP driver.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use bytes::BytesMut;
+use outcrop_base::MAX_SLICES;
 use rustix::io::Errno;
 use thiserror::Error;
 
 use crate::device::{Caps, Device, Dry, Offload, Received, RxOffload, WakeSource};
+use crate::offload::{self, raw};
 use crate::pool::MAX_UNIT;
-use crate::{Clock, Pool, kernel, offload};
+use crate::{Clock, Pool, kernel};
 
 /// The longest name of a network interface: `IFNAMSIZ` less its terminator.
 pub const NAME_MAX: usize = 15;
@@ -21,6 +25,8 @@ pub const NAME_MAX: usize = 15;
 pub const TX_QUEUE_LEN: u32 = 5_000;
 /// Bytes after which one call of `receive` stops, so that a batch of super-segments fits the pool.
 const BATCH_BYTES: usize = 1 << 20;
+/// Pieces a write holds without allocating: the header, ours, and a packet's payload.
+const PIECES: usize = MAX_SLICES + 4;
 
 /// Why a TUN could not be opened; the text says how to mend it.
 #[derive(Debug, Error)]
@@ -79,7 +85,17 @@ pub(crate) fn check_name(name: &str) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// A TUN: whole IP packets, no packet information before them, never blocking.
+/// What stands before each packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Nothing: whole checksums, packets no longer than the MTU.
+    #[default]
+    Plain,
+    /// The virtio header: the kernel completes and spares checksums, cuts and merges TCP segments.
+    Offload,
+}
+
+/// A TUN: whole IP packets, never blocking.
 ///
 /// The interface disappears with it, unless it was made persistent by somebody else.
 #[derive(Debug)]
@@ -87,6 +103,7 @@ pub struct Tun {
     fd: OwnedFd,
     name: String,
     mtu: u32,
+    format: Format,
     /// Spare capacity a read needs; more than the MTU once the interface was found to be changed.
     room: usize,
     clock: Clock,
@@ -99,27 +116,38 @@ impl Tun {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open(name: Option<&str>, clock: &Clock) -> Result<Self, OpenError> {
-        let (fd, name) = open_fd(name)?;
+    pub fn open(name: Option<&str>, format: Format, clock: &Clock) -> Result<Self, OpenError> {
+        let (fd, name) = open_fd(name, format)?;
         let mtu = kernel::link(&name).map_or(1_500, |link| link.mtu);
         if let Err(error) = kernel::set_queue(&name, TX_QUEUE_LEN) {
             log::warn!("{name}: the kernel's queue stays short, expect loss in bulk: {error}");
         }
-        Self::from_fd(fd, &name, mtu, clock).map_err(|source| OpenError::Io { name, source })
+        Self::from_fd(fd, &name, mtu, format, clock)
+            .map_err(|source| OpenError::Io { name, source })
     }
 
-    /// Takes over an open TUN descriptor (no packet information, no virtio header): one received from
-    /// a [`Namespace`](crate::namespace::Namespace) or from a program that set it up.
+    /// Takes over an open TUN descriptor without packet information: one from a program that set it up.
     ///
     /// # Errors
     /// If the descriptor cannot be made non-blocking.
-    pub fn from_fd(fd: OwnedFd, name: &str, mtu: u32, clock: &Clock) -> io::Result<Self> {
+    pub fn from_fd(
+        fd: OwnedFd,
+        name: &str,
+        mtu: u32,
+        format: Format,
+        clock: &Clock,
+    ) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&fd, true)?;
+        let room = match format {
+            Format::Plain => (mtu as usize).min(MAX_UNIT),
+            Format::Offload => MAX_UNIT,
+        };
         Ok(Self {
             fd,
             name: name.to_owned(),
             mtu,
-            room: (mtu as usize).min(MAX_UNIT),
+            format,
+            room,
             clock: clock.clone(),
         })
     }
@@ -128,6 +156,34 @@ impl Tun {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Cuts what was read off the buffer, and the header off that.
+    fn cut(&mut self, buffer: &mut BytesMut) -> Received {
+        let at = self.clock.now();
+        let offload = match self.format {
+            Format::Plain => RxOffload::default(),
+            Format::Offload => buffer
+                .split_to(offload::HEADER.min(buffer.len()))
+                .first_chunk()
+                .map_or_else(RxOffload::default, |header| offload::decode(*header)),
+        };
+        let bytes = buffer.split().freeze();
+        if self.format == Format::Plain && bytes.len() > self.mtu as usize {
+            // Somebody raised the interface's MTU: no later packet shall be cut.
+            self.room = MAX_UNIT;
+        }
+        Received { at, bytes, offload }
+    }
+
+    fn write(&self, pieces: &[IoSlice<'_>]) -> io::Result<()> {
+        loop {
+            match rustix::io::writev(&self.fd, pieces) {
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
 
@@ -138,18 +194,18 @@ impl AsFd for Tun {
 }
 
 /// Opens a TUN and says its name.
-pub(crate) fn open_fd(name: Option<&str>) -> Result<(OwnedFd, String), OpenError> {
+pub(crate) fn open_fd(name: Option<&str>, format: Format) -> Result<(OwnedFd, String), OpenError> {
     if let Some(name) = name {
         check_name(name)?;
     }
-    let asked = name.unwrap_or_default();
-    match tun_tap::Iface::without_packet_info(asked, tun_tap::Mode::Tun) {
-        Ok(iface) => {
-            let name = iface.name().to_owned();
-            Ok((offload::own(iface), name))
-        }
-        Err(source) => Err(explain(asked, source)),
-    }
+    let name = name.unwrap_or_default();
+    let opened = match format {
+        Format::Plain => tun_tap::Iface::without_packet_info(name, tun_tap::Mode::Tun)
+            .map(|iface| (iface.name().to_owned(), raw::own(iface)))
+            .map(|(name, fd)| (fd, name)),
+        Format::Offload => offload::open(name),
+    };
+    opened.map_err(|source| explain(name, source))
 }
 
 /// Opening the node and attaching the interface fail with different numbers.
@@ -167,30 +223,29 @@ fn explain(name: &str, source: io::Error) -> OpenError {
 
 impl Device for Tun {
     fn caps(&self) -> Caps {
-        Caps::plain(self.mtu)
+        match self.format {
+            Format::Plain => Caps::plain(self.mtu),
+            Format::Offload => Caps {
+                gso_max: offload::GSO_MAX,
+                checksum_tx: true,
+                checksum_rx: true,
+                ..Caps::plain(self.mtu)
+            },
+        }
     }
 
     fn receive(&mut self, pool: &mut Pool, out: &mut Vec<Received>, max: usize) -> io::Result<Dry> {
         let (mut units, mut bytes) = (0, 0);
         while units < max && bytes < BATCH_BYTES {
             let mut buffer = pool.take(self.room);
-            let read = offload::read_spare(self.fd.as_fd(), &mut buffer);
-            let at = self.clock.now();
-            let packet = buffer.split().freeze();
+            let read = raw::read_spare(self.fd.as_fd(), &mut buffer);
+            let received = self.cut(&mut buffer);
             pool.give_back(buffer);
             match read {
                 Ok(()) => {
-                    if packet.len() > self.mtu as usize {
-                        // Somebody raised the interface's MTU: no later packet shall be cut.
-                        self.room = MAX_UNIT;
-                    }
                     units += 1;
-                    bytes += packet.len();
-                    out.push(Received {
-                        at,
-                        bytes: packet,
-                        offload: RxOffload::default(),
-                    });
+                    bytes += received.bytes.len();
+                    out.push(received);
                 }
                 Err(Errno::AGAIN) => return Ok(Dry::Yes),
                 Err(Errno::INTR) => {}
@@ -208,14 +263,22 @@ impl Device for Tun {
     }
 
     fn transmit(&mut self, packet: &[IoSlice<'_>], offload: Offload) -> io::Result<()> {
-        if offload != Offload::default() {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        loop {
-            match rustix::io::writev(&self.fd, packet) {
-                Ok(_) => return Ok(()),
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+        match self.format {
+            Format::Plain if offload == Offload::default() => self.write(packet),
+            Format::Plain => Err(io::ErrorKind::InvalidInput.into()),
+            Format::Offload => {
+                let header = offload::encode(offload);
+                let mut pieces = [IoSlice::new(&[]); PIECES];
+                let used = pieces
+                    .get_mut(..=packet.len())
+                    .and_then(|p| p.split_first_mut());
+                let Some((first, rest)) = used else {
+                    // More pieces than any plan has.
+                    return Err(io::ErrorKind::InvalidInput.into());
+                };
+                *first = IoSlice::new(&header);
+                rest.copy_from_slice(packet);
+                self.write(pieces.get(..=packet.len()).unwrap_or_default())
             }
         }
     }

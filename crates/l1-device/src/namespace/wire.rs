@@ -14,6 +14,7 @@ use rustix::net::{
 };
 
 use crate::kernel::{Interface, Route};
+use crate::tun::Format;
 
 /// Descriptors one message may carry: `SCM_MAX_FD` of the kernel.
 const MAX_FDS: usize = 253;
@@ -39,12 +40,16 @@ pub(super) enum Reply {
 pub(super) fn encode(interfaces: &[Interface]) -> String {
     let line = |interface: &Interface| {
         let mut line = format!(
-            "{} {} {} {}",
-            interface.name,
-            interface.mtu,
-            interface.tx_queue_len,
-            u8::from(interface.link_local)
+            "{} {} {}",
+            interface.name, interface.mtu, interface.tx_queue_len
         );
+        if interface.link_local {
+            line.push_str(" link-local");
+        }
+        match interface.format {
+            Format::Plain => {}
+            Format::Offload => line.push_str(" offload"),
+        }
         for (address, prefix) in &interface.addresses {
             line.push_str(&format!(" address={address}/{prefix}"));
         }
@@ -70,10 +75,13 @@ fn decode_line(line: &str) -> Option<Interface> {
     let mut interface = Interface::new(words.next()?);
     interface.mtu = words.next()?.parse().ok()?;
     interface.tx_queue_len = words.next()?.parse().ok()?;
-    interface.link_local = words.next()? == "1";
     for word in words {
         if let Some(address) = word.strip_prefix("address=") {
             interface.addresses.push(decode_prefix(address)?);
+        } else if word == "link-local" {
+            interface.link_local = true;
+        } else if word == "offload" {
+            interface.format = Format::Offload;
         } else {
             let route = word.strip_prefix("route=")?;
             let (network, via) = match route.split_once(',') {
@@ -167,6 +175,7 @@ mod tests {
         let mut plain = Interface::new("tun1");
         plain.mtu = 65_535;
         plain.link_local = true;
+        plain.format = Format::Offload;
         let full = Interface::new("outcrop0")
             .address(ip("10.77.0.1"), 24)
             .address(ip("fd77::1"), 64)

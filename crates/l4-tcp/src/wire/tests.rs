@@ -1,0 +1,1 @@
+//! Headers against etherparse's own reading, and against themselves.
