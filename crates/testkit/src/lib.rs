@@ -3,3 +3,9 @@
 
 pub mod drill;
 pub mod foreign;
+pub mod replay;
+pub mod scenario;
+mod site;
+mod world;
+
+pub use world::{HostSetup, Loss, Side, World};

@@ -7,7 +7,8 @@ use core::time::Duration;
 
 use outcrop_base::{ChecksumState, ChunkQueue, Instant, InterfaceId, Seed};
 use outcrop_device::RxOffload;
-use outcrop_ip::{Cidr, InterfaceConfig};
+use outcrop_stack::ip::{Cidr, InterfaceConfig};
+use outcrop_stack::tcp::Listen;
 use outcrop_stack::{Config, Core, ListenerId, PacketIn, StreamId};
 
 use super::conversation::{ACK, Conversation, FIN, Packet, RST, SYN};
@@ -62,17 +63,13 @@ impl Stage {
         let server = conversation.server;
         let refused = |_| PlayError::Address(server);
         let mut core = Core::new(Config::default(), &Seed::from_number(1));
-        let prefix = if server.is_ipv4() { 32 } else { 128 };
-        let cidr = |addr, prefix| Cidr::new(addr, prefix).map_err(|_| PlayError::Address(server));
-        core.add_interface(InterfaceConfig {
-            addresses: vec![cidr(server.ip(), prefix)?],
-            ..InterfaceConfig::new(IFACE, 1500)
-        })
-        .map_err(refused)?;
-        core.add_route(cidr(conversation.client.ip(), prefix)?, None, IFACE)
+        let address = Cidr::host(server.ip());
+        core.add_interface(InterfaceConfig::tun(IFACE, 1500, vec![address]))
+            .map_err(refused)?;
+        core.add_route(Cidr::host(conversation.client.ip()), None, IFACE)
             .map_err(refused)?;
         let listener = core
-            .tcp_listen(server, outcrop_tcp::Listen::default())
+            .tcp_listen(server, Listen::default())
             .map_err(|_| PlayError::Address(server))?;
         Ok(Self {
             core,
