@@ -3,11 +3,11 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bytes::Bytes;
-use etherparse::PacketBuilder;
+use etherparse::{NetHeaders, PacketBuilder, PacketHeaders, TransportHeader};
 use outcrop_base::{
     Checksum, ChecksumState, DropReason, Instant, InterfaceId, PacketId, Seed, Verdict,
 };
-use outcrop_ip::{Cidr, Config, Delivery, Endpoint, InterfaceConfig, PacketIn};
+use outcrop_ip::{Cidr, Config, Delivery, Endpoint, InterfaceConfig, PacketIn, Transmit};
 
 pub(crate) const IFACE: InterfaceId = InterfaceId(0);
 pub(crate) const NOW: Instant = Instant::from_millis(20);
@@ -144,4 +144,20 @@ pub(crate) fn cut(packet: &Bytes, mtu: usize) -> Vec<Bytes> {
         out.push(bytes.into());
     }
     out
+}
+
+/// The fixed part of what a packet says, by the library.
+pub(crate) fn read(packet: &Transmit) -> (IpAddr, IpAddr, Option<TransportHeader>, Vec<u8>) {
+    let headers = PacketHeaders::from_ip_slice(&packet.bytes).unwrap();
+    let (src, dst) = match headers.net.unwrap() {
+        NetHeaders::Ipv4(h, _) => (IpAddr::from(h.source), IpAddr::from(h.destination)),
+        NetHeaders::Ipv6(h, _) => (IpAddr::from(h.source), IpAddr::from(h.destination)),
+        NetHeaders::Arp(_) => panic!("not IP"),
+    };
+    (
+        src,
+        dst,
+        headers.transport,
+        headers.payload.slice().to_vec(),
+    )
 }
