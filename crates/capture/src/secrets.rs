@@ -11,7 +11,7 @@ use pcap_file::pcapng::Block;
 use pcap_file::pcapng::blocks::unknown::UnknownBlock;
 
 /// The reserved block, whole.
-pub(crate) const RESERVED: usize = 4096;
+const RESERVED: usize = 4096;
 /// A block type for local use: other tools pass over it.
 const LOCAL_BLOCK: u32 = 0x8000_0001;
 const SECRETS_BLOCK: u32 = 0x0a;
@@ -52,12 +52,6 @@ impl<W: Write> Secrets<W> {
         }
     }
 
-    /// The block that keeps the place.
-    #[expect(clippy::unused_self, reason = "belongs to the layout")]
-    pub(crate) fn placeholder(&self) -> Block<'static> {
-        block(LOCAL_BLOCK, vec![0; RESERVED - FRAME])
-    }
-
     /// Keeps a line, or gives the block to write now.
     pub(crate) fn add(&mut self, line: &str) -> Option<Block<'static>> {
         let line = format!("{}\n", line.trim_end());
@@ -81,6 +75,11 @@ impl<W: Write> Secrets<W> {
         bytes.extend(raw(LOCAL_BLOCK, &vec![0; rest]));
         overwrite(sink, at, &bytes)
     }
+}
+
+/// The block that keeps the place.
+pub(crate) fn placeholder() -> Block<'static> {
+    block(LOCAL_BLOCK, vec![0; RESERVED - FRAME])
 }
 
 /// Type and length of the secrets, the secrets, padding.

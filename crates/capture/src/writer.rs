@@ -31,7 +31,7 @@ use pcap_file::{DataLink, Endianness};
 use crate::comment::{write_reason, write_state_line};
 use crate::error::chain;
 use crate::journal::write_fact;
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, placeholder};
 use crate::sentence::write_sentence;
 use crate::{Link, Section, WriteError};
 
@@ -305,7 +305,7 @@ impl<W: Write + Seek> Writer<W> {
             let at = sink.stream_position()?;
             writer.secrets = Secrets::reserved(at, overwrite::<W>);
         }
-        writer.encoder.write(&writer.secrets.placeholder())?;
+        writer.encoder.write(&placeholder())?;
         writer.flush_encoder()?;
         Ok(writer)
     }

@@ -13,13 +13,13 @@ use outcrop_base::{
 };
 use outcrop_capture::{Config, Section};
 
-pub const RULE: RuleRef = RuleRef {
+pub(crate) const RULE: RuleRef = RuleRef {
     name: "tcp:window",
     source: "RFC 9293 3.10.7.4",
 };
 
 /// State of a connection, as an engine would tell it.
-pub struct Told;
+pub(crate) struct Told;
 
 impl Describe for Told {
     fn describe(&self, visit: &mut dyn FnMut(&'static str, Value<'_>)) {
@@ -29,7 +29,7 @@ impl Describe for Told {
     }
 }
 
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config {
         interface: "oc0".to_owned(),
         clock: WallClock::new(Duration::from_secs(1_700_000_000)),
@@ -40,10 +40,10 @@ pub fn config() -> Config {
     }
 }
 
-pub const CLIENT: [u8; 4] = [10, 77, 0, 1];
-pub const SERVER: [u8; 4] = [10, 77, 0, 2];
+pub(crate) const CLIENT: [u8; 4] = [10, 77, 0, 1];
+pub(crate) const SERVER: [u8; 4] = [10, 77, 0, 2];
 
-pub fn flow() -> Flow {
+pub(crate) fn flow() -> Flow {
     Flow {
         transport: Transport::Tcp,
         local: SocketAddr::new(IpAddr::from(SERVER), 80),
@@ -52,7 +52,7 @@ pub fn flow() -> Flow {
 }
 
 /// An IPv4 packet with a TCP segment. With `partial`, the checksum field holds only the pseudo-header's sum.
-pub fn tcp4(out: bool, seq: u32, flags: u8, data: &[u8], partial: bool) -> Vec<u8> {
+pub(crate) fn tcp4(out: bool, seq: u32, flags: u8, data: &[u8], partial: bool) -> Vec<u8> {
     let (src, dst, sport, dport) = if out {
         (SERVER, CLIENT, 80u16, 41_000u16)
     } else {
@@ -87,7 +87,11 @@ pub fn tcp4(out: bool, seq: u32, flags: u8, data: &[u8], partial: bool) -> Vec<u
 }
 
 /// A record with nothing remarkable about it.
-pub fn record<'a>(id: u64, direction: Direction, bytes: &'a [IoSlice<'a>]) -> PacketRecord<'a> {
+pub(crate) fn record<'a>(
+    id: u64,
+    direction: Direction,
+    bytes: &'a [IoSlice<'a>],
+) -> PacketRecord<'a> {
     PacketRecord {
         at: Instant::from_millis(id * 10),
         id: PacketId(id),
@@ -103,7 +107,7 @@ pub fn record<'a>(id: u64, direction: Direction, bytes: &'a [IoSlice<'a>]) -> Pa
 }
 
 /// A run of five packets and three facts.
-pub fn play(recorder: &mut dyn Recorder) {
+pub(crate) fn play(recorder: &mut dyn Recorder) {
     let syn = tcp4(false, 100, 0x02, b"", false);
     recorder.packet(&PacketRecord {
         verdict: Some(Verdict::taken(RULE)),
