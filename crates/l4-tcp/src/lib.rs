@@ -15,6 +15,7 @@ pub mod pacing;
 pub mod params;
 pub mod range_set;
 pub mod rate;
+pub mod recovery;
 pub mod recv;
 pub mod rtt;
 mod rule;

@@ -18,6 +18,8 @@ pub const MAX_WINDOW_SHIFT: u8 = 14;
 /// The smallest path MTU we believe an ICMP message about: below it, headers would eat the packet
 /// (RFC 791: every link takes 68; Linux's floor is 552, `min_pmtu`).
 pub const MIN_MTU: u32 = 552;
+/// The same for IPv6, whose links all take this much (RFC 8200 5).
+pub const MIN_MTU_V6: u32 = 1280;
 
 /// The first retransmission timeout of a SYN (RFC 6298 2.1).
 pub const SYN_RTO: Duration = Duration::from_secs(1);
@@ -36,6 +38,9 @@ pub const R1: u8 = 3;
 /// R2 of RFC 9293 3.8.3 SHLD-11: data is given up after this long without acknowledgment,
 /// at least 100 s. Linux's fifteen retransmissions come to 924 s.
 pub const R2: Duration = Duration::from_secs(924);
+
+/// How long a remembered timestamp stays comparable: after 24 idle days it may have wrapped (RFC 7323 5.5).
+pub const TIMESTAMP_LIFETIME: Duration = Duration::from_secs(24 * 24 * 3600);
 
 /// The delayed acknowledgment's wait: RFC 9293 3.8.6.3 MUST-40 allows less than 500 ms; 40 ms
 /// spares most of the pure ACKs of an exchange and stays below any peer's retransmission timeout.

@@ -36,7 +36,7 @@ pub(crate) struct TimeWait {
     /// Limits our answers.
     pub(crate) challenges: Challenges,
     /// When the tuple is free again; moved by the peer's repeated FIN.
-    expires: Instant,
+    pub(crate) expires: Instant,
 }
 
 /// What a segment found in TIME-WAIT.

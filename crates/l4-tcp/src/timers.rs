@@ -1,23 +1,16 @@
 //! The timers of one connection.
 //!
 //! Job: remember when each timer is due and which is first.
-//! Owns: one optional instant per timer. Does not know: what a timer means.
+//! Owns: one optional instant per timer. Does not know: what a timer means; nor the deadlines of
+//! retransmission, persist and delayed ACK, which stay with the parts they belong to.
 //! Sources: RFC 9293 3.10.8; the names are those of `base::TimerKind`.
 
 use outcrop_base::{Instant, TimerKind};
 
-/// A timer that a connection may arm.
+/// A timer of the connection as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(crate) enum Timer {
-    /// Retransmission of data or FIN.
-    Retransmit,
-    /// When loss detection wants to look again: reordering window or tail loss probe.
-    LossDetection,
-    /// Zero-window probing.
-    Persist,
-    /// Delayed acknowledgment.
-    DelayedAck,
     /// Keep-alive.
     KeepAlive,
     /// Earliest departure of paced data.
@@ -30,12 +23,8 @@ pub(crate) enum Timer {
 
 impl Timer {
     /// Every timer, in the order in which equal instants fire.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 4] = [
         Self::UserTimeout,
-        Self::Retransmit,
-        Self::LossDetection,
-        Self::Persist,
-        Self::DelayedAck,
         Self::KeepAlive,
         Self::Pacing,
         Self::FinWait2,
@@ -44,10 +33,6 @@ impl Timer {
     /// The name shared by all layers.
     pub(crate) const fn kind(self) -> TimerKind {
         match self {
-            Self::Retransmit => TimerKind::Retransmit,
-            Self::LossDetection => TimerKind::Reordering,
-            Self::Persist => TimerKind::Persist,
-            Self::DelayedAck => TimerKind::DelayedAck,
             Self::KeepAlive => TimerKind::KeepAlive,
             Self::Pacing => TimerKind::Pacing,
             Self::FinWait2 => TimerKind::FinWait2,
@@ -121,12 +106,12 @@ mod tests {
     fn two_timers_due_the_earlier_fires_first_and_each_once() {
         let mut timers = TimerTable::default();
         timers.set(Timer::KeepAlive, Some(Instant::from_millis(1)));
-        timers.set(Timer::Retransmit, Some(Instant::from_millis(2)));
+        timers.set(Timer::UserTimeout, Some(Instant::from_millis(2)));
         timers.set(Timer::FinWait2, Some(Instant::from_millis(9)));
         assert_eq!(timers.next(), Some(Instant::from_millis(1)));
         let now = Instant::from_millis(5);
         assert_eq!(timers.pop_due(now), Some(Timer::KeepAlive));
-        assert_eq!(timers.pop_due(now), Some(Timer::Retransmit));
+        assert_eq!(timers.pop_due(now), Some(Timer::UserTimeout));
         assert_eq!(timers.pop_due(now), None);
         assert!(timers.is_armed(Timer::FinWait2));
     }

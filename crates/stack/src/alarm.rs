@@ -63,7 +63,9 @@ impl Alarm {
         match waker {
             Some(waker) => waker.wake(),
             // Fails only when it has been rung 2^64 times, and then it is readable anyway.
-            None => drop(rustix::io::write(&self.fd, &1u64.to_ne_bytes())),
+            None => {
+                let _rung = rustix::io::write(&self.fd, &1u64.to_ne_bytes());
+            }
         }
     }
 
@@ -97,7 +99,7 @@ impl Alarm {
     /// Silences the bell after the descriptor was seen readable. A late ring then costs one turn.
     pub(crate) fn silence(&self) {
         let mut count = [0; 8];
-        drop(rustix::io::read(&self.fd, &mut count));
+        let _silenced = rustix::io::read(&self.fd, &mut count);
     }
 
     /// Readable once somebody has rung a sleeping driver that left no waker.

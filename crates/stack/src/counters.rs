@@ -43,7 +43,8 @@ impl Counters {
 
     fn rule(&mut self, rule: RuleRef) {
         // A few dozen rules, the common ones met first: a scan by address beats a hash.
-        let same = |known: &RuleRef| core::ptr::eq(known.name, rule.name) || known.name == rule.name;
+        let same =
+            |known: &RuleRef| core::ptr::eq(known.name, rule.name) || known.name == rule.name;
         match self.rules.iter_mut().find(|(known, _)| same(known)) {
             Some((_, count)) => *count += 1,
             None => self.rules.push((rule, 1)),
@@ -95,8 +96,14 @@ mod tests {
         };
         let mut counters = Counters::default();
         counters.received(40, &Verdict::taken(rule("tcp:a")));
-        counters.received(40, &Verdict::dropped(DropReason::TcpNoSocket, rule("tcp:b")));
-        counters.received(60, &Verdict::dropped(DropReason::TcpNoSocket, rule("tcp:a")));
+        counters.received(
+            40,
+            &Verdict::dropped(DropReason::TcpNoSocket, rule("tcp:b")),
+        );
+        counters.received(
+            60,
+            &Verdict::dropped(DropReason::TcpNoSocket, rule("tcp:a")),
+        );
         assert_eq!((counters.packets_in, counters.bytes_in), (3, 140));
         let drops: Vec<_> = counters.drops().collect();
         assert_eq!(drops, [(DropReason::TcpNoSocket, 2)]);

@@ -11,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 
 use outcrop_base::{
-    Direction, Fact, FactKind, Cause, Instant, InterfaceId, Level, PacketRecord, Recorder,
+    Cause, Direction, Fact, FactKind, Instant, InterfaceId, Level, PacketRecord, Recorder,
 };
 use outcrop_device::{Device, Dry, Pool, Received, WakeSource};
 
@@ -278,8 +278,8 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             self.turn(|| {
                 runner.run_some();
                 if main.is_finished()
-                    && let Poll::Ready(value) = core::pin::Pin::new(&mut main)
-                        .poll(&mut Context::from_waker(Waker::noop()))
+                    && let Poll::Ready(value) =
+                        core::pin::Pin::new(&mut main).poll(&mut Context::from_waker(Waker::noop()))
                 {
                     done = Some(value);
                 }
@@ -300,9 +300,7 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         let end = self.shard.now() + limit;
         // The loop sleeps until then at most: an entry that nobody waits for is enough.
         let mut alarm = core::pin::pin!(self.shard.sleep_until(end));
-        let _pending = alarm
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()));
+        let _pending = alarm.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         loop {
             self.turn(|| {})?;
             if self.shard.lock().core.tcp().is_empty() {

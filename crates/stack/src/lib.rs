@@ -61,11 +61,13 @@ pub mod ip {
 /// TCP's words.
 pub mod tcp {
     pub use outcrop_tcp::{
-        CloseReason, Config, Info, KeepAlive, Listen, ListenError, ReadError, Settings, StaleId,
-        State, WriteError,
+        CloseReason, Config, ConnectError, Counters, Info, KeepAlive, Listen, ListenError,
+        ReadError, Settings, StaleId, State, WriteError,
     };
 }
 /// UDP's words.
 pub mod udp {
-    pub use outcrop_udp::{BindError, Config, Datagram};
+    pub use outcrop_udp::{
+        BindError, Config, ConnectError, Datagram, PathError, SendError, SendOptions, UnknownSocket,
+    };
 }

@@ -120,7 +120,6 @@ impl Shard {
     }
 
     /// Waits until `at`.
-    #[must_use]
     pub fn sleep_until(&self, at: Instant) -> Sleep {
         Sleep::new(self.clone(), at)
     }

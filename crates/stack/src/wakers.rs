@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use crate::{Event, ListenerId, PingId, StreamId, UdpId};
 
 /// What a program waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Interest {
     /// A connection to accept.
     Accept(ListenerId),
@@ -51,8 +51,8 @@ const WRITE: usize = 1;
 pub(crate) struct Wakers {
     streams: Vec<Pair>,
     listeners: Vec<Pair>,
-    udp: Vec<Pair>,
-    pings: BTreeMap<PingId, List>,
+    /// Datagrams and echoes: found by search, gone once woken.
+    others: BTreeMap<Interest, List>,
 }
 
 impl Wakers {
@@ -62,9 +62,9 @@ impl Wakers {
             Interest::Accept(id) => at(&mut self.listeners, id.0.slot, READ),
             Interest::Read(id) => at(&mut self.streams, id.0.slot, READ),
             Interest::Write(id) => at(&mut self.streams, id.0.slot, WRITE),
-            Interest::Receive(id) => at(&mut self.udp, id.0.slot, READ),
-            Interest::Send(id) => at(&mut self.udp, id.0.slot, WRITE),
-            Interest::Echo(id) => Some(self.pings.entry(id).or_default()),
+            Interest::Receive(_) | Interest::Send(_) | Interest::Echo(_) => {
+                Some(self.others.entry(interest).or_default())
+            }
         };
         if let Some(list) = list {
             list.add(waker);
@@ -83,13 +83,15 @@ impl Wakers {
                 take(&mut self.streams, id.0.slot, READ, out);
                 take(&mut self.streams, id.0.slot, WRITE, out);
             }
-            Event::Datagram(id) => take(&mut self.udp, id.0.slot, READ, out),
-            Event::DatagramRoom(id) => take(&mut self.udp, id.0.slot, WRITE, out),
-            Event::Echo(id) => {
-                if let Some(list) = self.pings.remove(&id) {
-                    out.extend(list.0);
-                }
-            }
+            Event::Datagram(id) => self.take_other(Interest::Receive(id), out),
+            Event::DatagramRoom(id) => self.take_other(Interest::Send(id), out),
+            Event::Echo(id) => self.take_other(Interest::Echo(id), out),
+        }
+    }
+
+    fn take_other(&mut self, interest: Interest, out: &mut Vec<Waker>) {
+        if let Some(list) = self.others.remove(&interest) {
+            out.extend(list.0);
         }
     }
 }

@@ -45,7 +45,6 @@ impl Connection {
         let mut incoming = self.incoming(a, segment, payload);
         self.life.cause = cx.cause;
         let (Break(verdict) | Continue(verdict)) = self.steps(&mut incoming, cx);
-        self.after_segment(a.at, cx);
         verdict
     }
 
@@ -63,7 +62,6 @@ impl Connection {
         self.life.handshake_ack = true;
         self.recv.owe_ack(a.at);
         let (Break(verdict) | Continue(verdict)) = self.last_steps(&mut incoming, cx);
-        self.after_segment(a.at, cx);
         verdict
     }
 
@@ -208,6 +206,9 @@ impl Connection {
             self.challenge(seg);
             return Break(Rule::AckTooOld.dropped(DropReason::TcpUnacceptableAck));
         }
+        self.life.heard_at = seg.a.at;
+        self.life.keep_alive_probes = 0;
+        self.life.keep_alive_due = false;
         // An ACK of nothing but the SYN, or older, is SND.UNA for what follows.
         seg.ack = u64::try_from(ack).unwrap_or(0);
         let fin_acked = self.acknowledge(seg, cx);

@@ -209,7 +209,7 @@ impl Endpoint {
         let mut opening = Opening {
             iss: embryo.iss?,
             theirs,
-            negotiated: agree(&settings, &theirs, flow.remote.ip()),
+            terms: agree(&settings, &theirs, flow.remote.ip()),
             ts_offset: embryo.ts_offset,
             path: embryo.path,
             settings,
@@ -220,7 +220,7 @@ impl Endpoint {
         };
         let listener = embryo.listener();
         if let Origin::Active(early) = &mut embryo.origin {
-            opening.early = Some(core::mem::take(&mut early.written));
+            opening.early = Some((core::mem::take(&mut early.written), early.blocked));
         }
         let shut = matches!(&embryo.origin, Origin::Active(early) if early.shutdown);
         let mut connection = Box::new(Connection::new(flow, opening));

@@ -118,7 +118,7 @@ impl Endpoint {
 
     /// ICMP news about a flow. `Taken` means it concerned something in flight and had its effect;
     /// for `TooBig` the caller then remembers the MTU for other flows (RFC 5927: never unvalidated).
-    pub fn handle_path(&mut self, now: Instant, signal: &PathSignal) -> Verdict {
+    pub fn handle_path(&mut self, _now: Instant, signal: &PathSignal) -> Verdict {
         let unrelated = Rule::PathUnrelated.dropped(DropReason::IcmpUnrelated);
         let Some(id) = self.places.find(&signal.flow) else {
             return unrelated;
@@ -134,7 +134,7 @@ impl Endpoint {
                     facts: &mut self.facts,
                     cause: Cause::Packet(signal.id),
                 };
-                connection.handle_path(now, signal, &mut cx)
+                connection.handle_path(signal, &mut cx)
             }
             Phase::Embryo(embryo) => {
                 let (verdict, is_gone) = embryo.handle_path(signal);
@@ -332,7 +332,11 @@ impl Endpoint {
             self.ready.push_back(id);
         }
         self.queue_events(id);
-        self.file_timer(id);
+        // A place in the output queue files its timer when it leaves that: until then deadlines that
+        // are due speak for themselves, and would only be filed to fire again at once.
+        if !active {
+            self.file_timer(id);
+        }
     }
 
     fn queue_events(&mut self, id: ConnId) {
@@ -441,7 +445,7 @@ impl Endpoint {
             CloseReason::Finished | CloseReason::Unreachable | CloseReason::Aborted => {}
         }
         place.edges.insert(connection.take_edges());
-        let rest = connection.time_wait(now);
+        let rest = connection.time_wait();
         let ended = Ended {
             reason,
             readable: connection.take_readable(),

@@ -173,7 +173,8 @@ impl SendBuffer {
         let una = una.min(self.nxt);
         let before = self.queue.len();
         let bytes = una.min(self.end()).saturating_sub(self.queue.start());
-        self.queue.advance(usize::try_from(bytes).unwrap_or(usize::MAX));
+        self.queue
+            .advance(usize::try_from(bytes).unwrap_or(usize::MAX));
         self.una = self.una.max(una);
         let fin = self.fin == FinState::Sent && self.una > self.end();
         if fin {

@@ -103,12 +103,7 @@ pub fn header_len(header: &SegmentHeader) -> usize {
 ///
 /// With `partial_checksum` the field gets the folded pseudo-header sum for the device to complete,
 /// and `payload` is only measured.
-pub fn emit(
-    t: &Transmit,
-    payload: &[IoSlice<'_>],
-    partial_checksum: bool,
-    room: &mut HeaderRoom,
-) {
+pub fn emit(t: &Transmit, payload: &[IoSlice<'_>], partial_checksum: bool, room: &mut HeaderRoom) {
     let (src, dst) = (t.flow.local, t.flow.remote);
     let header = build(src, dst, &t.header);
     let bytes = header.to_bytes();

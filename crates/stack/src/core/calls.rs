@@ -9,11 +9,13 @@ use core::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use outcrop_base::ChunkQueue;
 use outcrop_ip::PingError;
-use outcrop_tcp::{CloseReason, Info, Listen, ListenError, ReadError, Settings, StaleId, WriteError};
-use outcrop_udp::{BindError, Datagram};
+use outcrop_tcp::{
+    CloseReason, Info, Listen, ListenError, ReadError, Settings, StaleId, WriteError,
+};
+use outcrop_udp::{BindError, Datagram, PathError, SendOptions, UnknownSocket};
 use thiserror::Error;
 
-use super::{Core, Echo, ListenerId, PingId, StreamId, UdpId};
+use super::{Core, Echo, Event, ListenerId, PingId, StreamId, UdpId};
 
 /// Why a connection could not be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -59,7 +61,7 @@ impl Core {
     /// # Errors
     /// A stale handle.
     pub fn tcp_unlisten(&mut self, id: ListenerId) -> Result<(), StaleId> {
-        self.touched = true;
+        self.bid_farewell(Event::Acceptable(id));
         self.tcp.unlisten(id.0)
     }
 
@@ -185,36 +187,71 @@ impl Core {
         self.udp.bind(local).map(UdpId)
     }
 
-    /// Closes a socket; what waits in it is lost.
-    pub fn udp_close(&mut self, id: UdpId) {
-        self.udp.close(id.0);
+    /// Hears and speaks to `remote` alone from now on.
+    ///
+    /// # Errors
+    /// An address the socket cannot speak to, or a stale handle.
+    pub fn udp_connect(
+        &mut self,
+        id: UdpId,
+        remote: SocketAddr,
+    ) -> Result<(), outcrop_udp::ConnectError> {
+        self.udp.connect(id.0, remote)
+    }
+
+    /// Sends one datagram to `remote`, or to the connected peer.
+    ///
+    /// # Errors
+    /// No route, no room, too large, an unfit address, or a stale handle.
+    pub fn udp_send(
+        &mut self,
+        id: UdpId,
+        remote: Option<SocketAddr>,
+        data: Bytes,
+        options: &SendOptions,
+    ) -> Result<(), SendError> {
+        let remote = remote.or_else(|| self.udp.remote(id.0));
+        let remote = remote.ok_or(outcrop_udp::SendError::NotConnected)?;
+        // A socket bound to every address speaks from the one the route prefers.
+        let source = self.ip.source_for(remote.ip()).ok_or(SendError::NoRoute)?;
+        let options = SendOptions {
+            source: options.source.or(Some(source)),
+            ..*options
+        };
+        self.touched = true;
+        Ok(self.udp.send_to(id.0, remote, data, &options)?)
+    }
+
+    /// The next datagram that arrived.
+    ///
+    /// # Errors
+    /// A stale handle.
+    pub fn udp_recv(&mut self, id: UdpId) -> Result<Option<Datagram>, UnknownSocket> {
+        self.udp.recv(id.0)
+    }
+
+    /// The oldest thing the path said about datagrams of this socket.
+    pub fn udp_take_error(&mut self, id: UdpId) -> Option<PathError> {
+        self.udp.take_error(id.0)
     }
 
     /// Where a socket is bound.
     #[must_use]
     pub fn udp_local_addr(&self, id: UdpId) -> Option<SocketAddr> {
-        self.udp.local_addr(id.0)
+        self.udp.local(id.0)
     }
 
-    /// Sends one datagram to `remote`.
-    ///
-    /// # Errors
-    /// No route, no room, too large, or a stale handle.
-    pub fn udp_send(
-        &mut self,
-        id: UdpId,
-        remote: SocketAddr,
-        data: Bytes,
-    ) -> Result<(), SendError> {
-        let source = self.ip.source_for(remote.ip());
-        let source = source.ok_or(SendError::NoRoute)?;
-        self.touched = true;
-        Ok(self.udp.send_to(id.0, source, remote, data)?)
+    /// The peer of a connected socket.
+    #[must_use]
+    pub fn udp_remote_addr(&self, id: UdpId) -> Option<SocketAddr> {
+        self.udp.remote(id.0)
     }
 
-    /// The next datagram that arrived.
-    pub fn udp_recv(&mut self, id: UdpId) -> Option<Datagram> {
-        self.udp.recv(id.0)
+    /// Closes a socket. What was sent still leaves; what waits in it is lost.
+    pub fn udp_close(&mut self, id: UdpId) {
+        self.bid_farewell(Event::Datagram(id));
+        self.bid_farewell(Event::DatagramRoom(id));
+        self.udp.close(id.0);
     }
 }
 
@@ -227,6 +264,7 @@ impl Core {
 
     /// Forgets a sender and what waits for it.
     pub fn ping_close(&mut self, id: PingId) {
+        self.bid_farewell(Event::Echo(id));
         self.pings.close(id);
     }
 
@@ -248,5 +286,11 @@ impl Core {
     /// The next answer.
     pub fn ping_recv(&mut self, id: PingId) -> Option<Echo> {
         self.pings.pop(id)
+    }
+
+    /// Lets others who wait for something that is being closed look again.
+    fn bid_farewell(&mut self, event: Event) {
+        self.touched = true;
+        self.farewells.push(event);
     }
 }

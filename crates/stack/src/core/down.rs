@@ -187,12 +187,7 @@ impl Core {
 
     /// The path shrank since TCP planned, by news about another flow. What was planned is lost, and
     /// the flow hears of it as if a router had said so.
-    fn tell_too_big(
-        &mut self,
-        now: Instant,
-        transmit: &outcrop_tcp::Transmit,
-        mtu: u32,
-    ) -> Step {
+    fn tell_too_big(&mut self, now: Instant, transmit: &outcrop_tcp::Transmit, mtu: u32) -> Step {
         let signal = PathSignal {
             flow: transmit.flow,
             seq: Some(transmit.header.seq.value()),

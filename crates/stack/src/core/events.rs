@@ -45,7 +45,8 @@ pub enum Event {
 }
 
 impl Core {
-    /// The next thing a program may be waiting for.
+    /// The next thing a program may be waiting for. What a program closes itself is told once more, so
+    /// that others who wait for it learn that there is nothing to wait for.
     pub fn poll_event(&mut self) -> Option<Event> {
         if let Some(event) = self.tcp.poll_event() {
             return Some(match event {
@@ -58,10 +59,13 @@ impl Core {
         }
         if let Some(event) = self.udp.poll_event() {
             return Some(match event {
-                outcrop_udp::Event::Readable(id) => Event::Datagram(UdpId(id)),
+                outcrop_udp::Event::Readable(id) | outcrop_udp::Event::Error(id) => {
+                    Event::Datagram(UdpId(id))
+                }
                 outcrop_udp::Event::Writable(id) => Event::DatagramRoom(UdpId(id)),
             });
         }
-        self.pings.poll_event().map(Event::Echo)
+        let echo = self.pings.poll_event().map(Event::Echo);
+        echo.or_else(|| self.farewells.pop())
     }
 }

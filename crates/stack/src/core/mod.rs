@@ -68,6 +68,8 @@ pub struct Core {
     met: Snapshot,
     /// Whether any interface completes checksums for us.
     offload: bool,
+    /// News for waiters of what a program has closed.
+    farewells: Vec<Event>,
     /// A call has caused something that `poll_transmit` or `poll_event` will show.
     touched: bool,
     /// Plans that could not become packets.
@@ -87,6 +89,7 @@ impl Core {
             last_id: 0,
             met: Snapshot::default(),
             offload: false,
+            farewells: Vec::new(),
             touched: false,
             unsent: 0,
         }
@@ -145,7 +148,6 @@ impl Core {
     pub fn set_level(&mut self, level: Level) {
         self.level = level;
         self.ip.facts().set_level(level);
-        self.udp.facts().set_level(level);
         self.tcp.facts().set_level(level);
     }
 
@@ -159,7 +161,6 @@ impl Core {
     pub fn drain_facts(&mut self, into: &mut Vec<Fact>) {
         if self.level != Level::Off {
             self.ip.facts().drain_into(into);
-            self.udp.facts().drain_into(into);
             self.tcp.facts().drain_into(into);
         }
     }

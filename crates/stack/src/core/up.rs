@@ -89,7 +89,9 @@ impl Core {
         let mut verdict = None;
         while let Some(event) = self.ip.poll_event() {
             match event {
-                outcrop_ip::Event::EchoReply(reply) => self.pings.hear(reply.ident, Echo::Reply(reply)),
+                outcrop_ip::Event::EchoReply(reply) => {
+                    self.pings.hear(reply.ident, Echo::Reply(reply))
+                }
                 outcrop_ip::Event::IcmpError { quote, id } => {
                     if let Some(signal) = quote.signal(id) {
                         verdict = Some(self.hear_path(now, &signal));
@@ -97,9 +99,8 @@ impl Core {
                         self.hear_ping_error(&quote);
                     }
                 }
-                outcrop_ip::Event::PathChanged { dst, mtu } => {
-                    self.path_changed(now, dst, mtu);
-                }
+                // Other flows learn it with their next packet that does not fit: see `down`.
+                outcrop_ip::Event::PathChanged { .. } => {}
             }
         }
         verdict

@@ -1,0 +1,1 @@
+//! Losses and their repair, in virtual time.

@@ -1,0 +1,170 @@
+//! Two hosts and a wire between them, in virtual time.
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use outcrop_base::{ChunkQueue, Instant, InterfaceId, Level, Seed, Verdict, Why};
+use outcrop_device::RxOffload;
+use outcrop_stack::ip::{Cidr, InterfaceConfig};
+use outcrop_stack::{Config, Core, PacketIn, StreamId};
+
+pub const IFACE: InterfaceId = InterfaceId(0);
+/// One way over the wire.
+pub const DELAY: Duration = Duration::from_millis(5);
+
+/// A host at 10.77.0.`last` and fd77::`last` on a TUN of 1500 bytes.
+pub fn host(last: u8, seed: u64) -> Core {
+    host_with(last, seed, Config::default())
+}
+
+pub fn host_with(last: u8, seed: u64, config: Config) -> Core {
+    let mut core = Core::new(config, &Seed::from_number(seed));
+    let addresses = vec![
+        Cidr::new(v4(last), 24).unwrap(),
+        Cidr::new(v6(last), 64).unwrap(),
+    ];
+    core.add_interface(InterfaceConfig::tun(IFACE, 1500, addresses))
+        .unwrap();
+    core.set_level(Level::Full);
+    core
+}
+
+pub fn v4(last: u8) -> IpAddr {
+    IpAddr::from([10, 77, 0, last])
+}
+
+pub fn v6(last: u8) -> IpAddr {
+    IpAddr::from([0xfd77, 0, 0, 0, 0, 0, 0, u16::from(last)])
+}
+
+pub fn sock(last: u8, port: u16) -> SocketAddr {
+    SocketAddr::new(v4(last), port)
+}
+
+/// A packet that left a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub at: Instant,
+    pub from: usize,
+    pub why: Why,
+    pub bytes: Bytes,
+}
+
+/// Two cores, a wire of constant delay between them, and the log of both directions.
+pub struct World {
+    pub now: Instant,
+    pub hosts: [Core; 2],
+    wire: VecDeque<(Instant, usize, Bytes)>,
+    pub sent: Vec<Sent>,
+    pub verdicts: Vec<(usize, Verdict)>,
+    /// The packets (counted from 1 over both directions) that the wire loses.
+    pub lose: Vec<usize>,
+}
+
+impl World {
+    pub fn new(a: Core, b: Core) -> Self {
+        Self {
+            now: Instant::ZERO,
+            hosts: [a, b],
+            wire: VecDeque::new(),
+            sent: Vec::new(),
+            verdicts: Vec::new(),
+            lose: Vec::new(),
+        }
+    }
+
+    /// 10.77.0.1 and 10.77.0.2.
+    pub fn plain() -> Self {
+        Self::new(host(1, 1), host(2, 2))
+    }
+
+    fn flush(&mut self) {
+        for from in [0, 1] {
+            let (now, sent) = (self.now, &mut self.sent);
+            while self.hosts[from].poll_transmit(now, &mut |packet| {
+                let bytes = packet.bytes.iter().flat_map(|piece| piece.iter().copied()).collect();
+                let why = packet.note.why();
+                sent.push(Sent {
+                    at: now,
+                    from,
+                    why,
+                    bytes,
+                });
+            }) {
+                let last = sent.last().unwrap();
+                if !self.lose.contains(&sent.len()) {
+                    let arrival = (now + DELAY, 1 - from, last.bytes.clone());
+                    self.wire.push_back(arrival);
+                }
+            }
+            self.hosts[from].check();
+        }
+    }
+
+    /// Puts a packet on the wire to `to` by hand.
+    pub fn inject(&mut self, to: usize, bytes: Bytes) {
+        self.wire.push_front((self.now, to, bytes));
+    }
+
+    /// Lets whatever is due next happen; returns false once nothing is before `until`.
+    pub fn step(&mut self, until: Instant) -> bool {
+        self.flush();
+        let timers = self.hosts.iter().filter_map(Core::poll_timeout).min();
+        let arrival = self.wire.front().map(|(at, _, _)| *at);
+        let next = timers.into_iter().chain(arrival).min();
+        let Some(next) = next.filter(|next| *next <= until) else {
+            self.now = until;
+            return false;
+        };
+        self.now = self.now.max(next);
+        if let Some((at, to, bytes)) = self.wire.pop_front_if(|(at, _, _)| *at <= next) {
+            let id = self.hosts[to].next_packet_id();
+            let verdict = self.hosts[to].handle_packet(PacketIn {
+                at,
+                id,
+                iface: IFACE,
+                bytes,
+                offload: RxOffload::default(),
+            });
+            self.verdicts.push((to, verdict));
+        }
+        for host in &mut self.hosts {
+            host.handle_timeout(self.now);
+            host.check();
+        }
+        true
+    }
+
+    /// Runs for `span`.
+    pub fn run(&mut self, span: Duration) {
+        let until = self.now + span;
+        while self.step(until) {}
+    }
+
+    /// What left, in order: who and why.
+    pub fn story(&self) -> Vec<(usize, Why)> {
+        self.sent.iter().map(|sent| (sent.from, sent.why)).collect()
+    }
+
+    pub fn write(&mut self, host: usize, stream: StreamId, data: &[u8]) {
+        let mut queue = ChunkQueue::new();
+        queue.push_slice(data);
+        self.hosts[host].tcp_write(stream, &mut queue).unwrap();
+        assert!(queue.is_empty(), "the send buffer takes small writes whole");
+    }
+
+    /// Everything readable now, and whether the peer has finished.
+    pub fn read(&mut self, host: usize, stream: StreamId) -> (Vec<u8>, bool) {
+        let mut all = Vec::new();
+        loop {
+            match self.hosts[host].tcp_read(stream) {
+                Ok(Some(bytes)) => all.extend_from_slice(&bytes),
+                Ok(None) => return (all, true),
+                Err(_) => return (all, false),
+            }
+        }
+    }
+}
