@@ -67,6 +67,12 @@ fn story_in(state: State) -> (Story, Option<ConnId>) {
             story.out();
         }
     }
+    if state.is_synchronized()
+        && let Some(listener) = story.listener.take()
+    {
+        // The connection stays; where it ends, nothing is left but CLOSED.
+        story.tcp.unlisten(listener).unwrap();
+    }
     assert_eq!(story.state(), state, "the way there");
     (story, id)
 }
@@ -165,8 +171,8 @@ fn exact_reset_in_any_state_ends_it_except_where_it_must_not() {
             State::SynReceived => (1, State::Listen),
             State::SynSent => (1, State::Closed),
             State::TimeWait => (2, State::TimeWait),
-            State::CloseWait | State::Closing | State::LastAck => (2, State::Listen),
-            State::Established | State::FinWait1 | State::FinWait2 => (1, State::Listen),
+            State::CloseWait | State::Closing | State::LastAck => (2, State::Closed),
+            State::Established | State::FinWait1 | State::FinWait2 => (1, State::Closed),
         };
         let reset = if *state == State::SynSent {
             seg("R.").seq(0).ack(1)

@@ -213,7 +213,7 @@ fn syn_queue_full_further_syns_are_dropped_silently() {
     story.tcp.listen(story.local, settings).unwrap();
     for port in 1..=3 {
         story.remote.set_port(port);
-        let verdict = story.recv(seg("S"));
+        let verdict = story.judge(seg("S"));
         let expected = (port == 3).then_some(DropReason::TcpListenOverflow);
         assert_eq!(verdict.drop_reason(), expected);
     }
@@ -242,7 +242,7 @@ fn accept_queue_full_handshake_waits_and_completes_later() {
     (story.iss, _) = (isns[0], story.remote.set_port(first));
     story.recv(seg(".").seq(1).ack(1));
     (story.iss, _) = (isns[1], story.remote.set_port(second));
-    let verdict = story.recv(seg(".").seq(1).ack(1));
+    let verdict = story.judge(seg(".").seq(1).ack(1));
     assert_eq!(verdict.rule.name, "tcp:accept-overflow");
     assert!(story.tcp.accept(listener).is_some());
     let (at, again) = story.wait_output(5_000).unwrap();

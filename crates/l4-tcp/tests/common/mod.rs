@@ -296,7 +296,13 @@ impl Story {
     }
 
     /// The peer's segment arrives.
-    pub fn recv(&mut self, seg: Seg) -> Verdict {
+    pub fn recv(&mut self, seg: Seg) -> &mut Self {
+        let _verdict = self.judge(seg);
+        self
+    }
+
+    /// The peer's segment arrives; what became of it.
+    pub fn judge(&mut self, seg: Seg) -> Verdict {
         let (segment, payload) = self.build(&seg);
         let arrival = self.arrival();
         let verdict = self.tcp.handle_segment(&arrival, segment, payload);

@@ -29,8 +29,8 @@ pub struct World {
     pub now: Instant,
     pub path: Path,
     pub badness: Badness,
-    /// Until then, nothing passes.
-    pub outage_until: Instant,
+    /// From then until then, nothing passes.
+    pub outage: Option<(Instant, Instant)>,
     link: BTreeMap<(Instant, u64), (usize, Vec<u8>)>,
     random: Random,
     packets: u64,
@@ -50,7 +50,7 @@ impl World {
             now: Instant::from_secs(1),
             path: Path::plain(1500),
             badness,
-            outage_until: Instant::ZERO,
+            outage: None,
             link: BTreeMap::new(),
             random: root.random("link"),
             packets: 0,
@@ -74,7 +74,10 @@ impl World {
                 for slice in &slices[..used] {
                     bytes.extend_from_slice(slice);
                 }
-                assert!(bytes.len() + 20 <= self.path.mtu as usize, "fits the path");
+                let most = self.path.mtu.max(self.path.gso_max) as usize;
+                assert!(bytes.len() + 20 <= most, "fits the path");
+                let is_super = bytes.len() + 20 > self.path.mtu as usize;
+                assert_eq!(t.gso.is_some(), is_super, "a super-segment says so");
                 self.ends[end].check();
                 self.log.push((self.now, end, bytes.clone()));
                 self.launch(end, bytes);
@@ -85,7 +88,10 @@ impl World {
 
     fn launch(&mut self, from: usize, bytes: Vec<u8>) {
         let badness = self.badness;
-        if self.now < self.outage_until || self.random.unit() < badness.loss {
+        let dark = self
+            .outage
+            .is_some_and(|(from, until)| from <= self.now && self.now < until);
+        if dark || self.random.unit() < badness.loss {
             return;
         }
         let copies = 1 + usize::from(self.random.unit() < badness.duplicate);
