@@ -75,7 +75,7 @@ impl Recovery {
             prior_in_flight,
             in_flight: self.in_flight(),
             cwnd_limited: self.cwnd_limited(controller),
-            in_recovery: matches!(self.phase, Phase::Recovery { .. }),
+            in_recovery: matches!(self.phase, Phase::Recovery { .. }) || self.ecn_pending(),
             round_start,
             rtt: out.rtt,
             srtt: self.rtt.srtt(),
@@ -266,9 +266,7 @@ impl Recovery {
 
     /// RFC 3168 6.1.2: react at most once a window of data.
     fn check_ecn(&mut self, input: &AckInput<'_>, flight: u64, controller: &mut dyn Controller) {
-        let una = self.records.una();
-        let pending = self.usage.ecn_until.is_some_and(|until| una < until);
-        if !input.ece || pending || self.phase != Phase::Open {
+        if !input.ece || self.ecn_pending() || self.phase != Phase::Open {
             return;
         }
         self.usage.ecn_until = Some(self.records.nxt());
@@ -277,6 +275,12 @@ impl Recovery {
             kind: CongestionKind::Ecn,
             flight,
         });
+    }
+
+    /// Whether the window in which the path marked packets is not yet acknowledged.
+    fn ecn_pending(&self) -> bool {
+        let una = self.records.una();
+        self.usage.ecn_until.is_some_and(|until| una < until)
     }
 
     /// RFC 7661 4.3: in slow start half the window in use is enough (it doubles in this round).

@@ -307,3 +307,7 @@ impl Receiver {
         (&self.window, self.recent, self.duplicate, self.acked).hash(&mut into);
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small test data")]
+mod tests;

@@ -256,3 +256,7 @@ impl Sender {
         (self.edge, self.max_window, self.small_end).hash(&mut into);
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small test data")]
+mod tests;

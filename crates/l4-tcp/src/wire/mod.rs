@@ -148,4 +148,5 @@ fn build(src: SocketAddr, dst: SocketAddr, from: &SegmentHeader) -> TcpHeader {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small test data")]
 mod tests;
