@@ -8,7 +8,7 @@
 use core::task::Waker;
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use outcrop_base::{ChecksumState, Instant};
@@ -177,35 +177,56 @@ impl<D: Device + ?Sized> Device for Box<D> {
 pub enum WakeSource<'a> {
     /// Poll this descriptor for reading.
     Fd(BorrowedFd<'a>),
-    /// Leave a waker here; then ask the device once more before sleeping.
+    /// Leave a waker here. What has arrived since the device was last read dry wakes it at once.
     Memory(&'a Doorbell),
 }
 
 /// Where a device without a descriptor is told whom to wake.
+///
+/// A ring that finds nobody is remembered, so nothing is missed between reading and registering.
 #[derive(Debug, Default)]
 pub struct Doorbell {
-    waker: Mutex<Option<Waker>>,
+    inside: Mutex<Ring>,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    waker: Option<Waker>,
+    missed: bool,
 }
 
 impl Doorbell {
-    /// Wakes `waker` at the next ring; the one left before is forgotten.
+    /// Wakes `waker` at the next ring, or now if one was missed; the waker left before is forgotten.
     pub fn register(&self, waker: &Waker) {
-        let mut slot = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
-        match slot.as_mut() {
+        let mut ring = self.lock();
+        if core::mem::take(&mut ring.missed) {
+            drop(ring);
+            waker.wake_by_ref();
+            return;
+        }
+        match ring.waker.as_mut() {
             Some(old) => old.clone_from(waker),
-            None => *slot = Some(waker.clone()),
+            None => ring.waker = Some(waker.clone()),
         }
     }
 
-    /// Wakes who registered last; a ring that nobody waits for is lost.
+    /// Wakes who registered last.
     pub fn ring(&self) {
-        let waker = self
-            .waker
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let mut ring = self.lock();
+        let waker = ring.waker.take();
+        ring.missed |= waker.is_none();
+        drop(ring);
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// Forgets a missed ring: the device has just been read dry.
+    pub fn hush(&self) {
+        self.lock().missed = false;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ring> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

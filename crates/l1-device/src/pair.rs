@@ -97,6 +97,8 @@ impl Device for PairEnd {
             offload,
         }));
         let dry = if queue.units.is_empty() {
+            // Under the lock: a later packet rings again.
+            self.incoming.arrived.hush();
             Dry::Yes
         } else {
             Dry::No

@@ -126,6 +126,16 @@ fn arrival_rings_once_a_registration() {
 }
 
 #[test]
+fn arrival_before_registration_wakes_at_once_unless_it_was_read() {
+    let (mut a, mut b) = pair(Caps::plain(1_500), &Clock::manual());
+    send(&mut a, b"early").unwrap();
+    assert_eq!(register(&b).0.load(Ordering::SeqCst), 1);
+    send(&mut a, b"and read").unwrap();
+    drop(receive(&mut b, 64));
+    assert_eq!(register(&b).0.load(Ordering::SeqCst), 0);
+}
+
+#[test]
 fn sending_to_a_dropped_end_loses_the_packet_and_keeps_room() {
     let (mut a, b) = pair(Caps::plain(1_500), &Clock::manual());
     drop(b);
