@@ -5,7 +5,7 @@
 
 use outcrop_device::kernel::{self, Interface};
 use outcrop_device::namespace::Namespace;
-use outcrop_device::{Clock, Tun};
+use outcrop_device::{Clock, Format, Tun};
 
 use crate::cli::Net;
 use crate::failure::Failure;
@@ -26,7 +26,8 @@ impl Link {
     /// A link in the network of whoever called us.
     pub(crate) fn here(net: &Net, clock: &Clock) -> Result<Self, Failure> {
         let name = net.dev.as_ref().map(|name| name.0.as_str());
-        let tun = Tun::open(name, clock).map_err(|error| Failure::new(error.to_string()))?;
+        let tun = Tun::open(name, Format::Plain, clock)
+            .map_err(|error| Failure::new(error.to_string()))?;
         log::info!("opened {}", tun.name());
         let ours = interface(tun.name(), net);
         kernel::configure(&ours).map_err(|error| Failure::new(error.to_string()))?;
@@ -63,7 +64,7 @@ impl Link {
 fn reopened(tun: Tun, net: &Net, clock: &Clock) -> Result<Link, Failure> {
     use std::os::fd::AsFd as _;
     let fd = tun.as_fd().try_clone_to_owned();
-    let again = fd.and_then(|fd| Tun::from_fd(fd, tun.name(), net.mtu, clock));
+    let again = fd.and_then(|fd| Tun::from_fd(fd, tun.name(), net.mtu, Format::Plain, clock));
     let tun = again.map_err(|error| Failure::new(format!("{}: {error}", tun.name())))?;
     Ok(Link {
         tun,

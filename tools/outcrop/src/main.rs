@@ -6,9 +6,13 @@
 
 mod cli;
 mod failure;
+mod host;
+mod recording;
 mod link;
 mod signals;
 mod statistics;
+mod resolve;
+mod stop;
 mod timing;
 mod values;
 

@@ -17,6 +17,7 @@ const CRATE: &str = "crates/l4-tcp/src";
 const ORDER: &[&str] = &[
     "seq",
     "segment",
+    "range_set",
     "transmit",
     "wire",
     "rule",
@@ -38,8 +39,8 @@ const ORDER: &[&str] = &[
     "recovery",
     "challenge",
     "handshake",
-    "connection",
     "time_wait",
+    "connection",
     "listener",
     "endpoint",
 ];
