@@ -37,7 +37,7 @@ mod shard;
 mod sleep;
 mod snapshot;
 mod tasks;
-mod wait;
+
 mod wakers;
 
 pub use self::core::{

@@ -44,7 +44,9 @@ fn two_hosts_ping_of_each_family_is_answered_after_a_round_trip() {
 fn udp_echo_datagram_comes_back_from_the_address_asked() {
     let mut world = World::plain();
     let server = world.hosts[1].udp_bind(sock(2, 7)).unwrap();
-    let client = world.hosts[0].udp_bind("0.0.0.0:0".parse().unwrap()).unwrap();
+    let client = world.hosts[0]
+        .udp_bind("0.0.0.0:0".parse().unwrap())
+        .unwrap();
     let hello = Bytes::from_static(b"hello");
     let options = SendOptions::default();
     world.hosts[0]
@@ -53,7 +55,10 @@ fn udp_echo_datagram_comes_back_from_the_address_asked() {
     world.run(SOON);
     assert_eq!(events(&mut world, 1), [Event::Datagram(server)]);
     let asked = world.hosts[1].udp_recv(server).unwrap().unwrap();
-    assert_eq!((asked.data.clone(), asked.from.ip()), (hello.clone(), v4(1)));
+    assert_eq!(
+        (asked.data.clone(), asked.from.ip()),
+        (hello.clone(), v4(1))
+    );
     world.hosts[1]
         .udp_send(server, Some(asked.from), asked.data, &options)
         .unwrap();
@@ -70,11 +75,19 @@ fn udp_datagram_larger_than_the_path_arrives_whole_in_fragments() {
     let client = world.hosts[0].udp_bind(sock(1, 0)).unwrap();
     let large = Bytes::from(vec![0x5a; 4000]);
     world.hosts[0]
-        .udp_send(client, Some(sock(2, 7)), large.clone(), &SendOptions::default())
+        .udp_send(
+            client,
+            Some(sock(2, 7)),
+            large.clone(),
+            &SendOptions::default(),
+        )
         .unwrap();
     world.run(SOON);
     assert_eq!(world.story(), [(0, Why::Fragment); 3]);
-    assert_eq!(world.hosts[1].udp_recv(server).unwrap().unwrap().data, large);
+    assert_eq!(
+        world.hosts[1].udp_recv(server).unwrap().unwrap().data,
+        large
+    );
 }
 
 #[test]
@@ -86,11 +99,17 @@ fn udp_datagram_to_closed_port_is_refused_and_the_sender_hears_of_it() {
         .udp_send(client, Some(sock(2, 9)), data, &SendOptions::default())
         .unwrap();
     world.run(SOON);
-    assert_eq!(world.story(), [(0, Why::Datagram), (1, Why::PortUnreachable)]);
+    assert_eq!(
+        world.story(),
+        [(0, Why::Datagram), (1, Why::PortUnreachable)]
+    );
     let fates: Vec<_> = world.verdicts.iter().map(|(_, v)| v.fate).collect();
     assert_eq!(fates, [Fate::Dropped(DropReason::UdpNoSocket), Fate::Taken]);
     let error = world.hosts[0].udp_take_error(client).unwrap();
-    assert_eq!((error.remote, error.kind), (sock(2, 9), PathSignalKind::Hard));
+    assert_eq!(
+        (error.remote, error.kind),
+        (sock(2, 9), PathSignalKind::Hard)
+    );
 }
 
 #[test]
@@ -142,7 +161,9 @@ fn tcp_echo_of_each_family_client_closes_first_and_rests_in_time_wait() {
     for addr in [v4(2), v6(2)] {
         let mut world = World::plain();
         let server = (addr, 7).into();
-        let listener = world.hosts[1].tcp_listen(server, Listen::default()).unwrap();
+        let listener = world.hosts[1]
+            .tcp_listen(server, Listen::default())
+            .unwrap();
         let client = world.hosts[0].tcp_connect(None, server, None).unwrap();
         world.run(SOON);
         assert!(events(&mut world, 0).contains(&Event::Connected(client)));
@@ -187,7 +208,11 @@ fn a_megabyte_each_way_with_losses_arrives_as_it_was_sent() {
     let mut heard = [vec![], vec![]];
     let end = world.now + Duration::from_secs(120);
     while heard.iter().any(|heard| heard.len() < data.len()) {
-        assert!(world.step(end), "stalled at {:?}", heard.each_ref().map(Vec::len));
+        assert!(
+            world.step(end),
+            "stalled at {:?}",
+            heard.each_ref().map(Vec::len)
+        );
         served = served.or_else(|| world.hosts[1].tcp_accept(listener));
         for (host, stream) in [(0, Some(client)), (1, served)] {
             if let Some(stream) = stream {
@@ -198,7 +223,10 @@ fn a_megabyte_each_way_with_losses_arrives_as_it_was_sent() {
     }
     assert!(heard.iter().all(|heard| *heard == data));
     let whys = world.story();
-    assert!(whys.iter().any(|(_, why)| *why == Why::FastRetransmit || *why == Why::Rto));
+    assert!(
+        whys.iter()
+            .any(|(_, why)| *why == Why::FastRetransmit || *why == Why::Rto)
+    );
 }
 
 #[test]

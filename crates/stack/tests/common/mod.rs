@@ -85,7 +85,11 @@ impl World {
         for from in [0, 1] {
             let (now, sent) = (self.now, &mut self.sent);
             while self.hosts[from].poll_transmit(now, &mut |packet| {
-                let bytes = packet.bytes.iter().flat_map(|piece| piece.iter().copied()).collect();
+                let bytes = packet
+                    .bytes
+                    .iter()
+                    .flat_map(|piece| piece.iter().copied())
+                    .collect();
                 let why = packet.note.why();
                 sent.push(Sent {
                     at: now,
