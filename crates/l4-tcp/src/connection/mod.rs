@@ -285,6 +285,7 @@ impl Connection {
             reason: reason.name(),
         });
         self.life.over = Some(reason);
+        self.life.edges.insert(Edges::CLOSED);
         self.stop_everything();
     }
 
@@ -294,6 +295,7 @@ impl Connection {
             reason: CloseReason::Finished.name(),
         });
         self.life.over = Some(CloseReason::Finished);
+        self.life.edges.insert(Edges::CLOSED);
         self.stop_everything();
     }
 

@@ -454,7 +454,6 @@ impl Endpoint {
         };
         let held = place.holder != Holder::Nobody;
         if held {
-            place.edges.insert(Edges::CLOSED);
             place.phase = Phase::Ended(Box::new(ended));
             self.places.unlink(id);
             self.queue_events(id);

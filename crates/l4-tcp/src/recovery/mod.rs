@@ -278,7 +278,10 @@ impl Recovery {
         let lost = self.next_lost()?;
         let allowance = self.allowance(controller);
         if allowance < lost.len().min(self.mss) {
-            return None;
+            // RFC 6582 3.2 steps 2 and 3: what a third duplicate or a partial acknowledgment shows to be
+            // missing is sent at once, whatever the window.
+            let head = !self.sack && lost.start == self.records.una();
+            return head.then(|| lost.first(self.mss.min(u64::from(max))));
         }
         // Whole segments, as many as the window and the device take.
         let whole = (allowance / self.mss).max(1) * self.mss;

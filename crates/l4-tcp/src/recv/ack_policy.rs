@@ -87,8 +87,10 @@ impl AckPolicy {
             Urgency::Duplicate => Owed::Duplicate,
             Urgency::Normal { bytes } => {
                 self.unacked += bytes;
-                // RFC 9293 SHLD-19: at least every second full segment.
-                if self.unacked >= 2 * self.mss || self.quick > 0 || self.max_delay.is_zero() {
+                // RFC 9293 SHLD-19: at least every second full segment. A short one is a request:
+                // its answer will carry the acknowledgment, even where a full one would get it quickly.
+                let quick = self.quick > 0 && bytes >= self.mss;
+                if self.unacked >= 2 * self.mss || quick || self.max_delay.is_zero() {
                     Owed::Now
                 } else {
                     self.deadline.get_or_insert(now + self.delay);

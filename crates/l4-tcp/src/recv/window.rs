@@ -16,6 +16,8 @@ pub struct RecvWindow {
     mss: u64,
     /// The first offset the peer may not send: RCV.NXT + RCV.WND at its largest so far.
     edge: u64,
+    /// The largest window ever promised.
+    peak: u64,
 }
 
 /// A window as it would be advertised now.
@@ -36,6 +38,7 @@ impl RecvWindow {
             scale: scale.min(crate::params::MAX_WINDOW_SHIFT),
             mss: u64::from(mss),
             edge: u64::from(promised),
+            peak: u64::from(promised),
         }
     }
 
@@ -87,24 +90,23 @@ impl RecvWindow {
         }
     }
 
-    /// Whether the peer should hear of the window now: it is (nearly) stuck and could go on, or
-    /// a large part of the window has opened.
+    /// Whether the peer should hear of the window now: half of it is used up, and it would at least double.
+    ///
+    /// A peer that has more than half left is not waiting for us (its own rule against silly windows
+    /// lets it send into half of the largest it has seen); it hears of the rest with the next
+    /// acknowledgment. So a buffer larger than a SYN can announce costs no packet of its own.
     #[must_use]
     pub fn update_due(&self, nxt: u64, queued: u64) -> bool {
-        let open = nxt + self.capacity.saturating_sub(queued);
-        let gain = open.saturating_sub(self.edge);
+        let open = self.capacity.saturating_sub(queued);
         let left = self.edge.saturating_sub(nxt);
-        let worth = if left < self.mss.max(self.capacity / 4) {
-            self.step()
-        } else {
-            self.step().max(self.capacity / 4)
-        };
-        gain >= worth && gain >= 1 << self.scale
+        let gain = open.saturating_sub(left);
+        left <= self.peak / 2 && open >= 2 * left && gain >= self.step().max(1 << self.scale)
     }
 
     /// A packet with this window has left.
     pub fn on_advertised(&mut self, window: Advertised) {
         self.edge = self.edge.max(window.edge);
+        self.peak = self.peak.max(self.value(window.field));
     }
 
     /// RFC 9293 3.8.6.2.2: min(Fr * RCV.BUFF, Eff.snd.MSS) with Fr = 1/2.
