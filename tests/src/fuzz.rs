@@ -48,7 +48,11 @@ fn drain(core: &mut Core, now: Instant) -> Vec<Bytes> {
     let mut sent = Vec::new();
     while core.poll_event().is_some() {}
     while core.poll_transmit(now, &mut |packet| {
-        let whole: Vec<u8> = packet.bytes.iter().flat_map(|piece| piece.iter().copied()).collect();
+        let whole: Vec<u8> = packet
+            .bytes
+            .iter()
+            .flat_map(|piece| piece.iter().copied())
+            .collect();
         sent.push(Bytes::from(whole));
     }) {
         assert!(sent.len() < MOST_PACKETS, "a host sends without end");
@@ -66,7 +70,10 @@ pub fn ip_packets(mut data: &[u8]) {
     let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let listening = core.tcp_listen(SocketAddr::new(any, PORT), Listen::default());
     let bound = core.udp_bind(SocketAddr::new(any, 7));
-    assert!(listening.is_ok() && bound.is_ok(), "a fresh host has free ports");
+    assert!(
+        listening.is_ok() && bound.is_ok(),
+        "a fresh host has free ports"
+    );
     let mut now = Instant::ZERO;
     while let [high, low, rest @ ..] = data {
         let len = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
@@ -95,7 +102,9 @@ fn addressed_to_us(packet: &[u8]) -> Option<Bytes> {
     packet.get_mut(10..12)?.copy_from_slice(&[0, 0]);
     let mut sum = Checksum::new();
     sum.add(packet.get(..header)?);
-    packet.get_mut(10..12)?.copy_from_slice(&sum.finish().to_be_bytes());
+    packet
+        .get_mut(10..12)?
+        .copy_from_slice(&sum.finish().to_be_bytes());
     Some(packet.into())
 }
 
@@ -214,7 +223,9 @@ impl Scene {
             return;
         }
         self.exchange();
-        self.ours = self.listener.and_then(|listener| self.us.tcp_accept(listener));
+        self.ours = self
+            .listener
+            .and_then(|listener| self.us.tcp_accept(listener));
         assert!(self.ours.is_some(), "an honest handshake completes");
         self.close_as_far_as(state);
         self.observe();
@@ -288,7 +299,11 @@ impl Scene {
                 feed(&mut self.peer, self.now, packet);
             }
             if quiet {
-                match [self.us.poll_timeout(), self.peer.poll_timeout()].into_iter().flatten().min() {
+                match [self.us.poll_timeout(), self.peer.poll_timeout()]
+                    .into_iter()
+                    .flatten()
+                    .min()
+                {
                     // Delayed acknowledgments; not the minute of TIME-WAIT.
                     Some(at) if at < self.now + Duration::from_secs(1) => {
                         self.now = self.now.max(at);

@@ -7,12 +7,20 @@ use proptest::prelude::*;
 
 /// Runs a target over the inputs that once found something.
 fn corpus(name: &str, target: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/fuzz").join(name);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fixtures/fuzz")
+        .join(name);
     let inputs: Vec<_> = std::fs::read_dir(&folder)
         .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
-        .map(|entry| std::fs::read(entry.expect("a readable folder").path()).expect("a readable file"))
+        .map(|entry| {
+            std::fs::read(entry.expect("a readable folder").path()).expect("a readable file")
+        })
         .collect();
-    assert!(!inputs.is_empty(), "{}: a corpus has at least one input", folder.display());
+    assert!(
+        !inputs.is_empty(),
+        "{}: a corpus has at least one input",
+        folder.display()
+    );
     for input in inputs {
         target(&input);
     }

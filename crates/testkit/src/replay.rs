@@ -78,7 +78,10 @@ pub enum ReplayError {
 }
 
 fn known() -> String {
-    let names: Vec<_> = Scenario::ALL.iter().map(|scenario| scenario.name()).collect();
+    let names: Vec<_> = Scenario::ALL
+        .iter()
+        .map(|scenario| scenario.name())
+        .collect();
     names.join(", ")
 }
 
@@ -107,7 +110,8 @@ pub fn replay(capture: &[u8]) -> Result<Outcome, ReplayError> {
 
 fn seed(section: &Section) -> Result<u64, ReplayError> {
     let text = section.get("seed").unwrap_or_default();
-    text.parse().map_err(|_| ReplayError::BadSeed(text.to_owned()))
+    text.parse()
+        .map_err(|_| ReplayError::BadSeed(text.to_owned()))
 }
 
 fn packets<R: Read>(reader: Reader<R>) -> Result<Vec<Packet>, ReadError> {
@@ -151,12 +155,22 @@ fn compare(
 
 /// What makes a packet of a recording itself.
 fn identity(packet: &Packet) -> (Duration, Option<Direction>, &[u8], Option<Why>, Cause) {
-    (packet.at, packet.direction, &packet.bytes, packet.why(), packet.cause())
+    (
+        packet.at,
+        packet.direction,
+        &packet.bytes,
+        packet.why(),
+        packet.cause(),
+    )
 }
 
 fn differences(recorded: Option<&Packet>, replayed: Option<&Packet>) -> Vec<&'static str> {
     let (Some(recorded), Some(replayed)) = (recorded, replayed) else {
-        return vec![if recorded.is_some() { "the replay ends here" } else { "the recording ends here" }];
+        return vec![if recorded.is_some() {
+            "the replay ends here"
+        } else {
+            "the recording ends here"
+        }];
     };
     let (recorded, replayed) = (identity(recorded), identity(replayed));
     let fields = [
@@ -166,5 +180,9 @@ fn differences(recorded: Option<&Packet>, replayed: Option<&Packet>) -> Vec<&'st
         ("why", recorded.3 == replayed.3),
         ("cause", recorded.4 == replayed.4),
     ];
-    fields.iter().filter(|(_, same)| !same).map(|(name, _)| *name).collect()
+    fields
+        .iter()
+        .filter(|(_, same)| !same)
+        .map(|(name, _)| *name)
+        .collect()
 }

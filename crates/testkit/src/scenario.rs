@@ -14,8 +14,8 @@ use outcrop_base::{Instant, Level, Recorder, Seed, WallClock};
 use outcrop_capture::{Config as CaptureConfig, Section, Writer};
 use outcrop_netem::Config as LinkConfig;
 use outcrop_socket::{TcpListener, TcpStream};
+use outcrop_stack::Shard;
 use outcrop_stack::ip::Cidr;
-use outcrop_stack::{Shard, Tasks};
 
 use crate::site;
 use crate::{HostSetup, Side, World};
@@ -100,7 +100,7 @@ pub fn play(scenario: Scenario, seed: u64) -> io::Result<Recording> {
     let (tape, received) = (Tape::default(), Tape::default());
     let recorder = Writer::new(tape.clone(), config).map_err(io::Error::other)?;
     let mut world = stage(scenario, seed, wall, Box::new(recorder))?;
-    let server = world.spawn(Side::Right, |shard, tasks| serve(scenario, shard, tasks));
+    let server = world.spawn(Side::Right, |shard, _| serve(scenario, shard));
     let client = {
         let received = received.clone();
         world.spawn(Side::Left, move |shard, _| fetch(scenario, shard, received))
@@ -115,7 +115,12 @@ pub fn play(scenario: Scenario, seed: u64) -> io::Result<Recording> {
     })
 }
 
-fn stage(scenario: Scenario, seed: u64, wall: WallClock, recorder: Box<dyn Recorder>) -> io::Result<World> {
+fn stage(
+    scenario: Scenario,
+    seed: u64,
+    wall: WallClock,
+    recorder: Box<dyn Recorder>,
+) -> io::Result<World> {
     let host = |addr: Ipv4Addr| Cidr::new(addr.into(), 24).map(|cidr| HostSetup::new(vec![cidr]));
     let left = host(CLIENT).map_err(io::Error::other)?;
     let right = HostSetup {
@@ -141,11 +146,11 @@ fn backward(scenario: Scenario) -> LinkConfig {
 }
 
 /// The server's program.
-async fn serve(scenario: Scenario, shard: Shard, tasks: Tasks) -> io::Result<()> {
+async fn serve(scenario: Scenario, shard: Shard) -> io::Result<()> {
     let listener = TcpListener::bind(&shard, SocketAddr::new(SERVER.into(), PORT))?;
     let mut stream = listener.accept().await?;
     match scenario {
-        Scenario::Get | Scenario::Pipeline => site::serve(stream, &shard, &tasks).await,
+        Scenario::Get | Scenario::Pipeline => site::serve(stream, &shard).await,
         Scenario::HalfClose => {
             let mut letter = Vec::new();
             while let Some(bytes) = stream.read().await? {
@@ -184,7 +189,9 @@ async fn fetch(scenario: Scenario, shard: Shard, mut received: Tape) -> io::Resu
     let mut keep = |bytes: &Bytes| received.write_all(bytes);
     match scenario {
         Scenario::Get => {
-            stream.write_all(b"GET / HTTP/1.1\r\nHost: outcrop\r\n\r\n").await?;
+            stream
+                .write_all(b"GET / HTTP/1.1\r\nHost: outcrop\r\n\r\n")
+                .await?;
             read_answers(&mut stream, 1, &mut keep).await?;
             stream.shutdown()?;
             drain(&mut stream).await

@@ -193,7 +193,9 @@ impl World {
                     return Ok(false);
                 }
                 // A deadline in the past is a spurious one: time must move all the same.
-                Some(next) => self.clock.set(next.max(self.now() + Duration::from_nanos(1))),
+                Some(next) => self
+                    .clock
+                    .set(next.max(self.now() + Duration::from_nanos(1))),
             }
         }
     }

@@ -210,10 +210,14 @@ impl Conversation {
     }
 
     pub(crate) fn from_server(&self) -> impl Iterator<Item = &Packet> {
-        self.packets.iter().filter(|packet| packet.src == self.server)
+        self.packets
+            .iter()
+            .filter(|packet| packet.src == self.server)
     }
 
     pub(crate) fn from_client(&self) -> impl Iterator<Item = &Packet> {
-        self.packets.iter().filter(|packet| packet.src == self.client)
+        self.packets
+            .iter()
+            .filter(|packet| packet.src == self.client)
     }
 }

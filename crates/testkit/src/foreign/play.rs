@@ -80,7 +80,10 @@ impl Stage {
             unwritten: ChunkQueue::new(),
             read: 0,
             read_end: false,
-            recorded_isn: conversation.from_server().find(|p| p.has(SYN)).map(|p| p.seq),
+            recorded_isn: conversation
+                .from_server()
+                .find(|p| p.has(SYN))
+                .map(|p| p.seq),
             ours: Stream::default(),
             theirs: Stream::default(),
             sent: Vec::new(),
@@ -182,7 +185,13 @@ impl Stage {
         let mut out = Vec::new();
         let now = self.now;
         while self.core.poll_transmit(now, &mut |packet| {
-            out.push(packet.bytes.iter().flat_map(|piece| piece.iter().copied()).collect::<Vec<u8>>());
+            out.push(
+                packet
+                    .bytes
+                    .iter()
+                    .flat_map(|piece| piece.iter().copied())
+                    .collect::<Vec<u8>>(),
+            );
         }) {}
         for bytes in out {
             self.came_out(&bytes);
@@ -238,12 +247,20 @@ impl Stage {
         };
         let received = self.theirs.bytes.len() as u64 + u64::from(self.theirs.fin.is_some());
         if acked > received {
-            self.differ(format!("offset {acked} was acknowledged, {received} had been sent, at {}", self.now));
+            self.differ(format!(
+                "offset {acked} was acknowledged, {received} had been sent, at {}",
+                self.now
+            ));
         }
         let now = self.now;
-        let late = self.unacked.iter().find(|(end, fed)| *end <= acked && now - *fed > ACK_WITHIN);
+        let late = self
+            .unacked
+            .iter()
+            .find(|(end, fed)| *end <= acked && now - *fed > ACK_WITHIN);
         if let Some((end, fed)) = late.copied() {
-            self.differ(format!("offset {end} arrived at {fed} and was acknowledged only at {now}"));
+            self.differ(format!(
+                "offset {end} arrived at {fed} and was acknowledged only at {now}"
+            ));
         }
         self.unacked.retain(|(end, _)| *end > acked);
         if !packet.has(SYN | RST) {
@@ -259,7 +276,9 @@ impl Stage {
     /// Our window scale, if both SYNs offered one.
     fn scale(&self) -> u8 {
         let syn_ack = self.sent.iter().find(|packet| packet.has(SYN));
-        syn_ack.and_then(|packet| packet.options.window_scale).unwrap_or(0)
+        syn_ack
+            .and_then(|packet| packet.options.window_scale)
+            .unwrap_or(0)
     }
 
     fn differ(&mut self, what: String) {
@@ -272,7 +291,13 @@ impl Stage {
             recorded.take(packet);
         }
         if self.ours.bytes != recorded.bytes {
-            let same = self.ours.bytes.iter().zip(&recorded.bytes).take_while(|(a, b)| a == b).count();
+            let same = self
+                .ours
+                .bytes
+                .iter()
+                .zip(&recorded.bytes)
+                .take_while(|(a, b)| a == b)
+                .count();
             let (ours, theirs) = (self.ours.bytes.len(), recorded.bytes.len());
             self.differ(format!("the streams differ from byte {same} on: {ours} bytes came out, {theirs} were recorded"));
         }
@@ -303,9 +328,12 @@ impl Stage {
         let ours = self.sent.iter().find(|packet| packet.has(SYN)).cloned();
         match (recorded, ours) {
             (Some(recorded), Some(ours)) => {
-                for ((name, theirs), (_, ours)) in offered(recorded).into_iter().zip(offered(&ours)) {
+                for ((name, theirs), (_, ours)) in offered(recorded).into_iter().zip(offered(&ours))
+                {
                     if theirs != ours {
-                        self.differ(format!("the SYN-ACK's {name} option: recorded {theirs}, ours {ours}"));
+                        self.differ(format!(
+                            "the SYN-ACK's {name} option: recorded {theirs}, ours {ours}"
+                        ));
                     }
                 }
             }
@@ -319,7 +347,9 @@ impl Stage {
             let recorded = conversation.from_server().any(|packet| packet.has(flag));
             let ours = self.sent.iter().any(|packet| packet.has(flag));
             if recorded != ours {
-                self.differ(format!("a {name} of the server: recorded {recorded}, ours {ours}"));
+                self.differ(format!(
+                    "a {name} of the server: recorded {recorded}, ours {ours}"
+                ));
             }
         }
     }

@@ -53,7 +53,10 @@ impl Stream {
             let have = self.bytes.len() as u64;
             if offset > have {
                 self.later.push((offset, bytes));
-            } else if let Some(new) = usize::try_from(have - offset).ok().and_then(|n| bytes.get(n..)) {
+            } else if let Some(new) = usize::try_from(have - offset)
+                .ok()
+                .and_then(|n| bytes.get(n..))
+            {
                 self.bytes.extend_from_slice(new);
             }
         }
@@ -64,7 +67,11 @@ impl Stream {
     pub(crate) fn offset(&self, seq: u32) -> Option<u64> {
         let past = seq.wrapping_sub(self.isn?.wrapping_add(1));
         // A sequence number before the first byte is the SYN's or a keep-alive's.
-        Some(if past > u32::MAX / 2 { 0 } else { u64::from(past) })
+        Some(if past > u32::MAX / 2 {
+            0
+        } else {
+            u64::from(past)
+        })
     }
 
     /// Whether an acknowledgment of offset `ack` covers the FIN.
@@ -84,7 +91,10 @@ pub(crate) fn server_script(conversation: &Conversation) -> Vec<Step> {
         }
         let finished = server.fin.is_some();
         let bytes = server.take(packet);
-        let acked = client.offset(packet.ack).filter(|_| packet.has(ACK)).unwrap_or(0);
+        let acked = client
+            .offset(packet.ack)
+            .filter(|_| packet.has(ACK))
+            .unwrap_or(0);
         let after_fin = client.fin_covered(acked);
         let mut step = |act| {
             steps.push(Step {
