@@ -25,7 +25,7 @@ fn carry(from: &mut Endpoint, to: &mut Endpoint, next_id: &mut u64) {
         let mut offset = 0;
         wire::ipv4::fields(&transmit.bytes, &mut |field| {
             if let ("ip.frag_offset", FieldValue::Number(value)) = (field.key, &field.value) {
-                offset = *value;
+                offset = *value * 8;
             }
         });
         let packet = PacketIn {

@@ -225,34 +225,51 @@ impl Endpoint {
             }
             Err(reason) => return Rule::Length.drop(reason),
         };
-        let datagram = Datagram {
-            from: SocketAddr::new(a.src, header.src_port),
-            to: SocketAddr::new(a.dst, header.dst_port),
-            data: if data.len() < COPY_BELOW {
-                Bytes::copy_from_slice(&data)
-            } else {
-                data
-            },
-            at: a.at,
-            iface: a.iface,
-            ecn: a.ecn,
-            hop_limit: a.hop_limit,
-        };
-        let Some(socket) = self.table.find(datagram.to, datagram.from) else {
+        let from = SocketAddr::new(a.src, header.src_port);
+        let to = SocketAddr::new(a.dst, header.dst_port);
+        let Some(socket) = self.table.find(to, from) else {
             return Rule::NoSocket.drop(DropReason::UdpNoSocket);
         };
+        // A device that merges datagrams of one flow says how long each was.
+        let each = a.gso_size.map_or(data.len(), usize::from).max(1);
+        let mut kept = true;
+        for n in 0..data.len().div_ceil(each).max(1) {
+            let data = data.slice(n * each..data.len().min((n + 1) * each));
+            let datagram = Datagram {
+                from,
+                to,
+                data: if data.len() < COPY_BELOW {
+                    Bytes::copy_from_slice(&data)
+                } else {
+                    data
+                },
+                at: a.at,
+                iface: a.iface,
+                ecn: a.ecn,
+                hop_limit: a.hop_limit,
+            };
+            kept &= self.keep(socket, datagram);
+        }
+        if !kept {
+            return Rule::ReceiveQueue.drop(DropReason::UdpQueueFull);
+        }
+        Rule::Demultiplex.taken()
+    }
+
+    /// Queues a datagram for its program; `false` if there is no room.
+    fn keep(&mut self, socket: SocketId, datagram: Datagram) -> bool {
         let most = (self.config.receive_datagrams, self.config.receive_bytes);
         let Some((_, state)) = self.table.get_mut(socket) else {
-            return Rule::NoSocket.drop(DropReason::UdpNoSocket);
+            return false;
         };
         let bytes = state.received_bytes + cost(&datagram);
         if state.received.len() >= most.0 || bytes > most.1 {
-            return Rule::ReceiveQueue.drop(DropReason::UdpQueueFull);
+            return false;
         }
         state.received_bytes = bytes;
         state.received.push_back(datagram);
         self.tell(socket, |pending| pending.readable = true);
-        Rule::Demultiplex.taken()
+        true
     }
 
     /// Takes news from the path about a datagram of ours.

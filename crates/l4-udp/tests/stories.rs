@@ -221,6 +221,21 @@ fn receive_queue_is_bounded_in_count_and_in_bytes() {
 }
 
 #[test]
+fn merged_datagrams_are_received_one_by_one() {
+    let mut host = host();
+    let socket = host.bind(addr("0.0.0.0:7")).unwrap();
+    let (from, to) = (addr("10.0.0.1:9"), addr("10.0.0.2:7"));
+    let bytes = Bytes::from_static(&[0, 9, 0, 7, 0, 15, 0, 0, 1, 1, 1, 2, 2, 2, 3]);
+    let merged = Arrival {
+        gso_size: Some(3),
+        ..arrival(from.ip(), to.ip())
+    };
+    assert_eq!(host.handle_segment(&merged, bytes).drop_reason(), None);
+    let datagrams: Vec<_> = core::iter::from_fn(|| received(&mut host, socket)).collect();
+    assert_eq!(datagrams, [&[1, 1, 1][..], &[2, 2, 2], &[3]]);
+}
+
+#[test]
 fn full_send_queue_refuses_and_says_when_there_is_room() {
     let mut host = host_with(Config {
         send_datagrams: 1,

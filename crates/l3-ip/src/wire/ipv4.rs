@@ -242,12 +242,9 @@ pub fn fields<'a>(packet: &'a [u8], visit: &mut dyn FnMut(Field<'a>)) {
     out.number("ip.flags.rb", "Reserved", (48, 1), u64::from(fixed[6] >> 7));
     out.number("ip.flags.df", "Don't Fragment", (49, 1), u64::from(h.df));
     out.number("ip.flags.mf", "More Fragments", (50, 1), u64::from(h.mf));
-    out.number(
-        "ip.frag_offset",
-        "Fragment Offset",
-        (51, 13),
-        h.offset as u64,
-    );
+    // In the unit of the field, eight bytes, as Wireshark shows it; the header length is in bytes there.
+    let units = h.offset as u64 / 8;
+    out.number("ip.frag_offset", "Fragment Offset", (51, 13), units);
     out.number("ip.ttl", "Time to Live", (64, 8), u64::from(h.ttl));
     out.number("ip.proto", "Protocol", (72, 8), u64::from(h.protocol));
     let checksum = u64::from(be16(packet, 10));
@@ -264,11 +261,42 @@ pub fn fields<'a>(packet: &'a [u8], visit: &mut dyn FnMut(Field<'a>)) {
         (128, 32),
         FieldValue::Address(h.dst.into()),
     );
-    if let Some(options) = packet.get(HEADER_LEN..h.header_len)
-        && !options.is_empty()
-    {
-        let place = (bits(HEADER_LEN), bits(options.len()));
-        out.value("ip.options", "Options", place, FieldValue::Bytes(options));
+    option_fields(packet.get(..h.header_len).unwrap_or_default(), &mut out);
+}
+
+fn option_fields<'a>(header: &'a [u8], out: &mut Fields<'_, 'a>) {
+    let mut at = HEADER_LEN;
+    while let Some(kind) = header.get(at) {
+        let rest = header.get(at..).unwrap_or_default();
+        if *kind == 0 {
+            let place = (bits(at), bits(rest.len()));
+            return out.value("ip.opt.padding", "Padding", place, FieldValue::Bytes(rest));
+        }
+        out.number(
+            "ip.opt.type",
+            "Option Type",
+            (bits(at), 8),
+            u64::from(*kind),
+        );
+        if *kind == 1 {
+            at += 1;
+            continue;
+        }
+        let Some(len) = rest.get(1) else {
+            return;
+        };
+        out.number(
+            "ip.opt.len",
+            "Option Length",
+            (bits(at + 1), 8),
+            u64::from(*len),
+        );
+        let len = usize::from(*len).max(2);
+        if let Some(data) = rest.get(2..len).filter(|data| !data.is_empty()) {
+            let place = (bits(at + 2), bits(data.len()));
+            out.value("ip.opt.data", "Option Data", place, FieldValue::Bytes(data));
+        }
+        at += len;
     }
 }
 

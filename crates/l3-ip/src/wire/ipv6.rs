@@ -376,24 +376,40 @@ pub fn fields<'a>(packet: &'a [u8], visit: &mut dyn FnMut(Field<'a>)) {
 fn extension_fields<'a>(packet: &'a [u8], first: u8, out: &mut Fields<'_, 'a>) {
     let (mut next, mut at) = (first, HEADER_LEN);
     for _ in 0..MAX_EXTENSIONS {
-        let (key, name, source) = match next {
-            HOP_BY_HOP => ("ipv6.hopopts", "Hop-by-Hop Options", "RFC 8200 4.3"),
-            DESTINATION => ("ipv6.dstopts", "Destination Options", "RFC 8200 4.6"),
-            ROUTING => ("ipv6.routing", "Routing", "RFC 8200 4.4"),
+        let keys = match next {
+            HOP_BY_HOP => ["ipv6.hopopts.nxt", "ipv6.hopopts.len"],
+            DESTINATION => ["ipv6.dstopts.nxt", "ipv6.dstopts.len"],
+            ROUTING => ["ipv6.routing.nxt", "ipv6.routing.len"],
             FRAGMENT => return fragment_fields(packet, at, out),
             _ => return,
         };
-        let Ok(header) = extension(packet, at) else {
+        let Ok(header @ [following, len, rest @ ..]) = extension(packet, at) else {
             return;
         };
-        out.source = source;
-        out.value(
-            key,
-            name,
-            (bits(at), bits(header.len())),
-            FieldValue::Bytes(header),
-        );
-        next = header.first().copied().unwrap_or(NO_NEXT);
+        out.source = "RFC 8200 4";
+        out.number(keys[0], "Next Header", (bits(at), 8), u64::from(*following));
+        out.number(keys[1], "Hdr Ext Len", (bits(at + 1), 8), u64::from(*len));
+        let (at_rest, value) = ((bits(at + 2), bits(rest.len())), FieldValue::Bytes(rest));
+        match rest {
+            [kind, left, data @ ..] if next == ROUTING => {
+                out.number(
+                    "ipv6.routing.type",
+                    "Routing Type",
+                    (bits(at + 2), 8),
+                    u64::from(*kind),
+                );
+                out.number(
+                    "ipv6.routing.segleft",
+                    "Segments Left",
+                    (bits(at + 3), 8),
+                    u64::from(*left),
+                );
+                let place = (bits(at + 4), bits(data.len()));
+                out.value("ipv6.routing.data", "Data", place, FieldValue::Bytes(data));
+            }
+            _ => out.value("ipv6.opt", "Options", at_rest, value),
+        }
+        next = *following;
         at += header.len();
     }
 }
@@ -407,7 +423,8 @@ fn fragment_fields(packet: &[u8], at: usize, out: &mut Fields<'_, '_>) {
     out.source = "RFC 8200 4.5";
     let next = u64::from(fragment.next_header);
     out.number("ipv6.fraghdr.nxt", "Next Header", (place, 8), next);
-    let offset = fragment.offset as u64;
+    // In the unit of the field, eight bytes, as Wireshark shows it.
+    let offset = fragment.offset as u64 / 8;
     out.number(
         "ipv6.fraghdr.offset",
         "Fragment Offset",

@@ -132,11 +132,19 @@ fn non_atomic_fragment_ends_the_walk_and_atomic_does_not() {
 }
 
 #[test]
-fn fields_of_the_fixed_header_cover_every_bit_in_order() {
+fn fields_cover_every_bit_of_the_headers_in_order() {
+    let extensions = [
+        &[ROUTING, 0, 5, 2, 0, 0, 1, 0][..],
+        &[DESTINATION, 0, 0, 0, 0, 0, 0, 0],
+        &[NO_NEXT, 0, 1, 4, 0, 0, 0, 0],
+    ];
     let mut next = 0;
-    fields(&[0; HEADER_LEN], &mut |field| {
+    let mut keys = Vec::new();
+    fields(&packet(&extensions.concat()), &mut |field| {
         assert_eq!(field.bits.start, next, "{}", field.key);
         next = field.bits.end;
+        keys.push(field.key);
     });
-    assert_eq!(next, 320);
+    assert_eq!(next, (40 + 24) * 8);
+    assert!(keys.contains(&"ipv6.routing.segleft") && keys.contains(&"ipv6.dstopts.nxt"));
 }

@@ -11,16 +11,16 @@ use outcrop_device::RxOffload;
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
 use outcrop_stack::{Config, Core, PacketIn, StreamId};
 
-pub const IFACE: InterfaceId = InterfaceId(0);
+pub(crate) const IFACE: InterfaceId = InterfaceId(0);
 /// One way over the wire.
-pub const DELAY: Duration = Duration::from_millis(5);
+pub(crate) const DELAY: Duration = Duration::from_millis(5);
 
 /// A host at 10.77.0.`last` and fd77::`last` on a TUN of 1500 bytes.
-pub fn host(last: u8, seed: u64) -> Core {
+pub(crate) fn host(last: u8, seed: u64) -> Core {
     host_with(last, seed, Config::default())
 }
 
-pub fn host_with(last: u8, seed: u64, config: Config) -> Core {
+pub(crate) fn host_with(last: u8, seed: u64, config: Config) -> Core {
     let mut core = Core::new(config, &Seed::from_number(seed));
     let addresses = vec![
         Cidr::new(v4(last), 24).unwrap(),
@@ -32,40 +32,40 @@ pub fn host_with(last: u8, seed: u64, config: Config) -> Core {
     core
 }
 
-pub fn v4(last: u8) -> IpAddr {
+pub(crate) fn v4(last: u8) -> IpAddr {
     IpAddr::from([10, 77, 0, last])
 }
 
-pub fn v6(last: u8) -> IpAddr {
+pub(crate) fn v6(last: u8) -> IpAddr {
     IpAddr::from([0xfd77, 0, 0, 0, 0, 0, 0, u16::from(last)])
 }
 
-pub fn sock(last: u8, port: u16) -> SocketAddr {
+pub(crate) fn sock(last: u8, port: u16) -> SocketAddr {
     SocketAddr::new(v4(last), port)
 }
 
 /// A packet that left a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
-    pub at: Instant,
-    pub from: usize,
-    pub why: Why,
-    pub bytes: Bytes,
+pub(crate) struct Sent {
+    pub(crate) at: Instant,
+    pub(crate) from: usize,
+    pub(crate) why: Why,
+    pub(crate) bytes: Bytes,
 }
 
 /// Two cores, a wire of constant delay between them, and the log of both directions.
-pub struct World {
-    pub now: Instant,
-    pub hosts: [Core; 2],
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) hosts: [Core; 2],
     wire: VecDeque<(Instant, usize, Bytes)>,
-    pub sent: Vec<Sent>,
-    pub verdicts: Vec<(usize, Verdict)>,
+    pub(crate) sent: Vec<Sent>,
+    pub(crate) verdicts: Vec<(usize, Verdict)>,
     /// The packets (counted from 1 over both directions) that the wire loses.
-    pub lose: Vec<usize>,
+    pub(crate) lose: Vec<usize>,
 }
 
 impl World {
-    pub fn new(a: Core, b: Core) -> Self {
+    pub(crate) fn new(a: Core, b: Core) -> Self {
         Self {
             now: Instant::ZERO,
             hosts: [a, b],
@@ -77,7 +77,7 @@ impl World {
     }
 
     /// 10.77.0.1 and 10.77.0.2.
-    pub fn plain() -> Self {
+    pub(crate) fn plain() -> Self {
         Self::new(host(1, 1), host(2, 2))
     }
 
@@ -109,12 +109,12 @@ impl World {
     }
 
     /// Puts a packet on the wire to `to` by hand.
-    pub fn inject(&mut self, to: usize, bytes: Bytes) {
+    pub(crate) fn inject(&mut self, to: usize, bytes: Bytes) {
         self.wire.push_front((self.now, to, bytes));
     }
 
     /// Lets whatever is due next happen; returns false once nothing is before `until`.
-    pub fn step(&mut self, until: Instant) -> bool {
+    pub(crate) fn step(&mut self, until: Instant) -> bool {
         self.flush();
         let timers = self.hosts.iter().filter_map(Core::poll_timeout).min();
         let arrival = self.wire.front().map(|(at, _, _)| *at);
@@ -143,17 +143,17 @@ impl World {
     }
 
     /// Runs for `span`.
-    pub fn run(&mut self, span: Duration) {
+    pub(crate) fn run(&mut self, span: Duration) {
         let until = self.now + span;
         while self.step(until) {}
     }
 
     /// What left, in order: who and why.
-    pub fn story(&self) -> Vec<(usize, Why)> {
+    pub(crate) fn story(&self) -> Vec<(usize, Why)> {
         self.sent.iter().map(|sent| (sent.from, sent.why)).collect()
     }
 
-    pub fn write(&mut self, host: usize, stream: StreamId, data: &[u8]) {
+    pub(crate) fn write(&mut self, host: usize, stream: StreamId, data: &[u8]) {
         let mut queue = ChunkQueue::new();
         queue.push_slice(data);
         self.hosts[host].tcp_write(stream, &mut queue).unwrap();
@@ -161,7 +161,7 @@ impl World {
     }
 
     /// Everything readable now, and whether the peer has finished.
-    pub fn read(&mut self, host: usize, stream: StreamId) -> (Vec<u8>, bool) {
+    pub(crate) fn read(&mut self, host: usize, stream: StreamId) -> (Vec<u8>, bool) {
         let mut all = Vec::new();
         loop {
             match self.hosts[host].tcp_read(stream) {
