@@ -28,6 +28,7 @@ impl Endpoint {
     /// A segment that came with `a`, as `wire::parse` read it. Never answers by itself: what is to be
     /// said leaves by `poll_transmit`, after everything that arrived with it has been handled.
     pub fn handle_segment(&mut self, a: &Arrival, segment: Segment, payload: Bytes) -> Verdict {
+        self.latest = self.latest.max(a.at);
         let flow = flow_of(a, &segment);
         if !is_addressable(a, &flow) {
             return Rule::BadAddress.dropped(DropReason::TcpBadAddress);

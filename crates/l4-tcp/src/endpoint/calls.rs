@@ -22,7 +22,7 @@ use crate::event::{CloseReason, Edges};
 use crate::handshake::{Early, Embryo, Origin};
 use crate::segment::{Flags, SegmentHeader, StreamRange};
 use crate::state::State;
-use crate::table::ListenerId;
+use crate::table::{FlowTable, ListenerId};
 use crate::transmit::{ConnId, Transmit};
 
 impl Endpoint {
@@ -147,7 +147,7 @@ impl Endpoint {
     /// `WouldBlock` if nothing is there yet, how the connection ended if not by the peer's finish,
     /// or a stale id.
     pub fn read(&mut self, id: ConnId) -> Result<Option<Bytes>, ReadError> {
-        let (_, place) = self.places.get_mut(id).ok_or(ReadError::Stale)?;
+        let (_, place) = held(&mut self.places, id).ok_or(ReadError::Stale)?;
         match &mut place.phase {
             Phase::Embryo(_) => Err(ReadError::WouldBlock),
             Phase::Open(connection) => {
@@ -171,7 +171,7 @@ impl Endpoint {
     /// # Errors
     /// The sending side was shut down, the connection has ended, or a stale id.
     pub fn write(&mut self, id: ConnId, data: &mut ChunkQueue) -> Result<usize, WriteError> {
-        let (flow, place) = self.places.get_mut(id).ok_or(WriteError::Stale)?;
+        let (flow, place) = held(&mut self.places, id).ok_or(WriteError::Stale)?;
         let taken = match &mut place.phase {
             Phase::Embryo(embryo) => match &mut embryo.origin {
                 Origin::Active(early) => write_early(early, data)?,
@@ -194,7 +194,7 @@ impl Endpoint {
     /// # Errors
     /// A stale id.
     pub fn shutdown(&mut self, id: ConnId) -> Result<(), StaleId> {
-        let (flow, place) = self.places.get_mut(id).ok_or(StaleId)?;
+        let (flow, place) = held(&mut self.places, id).ok_or(StaleId)?;
         match &mut place.phase {
             Phase::Embryo(embryo) => {
                 if let Origin::Active(early) = &mut embryo.origin {
@@ -218,8 +218,7 @@ impl Endpoint {
     /// # Errors
     /// A stale id.
     pub fn close(&mut self, id: ConnId) -> Result<(), StaleId> {
-        let held = place_holder(&self.places, id) == Some(Holder::Program);
-        let (flow, place) = self.places.get_mut(id).filter(|_| held).ok_or(StaleId)?;
+        let (flow, place) = held(&mut self.places, id).ok_or(StaleId)?;
         place.holder = Holder::Nobody;
         place.edges = Edges::NONE;
         let cause = Cause::Call(CallKind::Close);
@@ -303,7 +302,7 @@ impl Endpoint {
         id: ConnId,
         change: impl FnOnce(&mut Settings),
     ) -> Result<(), StaleId> {
-        let (_, place) = self.places.get_mut(id).ok_or(StaleId)?;
+        let (_, place) = held(&mut self.places, id).ok_or(StaleId)?;
         match &mut place.phase {
             Phase::Embryo(embryo) => match &mut embryo.origin {
                 Origin::Active(early) => change(&mut early.settings),
@@ -319,6 +318,13 @@ impl Endpoint {
         self.settle(id);
         Ok(())
     }
+}
+
+/// A place whose id a program holds. After `close` the id is stale, though the engine may still be
+/// finishing.
+fn held(places: &mut FlowTable<Place>, id: ConnId) -> Option<(&Flow, &mut Place)> {
+    let (flow, place) = places.get_mut(id)?;
+    (place.holder == Holder::Program).then_some((flow, place))
 }
 
 fn write_early(early: &mut Early, data: &mut ChunkQueue) -> Result<usize, WriteError> {

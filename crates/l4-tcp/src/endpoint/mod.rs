@@ -56,6 +56,8 @@ pub struct Endpoint {
     tellers: VecDeque<Teller>,
     /// Stateless answers, before anything else.
     replies: VecDeque<Transmit>,
+    /// The latest instant anybody told us: deadlines up to it are not filed, they act at the flush.
+    latest: Instant,
     facts: Facts,
     counters: Counters,
 }
@@ -110,6 +112,7 @@ impl Endpoint {
             turn: params::TURN,
             tellers: VecDeque::new(),
             replies: VecDeque::new(),
+            latest: Instant::ZERO,
             facts: Facts::default(),
             counters: Counters::default(),
             config,
@@ -152,6 +155,7 @@ impl Endpoint {
 
     /// Lets every timer that is due at `now` act.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.latest = self.latest.max(now);
         while let Some((id, at)) = self.wheel.pop_due(now) {
             self.handle_place_timeout(now, id, at);
         }
@@ -199,6 +203,7 @@ impl Endpoint {
 
     /// The next packet to leave at `now`: answers first, then the connections in turn.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        self.latest = self.latest.max(now);
         if let Some(reply) = self.replies.pop_front() {
             return Some(self.count_out(reply));
         }
@@ -332,11 +337,7 @@ impl Endpoint {
             self.ready.push_back(id);
         }
         self.queue_events(id);
-        // A place in the output queue files its timer when it leaves that: until then deadlines that
-        // are due speak for themselves, and would only be filed to fire again at once.
-        if !active {
-            self.file_timer(id);
-        }
+        self.file_timer(id);
     }
 
     fn queue_events(&mut self, id: ConnId) {
@@ -350,11 +351,14 @@ impl Endpoint {
         }
     }
 
+    /// A deadline that is due already acts at the flush, for which the place is queued; filed, it
+    /// would fire again at once, for ever.
     fn file_timer(&mut self, id: ConnId) {
         let Some((_, place)) = self.places.get_mut(id) else {
             return;
         };
         if let Some(next) = place.next_timeout()
+            && (next > self.latest || !place.in_ready)
             && place.filed.is_none_or(|filed| next < filed)
         {
             place.filed = Some(next);
