@@ -46,3 +46,43 @@ impl Pacer {
         self.next.map(|next| next - now).hash(&mut into);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_leave_at_the_rate_after_a_short_burst() {
+        let rate = Some(Rate(1_000_000));
+        let mut pacer = Pacer::new();
+        let mut now = Instant::from_secs(1);
+        let mut sent = 0;
+        while now < Instant::from_secs(2) {
+            match pacer.wait_until(now) {
+                Some(at) => now = at,
+                None => {
+                    pacer.on_sent(now, 1000, rate);
+                    sent += 1000;
+                }
+            }
+        }
+        assert!((1_000_000..=1_003_000).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn without_a_rate_nothing_waits() {
+        let mut pacer = Pacer::new();
+        pacer.on_sent(Instant::ZERO, u64::MAX, None);
+        assert_eq!(pacer.wait_until(Instant::ZERO), None);
+    }
+
+    #[test]
+    fn idle_time_is_not_saved_up() {
+        let mut pacer = Pacer::new();
+        pacer.on_sent(Instant::ZERO, 1000, Some(Rate(1000)));
+        let later = Instant::from_secs(100);
+        assert_eq!(pacer.wait_until(later), None);
+        pacer.on_sent(later, 1000, Some(Rate(1000)));
+        assert_eq!(pacer.wait_until(later), Some(Instant::from_secs(101)));
+    }
+}

@@ -96,9 +96,9 @@ pub const INITIAL_WINDOW_SEGMENTS: u64 = 10;
 pub const INITIAL_WINDOW_BYTES: u64 = 14_600;
 /// The least a congestion event may leave, in segments (RFC 5681 3.1 equation 4).
 pub const MIN_WINDOW_SEGMENTS: u64 = 2;
-/// L of appropriate byte counting: slow start grows by at most so many segments for one
-/// acknowledgment (RFC 3465 2.3; RFC 9438 4.10 keeps it at two or more).
-pub const ABC_LIMIT_SEGMENTS: u64 = 2;
+/// L: slow start grows by at most so many segments for one acknowledgment. RFC 9406 4.2 says 8 where
+/// nothing paces; the 2 of RFC 3465 2.3 would punish a peer that acknowledges merged segments.
+pub const SLOW_START_LIMIT_SEGMENTS: u64 = 8;
 
 /// Duplicate acknowledgments that mean a loss (RFC 5681 3.2).
 pub const DUP_THRESH: u32 = 3;
@@ -124,3 +124,16 @@ pub const TLP_MIN: Duration = Duration::from_millis(10);
 pub const WORST_DELAYED_ACK: Duration = Duration::from_millis(200);
 /// Round trips after which an enlarged reordering window shrinks again (RFC 8985 6.2 step 4).
 pub const REO_WND_PERSIST: u8 = 16;
+
+/// The least rise of a round's smallest round trip that ends slow start (RFC 9406 4.3).
+pub const HYSTART_MIN_RTT_THRESH: Duration = Duration::from_millis(4);
+/// The rise that always ends it (RFC 9406 4.3).
+pub const HYSTART_MAX_RTT_THRESH: Duration = Duration::from_millis(16);
+/// Between the two, this fraction of the round trip counts (RFC 9406 4.3).
+pub const HYSTART_MIN_RTT_DIVISOR: u32 = 8;
+/// Samples before a round's minimum is believed (RFC 9406 4.3).
+pub const HYSTART_SAMPLES: u32 = 8;
+/// How much slower conservative slow start grows (RFC 9406 4.3).
+pub const HYSTART_CSS_DIVISOR: u64 = 4;
+/// Rounds of conservative slow start before congestion avoidance (RFC 9406 4.3).
+pub const HYSTART_CSS_ROUNDS: u32 = 5;

@@ -157,3 +157,73 @@ impl RateEstimator {
         (now - self.delivered_at, now - self.first_sent_at).hash(&mut into);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::StreamRange;
+    use crate::tx_record::TxRecords;
+
+    const RTT: Duration = Duration::from_millis(20);
+
+    /// Sends `count` segments of 1000 bytes at `now`.
+    fn send(rate: &mut RateEstimator, records: &mut TxRecords, now: Instant, count: u64) {
+        for _ in 0..count {
+            let stamp = rate.on_sent(now, records.in_flight());
+            let nxt = records.nxt();
+            records.on_sent(StreamRange::new(nxt, nxt + 1000), now, nxt, stamp);
+        }
+    }
+
+    fn ack(
+        rate: &mut RateEstimator,
+        records: &mut TxRecords,
+        now: Instant,
+        una: u64,
+    ) -> Option<RateSample> {
+        records.on_ack(una, |part| rate.on_delivered(now, part));
+        rate.sample(Some(RTT))
+    }
+
+    #[test]
+    fn window_a_round_trip_is_the_rate() {
+        let (mut rate, mut records) = (RateEstimator::new(Instant::ZERO), TxRecords::new());
+        let mut now = Instant::from_secs(1);
+        for round in 1..5 {
+            send(&mut rate, &mut records, now, 10);
+            now += RTT;
+            let sample = ack(&mut rate, &mut records, now, round * 10_000).unwrap();
+            assert_eq!((sample.delivered, sample.interval), (10_000, RTT));
+            assert_eq!(sample.bytes_per_second(), 500_000);
+            assert!(rate.round_started() && !sample.app_limited);
+        }
+    }
+
+    // Acknowledgments squeezed together do not make the path faster than data was sent.
+    #[test]
+    fn compressed_acknowledgments_are_bounded_by_the_send_rate() {
+        let (mut rate, mut records) = (RateEstimator::new(Instant::ZERO), TxRecords::new());
+        let start = Instant::from_secs(1);
+        for n in 0..10 {
+            send(&mut rate, &mut records, start + RTT * n, 1);
+        }
+        let late = start + RTT * 10;
+        let mut best = 0;
+        for n in 1..=10u64 {
+            let at = late + Duration::from_micros(n);
+            let sample = ack(&mut rate, &mut records, at, n * 1000);
+            best = best.max(sample.map_or(0, |s| s.bytes_per_second()));
+        }
+        assert!(best <= 56_000, "sent at 50 000 a second, measured {best}");
+    }
+
+    #[test]
+    fn sample_of_an_idle_program_says_so() {
+        let (mut rate, mut records) = (RateEstimator::new(Instant::ZERO), TxRecords::new());
+        let now = Instant::from_secs(1);
+        rate.on_app_limited(0);
+        send(&mut rate, &mut records, now, 1);
+        let sample = ack(&mut rate, &mut records, now + RTT, 1000).unwrap();
+        assert!(sample.app_limited && !rate.app_limited());
+    }
+}

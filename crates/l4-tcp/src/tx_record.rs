@@ -375,3 +375,130 @@ impl TxRecords {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const STAMP: DeliveryStamp = DeliveryStamp {
+        delivered: 0,
+        delivered_at: Instant::ZERO,
+        first_sent_at: Instant::ZERO,
+        app_limited: false,
+    };
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Send(u64),
+        Resend(u64, u64),
+        Ack(u64),
+        Sack(u64, u64),
+        Lose(u64, u64),
+        ForgetLost,
+        ForgetSacked,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let at = || (0u64..120, 1u64..30);
+        prop_oneof![
+            4 => (1u64..30).prop_map(Step::Send),
+            2 => at().prop_map(|(at, len)| Step::Resend(at, len)),
+            2 => (0u64..40).prop_map(Step::Ack),
+            3 => at().prop_map(|(at, len)| Step::Sack(at, len)),
+            3 => at().prop_map(|(at, len)| Step::Lose(at, len)),
+            1 => Just(Step::ForgetLost),
+            1 => Just(Step::ForgetSacked),
+        ]
+    }
+
+    /// The model: one (fate, transmissions) for each outstanding byte.
+    #[derive(Default)]
+    struct Model {
+        una: u64,
+        bytes: Vec<(Fate, u8)>,
+    }
+
+    impl Model {
+        fn each(&mut self, range: StreamRange, mut f: impl FnMut(&mut (Fate, u8))) {
+            let una = self.una;
+            for (at, byte) in (una..).zip(&mut self.bytes) {
+                if range.contains(at) {
+                    f(byte);
+                }
+            }
+        }
+
+        fn apply(&mut self, step: &Step, range: StreamRange) {
+            match *step {
+                Step::Send(len) => self.bytes.extend((0..len).map(|_| (Fate::InFlight, 1))),
+                Step::Resend(..) => self.each(range, |(fate, sent)| {
+                    *sent += 1;
+                    if *fate == Fate::Lost {
+                        *fate = Fate::InFlight;
+                    }
+                }),
+                Step::Ack(_) => {
+                    let count = usize::try_from(range.start - self.una).unwrap();
+                    self.bytes.drain(..count);
+                    self.una = range.start;
+                }
+                Step::Sack(..) => self.each(range, |(fate, _)| *fate = Fate::Sacked),
+                Step::Lose(..) => self.swap(range, Fate::InFlight, Fate::Lost),
+                Step::ForgetLost => self.swap(range, Fate::Lost, Fate::InFlight),
+                Step::ForgetSacked => self.swap(range, Fate::Sacked, Fate::InFlight),
+            }
+        }
+
+        fn swap(&mut self, range: StreamRange, from: Fate, to: Fate) {
+            self.each(range, |(fate, _)| {
+                if *fate == from {
+                    *fate = to;
+                }
+            });
+        }
+    }
+
+    proptest! {
+        /// Against the plain model: a fate for each byte.
+        #[test]
+        fn records_agree_with_a_fate_for_each_byte(steps in prop::collection::vec(step(), 1..80)) {
+            let (mut records, mut model) = (TxRecords::new(), Model::default());
+            for (order, step) in steps.into_iter().enumerate() {
+                let (una, nxt) = (records.una(), records.nxt());
+                let all = StreamRange::new(una, nxt);
+                let part = |at: u64, len: u64| StreamRange::new(una + at, una + at + len);
+                let range = match step {
+                    Step::Send(len) => StreamRange::new(nxt, nxt + len),
+                    Step::Resend(at, len) => part(at, len).intersection(all),
+                    Step::Sack(at, len) | Step::Lose(at, len) => part(at, len),
+                    Step::Ack(len) => StreamRange::empty((una + len).min(nxt)),
+                    Step::ForgetLost | Step::ForgetSacked => all,
+                };
+                match step {
+                    Step::Send(_) | Step::Resend(..) if !range.is_empty() => {
+                        records.on_sent(range, Instant::ZERO, order as u64, STAMP);
+                    }
+                    Step::Send(_) | Step::Resend(..) => {}
+                    Step::Ack(_) => records.on_ack(range.start, |_| {}),
+                    Step::Sack(..) => records.on_sacked(range, |_| {}),
+                    Step::Lose(..) => {
+                        records.on_lost(range);
+                    }
+                    Step::ForgetLost => records.forget_lost(),
+                    Step::ForgetSacked => records.forget_sacked(),
+                }
+                model.apply(&step, range);
+                records.check();
+                let expanded: Vec<_> = records
+                    .iter()
+                    .flat_map(|r| (0..r.len()).map(|_| (r.fate, r.transmissions)))
+                    .collect();
+                prop_assert_eq!(&expanded, &model.bytes);
+                let lost = model.bytes.iter().position(|(fate, _)| *fate == Fate::Lost);
+                let lost = lost.map(|at| model.una + at as u64);
+                prop_assert_eq!(records.next_lost().map(|r| r.start), lost);
+            }
+        }
+    }
+}

@@ -5,6 +5,8 @@
 //! bytes were lost.
 //! Sources: RFC 5681, RFC 5033 (new algorithms), RFC 6928 (initial window).
 
+mod cubic;
+pub mod hystart;
 mod newreno;
 
 use core::fmt::Debug;
@@ -16,6 +18,7 @@ use outcrop_base::Instant;
 use crate::params::{INITIAL_WINDOW_BYTES, INITIAL_WINDOW_SEGMENTS};
 use crate::rate::RateSample;
 
+pub use cubic::Cubic;
 pub use newreno::NewReno;
 
 /// Bytes a second.
@@ -186,6 +189,8 @@ pub enum Algorithm {
     /// RFC 5681 with RFC 6582: the textbook's.
     #[default]
     NewReno,
+    /// RFC 9438 with RFC 9406: what most hosts run.
+    Cubic,
 }
 
 impl Algorithm {
@@ -194,6 +199,7 @@ impl Algorithm {
     pub fn controller(self, mss: u32) -> Box<dyn Controller> {
         match self {
             Self::NewReno => Box::new(NewReno::new(mss)),
+            Self::Cubic => Box::new(Cubic::new(mss)),
         }
     }
 }
@@ -203,4 +209,37 @@ impl Algorithm {
 pub fn initial_window(mss: u32) -> u64 {
     let mss = u64::from(mss);
     (INITIAL_WINDOW_SEGMENTS * mss).min(INITIAL_WINDOW_BYTES.max(2 * mss))
+}
+
+/// Events for the algorithms' tests.
+#[cfg(test)]
+mod events {
+    use super::{AckEvent, CongestionEvent, CongestionKind};
+    use outcrop_base::Instant;
+
+    /// `acked` bytes of a full window, without a round trip.
+    pub(super) const fn ack(acked: u64) -> AckEvent {
+        AckEvent {
+            now: Instant::ZERO,
+            acked,
+            delivered: acked,
+            prior_in_flight: 0,
+            in_flight: 0,
+            cwnd_limited: true,
+            in_recovery: false,
+            round_start: false,
+            rtt: None,
+            srtt: None,
+            min_rtt: None,
+            rate: None,
+        }
+    }
+
+    pub(super) const fn congestion(kind: CongestionKind, flight: u64) -> CongestionEvent {
+        CongestionEvent {
+            now: Instant::ZERO,
+            kind,
+            flight,
+        }
+    }
 }

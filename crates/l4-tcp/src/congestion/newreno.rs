@@ -12,7 +12,7 @@ use outcrop_base::Instant;
 use super::{
     AckEvent, CongestionEvent, CongestionKind, Controller, ControllerInfo, Phase, initial_window,
 };
-use crate::params::{ABC_LIMIT_SEGMENTS, MIN_WINDOW_SEGMENTS};
+use crate::params::{MIN_WINDOW_SEGMENTS, SLOW_START_LIMIT_SEGMENTS};
 
 /// The state of NewReno.
 #[derive(Clone, Debug, Hash)]
@@ -46,8 +46,8 @@ impl NewReno {
 
     fn grow(&mut self, acked: u64) {
         if self.cwnd < self.ssthresh {
-            // Equation 2, with RFC 3465 2.3's limit on what one ACK may add.
-            let step = acked.min(ABC_LIMIT_SEGMENTS * self.mss);
+            // Equation 2, with a limit on what one ACK may add.
+            let step = acked.min(SLOW_START_LIMIT_SEGMENTS * self.mss);
             self.cwnd = (self.cwnd + step).min(self.ssthresh);
             return;
         }
@@ -136,5 +136,96 @@ impl Controller for NewReno {
 
     fn fingerprint(&self, _now: Instant, mut into: &mut dyn Hasher) {
         self.hash(&mut into);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::congestion::events::{ack, congestion};
+
+    const MSS: u64 = 1000;
+
+    fn newreno() -> NewReno {
+        NewReno::new(1000)
+    }
+
+    // RFC 6928 2: min(10 MSS, max(2 MSS, 14600)).
+    #[test]
+    fn initial_window_is_ten_segments_or_fewer_large_ones() {
+        assert_eq!(initial_window(1460), 14_600);
+        assert_eq!(initial_window(536), 5_360);
+        assert_eq!(initial_window(2000), 14_600);
+        assert_eq!(initial_window(9000), 18_000);
+    }
+
+    #[test]
+    fn slow_start_grows_by_what_is_acknowledged_within_the_limit() {
+        let mut c = newreno();
+        c.on_ack(&ack(2 * MSS));
+        assert_eq!(c.cwnd(), 12 * MSS);
+        c.on_ack(&ack(60 * MSS));
+        assert_eq!(c.cwnd(), 20 * MSS);
+    }
+
+    // RFC 5681 3.1 equation 4, then one segment a window.
+    #[test]
+    fn loss_halves_and_a_window_acknowledged_adds_one_segment() {
+        let mut c = newreno();
+        c.on_congestion(&congestion(CongestionKind::Loss, 20 * MSS));
+        assert_eq!((c.cwnd(), c.ssthresh()), (10 * MSS, 10 * MSS));
+        for _ in 0..9 {
+            c.on_ack(&ack(MSS));
+        }
+        assert_eq!(c.cwnd(), 10 * MSS);
+        c.on_ack(&ack(MSS));
+        assert_eq!(c.cwnd(), 11 * MSS);
+    }
+
+    #[test]
+    fn timeout_leaves_one_segment_and_a_second_one_no_less() {
+        let mut c = newreno();
+        c.on_congestion(&congestion(CongestionKind::Timeout, 20 * MSS));
+        assert_eq!((c.cwnd(), c.ssthresh()), (MSS, 10 * MSS));
+        c.on_congestion(&congestion(CongestionKind::TimeoutAgain, MSS));
+        assert_eq!((c.cwnd(), c.ssthresh()), (MSS, 10 * MSS));
+        let mut small = newreno();
+        small.on_congestion(&congestion(CongestionKind::Timeout, MSS));
+        assert_eq!(small.ssthresh(), 2 * MSS);
+    }
+
+    #[test]
+    fn window_does_not_grow_in_recovery_or_when_unused() {
+        let mut c = newreno();
+        c.on_ack(&AckEvent {
+            in_recovery: true,
+            ..ack(MSS)
+        });
+        c.on_ack(&AckEvent {
+            cwnd_limited: false,
+            ..ack(MSS)
+        });
+        assert_eq!(c.cwnd(), 10 * MSS);
+    }
+
+    #[test]
+    fn mistake_gives_the_window_back_once() {
+        let mut c = newreno();
+        c.on_congestion(&congestion(CongestionKind::Timeout, 10 * MSS));
+        c.on_spurious(Instant::ZERO);
+        assert_eq!((c.cwnd(), c.ssthresh()), (10 * MSS, u64::MAX));
+        c.on_congestion(&congestion(CongestionKind::Loss, 10 * MSS));
+        c.on_spurious(Instant::ZERO);
+        c.on_spurious(Instant::ZERO);
+        assert_eq!(c.cwnd(), 10 * MSS);
+    }
+
+    #[test]
+    fn smaller_segments_keep_the_window_in_segments() {
+        let mut c = newreno();
+        c.on_mss_change(500);
+        assert_eq!(c.cwnd(), 5 * MSS);
+        c.on_mss_change(1400);
+        assert_eq!(c.cwnd(), 5 * MSS);
     }
 }

@@ -5,6 +5,8 @@ mod world;
 
 use proptest::prelude::*;
 
+use crate::congestion::Algorithm;
+
 use world::{Script, World};
 
 proptest! {
@@ -16,6 +18,7 @@ proptest! {
     fn everything_arrives_whatever_the_path_does(
         sack: bool,
         timestamps: bool,
+        cubic: bool,
         lost in prop::collection::hash_set(0usize..120, 0..40),
         lost_acks in prop::collection::hash_set(0usize..120, 0..40),
         late in prop::collection::hash_map(0usize..120, 1u64..80, 0..20),
@@ -24,6 +27,9 @@ proptest! {
         let script = Script { lost, lost_acks, late };
         let mut w = World::new(sack, timestamps, script);
         w.super_segment = super_segment;
+        if cubic {
+            w.controller = Algorithm::Cubic.controller(1000);
+        }
         w.write(150_000);
         w.run();
         prop_assert_eq!(w.arrived(), 150_000);

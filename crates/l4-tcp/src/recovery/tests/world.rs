@@ -7,7 +7,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use outcrop_base::Instant;
 
-use crate::congestion::{Controller, NewReno};
+use crate::congestion::{Algorithm, Controller};
 use crate::recovery::{AckInput, AckOutcome, Fired, Recovery};
 use crate::recv::{Receiver, ReceiverConfig};
 use crate::rtt::RttEstimator;
@@ -91,7 +91,7 @@ impl World {
         Self {
             now,
             recovery: Recovery::new(now, mss, sack, rtt),
-            controller: Box::new(NewReno::new(mss)),
+            controller: Algorithm::NewReno.controller(mss),
             peer: Receiver::new(&config),
             sent: Vec::new(),
             outcomes: Vec::new(),
