@@ -51,6 +51,16 @@ pub(crate) struct Remains {
     pub(crate) capture: Option<PathBuf>,
 }
 
+impl Remains {
+    /// Says where the capture is, and how to look at it.
+    pub(crate) fn say_capture(&self) {
+        if let Some(path) = &self.capture {
+            let path = path.display();
+            eprintln!("capture: {path} (outcrop ladder {path})");
+        }
+    }
+}
+
 impl Host {
     /// Opens the link and puts a stack on it; `scenario` is what the capture says of the run.
     pub(crate) fn start(net: &Net, place: Place, scenario: &str) -> Result<Self, Failure> {

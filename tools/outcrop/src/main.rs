@@ -5,6 +5,9 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod command {
+    pub(crate) mod ping;
+}
 mod failure;
 mod host;
 mod recording;
@@ -12,6 +15,7 @@ mod link;
 mod signals;
 mod statistics;
 mod resolve;
+mod services;
 mod stop;
 mod timing;
 mod values;

@@ -3,13 +3,17 @@
 //! Job: turn Ctrl-C and `kill` into something that can be waited for. Owns: the handlers, for as long as the
 //! process lives. A second Ctrl-C ends the process at once. Does not know: what stopping takes.
 
+use core::future::Future;
 use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
+
+use crate::stop::word;
 
 /// Signals that ask the program to stop.
 #[derive(Debug)]
@@ -31,8 +35,19 @@ impl Signals {
         Ok(Self { arrivals })
     }
 
+    /// The first of them, as something a task can wait for. A thread of its own listens.
+    pub(crate) fn into_future(mut self) -> io::Result<impl Future<Output = ()>> {
+        let (tell, hear) = word();
+        thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            if self.wait().is_ok() {
+                tell.tell(());
+            }
+        })?;
+        Ok(hear)
+    }
+
     /// Waits for the first.
-    pub(crate) fn wait(&mut self) -> io::Result<()> {
+    fn wait(&mut self) -> io::Result<()> {
         self.arrivals.read_exact(&mut [0])
     }
 }
