@@ -8,10 +8,12 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
 use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use outcrop_base::{Checksum, ChunkQueue, Instant, InterfaceId, Seed};
 use outcrop_device::RxOffload;
+use outcrop_http::h1::{Prepared, Server, ServerConfig, ServerEvent};
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
-use outcrop_stack::tcp::Listen;
+use outcrop_stack::tcp::{Listen, State};
 use outcrop_stack::{Config, Core, ListenerId, PacketIn, StreamId};
 
 const IFACE: InterfaceId = InterfaceId(0);
@@ -217,9 +219,8 @@ impl Scene {
         }
         let to = SocketAddr::new(US.into(), PORT);
         self.theirs = self.peer.tcp_connect(None, to, None).ok();
-        self.to_us();
         if state == SYN_RECEIVED {
-            self.observe();
+            self.to_us();
             return;
         }
         self.exchange();
@@ -229,19 +230,35 @@ impl Scene {
         assert!(self.ours.is_some(), "an honest handshake completes");
         self.close_as_far_as(state);
         self.observe();
+        let reached = self
+            .ours
+            .and_then(|ours| self.us.tcp_info(ours))
+            .map(|info| info.state);
+        let wanted = [
+            State::Established,
+            State::FinWait1,
+            State::FinWait2,
+            State::CloseWait,
+            State::Closing,
+            State::LastAck,
+            State::TimeWait,
+        ];
+        if let (Some(reached), Some(wanted)) = (reached, wanted.get(usize::from(state - 3))) {
+            assert_eq!(reached, *wanted, "honest means lead there");
+        }
     }
 
     fn close_as_far_as(&mut self, state: u8) {
         let (Some(ours), Some(theirs)) = (self.ours, self.theirs) else {
             return;
         };
-        let finish_us = |us: &mut Core| drop(us.tcp_shutdown(ours));
-        let finish_peer = |peer: &mut Core| drop(peer.tcp_shutdown(theirs));
+        let finish_us = |us: &mut Core| assert_eq!(us.tcp_shutdown(ours), Ok(()));
+        let finish_peer = |peer: &mut Core| assert_eq!(peer.tcp_shutdown(theirs), Ok(()));
         match state {
             // ESTABLISHED, with data on the way.
             3 => {
                 let mut data = ChunkQueue::from(Bytes::from(vec![1; 20_000]));
-                drop(self.us.tcp_write(ours, &mut data));
+                assert_eq!(self.us.tcp_write(ours, &mut data), Ok(20_000));
             }
             // FIN-WAIT-1: the FIN is not delivered.
             4 => finish_us(&mut self.us),
@@ -377,5 +394,81 @@ impl Scene {
         self.now += Duration::from_millis(u64::from(time) * u64::from(time));
         self.us.handle_timeout(self.now);
         self.observe();
+    }
+}
+
+/// What an HTTP server engine made of a stream of bytes: its events in words, and what it sent.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Transcript {
+    events: Vec<String>,
+    body: Vec<u8>,
+    sent: Vec<u8>,
+}
+
+/// Any bytes as an HTTP/1.1 stream, whole and in pieces: both must be understood alike.
+///
+/// # Panics
+/// With a finding.
+pub fn http_bytes(data: &[u8]) {
+    let Some((pieces, data)) = data.split_first() else {
+        return;
+    };
+    let whole = serve_http(&[data]);
+    let step = usize::from(pieces % 61) + 1;
+    let cut: Vec<_> = data.chunks(step).collect();
+    assert_eq!(
+        whole,
+        serve_http(&cut),
+        "in pieces of {step} bytes it is another stream"
+    );
+}
+
+fn serve_http(pieces: &[&[u8]]) -> Transcript {
+    let now = Instant::from_millis(1);
+    let mut server = Server::new(ServerConfig::default(), now);
+    let mut transcript = Transcript::default();
+    for piece in pieces {
+        // The application reads every body as it comes.
+        server.accept_body();
+        answer(&mut server, now, &mut transcript);
+        if !server.wants_bytes() {
+            break;
+        }
+        let _verdict = server.handle_bytes(now, Bytes::copy_from_slice(piece));
+        answer(&mut server, now, &mut transcript);
+    }
+    transcript
+}
+
+fn answer(server: &mut Server, now: Instant, transcript: &mut Transcript) {
+    while let Some(event) = {
+        server.accept_body();
+        server.poll_event()
+    } {
+        match event {
+            ServerEvent::Request(head) => {
+                transcript
+                    .events
+                    .push(format!("{:?} {}", head.method(), head.target()));
+            }
+            // How a body is cut follows how it arrived; what it says does not.
+            ServerEvent::Body(bytes) => transcript.body.extend_from_slice(&bytes),
+            ServerEvent::Trailers(trailers) => {
+                transcript.events.push(format!("{:?}", trailers.to_map()))
+            }
+            ServerEvent::End => {
+                transcript
+                    .events
+                    .push(format!("end after {}", transcript.body.len()));
+                let page =
+                    Prepared::new(StatusCode::OK, &HeaderMap::new(), Bytes::from_static(b"ok"));
+                let answered = server.respond_prepared(now, &page);
+                transcript.events.push(format!("{answered:?}"));
+            }
+            ServerEvent::Rejected(reject) => transcript.events.push(format!("{reject:?}")),
+        }
+    }
+    while let Some(bytes) = server.poll_transmit(now) {
+        transcript.sent.extend_from_slice(&bytes);
     }
 }

@@ -36,12 +36,78 @@ fn corpus_of_tcp_segments_finds_nothing() {
     corpus("tcp_segments", fuzz::tcp_segments);
 }
 
+#[test]
+fn corpus_of_http_bytes_finds_nothing() {
+    corpus("http_bytes", fuzz::http_bytes);
+}
+
+/// Words that HTTP is made of, so that random streams get somewhere.
+fn words() -> impl Strategy<Value = Vec<u8>> {
+    let words: Vec<&[u8]> = vec![
+        b"GET ",
+        b"POST ",
+        b"HEAD ",
+        b"/ ",
+        b"* ",
+        b"/a?b ",
+        b"http://x/ ",
+        b"HTTP/1.1",
+        b"HTTP/1.0",
+        b"HTTP/1.9",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"\r\n\r\n",
+        b"Host: x\r\n",
+        b"Host: y\r\n",
+        b"Content-Length: 5\r\n",
+        b"Content-Length: 05\r\n",
+        b"Content-Length: 5, 5\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"Transfer-Encoding : chunked\r\n",
+        b"Connection: close\r\n",
+        b"Connection: keep-alive\r\n",
+        b"Expect: 100-continue\r\n",
+        b"hello",
+        b"5\r\n",
+        b"0\r\n",
+        b"0\r\n\r\n",
+        b"5;a=b\r\nhello\r\n",
+        b"ffffffffffffffff\r\n",
+        b"Trailer: x\r\n",
+        b" folded\r\n",
+        b"\0",
+        b"\xff",
+        b":",
+        b" ",
+        b"\t",
+        b"X: ",
+    ];
+    let pieces = prop::collection::vec(prop::sample::select(words), 0..40);
+    (any::<u8>(), pieces).prop_map(|(first, pieces)| {
+        let mut data = vec![first];
+        data.extend(pieces.concat());
+        data
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_ip_packets(data in prop::collection::vec(any::<u8>(), 0..400)) {
         fuzz::ip_packets(&data);
+    }
+
+    #[test]
+    fn any_http_bytes(data in prop::collection::vec(any::<u8>(), 0..300)) {
+        fuzz::http_bytes(&data);
+    }
+
+    #[test]
+    fn streams_of_http_words(data in words()) {
+        fuzz::http_bytes(&data);
     }
 
     /// Bytes that at least begin like IP: most random ones do not.
