@@ -2,10 +2,10 @@
 //!
 //! `cargo run -p outcrop-stack --example two_hosts` prints every packet with the reason why it left.
 
+use core::error::Error;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::error::Error;
 
 use bytes::Bytes;
 use outcrop_base::{ChunkQueue, Instant, InterfaceId, Seed};

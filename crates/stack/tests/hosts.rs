@@ -10,11 +10,12 @@ mod common;
 use core::time::Duration;
 
 use bytes::Bytes;
-use common::{DELAY, World, host, sock, v4, v6};
-use outcrop_base::{DropReason, Fate, Instant, Level, PathSignalKind, Why};
+use common::{DELAY, IFACE, World, host, sock, too_big, v4, v6};
+use outcrop_base::{DropReason, Fate, Instant, Level, PathSignalKind, Seed, Why};
+use outcrop_stack::ip::{Cidr, InterfaceConfig};
 use outcrop_stack::tcp::{CloseReason, Listen, State};
 use outcrop_stack::udp::SendOptions;
-use outcrop_stack::{Echo, Event};
+use outcrop_stack::{Config, Core, Echo, Event, StreamId};
 
 const SOON: Duration = Duration::from_millis(100);
 
@@ -289,4 +290,111 @@ fn level_off_states_nothing() {
     world.hosts[0].drain_facts(&mut facts);
     assert!(facts.is_empty());
     world.hosts[1].drain_facts(&mut facts);
+}
+
+/// A connection from host 0 to port 80 of host 1: both ends.
+fn connected(world: &mut World) -> [StreamId; 2] {
+    let listener = world.hosts[1].tcp_listen(sock(2, 80), Listen::default());
+    let client = world.hosts[0].tcp_connect(None, sock(2, 80), None).unwrap();
+    world.run(SOON);
+    let served = world.hosts[1].tcp_accept(listener.unwrap()).unwrap();
+    [client, served]
+}
+
+#[test]
+fn path_narrower_than_the_link_is_learned_from_icmp_and_all_flows_go_on() {
+    let mut world = World::plain();
+    let listener = world.hosts[1].tcp_listen(sock(2, 80), Listen::default());
+    let listener = listener.unwrap();
+    let clients = [0, 1].map(|_| world.hosts[0].tcp_connect(None, sock(2, 80), None).unwrap());
+    world.run(SOON);
+    let served = [0, 1].map(|_| world.hosts[1].tcp_accept(listener).unwrap());
+    world.mtu = 1000;
+    let data = vec![9; 50_000];
+    for (client, served) in clients.into_iter().zip(served) {
+        // The second flow never sees an ICMP message: it learns from IP that its plans do not fit.
+        world.write(0, client, &data);
+        world.run(Duration::from_secs(5));
+        assert!(world.read(1, served).0 == data);
+    }
+    assert_eq!(world.hosts[0].ip().path(v4(2)).unwrap().mtu, 1000);
+    let told = world.verdicts.iter().filter(|(to, _)| *to == 0);
+    let told = told.filter(|(_, verdict)| verdict.rule.name == "tcp:path-too-big");
+    assert!(told.count() > 0);
+    assert!(world.hosts[0].unsent() > 0, "the second flow's first plans");
+    // A connection opened later begins with segments that fit.
+    world.sent.clear();
+    let late = world.hosts[0].tcp_connect(None, sock(2, 80), None).unwrap();
+    world.write(0, late, &data);
+    world.run(Duration::from_secs(5));
+    let largest = world.sent.iter().map(|sent| sent.bytes.len()).max();
+    assert_eq!(largest, Some(1000));
+}
+
+#[test]
+fn icmp_error_about_nothing_in_flight_is_dropped_and_changes_nothing() {
+    let mut world = World::plain();
+    let [client, _] = connected(&mut world);
+    world.write(0, client, &[1; 1000]);
+    world.run(SOON);
+    let data = world
+        .sent
+        .iter()
+        .find(|sent| sent.why == Why::Data)
+        .unwrap();
+    // All of it is acknowledged: a router that still speaks of it is late, or an attacker guesses.
+    let forged = too_big(&data.bytes, 576);
+    world.verdicts.clear();
+    world.inject(0, forged);
+    world.run(SOON);
+    let unrelated = Fate::Dropped(DropReason::IcmpUnrelated);
+    assert_eq!(world.verdicts[0].1.fate, unrelated);
+    assert_eq!(world.hosts[0].ip().path(v4(2)).unwrap().mtu, 1500);
+}
+
+#[test]
+fn device_that_cuts_and_completes_is_given_super_segments_and_where_to_sum() {
+    for addr in [v4, v6] {
+        let [a, b] = [1, 2].map(|last| {
+            let mut core = Core::new(Config::default(), &Seed::from_number(u64::from(last)));
+            let addresses = vec![Cidr::new(addr(last), 24).unwrap()];
+            core.add_interface(InterfaceConfig {
+                gso_max: 65_535,
+                checksum_offload: true,
+                ..InterfaceConfig::tun(IFACE, 1500, addresses)
+            })
+            .unwrap();
+            core
+        });
+        let mut world = World::new(a, b);
+        let server = (addr(2), 80).into();
+        let listener = world.hosts[1]
+            .tcp_listen(server, Listen::default())
+            .unwrap();
+        let client = world.hosts[0].tcp_connect(None, server, None).unwrap();
+        world.run(SOON);
+        let served = world.hosts[1].tcp_accept(listener).unwrap();
+        let data = vec![5; 400_000];
+        world.write(0, client, &data);
+        world.run(Duration::from_secs(5));
+        assert!(world.read(1, served).0 == data);
+        let ip_header = if addr(1).is_ipv4() { 20 } else { 40 };
+        for sent in &world.sent {
+            // RFC 9293 3.1: the checksum is the seventeenth and eighteenth octet of the header.
+            let checksum = sent.offload.checksum.unwrap();
+            assert_eq!((checksum.start, checksum.offset), (ip_header, 16));
+        }
+        let cut: Vec<_> = world
+            .sent
+            .iter()
+            .filter_map(|sent| sent.offload.gso)
+            .collect();
+        assert!(!cut.is_empty(), "400 kB in single segments");
+        // Timestamps make the TCP header 32 octets.
+        let header = ip_header + 32;
+        assert!(
+            cut.iter()
+                .all(|gso| (gso.size, gso.header_len) == (1500 - header, header))
+        );
+    }
 }

@@ -101,7 +101,10 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         let alarm = self.shard.alarm();
         alarm.awake();
         alarm.take(Ask::Device);
-        self.read()?;
+        let dry = self
+            .device
+            .receive(&mut self.pool, &mut self.inbox, BATCH)?;
+        self.dry = dry == Dry::Yes;
         let now = self.shard.now();
         let mut inside = self.shard.lock();
         for received in self.inbox.drain(..) {
@@ -113,14 +116,6 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         inside.collect_wakes(&mut self.wakes);
         drop(inside);
         self.wake();
-        Ok(())
-    }
-
-    fn read(&mut self) -> io::Result<()> {
-        let dry = self
-            .device
-            .receive(&mut self.pool, &mut self.inbox, BATCH)?;
-        self.dry = dry == Dry::Yes;
         Ok(())
     }
 
@@ -159,7 +154,7 @@ impl<D: Device, R: Recorder> Driver<D, R> {
     /// When the next turn is due even if nothing arrives; long past if there is more to read at once.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        if self.dry && self.inbox.is_empty() {
+        if self.dry {
             self.shard.lock().deadline()
         } else {
             Some(Instant::ZERO)
@@ -175,37 +170,31 @@ impl<D: Device, R: Recorder> Driver<D, R> {
     /// Whether a turn is asked for; if not, the task of `cx` is woken when one is. A driver that is a
     /// task of some runtime waits for this, for the [`wake_source`](Self::wake_source) if that is a
     /// descriptor, and for the [`deadline`](Self::deadline), whichever comes first.
-    ///
-    /// # Errors
-    /// The device is gone or broken.
-    pub fn poll_asked(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.lie_down(Some(cx.waker())) {
-            Ok(true) => Poll::Pending,
-            Ok(false) => Poll::Ready(Ok(())),
-            Err(error) => Poll::Ready(Err(error)),
+    pub fn poll_asked(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.lie_down(Some(cx.waker())) {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
         }
     }
 
-    /// Prepares for sleep; returns whether nothing is against it.
-    fn lie_down(&mut self, waker: Option<&Waker>) -> io::Result<bool> {
+    /// Prepares for sleep, to be woken by `waker` or else by the alarm's descriptor; returns whether
+    /// nothing is against it.
+    fn lie_down(&self, waker: Option<&Waker>) -> bool {
         if let WakeSource::Memory(doorbell) = self.device.wake_source() {
+            // Asks at once if the device has rung since it was read dry.
             doorbell.register(&self.device_bell);
-            // It may have been filled before we listened: look once more.
-            self.read()?;
-            if !self.inbox.is_empty() {
-                return Ok(false);
-            }
         }
-        Ok(self.shard.alarm().sleep(waker))
+        self.shard.alarm().sleep(waker)
     }
 
     /// Sleeps until something arrives, a program asks, or the deadline.
     ///
     /// # Errors
-    /// The device is gone or broken, or the system does not let us wait.
-    pub fn wait(&mut self) -> io::Result<()> {
+    /// The system does not let us wait.
+    pub fn wait(&self) -> io::Result<()> {
         let (deadline, now) = (self.deadline(), self.shard.now());
-        if deadline.is_some_and(|at| at <= now) || !self.lie_down(None)? {
+        if deadline.is_some_and(|at| at <= now) || !self.lie_down(None) {
             return Ok(());
         }
         let device = match self.device.wake_source() {

@@ -6,8 +6,10 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use outcrop_base::{ChunkQueue, Instant, InterfaceId, Level, Seed, Verdict, Why};
-use outcrop_device::RxOffload;
+use outcrop_base::{
+    Checksum, ChecksumState, ChunkQueue, Instant, InterfaceId, Level, Seed, Verdict, Why,
+};
+use outcrop_device::{Offload, RxOffload};
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
 use outcrop_stack::{Config, Core, PacketIn, StreamId};
 
@@ -51,17 +53,20 @@ pub(crate) struct Sent {
     pub(crate) from: usize,
     pub(crate) why: Why,
     pub(crate) bytes: Bytes,
+    pub(crate) offload: Offload,
 }
 
 /// Two cores, a wire of constant delay between them, and the log of both directions.
 pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) hosts: [Core; 2],
-    wire: VecDeque<(Instant, usize, Bytes)>,
+    wire: VecDeque<(Instant, usize, Bytes, RxOffload)>,
     pub(crate) sent: Vec<Sent>,
     pub(crate) verdicts: Vec<(usize, Verdict)>,
     /// The packets (counted from 1 over both directions) that the wire loses.
     pub(crate) lose: Vec<usize>,
+    /// The largest packet that passes; a router says so about larger ones.
+    pub(crate) mtu: usize,
 }
 
 impl World {
@@ -73,6 +78,7 @@ impl World {
             sent: Vec::new(),
             verdicts: Vec::new(),
             lose: Vec::new(),
+            mtu: 1500,
         }
     }
 
@@ -96,11 +102,16 @@ impl World {
                     from,
                     why,
                     bytes,
+                    offload: packet.offload,
                 });
             }) {
                 let last = sent.last().unwrap();
-                if !self.lose.contains(&sent.len()) {
-                    let arrival = (now + DELAY, 1 - from, last.bytes.clone());
+                if last.offload.gso.is_none() && last.bytes.len() > self.mtu {
+                    let news = too_big(&last.bytes, u16::try_from(self.mtu).unwrap());
+                    self.wire
+                        .push_back((now + DELAY, from, news, RxOffload::default()));
+                } else if !self.lose.contains(&sent.len()) {
+                    let arrival = (now + DELAY, 1 - from, last.bytes.clone(), received_as(last));
                     self.wire.push_back(arrival);
                 }
             }
@@ -110,28 +121,29 @@ impl World {
 
     /// Puts a packet on the wire to `to` by hand.
     pub(crate) fn inject(&mut self, to: usize, bytes: Bytes) {
-        self.wire.push_front((self.now, to, bytes));
+        self.wire
+            .push_front((self.now, to, bytes, RxOffload::default()));
     }
 
     /// Lets whatever is due next happen; returns false once nothing is before `until`.
     pub(crate) fn step(&mut self, until: Instant) -> bool {
         self.flush();
         let timers = self.hosts.iter().filter_map(Core::poll_timeout).min();
-        let arrival = self.wire.front().map(|(at, _, _)| *at);
+        let arrival = self.wire.front().map(|(at, ..)| *at);
         let next = timers.into_iter().chain(arrival).min();
         let Some(next) = next.filter(|next| *next <= until) else {
             self.now = until;
             return false;
         };
         self.now = self.now.max(next);
-        if let Some((at, to, bytes)) = self.wire.pop_front_if(|(at, _, _)| *at <= next) {
+        if let Some((at, to, bytes, offload)) = self.wire.pop_front_if(|(at, ..)| *at <= next) {
             let id = self.hosts[to].next_packet_id();
             let verdict = self.hosts[to].handle_packet(PacketIn {
                 at,
                 id,
                 iface: IFACE,
                 bytes,
-                offload: RxOffload::default(),
+                offload,
             });
             self.verdicts.push((to, verdict));
         }
@@ -170,5 +182,38 @@ impl World {
                 Err(_) => return (all, false),
             }
         }
+    }
+}
+
+/// What a router at 10.77.0.254 says about `packet`, which does not fit its next link of `mtu` bytes:
+/// RFC 792 with the field of RFC 1191 4.
+pub(crate) fn too_big(packet: &[u8], mtu: u16) -> Bytes {
+    let quote = &packet[..28];
+    let mut icmp = vec![3, 4, 0, 0, 0, 0];
+    icmp.extend(mtu.to_be_bytes());
+    icmp.extend(quote);
+    let mut sum = Checksum::new();
+    sum.add(&icmp);
+    icmp[2..4].copy_from_slice(&sum.finish().to_be_bytes());
+    let len = u16::try_from(20 + icmp.len()).unwrap().to_be_bytes();
+    let mut ip = vec![0x45, 0, len[0], len[1], 0, 0, 0x40, 0, 64, 1, 0, 0];
+    ip.extend([10, 77, 0, 254]);
+    ip.extend(&packet[12..16]);
+    let mut sum = Checksum::new();
+    sum.add(&ip);
+    ip[10..12].copy_from_slice(&sum.finish().to_be_bytes());
+    ip.extend(icmp);
+    ip.into()
+}
+
+/// What the other end's device says about a packet that never left this machine: its checksum was left
+/// to a device and is vouched for, a super-segment arrives whole.
+fn received_as(sent: &Sent) -> RxOffload {
+    RxOffload {
+        checksum: match sent.offload.checksum {
+            Some(_) => ChecksumState::Verified,
+            None => ChecksumState::Unverified,
+        },
+        gso_size: sent.offload.gso.map(|gso| gso.size),
     }
 }
