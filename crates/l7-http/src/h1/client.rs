@@ -196,7 +196,11 @@ impl Client {
         if !self.may_write() {
             return Err(SendError::Full);
         }
-        self.writer.write(data, &mut self.output)
+        self.writer.write(data, &mut self.output)?;
+        // A server has nothing to answer while we are still asking.
+        self.timer = None;
+        self.rearm();
+        Ok(())
     }
 
     /// The request is complete.

@@ -23,8 +23,6 @@ mod reject;
 mod scan;
 mod server;
 pub mod state;
-#[cfg(test)]
-mod tests;
 
 pub use client::{Client, ClientError, ClientEvent};
 pub use config::{ClientConfig, Limits, ServerConfig};

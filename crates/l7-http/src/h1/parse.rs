@@ -30,10 +30,12 @@ pub(super) struct RequestLine {
 }
 
 pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Reject> {
-    let method_end = memchr::memchr(b' ', line).ok_or(if is_token(line) {
-        Reject::BadStartLine
-    } else {
-        Reject::BadMethod
+    let method_end = memchr::memchr(b' ', line).ok_or_else(|| {
+        if is_token(line) {
+            Reject::BadStartLine
+        } else {
+            Reject::BadMethod
+        }
     })?;
     let method = line.get(..method_end).unwrap_or_default();
     if !is_token(method) {

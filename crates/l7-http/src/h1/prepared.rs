@@ -31,7 +31,10 @@ impl Prepared {
                 emit::field(name, value.as_bytes(), &mut head);
             }
         }
-        if status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED {
+        // These two have no body, whatever is given (RFC 9110 section 6.4.1).
+        let has_body = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let body = if has_body { body } else { Bytes::new() };
+        if has_body {
             emit::content_length(body.len() as u64, &mut head);
         }
         Self {
@@ -45,6 +48,20 @@ impl Prepared {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// As a response of the `http` crate; with `head_only` the body is left out and its length kept.
+    #[must_use]
+    pub fn to_http(&self, head_only: bool) -> http::Response<crate::Body> {
+        let mut response = http::Response::new(crate::Body::empty());
+        *response.status_mut() = self.status;
+        let after_status = memchr::memchr(b'\n', &self.head).map_or(0, |lf| lf + 1);
+        let section = self.head.get(after_status..).unwrap_or_default();
+        *response.headers_mut() = super::Fields::new(section).to_map(&self.head);
+        if !head_only {
+            *response.body_mut() = crate::Body::from(self.body.clone());
+        }
+        response
     }
 
     /// The body.
