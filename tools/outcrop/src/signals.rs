@@ -38,11 +38,13 @@ impl Signals {
     /// The first of them, as something a task can wait for. A thread of its own listens.
     pub(crate) fn into_future(mut self) -> io::Result<impl Future<Output = ()>> {
         let (tell, hear) = word();
-        thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            if self.wait().is_ok() {
-                tell.tell(());
-            }
-        })?;
+        thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || {
+                if self.wait().is_ok() {
+                    tell.tell(());
+                }
+            })?;
         Ok(hear)
     }
 
