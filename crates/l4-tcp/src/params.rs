@@ -105,9 +105,12 @@ pub const DUP_THRESH: u32 = 3;
 /// The most separate ranges the sender remembers as selectively acknowledged; what a peer reports
 /// beyond is not believed yet and costs at most a needless retransmission.
 pub const MAX_SACKED_RANGES: usize = 1024;
-/// The most pieces of out-of-order data a receiver keeps. More means somebody sends crumbs
-/// (CVE-2018-5390); they are dropped and will come again.
+/// Pieces of out-of-order data a receiver keeps whatever their size. Beyond, the pieces must hold
+/// [`OUT_OF_ORDER_AVERAGE`] bytes each on average: somebody who sends crumbs (CVE-2018-5390) has them
+/// dropped, and they will come again.
 pub const MAX_OUT_OF_ORDER: usize = 1024;
+/// See [`MAX_OUT_OF_ORDER`]. Less than the smallest segment an honest path carries (536 bytes).
+pub const OUT_OF_ORDER_AVERAGE: usize = 512;
 /// Out-of-order pieces shorter than this are copied, so that a crumb cannot pin a large read buffer.
 pub const COPY_BELOW: usize = 2048;
 

@@ -15,7 +15,7 @@ use super::{AckInput, AckOutcome, Lost, Phase, Recovery};
 use crate::congestion::{AckEvent, CongestionEvent, CongestionKind, Controller};
 use crate::segment::StreamRange;
 use crate::send::scoreboard::Scoreboard;
-use crate::tx_record::TxRecord;
+use crate::tx_record::{Fate, TxRecord};
 
 /// What became known by one acknowledgment.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,7 +24,7 @@ struct News {
     sacked: u64,
     /// When the latest-sent of what was sent once left.
     timed: Option<Instant>,
-    /// Whether something sent only once was among it, and whether something sent again was.
+    /// Whether something declared lost and never sent again was among it, and whether something sent again was.
     original: bool,
     resent: bool,
     duplicate: Option<StreamRange>,
@@ -33,7 +33,7 @@ struct News {
 impl News {
     fn add(&mut self, part: &TxRecord) {
         if !part.retransmitted() {
-            self.original = true;
+            self.original |= part.fate == Fate::Lost;
             self.timed = self.timed.max(Some(part.sent_at));
         } else {
             self.resent = true;
@@ -50,6 +50,7 @@ impl Recovery {
     pub fn on_ack(&mut self, input: &AckInput<'_>, controller: &mut dyn Controller) -> AckOutcome {
         let flight = self.outstanding();
         let prior_in_flight = self.in_flight();
+        let counted = self.dup_acks.bytes(self.mss);
         let news = self.account(input);
         let mut out = AckOutcome {
             acked: news.acked,
@@ -68,10 +69,16 @@ impl Recovery {
         self.check_ecn(input, flight, controller);
         out.recovered = self.leave_recovery();
         let round_start = self.rate.round_started();
+        // RFC 6937 3: a duplicate without SACK counts as a segment, once.
+        let delivered = match (out.duplicate && !self.sack, self.sack) {
+            (true, _) => self.mss,
+            (false, true) => news.delivered(),
+            (false, false) => news.acked.saturating_sub(counted),
+        };
         controller.on_ack(&AckEvent {
             now: input.now,
             acked: news.acked,
-            delivered: news.delivered(),
+            delivered,
             prior_in_flight,
             in_flight: self.in_flight(),
             cwnd_limited: self.cwnd_limited(controller),
@@ -83,9 +90,9 @@ impl Recovery {
             rate: out.rate,
         });
         if round_start {
+            self.usage.earlier = self.usage.peak;
             self.usage.peak = self.in_flight();
         }
-        let delivered = news.delivered() + if out.duplicate { self.mss } else { 0 };
         self.update_prr(delivered, news.acked > 0 && out.lost.is_none(), controller);
         self.set_timers(input.now, &news);
         out
@@ -106,7 +113,7 @@ impl Recovery {
         let (before, una) = (records.una(), input.una.max(records.una()));
         news.duplicate = Scoreboard::duplicate(input.sack, una).filter(|_| *sack);
         records.on_ack(una, |part| {
-            if part.fate != crate::tx_record::Fate::Sacked {
+            if part.fate != Fate::Sacked {
                 rate.on_delivered(now, part);
                 rack.on_delivered(now, part, echo, min_rtt);
                 news.add(part);
@@ -119,7 +126,8 @@ impl Recovery {
             board.insert(*block, outstanding, |new| {
                 records.on_sacked(new, |part| {
                     rate.on_delivered(now, part);
-                    rack.on_delivered(now, part, echo, min_rtt);
+                    // Out of order, the echo is of an earlier segment (RFC 7323 4.3): it tells nothing.
+                    rack.on_delivered(now, part, None, min_rtt);
                     news.add(part);
                     news.sacked += part.len();
                 });
@@ -152,6 +160,7 @@ impl Recovery {
         out: &mut AckOutcome,
         controller: &mut dyn Controller,
     ) {
+        let after_timeout = self.undo.after_timeout();
         out.spurious = self.undo.on_ack(&Shown {
             echo: input.echo,
             progress: news.acked > 0,
@@ -161,6 +170,10 @@ impl Recovery {
         });
         if out.spurious.is_some() {
             controller.on_spurious(input.now);
+            if !after_timeout {
+                self.rack.on_reordering();
+            }
+            self.rack.on_spurious();
             self.records.forget_lost();
             self.rack.rebuild(&self.records);
             self.phase = Phase::Open;
@@ -285,7 +298,8 @@ impl Recovery {
 
     /// RFC 7661 4.3: in slow start half the window in use is enough (it doubles in this round).
     fn cwnd_limited(&self, controller: &dyn Controller) -> bool {
-        let (cwnd, peak) = (controller.cwnd(), self.usage.peak);
+        let peak = self.usage.peak.max(self.usage.earlier);
+        let cwnd = controller.cwnd();
         if cwnd < controller.ssthresh() {
             cwnd < 2 * peak
         } else {

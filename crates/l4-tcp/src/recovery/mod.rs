@@ -165,8 +165,9 @@ pub struct Recovery {
 /// Whether the window is what holds the sender back.
 #[derive(Clone, Copy, Debug, Default, Hash)]
 struct Usage {
-    /// The most that was under way at once in this round trip.
+    /// The most that was under way at once in this round trip, and in the one before.
     peak: u64,
+    earlier: u64,
     /// ECN: no second reduction before SND.UNA reaches this.
     ecn_until: Option<u64>,
 }

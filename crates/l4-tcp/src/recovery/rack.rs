@@ -117,6 +117,17 @@ impl Rack {
         }
     }
 
+    /// What looked like a loss was a change of order.
+    pub const fn on_reordering(&mut self) {
+        self.reordering_seen = true;
+    }
+
+    /// A retransmission was needless: what its acknowledgment seemed to time was the original's.
+    pub const fn on_spurious(&mut self) {
+        self.latest = None;
+        self.deadline = None;
+    }
+
     /// A D-SACK arrived: we retransmitted too early (step 4).
     pub fn on_duplicate(&mut self, una: u64, nxt: u64) {
         if self.dsack_round.is_none_or(|round| una >= round) {

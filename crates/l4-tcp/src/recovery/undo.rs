@@ -15,7 +15,7 @@ pub enum Evidence {
     Eifel,
     /// Every retransmission was reported as a duplicate.
     DSack,
-    /// After a timeout, something sent only once was acknowledged first.
+    /// After a timeout, something that had not been sent again was acknowledged.
     FRto,
 }
 
@@ -40,7 +40,7 @@ pub struct Shown {
     pub progress: bool,
     /// Bytes a D-SACK reports.
     pub duplicate: u64,
-    /// Whether it newly acknowledges bytes sent only once, and before the reduction.
+    /// Whether it newly acknowledges bytes that were declared lost and not sent again.
     pub original: bool,
     /// Whether SACK is in use.
     pub sack: bool,
@@ -79,6 +79,12 @@ impl Undo {
         self.active = None;
     }
 
+    /// Whether what may be undone is a timeout's.
+    #[must_use]
+    pub fn after_timeout(&self) -> bool {
+        self.active.is_some_and(|active| active.timeout)
+    }
+
     /// `bytes` were sent again.
     pub fn on_resent(&mut self, now: Instant, bytes: u64) {
         if let Some(active) = &mut self.active {
@@ -98,7 +104,7 @@ impl Undo {
                 .is_some_and(|echo| echo.as_millis() < resent_at.as_millis())
         {
             Some(Evidence::Eifel)
-        } else if active.timeout && first_answer && s.sack && s.original && s.echo.is_none() {
+        } else if active.timeout && s.sack && s.original {
             Some(Evidence::FRto)
         } else if s.duplicate > 0 && active.resent > 0 {
             active.resent = active.resent.saturating_sub(s.duplicate);

@@ -13,7 +13,7 @@ use core::hash::Hasher;
 use bytes::Bytes;
 use outcrop_base::ChunkQueue;
 
-use crate::params::{COPY_BELOW, MAX_OUT_OF_ORDER};
+use crate::params::{COPY_BELOW, MAX_OUT_OF_ORDER, OUT_OF_ORDER_AVERAGE};
 use crate::range_set::RangeSet;
 use crate::segment::StreamRange;
 
@@ -42,6 +42,8 @@ pub struct Assembler {
     queue: ChunkQueue,
     nxt: u64,
     pieces: BTreeMap<u64, Bytes>,
+    /// Bytes in `pieces`.
+    kept: usize,
     held: RangeSet,
     /// The offset of the FIN, once seen.
     fin: Option<u64>,
@@ -167,6 +169,7 @@ impl Assembler {
         match self.pieces.first_entry() {
             Some(entry) if *entry.key() == self.nxt => {
                 let piece = entry.remove();
+                self.kept -= piece.len();
                 self.push(piece);
                 true
             }
@@ -174,10 +177,14 @@ impl Assembler {
         }
     }
 
+    const fn most_pieces(&self) -> usize {
+        MAX_OUT_OF_ORDER + self.kept / OUT_OF_ORDER_AVERAGE
+    }
+
     /// Keeps the new parts of an arrival that is not in order.
     fn keep(&mut self, whole: StreamRange, bytes: &Bytes, fin: bool, placed: &mut Placed) {
         for gap in self.gaps(whole) {
-            if self.pieces.len() >= MAX_OUT_OF_ORDER {
+            if self.pieces.len() >= self.most_pieces() {
                 placed.refused = true;
                 return;
             }
@@ -188,6 +195,7 @@ impl Assembler {
                 piece
             };
             placed.stored += gap.len();
+            self.kept += piece.len();
             self.pieces.insert(gap.start, piece);
             self.held.insert(gap);
         }
@@ -210,7 +218,8 @@ impl Assembler {
             covered.insert(StreamRange::new(fin, fin + 1));
         }
         assert_eq!(covered, self.held, "ranges held are not the pieces");
-        assert!(self.pieces.len() <= MAX_OUT_OF_ORDER);
+        assert!(self.pieces.len() <= self.most_pieces());
+        assert_eq!(self.kept, self.pieces.values().map(Bytes::len).sum());
     }
 
     /// Hashes what decides the future.

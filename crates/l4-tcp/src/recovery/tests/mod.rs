@@ -19,6 +19,7 @@ proptest! {
         sack: bool,
         timestamps: bool,
         cubic: bool,
+        one_by_one: bool,
         lost in prop::collection::hash_set(0usize..120, 0..40),
         lost_acks in prop::collection::hash_set(0usize..120, 0..40),
         late in prop::collection::hash_map(0usize..120, 1u64..80, 0..20),
@@ -27,6 +28,7 @@ proptest! {
         let script = Script { lost, lost_acks, late };
         let mut w = World::new(sack, timestamps, script);
         w.super_segment = super_segment;
+        w.one_by_one = one_by_one;
         if cubic {
             w.controller = Algorithm::Cubic.controller(1000);
         }

@@ -89,6 +89,7 @@ fn three_losses_with_sack_cost_one_reduction() {
 fn first_two_duplicates_let_new_segments_out() {
     for sack in [false, true] {
         let mut w = world(sack, Script::losing([0]), 14);
+        w.one_by_one = true;
         w.flush();
         assert_eq!(w.sent.len(), 10);
         w.step();
@@ -128,6 +129,7 @@ fn probe_that_repairs_the_loss_reduces_the_window() {
 fn lost_retransmission_is_sent_a_third_time() {
     // Ten, then two by limited transmit: the repair is the thirteenth packet.
     let mut w = world(true, Script::losing([0, 12]), 40);
+    w.one_by_one = true;
     w.run();
     let first: Vec<_> = w.repairs().into_iter().filter(|(_, at)| *at == 0).collect();
     assert_eq!(first.len(), 2, "{first:?}");
@@ -224,6 +226,42 @@ fn late_segment_without_timestamps_is_undone_by_its_duplicate() {
             .iter()
             .any(|o| o.spurious == Some(Evidence::DSack))
     );
+    assert!(w.controller.cwnd() >= 10 * MSS);
+}
+
+/// A path that stands still for `ms`.
+fn stalled(ms: u64, lost: &[usize]) -> Script {
+    Script {
+        late: (0..10).map(|n| (n, ms)).collect(),
+        lost: lost.iter().copied().collect(),
+        ..Script::default()
+    }
+}
+
+// RFC 4015: the first answer echoes a time before the retransmission; only one segment went twice.
+#[test]
+fn stalled_path_with_timestamps_undoes_the_timeout() {
+    let mut w = World::new(false, true, stalled(220, &[]));
+    w.write(10 * MSS);
+    w.run();
+    assert_eq!(w.timeouts(), 1);
+    assert_eq!(w.repairs(), [(220, 0)]);
+    let spurious = w.outcomes.iter().find_map(|o| o.spurious);
+    assert_eq!(spurious, Some(Evidence::Eifel));
+    assert!(w.controller.cwnd() >= 10 * MSS);
+}
+
+// RFC 5682 3.1: without timestamps, what was never sent again is acknowledged after all.
+#[test]
+fn stalled_path_without_timestamps_undoes_the_timeout_too() {
+    // The probe at 40 ms is lost, so the timer runs out at 260.
+    let mut w = World::new(true, false, stalled(270, &[10]));
+    w.write(10 * MSS);
+    w.run();
+    assert_eq!(w.timeouts(), 1);
+    assert!(w.repairs().len() <= 4, "{:?}", w.repairs());
+    let spurious = w.outcomes.iter().find_map(|o| o.spurious);
+    assert_eq!(spurious, Some(Evidence::FRto));
     assert!(w.controller.cwnd() >= 10 * MSS);
 }
 

@@ -65,6 +65,8 @@ pub(super) struct World {
     pub(super) fired: Vec<(u64, Fired)>,
     /// Segments one new transmission may span.
     pub(super) super_segment: u64,
+    /// Sends after each packet that arrives, even of several at the same instant.
+    pub(super) one_by_one: bool,
     written: u64,
     timestamps: bool,
     script: Script,
@@ -97,6 +99,7 @@ impl World {
             outcomes: Vec::new(),
             fired: Vec::new(),
             super_segment: 1,
+            one_by_one: false,
             written: 0,
             timestamps,
             script,
@@ -187,9 +190,15 @@ impl World {
         match (packet, timer) {
             (None, None) => return false,
             (Some(at), timer) if timer.is_none_or(|timer| at <= timer) => {
+                // One turn takes in everything that has arrived before it sends.
                 self.now = at;
-                let (_, packet) = self.path.pop_front().unwrap();
-                self.deliver(packet);
+                while self.path.front().is_some_and(|(due, _)| *due == at) {
+                    let (_, packet) = self.path.pop_front().unwrap();
+                    self.deliver(packet);
+                    if self.one_by_one {
+                        break;
+                    }
+                }
             }
             (_, timer) => {
                 self.now = self.now.max(timer.unwrap());
