@@ -130,7 +130,10 @@ impl Listeners {
     /// The listener for a segment to `local`: an exact address before the wildcard.
     pub(crate) fn find(&self, local: SocketAddr) -> Option<ListenerId> {
         let any = (local.port(), local.is_ipv6(), None);
-        let slot = *self.by_local.get(&key(local)).or_else(|| self.by_local.get(&any))?;
+        let slot = *self
+            .by_local
+            .get(&key(local))
+            .or_else(|| self.by_local.get(&any))?;
         let (generation, _) = self.slots.get(slot as usize)?;
         Some(ListenerId {
             slot,

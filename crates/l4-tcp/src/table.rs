@@ -118,7 +118,10 @@ impl<T> FlowTable<T> {
 
     fn live(&self, id: ConnId) -> Option<&(Flow, T)> {
         let place = self.slots.get(id.slot as usize)?;
-        place.live.as_ref().filter(|_| place.generation == id.generation)
+        place
+            .live
+            .as_ref()
+            .filter(|_| place.generation == id.generation)
     }
 
     /// What `id` names.

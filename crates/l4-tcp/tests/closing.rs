@@ -71,15 +71,9 @@ fn peer_closes_first_every_state_on_the_right_is_passed() {
     story.expect(&["F. 1 ack 2 fin"]);
     story.recv(seg(".").seq(2).ack(2));
     story.expect(&[]);
-    assert_eq!(
-        story.path_of_states(),
-        ["CLOSE-WAIT", "LAST-ACK", "CLOSED"]
-    );
+    assert_eq!(story.path_of_states(), ["CLOSE-WAIT", "LAST-ACK", "CLOSED"]);
     assert_eq!(story.tcp.time_wait_len(), 0);
-    assert_eq!(
-        story.events(),
-        [Event::Closed(id, CloseReason::Finished)]
-    );
+    assert_eq!(story.events(), [Event::Closed(id, CloseReason::Finished)]);
 }
 
 #[test]
@@ -110,10 +104,7 @@ fn shutdown_before_the_flush_fin_rides_on_the_last_data() {
     let (mut story, id) = story();
     story.write(id, 1_500);
     story.tcp.shutdown(id).unwrap();
-    story.expect(&[
-        ". 1:1001(1000) ack 1 data",
-        "FP. 1001:1501(500) ack 1 fin",
-    ]);
+    story.expect(&[". 1:1001(1000) ack 1 data", "FP. 1001:1501(500) ack 1 fin"]);
 }
 
 // Half-close, RFC 9293 3.6.1: the other direction goes on.
@@ -260,10 +251,7 @@ fn aborted_a_reset_leaves_and_the_id_lives_until_closed() {
     story.write(id, 5_000);
     story.tcp.abort(id).unwrap();
     story.expect(&["R. 1 ack 1 reset-aborted"]);
-    assert_eq!(
-        story.events(),
-        [Event::Closed(id, CloseReason::Aborted)]
-    );
+    assert_eq!(story.events(), [Event::Closed(id, CloseReason::Aborted)]);
     assert_eq!(
         story.tcp.read(id),
         Err(ReadError::Closed(CloseReason::Aborted))
@@ -342,7 +330,10 @@ fn fresh_syn_in_time_wait_opens_the_next_incarnation() {
     let verdict = story.judge(seg("S").seq(5_000).mss(1000));
     assert_eq!(verdict.rule.name, "tcp:listen-takes-syn");
     let out = story.out();
-    assert_eq!((out[0].flags.to_string(), out[0].ack), ("S.".into(), Some(5_001)));
+    assert_eq!(
+        (out[0].flags.to_string(), out[0].ack),
+        ("S.".into(), Some(5_001))
+    );
     assert!(story.iss.after(old_end));
     story.expect_state(State::SynReceived);
 }

@@ -190,10 +190,7 @@ fn nobody_acknowledges_retransmission_backs_off_and_finally_gives_up() {
     let (at, reset) = last.unwrap();
     assert_eq!(reset.why.name(), "reset-timed-out");
     assert!(at >= 100_000, "RFC 9293 SHLD-11: at least 100 s");
-    assert_eq!(
-        story.events(),
-        [Event::Closed(id, CloseReason::TimedOut)]
-    );
+    assert_eq!(story.events(), [Event::Closed(id, CloseReason::TimedOut)]);
 }
 
 #[test]
@@ -496,5 +493,9 @@ fn peer_announces_tiny_mss_segments_keep_a_floor() {
     let (mut story, id) = Story::established_by(plain(), seg("S").mss(1));
     story.write(id, 480);
     let out = story.out();
-    assert!(out.iter().all(|sent| sent.data.len() == 48), "{}", out.len());
+    assert!(
+        out.iter().all(|sent| sent.data.len() == 48),
+        "{}",
+        out.len()
+    );
 }

@@ -10,7 +10,7 @@
 mod common;
 
 use common::{Story, plain, seg};
-use outcrop_base::{Cast, DropReason, Path, PathSignal, PathSignalKind, PacketId};
+use outcrop_base::{Cast, DropReason, PacketId, Path, PathSignal, PathSignalKind};
 use outcrop_tcp::{
     CloseReason, Config, ConnectError, Event, Listen, ListenError, ReadError, Settings, State,
 };
@@ -105,10 +105,7 @@ fn connecting_nobody_answers_syn_backs_off_then_times_out() {
         times.push(at / 1000);
     }
     assert_eq!(times, [0, 1, 3, 7, 15, 31, 63, 123]);
-    assert_eq!(
-        story.events(),
-        [Event::Closed(id, CloseReason::TimedOut)]
-    );
+    assert_eq!(story.events(), [Event::Closed(id, CloseReason::TimedOut)]);
     let elapsed = story.now.as_millis() / 1000 - 10;
     assert!(elapsed >= 180, "gave up after {elapsed} s");
     assert_eq!(

@@ -1,6 +1,7 @@
 //! Two endpoints, a bad link, both ways at once: every byte arrives, in order, and both come to rest.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     reason = "tests"
@@ -141,10 +142,7 @@ fn good_link_both_ways_every_byte_arrives_without_a_retransmission() {
 #[test]
 fn lossy_link_both_ways_every_byte_arrives() {
     for seed in 0..20 {
-        let bad = Badness {
-            loss: 0.05,
-            ..GOOD
-        };
+        let bad = Badness { loss: 0.05, ..GOOD };
         let world = World::new(seed, configs(Settings::default()), bad);
         transfer(world, [200_000, 100_000], 7_000, 1_000);
     }
@@ -247,7 +245,8 @@ fn same_seed_same_bytes() {
 
 #[test]
 fn forked_endpoint_has_the_same_fingerprint_and_the_same_future() {
-    use std::hash::{DefaultHasher, Hasher};
+    use core::hash::Hasher;
+    use std::hash::DefaultHasher;
     let mut world = World::new(3, configs(Settings::default()), GOOD);
     world.ends[0]
         .listen(World::addr(0), Listen::default())

@@ -23,7 +23,10 @@ fn no_connection_segment_is_refused_by_an_acceptable_reset() {
     let mut story = Story::new(plain());
     story.recv(seg("S").seq(9).zeros(3));
     let out = story.out();
-    assert_eq!(out[0].line(), format!("R. {} ack 13 reset-no-connection", 0));
+    assert_eq!(
+        out[0].line(),
+        format!("R. {} ack 13 reset-no-connection", 0)
+    );
     story.recv(seg(".").seq(9).ack(77));
     assert_eq!(story.out()[0].line(), "R 77 reset-no-connection");
     let verdict = story.judge(seg("R").seq(9));
@@ -112,7 +115,12 @@ fn ack_of_the_future_or_the_far_past_changes_nothing() {
     let future = story.judge(seg("P.").seq(1).ack(5_000).data(b"evil"));
     assert_eq!(future.rule.name, "tcp:ack-of-unsent");
     story.expect(&[". 101 ack 1 challenge-ack"]);
-    let past = story.judge(seg("P.").seq(1).ack(1_u32.wrapping_sub(70_000)).data(b"evil"));
+    let past = story.judge(
+        seg("P.")
+            .seq(1)
+            .ack(1_u32.wrapping_sub(70_000))
+            .data(b"evil"),
+    );
     assert_eq!(past.rule.name, "tcp:ack-too-old");
     story.expect(&[". 101 ack 1 challenge-ack"]);
     assert_eq!(story.read_all(id), b"");

@@ -40,7 +40,9 @@ impl Connection {
             self.life.edges.insert(Edges::WRITABLE);
         }
         // A peer that answers is alive: with a closed window no other progress is possible (MUST-37).
-        if self.send.una() > una_before || self.send.window() == 0 {
+        // Where nobody waits for it any more, that is no reason to go on for ever.
+        let patient = self.send.window() == 0 && self.life.held;
+        if self.send.una() > una_before || patient {
             self.renew_user_timeout(now);
         }
         self.tell(&outcome, cx);
@@ -63,7 +65,11 @@ impl Connection {
 
     /// When the segment left whose timestamp this one echoes (RFC 7323 4.1), to the millisecond.
     fn echo(&self, seg: &Incoming<'_>) -> Option<Instant> {
-        let theirs = seg.header.options.timestamps.filter(|_| self.terms.timestamps)?;
+        let theirs = seg
+            .header
+            .options
+            .timestamps
+            .filter(|_| self.terms.timestamps)?;
         let age = ts_distance(self.timestamp(seg.a.at), theirs.ecr);
         let age = u64::try_from(age).ok()?;
         let sent = seg.a.at.as_millis().checked_sub(age)?;
@@ -94,7 +100,7 @@ impl Connection {
     }
 
     /// States what the acknowledgment showed.
-    fn tell(&mut self, outcome: &AckOutcome, cx: &mut Cx<'_>) {
+    fn tell(&self, outcome: &AckOutcome, cx: &mut Cx<'_>) {
         if let Some(sample) = outcome.rtt {
             self.tell_round_trip(sample, cx);
         }

@@ -345,13 +345,20 @@ impl Connection {
         self.recovery.check();
         if self.life.over.is_none() {
             let derived = derive(self.our_fin(), self.peer_fin);
-            assert_eq!(self.state, derived, "{flow}: the table and the facts differ");
+            assert_eq!(
+                self.state, derived,
+                "{flow}: the table and the facts differ"
+            );
             assert_eq!(
                 self.send.una(),
                 self.recovery.records().una(),
                 "{flow}: sender and recovery differ about SND.UNA"
             );
-            assert_eq!(self.send.nxt(), self.recovery.records().nxt(), "{flow}: SND.NXT");
+            assert_eq!(
+                self.send.nxt(),
+                self.recovery.records().nxt(),
+                "{flow}: SND.NXT"
+            );
         }
         let outstanding = self.send.una() < self.send.nxt();
         let waiting = outstanding || self.send.buffer().has_unsent();

@@ -10,7 +10,7 @@
 
 use outcrop_base::{Cause, Flow, Instant, Limit, Note, TimerKind, Why};
 
-use super::{Connection, Cx};
+use super::Connection;
 use crate::handshake;
 use crate::recovery::Phase;
 use crate::segment::{
@@ -54,12 +54,12 @@ const LONGEST_HEADERS: u32 = 100;
 
 impl Connection {
     /// The next packet of this connection.
-    pub(crate) fn poll_transmit(&mut self, now: Instant, cx: &mut Cx<'_>) -> Option<Transmit> {
+    pub(crate) fn poll_transmit(&mut self, now: Instant, flow: &Flow) -> Option<Transmit> {
         let Some(plan) = self.plan(now) else {
             self.after_flush(now);
             return None;
         };
-        let transmit = self.build(now, &plan, cx.flow);
+        let transmit = self.build(now, &plan, flow);
         self.commit(now, &plan);
         Some(transmit)
     }
@@ -92,7 +92,9 @@ impl Connection {
     /// What recovery has declared lost.
     fn plan_retransmission(&self) -> Option<Plan> {
         let max = u32::try_from(self.max_payload()).unwrap_or(u32::MAX);
-        let lost = self.recovery.next_retransmission(&*self.way.congestion, max)?;
+        let lost = self
+            .recovery
+            .next_retransmission(&*self.way.congestion, max)?;
         let why = match self.recovery.phase() {
             Phase::Loss { .. } => Why::Rto,
             Phase::Open | Phase::Recovery { .. } => Why::FastRetransmit,
@@ -180,10 +182,13 @@ impl Connection {
         let (why, cause) = if let Some(cause) = self.life.challenge_due {
             (Why::ChallengeAck, cause)
         } else {
-            match self.recv.ack_due(now)? {
-                _ if self.life.handshake_ack => (Why::HandshakeAck, self.life.cause),
-                Why::DelayedAck => (Why::DelayedAck, Cause::Timer(TimerKind::DelayedAck)),
-                why => (why, self.life.cause),
+            let why = self.recv.ack_due(now)?;
+            if self.life.handshake_ack {
+                (Why::HandshakeAck, self.life.cause)
+            } else if why == Why::DelayedAck {
+                (why, Cause::Timer(TimerKind::DelayedAck))
+            } else {
+                (why, self.life.cause)
             }
         };
         let limit = self.new_data().err().unwrap_or(Limit::Pacing);
@@ -244,7 +249,8 @@ impl Connection {
     fn max_payload(&self) -> u64 {
         let mss = u64::from(self.room_for_data());
         let headers = u64::from(LONGEST_HEADERS);
-        let whole = u64::from(self.way.path.gso_max).saturating_sub(headers) / mss;
+        let most = u64::from(self.way.path.gso_max).min(u64::from(u16::MAX));
+        let whole = most.saturating_sub(headers) / mss;
         mss * whole.max(1)
     }
 
@@ -282,7 +288,11 @@ impl Connection {
                 seq: plan.seq,
                 ack: Some(self.rcv_space.seq(self.recv.nxt())),
                 flags: plan.flags,
-                wnd: if is_reset { 0 } else { self.recv.window_field() },
+                wnd: if is_reset {
+                    0
+                } else {
+                    self.recv.window_field()
+                },
                 urg: 0,
                 options: Options {
                     timestamps,
@@ -314,7 +324,8 @@ impl Connection {
             }
             Kind::New | Kind::WindowProbe => {
                 if !plan.range.is_empty() {
-                    self.send.on_sent(plan.range, u32::from(self.room_for_data()));
+                    self.send
+                        .on_sent(plan.range, u32::from(self.room_for_data()));
                     self.sent(now, plan.range);
                 }
                 if plan.kind == Kind::WindowProbe {
@@ -348,7 +359,8 @@ impl Connection {
         }
         let next = self.new_data();
         let wait = self.way.pacer.wait_until(now);
-        self.timers.set(Timer::Pacing, wait.filter(|_| next.is_ok()));
+        self.timers
+            .set(Timer::Pacing, wait.filter(|_| next.is_ok()));
         if next == Err(Limit::App) {
             self.recovery.on_app_limited();
         }

@@ -57,11 +57,11 @@ impl Connection {
         payload: Bytes,
         cx: &mut Cx<'_>,
     ) -> Verdict {
-        let mut incoming = self.incoming(a, segment, payload);
+        let incoming = self.incoming(a, segment, payload);
         self.life.cause = cx.cause;
         self.life.handshake_ack = true;
         self.recv.owe_ack(a.at);
-        let (Break(verdict) | Continue(verdict)) = self.last_steps(&mut incoming, cx);
+        let (Break(verdict) | Continue(verdict)) = self.last_steps(&incoming, cx);
         verdict
     }
 
@@ -87,11 +87,7 @@ impl Connection {
         self.last_steps(seg, cx)
     }
 
-    fn last_steps(
-        &mut self,
-        seg: &mut Incoming<'_>,
-        cx: &mut Cx<'_>,
-    ) -> ControlFlow<Verdict, Verdict> {
+    fn last_steps(&mut self, seg: &Incoming<'_>, cx: &mut Cx<'_>) -> ControlFlow<Verdict, Verdict> {
         self.check_urgent(seg)?;
         self.take_text(seg, cx)?;
         self.check_fin(seg, cx)
@@ -120,7 +116,12 @@ impl Connection {
     /// RFC 7323 5.3 R1. A segment without the option passes: it may come from before a middlebox that
     /// strips it, and dropping it would kill the connection for no gain.
     fn is_old_duplicate(&self, seg: &Incoming<'_>) -> bool {
-        let Some(theirs) = seg.header.options.timestamps.filter(|_| self.terms.timestamps) else {
+        let Some(theirs) = seg
+            .header
+            .options
+            .timestamps
+            .filter(|_| self.terms.timestamps)
+        else {
             return false;
         };
         let outdated = seg.a.at - self.clock.recent_at > params::TIMESTAMP_LIFETIME;
@@ -252,7 +253,7 @@ impl Connection {
     }
 
     /// Seventh, process the segment text, and keep a FIN that comes before its turn.
-    fn take_text(&mut self, seg: &mut Incoming<'_>, cx: &mut Cx<'_>) -> ControlFlow<Verdict> {
+    fn take_text(&mut self, seg: &Incoming<'_>, cx: &mut Cx<'_>) -> ControlFlow<Verdict> {
         let fin = seg.header.flags.fin();
         if seg.payload.is_empty() && !fin {
             return Continue(());
@@ -287,11 +288,7 @@ impl Connection {
     }
 
     /// Eighth, check the FIN bit: the peer's FIN counts once everything before it has come.
-    fn check_fin(
-        &mut self,
-        seg: &Incoming<'_>,
-        cx: &mut Cx<'_>,
-    ) -> ControlFlow<Verdict, Verdict> {
+    fn check_fin(&mut self, seg: &Incoming<'_>, cx: &mut Cx<'_>) -> ControlFlow<Verdict, Verdict> {
         if self.recv.finished() && self.peer_fin == PeerFin::Awaited {
             self.peer_fin = if self.state == State::Established {
                 PeerFin::First

@@ -93,9 +93,10 @@ impl Connection {
     /// Sends a reset at the next flush, and ends.
     pub(super) fn reset(&mut self, why: Why, cx: &mut Cx<'_>) {
         self.life.reset = Some((why, cx.cause));
-        let reason = match why {
-            Why::ResetTimedOut => CloseReason::TimedOut,
-            _ => CloseReason::Aborted,
+        let reason = if why == Why::ResetTimedOut {
+            CloseReason::TimedOut
+        } else {
+            CloseReason::Aborted
         };
         self.end(reason, cx);
     }

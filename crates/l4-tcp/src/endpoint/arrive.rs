@@ -159,9 +159,10 @@ impl Endpoint {
         };
         let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
         let before = embryo.state();
-        let step = match before {
-            State::SynReceived => embryo.syn_received_arrives(a, segment, &settings),
-            _ => embryo.syn_sent_arrives(a, segment),
+        let step = if before == State::SynSent {
+            embryo.syn_sent_arrives(a, segment)
+        } else {
+            embryo.syn_received_arrives(a, segment, &settings)
         };
         let cause = Cause::Packet(a.id);
         match step {
@@ -200,7 +201,10 @@ impl Endpoint {
             return None;
         };
         if let Some(listener) = embryo.listener() {
-            let room = self.listeners.get(listener).is_some_and(|l| l.takes_connection());
+            let room = self
+                .listeners
+                .get(listener)
+                .is_some_and(|l| l.takes_connection());
             if !room {
                 return Some(Rule::AcceptOverflow.dropped(DropReason::TcpListenOverflow));
             }

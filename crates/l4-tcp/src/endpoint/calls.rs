@@ -30,7 +30,11 @@ impl Endpoint {
     ///
     /// # Errors
     /// The address is taken by another listener, or the port is zero.
-    pub fn listen(&mut self, local: SocketAddr, settings: Listen) -> Result<ListenerId, ListenError> {
+    pub fn listen(
+        &mut self,
+        local: SocketAddr,
+        settings: Listen,
+    ) -> Result<ListenerId, ListenError> {
         if local.port() == 0 {
             return Err(ListenError::NoPort);
         }

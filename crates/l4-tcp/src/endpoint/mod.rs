@@ -239,18 +239,10 @@ impl Endpoint {
         let (flow, place) = self.places.get_mut(id)?;
         let transmit = match &mut place.phase {
             Phase::Embryo(embryo) => {
-                let settings = embryo_settings(&embryo.origin, &self.listeners, &self.config);
-                let settings = settings.clone();
+                let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
                 embryo.poll_transmit(now, flow, &self.isn, &settings)
             }
-            Phase::Open(connection) => {
-                let mut cx = Cx {
-                    flow,
-                    facts: &mut self.facts,
-                    cause: Cause::None,
-                };
-                connection.poll_transmit(now, &mut cx)
-            }
+            Phase::Open(connection) => connection.poll_transmit(now, flow),
             Phase::Ended(_) => None,
         }?;
         Some(Transmit {
@@ -305,7 +297,9 @@ impl Endpoint {
             Edges::CONNECTED => Some(Event::Connected(id)),
             Edges::READABLE => Some(Event::Readable(id)),
             Edges::WRITABLE => Some(Event::Writable(id)),
-            _ => self.close_reason(id).map(|reason| Event::Closed(id, reason)),
+            _ => self
+                .close_reason(id)
+                .map(|reason| Event::Closed(id, reason)),
         }
     }
 
@@ -488,3 +482,6 @@ fn embryo_settings<'a>(
     };
     own.unwrap_or(&config.settings)
 }
+
+#[cfg(test)]
+mod tests;

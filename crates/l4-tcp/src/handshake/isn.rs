@@ -52,7 +52,10 @@ fn hash(key: HashKey, flow: &Flow) -> u32 {
     low_half(hasher.finish())
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a clock and a hash wrap here")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a clock and a hash wrap here"
+)]
 const fn low_half(wide: u64) -> u32 {
     wide as u32
 }

@@ -16,8 +16,8 @@ use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use outcrop_base::{
-    CallKind, Cause, ChunkQueue, DropReason, Flow, Instant, IpFields, Limit, Note, Path, PathSignal,
-    PathSignalKind, TimerKind, Verdict, Why,
+    CallKind, Cause, ChunkQueue, DropReason, Flow, Instant, IpFields, Limit, Note, Path,
+    PathSignal, PathSignalKind, TimerKind, Verdict, Why,
 };
 
 use crate::challenge::Challenges;
@@ -185,9 +185,10 @@ impl Embryo {
             return Expiry::GiveUp;
         }
         self.repeats += 1;
-        let why = match self.state() {
-            State::SynReceived => Why::SynAck,
-            _ => Why::Syn,
+        let why = if self.state() == State::SynReceived {
+            Why::SynAck
+        } else {
+            Why::Syn
         };
         self.want = Some((why, Cause::Timer(TimerKind::Retransmit)));
         Expiry::Repeat
@@ -232,9 +233,14 @@ impl Embryo {
     /// News from the path: a hard error ends an opening connection at once (RFC 1122 4.2.3.9 SHLD-26),
     /// anything else leaves it to the repeats. The second value says whether it is gone.
     pub(crate) fn handle_path(&mut self, signal: &PathSignal) -> (Verdict, bool) {
-        let ours = signal.seq.is_none_or(|seq| self.iss == Some(SeqNum::new(seq)));
+        let ours = signal
+            .seq
+            .is_none_or(|seq| self.iss == Some(SeqNum::new(seq)));
         if !ours {
-            return (Rule::PathUnrelated.dropped(DropReason::IcmpUnrelated), false);
+            return (
+                Rule::PathUnrelated.dropped(DropReason::IcmpUnrelated),
+                false,
+            );
         }
         match signal.kind {
             PathSignalKind::TooBig(mtu) => {

@@ -93,7 +93,8 @@ pub(crate) fn offer(
     remote: IpAddr,
     theirs: Option<&PeerSyn>,
 ) -> Options {
-    let offered = |ours: bool, theirs_has: fn(&PeerSyn) -> bool| ours && theirs.is_none_or(theirs_has);
+    let offered =
+        |ours: bool, theirs_has: fn(&PeerSyn) -> bool| ours && theirs.is_none_or(theirs_has);
     let path_mss = path_mss(path, remote);
     Options {
         mss: Some(settings.mss.map_or(path_mss, |mss| mss.min(path_mss))),

@@ -215,9 +215,11 @@ impl Embryo {
     }
 
     /// Fifth, check the ACK field.
-    fn syn_received_ack(&mut self, segment: &Segment) -> ControlFlow<Step> {
+    fn syn_received_ack(&self, segment: &Segment) -> ControlFlow<Step> {
         let Some(ack) = segment.header.ack else {
-            return Break(Step::Stay(Rule::AckMissing.dropped(DropReason::TcpBadFlags)));
+            return Break(Step::Stay(
+                Rule::AckMissing.dropped(DropReason::TcpBadFlags),
+            ));
         };
         if self.acknowledges_our_syn(ack) {
             return Continue(());

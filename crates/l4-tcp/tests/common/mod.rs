@@ -1,10 +1,10 @@
 //! A peer made of segments: one endpoint under test, virtual time, numbers relative to both ISNs.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-pub mod world;
+pub(crate) mod world;
 
+use core::net::SocketAddr;
 use std::io::IoSlice;
-use std::net::SocketAddr;
 
 use bytes::Bytes;
 use outcrop_base::{
@@ -16,28 +16,28 @@ use outcrop_tcp::{
     SegmentHeader, SeqNum, Settings, State, Timestamps, Transmit,
 };
 
-pub const LOCAL: &str = "10.0.0.1:80";
-pub const REMOTE: &str = "10.0.0.2:40000";
+pub(crate) const LOCAL: &str = "10.0.0.1:80";
+pub(crate) const REMOTE: &str = "10.0.0.2:40000";
 /// The peer's ISN; close to the end of the circle, so that every story wraps.
-pub const PEER_ISN: u32 = u32::MAX - 2;
+pub(crate) const PEER_ISN: u32 = u32::MAX - 2;
 
 /// What left, in relative numbers.
 #[derive(Clone, Debug)]
-pub struct Sent {
-    pub flags: Flags,
-    pub seq: u32,
-    pub ack: Option<u32>,
-    pub wnd: u16,
-    pub options: Options,
-    pub data: Vec<u8>,
-    pub gso: Option<u16>,
-    pub why: Why,
-    pub raw: SegmentHeader,
+pub(crate) struct Sent {
+    pub(crate) flags: Flags,
+    pub(crate) seq: u32,
+    pub(crate) ack: Option<u32>,
+    pub(crate) wnd: u16,
+    pub(crate) options: Options,
+    pub(crate) data: Vec<u8>,
+    pub(crate) gso: Option<u16>,
+    pub(crate) why: Why,
+    pub(crate) raw: SegmentHeader,
 }
 
 impl Sent {
     /// `P. 1:11(10) ack 1 data`: flags, numbers, why.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let seq_len = self.data.len() as u32;
         let numbers = match seq_len {
             0 => format!("{}", self.seq),
@@ -50,15 +50,15 @@ impl Sent {
 
 /// One segment of the peer.
 #[derive(Clone, Debug)]
-pub struct Seg {
-    pub header: SegmentHeader,
-    pub data: Vec<u8>,
+pub(crate) struct Seg {
+    pub(crate) header: SegmentHeader,
+    pub(crate) data: Vec<u8>,
     rel_seq: u32,
     rel_ack: Option<u32>,
 }
 
 /// A segment with these flags (`S`, `S.`, `.`, `P.`, `F.`, `R`, `R.`), number 0, window 65,535.
-pub fn seg(flags: &str) -> Seg {
+pub(crate) fn seg(flags: &str) -> Seg {
     let mut bits = Flags::NONE;
     for flag in flags.chars() {
         bits = bits
@@ -87,60 +87,60 @@ pub fn seg(flags: &str) -> Seg {
 }
 
 impl Seg {
-    pub fn seq(mut self, seq: u32) -> Self {
+    pub(crate) fn seq(mut self, seq: u32) -> Self {
         self.rel_seq = seq;
         self
     }
-    pub fn ack(mut self, ack: u32) -> Self {
+    pub(crate) fn ack(mut self, ack: u32) -> Self {
         self.rel_ack = Some(ack);
         self
     }
-    pub fn wnd(mut self, wnd: u16) -> Self {
+    pub(crate) fn wnd(mut self, wnd: u16) -> Self {
         self.header.wnd = wnd;
         self
     }
-    pub fn data(mut self, data: &[u8]) -> Self {
+    pub(crate) fn data(mut self, data: &[u8]) -> Self {
         self.data = data.to_vec();
         self
     }
-    pub fn zeros(mut self, len: usize) -> Self {
+    pub(crate) fn zeros(mut self, len: usize) -> Self {
         self.data = vec![0; len];
         self
     }
-    pub fn mss(mut self, mss: u16) -> Self {
+    pub(crate) fn mss(mut self, mss: u16) -> Self {
         self.header.options.mss = Some(mss);
         self
     }
-    pub fn wscale(mut self, shift: u8) -> Self {
+    pub(crate) fn wscale(mut self, shift: u8) -> Self {
         self.header.options.wscale = Some(shift);
         self
     }
-    pub fn ts(mut self, val: u32, ecr: u32) -> Self {
+    pub(crate) fn ts(mut self, val: u32, ecr: u32) -> Self {
         self.header.options.timestamps = Some(Timestamps { val, ecr });
         self
     }
-    pub fn sackok(mut self) -> Self {
+    pub(crate) fn sackok(mut self) -> Self {
         self.header.options.sack_permitted = true;
         self
     }
 }
 
-pub struct Story {
-    pub tcp: Endpoint,
-    pub now: Instant,
-    pub local: SocketAddr,
-    pub remote: SocketAddr,
-    pub path: Path,
+pub(crate) struct Story {
+    pub(crate) tcp: Endpoint,
+    pub(crate) now: Instant,
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+    pub(crate) path: Path,
     /// Our ISN as it was last seen in a SYN.
-    pub iss: SeqNum,
-    pub listener: Option<ListenerId>,
+    pub(crate) iss: SeqNum,
+    pub(crate) listener: Option<ListenerId>,
     packets: u64,
-    pub rules: Vec<&'static str>,
-    pub facts: Vec<Fact>,
+    pub(crate) rules: Vec<&'static str>,
+    pub(crate) facts: Vec<Fact>,
 }
 
 /// Settings without options in the SYN: plain 9293 numbers.
-pub fn plain() -> Settings {
+pub(crate) fn plain() -> Settings {
     Settings {
         window_scale: false,
         timestamps: false,
@@ -151,14 +151,14 @@ pub fn plain() -> Settings {
 }
 
 impl Story {
-    pub fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         Self::with_config(Config {
             settings,
             ..Config::default()
         })
     }
 
-    pub fn with_config(config: Config) -> Self {
+    pub(crate) fn with_config(config: Config) -> Self {
         let mut tcp = Endpoint::new(config, &Seed::from_number(7));
         tcp.facts().set_level(Level::Full);
         Self {
@@ -175,7 +175,7 @@ impl Story {
         }
     }
 
-    pub fn flow(&self) -> Flow {
+    pub(crate) fn flow(&self) -> Flow {
         Flow {
             transport: Transport::Tcp,
             local: self.local,
@@ -183,29 +183,29 @@ impl Story {
         }
     }
 
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.tcp.state_of(&self.flow())
     }
 
-    pub fn listen(&mut self) -> ListenerId {
+    pub(crate) fn listen(&mut self) -> ListenerId {
         let id = self.tcp.listen(self.local, Listen::default()).unwrap();
         self.listener = Some(id);
         id
     }
 
-    pub fn connect(&mut self) -> ConnId {
+    pub(crate) fn connect(&mut self) -> ConnId {
         self.tcp
             .connect(self.local, self.remote, self.path, None)
             .unwrap()
     }
 
     /// Listens, completes a handshake with a bare SYN of MSS 1000, accepts.
-    pub fn established(settings: Settings) -> (Self, ConnId) {
+    pub(crate) fn established(settings: Settings) -> (Self, ConnId) {
         Self::established_by(settings, seg("S").mss(1000))
     }
 
     /// The same with this SYN of the peer.
-    pub fn established_by(settings: Settings, syn: Seg) -> (Self, ConnId) {
+    pub(crate) fn established_by(settings: Settings, syn: Seg) -> (Self, ConnId) {
         let mut story = Self::new(settings);
         let listener = story.listen();
         let timestamps = syn.header.options.timestamps;
@@ -222,7 +222,7 @@ impl Story {
     }
 
     /// Lets time pass to `ms` after the story's start, firing every timer on its way.
-    pub fn at(&mut self, ms: u64) -> &mut Self {
+    pub(crate) fn at(&mut self, ms: u64) -> &mut Self {
         let then = Instant::from_secs(10) + core::time::Duration::from_millis(ms);
         while let Some(due) = self.tcp.poll_timeout().filter(|due| *due <= then) {
             self.now = self.now.max(due);
@@ -239,7 +239,7 @@ impl Story {
     }
 
     /// Lets time pass until something leaves or `ms` is reached; returns when, in ms, and what.
-    pub fn wait_output(&mut self, ms: u64) -> Option<(u64, Sent)> {
+    pub(crate) fn wait_output(&mut self, ms: u64) -> Option<(u64, Sent)> {
         let end = Instant::from_secs(10) + core::time::Duration::from_millis(ms);
         loop {
             if let Some(sent) = self.next_out() {
@@ -257,14 +257,14 @@ impl Story {
         self.tcp.clone().poll_transmit(self.now).is_none()
     }
 
-    pub fn check(&mut self) {
+    pub(crate) fn check(&mut self) {
         self.tcp.check();
         let mut new = Vec::new();
         self.tcp.facts().drain_into(&mut new);
         self.facts.append(&mut new);
     }
 
-    pub fn arrival(&mut self) -> Arrival {
+    pub(crate) fn arrival(&mut self) -> Arrival {
         self.packets += 1;
         Arrival {
             at: self.now,
@@ -281,7 +281,7 @@ impl Story {
         }
     }
 
-    pub fn build(&self, seg: &Seg) -> (Segment, Bytes) {
+    pub(crate) fn build(&self, seg: &Seg) -> (Segment, Bytes) {
         let mut header = seg.header;
         header.seq = SeqNum::new(PEER_ISN) + seg.rel_seq;
         header.ack = seg.rel_ack.map(|ack| self.iss + ack);
@@ -296,13 +296,13 @@ impl Story {
     }
 
     /// The peer's segment arrives.
-    pub fn recv(&mut self, seg: Seg) -> &mut Self {
+    pub(crate) fn recv(&mut self, seg: Seg) -> &mut Self {
         let _verdict = self.judge(seg);
         self
     }
 
     /// The peer's segment arrives; what became of it.
-    pub fn judge(&mut self, seg: Seg) -> Verdict {
+    pub(crate) fn judge(&mut self, seg: Seg) -> Verdict {
         let (segment, payload) = self.build(&seg);
         let arrival = self.arrival();
         let verdict = self.tcp.handle_segment(&arrival, segment, payload);
@@ -318,7 +318,7 @@ impl Story {
         Some(sent)
     }
 
-    pub fn read(&mut self, t: &Transmit) -> Sent {
+    pub(crate) fn read(&mut self, t: &Transmit) -> Sent {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let used = self.tcp.payload(t, &mut slices);
         let data: Vec<u8> = slices[..used].iter().flat_map(|s| s.to_vec()).collect();
@@ -342,38 +342,38 @@ impl Story {
     }
 
     /// Everything that leaves now.
-    pub fn out(&mut self) -> Vec<Sent> {
+    pub(crate) fn out(&mut self) -> Vec<Sent> {
         let out: Vec<_> = core::iter::from_fn(|| self.next_out()).collect();
         self.check();
         out
     }
 
     /// Everything that leaves now, as lines.
-    pub fn lines(&mut self) -> Vec<String> {
+    pub(crate) fn lines(&mut self) -> Vec<String> {
         self.out().iter().map(Sent::line).collect()
     }
 
     /// Asserts what leaves now.
     #[track_caller]
-    pub fn expect(&mut self, lines: &[&str]) -> &mut Self {
+    pub(crate) fn expect(&mut self, lines: &[&str]) -> &mut Self {
         assert_eq!(self.lines(), lines);
         self
     }
 
     #[track_caller]
-    pub fn expect_state(&mut self, state: State) -> &mut Self {
+    pub(crate) fn expect_state(&mut self, state: State) -> &mut Self {
         assert_eq!(self.state(), state);
         self
     }
 
-    pub fn write(&mut self, id: ConnId, len: usize) -> usize {
+    pub(crate) fn write(&mut self, id: ConnId, len: usize) -> usize {
         let mut data = ChunkQueue::from(Bytes::from(vec![b'x'; len]));
         let taken = self.tcp.write(id, &mut data).unwrap();
         self.check();
         taken
     }
 
-    pub fn read_all(&mut self, id: ConnId) -> Vec<u8> {
+    pub(crate) fn read_all(&mut self, id: ConnId) -> Vec<u8> {
         let mut all = Vec::new();
         while let Ok(Some(bytes)) = self.tcp.read(id) {
             all.extend_from_slice(&bytes);
@@ -382,25 +382,28 @@ impl Story {
         all
     }
 
-    pub fn events(&mut self) -> Vec<Event> {
+    pub(crate) fn events(&mut self) -> Vec<Event> {
         let events = core::iter::from_fn(|| self.tcp.poll_event()).collect();
         self.check();
         events
     }
 
     /// The states it went through since the handshake, by its facts.
-    pub fn path_of_states(&self) -> Vec<&'static str> {
+    pub(crate) fn path_of_states(&self) -> Vec<&'static str> {
         self.facts
             .iter()
-            .filter_map(|fact| match fact.kind {
-                FactKind::State { to, .. } => Some(to),
-                _ => None,
+            .filter_map(|fact| {
+                if let FactKind::State { to, .. } = fact.kind {
+                    Some(to)
+                } else {
+                    None
+                }
             })
             .collect()
     }
 }
 
-pub fn sack(left: u32, right: u32) -> SackBlock {
+pub(crate) fn sack(left: u32, right: u32) -> SackBlock {
     SackBlock {
         left: SeqNum::new(PEER_ISN) + left,
         right: SeqNum::new(PEER_ISN) + right,

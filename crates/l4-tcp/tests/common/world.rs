@@ -1,8 +1,8 @@
 //! Two endpoints and a bad link between them, in virtual time.
 
+use core::net::SocketAddr;
 use std::collections::BTreeMap;
 use std::io::IoSlice;
-use std::net::SocketAddr;
 
 use core::time::Duration;
 
@@ -13,33 +13,33 @@ use outcrop_base::{
 };
 use outcrop_tcp::{Config, Endpoint, wire};
 
-pub const ENDS: [&str; 2] = ["10.0.0.1:80", "10.0.0.2:40000"];
+pub(crate) const ENDS: [&str; 2] = ["10.0.0.1:80", "10.0.0.2:40000"];
 
 /// How bad the link is.
 #[derive(Clone, Copy, Debug)]
-pub struct Badness {
-    pub loss: f64,
-    pub duplicate: f64,
-    pub reorder: f64,
-    pub delay: Duration,
+pub(crate) struct Badness {
+    pub(crate) loss: f64,
+    pub(crate) duplicate: f64,
+    pub(crate) reorder: f64,
+    pub(crate) delay: Duration,
 }
 
-pub struct World {
-    pub ends: [Endpoint; 2],
-    pub now: Instant,
-    pub path: Path,
-    pub badness: Badness,
+pub(crate) struct World {
+    pub(crate) ends: [Endpoint; 2],
+    pub(crate) now: Instant,
+    pub(crate) path: Path,
+    pub(crate) badness: Badness,
     /// From then until then, nothing passes.
-    pub outage: Option<(Instant, Instant)>,
+    pub(crate) outage: Option<(Instant, Instant)>,
     link: BTreeMap<(Instant, u64), (usize, Vec<u8>)>,
     random: Random,
     packets: u64,
     /// Every packet that left, in order: (when, from, bytes).
-    pub log: Vec<(Instant, usize, Vec<u8>)>,
+    pub(crate) log: Vec<(Instant, usize, Vec<u8>)>,
 }
 
 impl World {
-    pub fn new(seed: u64, configs: [Config; 2], badness: Badness) -> Self {
+    pub(crate) fn new(seed: u64, configs: [Config; 2], badness: Badness) -> Self {
         let root = Seed::from_number(seed);
         let [a, b] = configs;
         Self {
@@ -58,12 +58,12 @@ impl World {
         }
     }
 
-    pub fn addr(end: usize) -> SocketAddr {
+    pub(crate) fn addr(end: usize) -> SocketAddr {
         ENDS[end].parse().unwrap()
     }
 
     /// Lets both ends send all they want to at this instant.
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         for end in 0..2 {
             while let Some(t) = self.ends[end].poll_transmit(self.now) {
                 let mut slices = [IoSlice::new(&[]); MAX_SLICES];
@@ -108,14 +108,14 @@ impl World {
     }
 
     /// The next instant at which anything happens.
-    pub fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         let arrival = self.link.keys().next().map(|(at, _)| *at);
         let timers = self.ends.iter().filter_map(Endpoint::poll_timeout).min();
         arrival.into_iter().chain(timers).min()
     }
 
     /// One step: time moves to the next happening, which happens; returns false when nothing is left.
-    pub fn step(&mut self) -> bool {
+    pub(crate) fn step(&mut self) -> bool {
         self.flush();
         let Some(next) = self.next() else {
             return false;
