@@ -8,14 +8,19 @@ mod cli;
 mod command {
     pub(crate) mod export;
     pub(crate) mod ping;
+    pub(crate) mod run;
+    pub(crate) mod serve;
 }
 mod failure;
 mod host;
 mod link;
 mod recording;
+mod report;
 mod resolve;
+mod server;
 mod services;
 mod signals;
+mod site;
 mod statistics;
 mod stop;
 mod timing;
@@ -32,6 +37,7 @@ use crate::failure::Failure;
 fn main() -> ExitCode {
     // A private network is made by this program, started again with nothing else to do.
     outcrop_device::namespace::holder_main();
+    signals::end_with_reader();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error)
@@ -59,10 +65,10 @@ fn end(failure: &Failure) -> ExitCode {
 fn run(command: Command) -> Result<u8, Failure> {
     match command {
         Command::Ping(options) => command::ping::run(&options),
+        Command::Serve(options) => command::serve::run(&options),
+        Command::Run(options) => command::run::run(&options),
         Command::Export(options) => command::export::run(&options),
         Command::Demo(_)
-        | Command::Serve(_)
-        | Command::Run(_)
         | Command::Get(_)
         | Command::Replay(_)
         | Command::Print(_)

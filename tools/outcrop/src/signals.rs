@@ -1,67 +1,70 @@
 //! Being asked to stop.
 //!
-//! Job: turn Ctrl-C and `kill` into something that can be waited for. Owns: the handlers, for as long as the
-//! process lives. A second Ctrl-C ends the process at once. Does not know: what stopping takes.
+//! Job: turn Ctrl-C and `kill` into a word for a task, or pass them on to a child. Owns: a thread that listens,
+//! for as long as the process lives. Does not know: what stopping takes.
 
-use core::future::Future;
-use std::io::{self, Read as _};
-use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use core::ffi::c_int;
+use std::io;
 use std::thread;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
+use signal_hook::iterator::Signals;
 use signal_hook::{flag, low_level};
 
-use crate::stop::word;
+use crate::failure::Failure;
+use crate::stop::{Hear, word};
 
-/// Signals that ask the program to stop.
-#[derive(Debug)]
-pub(crate) struct Signals {
-    arrivals: UnixStream,
+/// Told at the first request to stop. A second one ends the process at once.
+pub(crate) fn stop() -> Result<Hear<()>, Failure> {
+    let (tell, hear) = word();
+    let mut asked = false;
+    listen(move |signal| {
+        if asked {
+            low_level::exit(128 + signal);
+        }
+        asked = true;
+        tell.tell(());
+    })?;
+    Ok(hear)
 }
 
-impl Signals {
-    /// Catches them from now on.
-    pub(crate) fn catch() -> io::Result<Self> {
-        let (arrivals, handler) = UnixStream::pair()?;
-        let stopping = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // Order matters: the first arrival finds the flag down, raises it and writes; the next one ends us.
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stopping))?;
-            flag::register(signal, Arc::clone(&stopping))?;
-            low_level::pipe::register(signal, handler.try_clone()?)?;
+/// Passes requests to stop on to `child`, whose end is then ours. Ctrl-C it has had from the terminal already.
+pub(crate) fn pass_on_to(child: Pid) -> Result<(), Failure> {
+    listen(move |signal| {
+        if signal != SIGINT {
+            // It may have ended by itself a moment ago.
+            let _gone = kill_process(child, Signal::TERM);
         }
-        Ok(Self { arrivals })
-    }
+    })
+}
 
-    /// The first of them, as something a task can wait for. A thread of its own listens.
-    pub(crate) fn into_future(mut self) -> io::Result<impl Future<Output = ()>> {
-        let (tell, hear) = word();
-        thread::Builder::new()
-            .name("signals".to_owned())
-            .spawn(move || {
-                if self.wait().is_ok() {
-                    tell.tell(());
-                }
-            })?;
-        Ok(hear)
-    }
+fn listen(mut each: impl FnMut(c_int) + Send + 'static) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::new(format!("cannot listen for signals: {error}"));
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
+    let thread = thread::Builder::new().name("signals".to_owned());
+    let listening = move || signals.forever().for_each(&mut each);
+    thread.spawn(listening).map_err(failed)?;
+    Ok(())
+}
 
-    /// Waits for the first.
-    fn wait(&mut self) -> io::Result<()> {
-        self.arrivals.read_exact(&mut [0])
-    }
+/// Ends quietly when whoever reads our output has gone, as other programs do: `outcrop print .. | head`.
+pub(crate) fn end_with_reader() {
+    let always = std::sync::Arc::new(true.into());
+    // Without it the program would end with an error message instead.
+    let _worse = flag::register_conditional_default(SIGPIPE, always);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc;
 
     #[test]
-    fn a_signal_ends_the_wait() {
-        let mut signals = Signals::catch().unwrap();
+    fn a_signal_is_heard() {
+        let (heard, hears) = mpsc::channel();
+        listen(move |signal| heard.send(signal).unwrap()).unwrap();
         low_level::raise(SIGTERM).unwrap();
-        signals.wait().unwrap();
+        assert_eq!(hears.recv().unwrap(), SIGTERM);
     }
 }

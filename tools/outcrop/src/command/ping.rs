@@ -15,7 +15,7 @@ use crate::cli;
 use crate::failure::Failure;
 use crate::host::{Host, Place};
 use crate::resolve::resolve;
-use crate::signals::Signals;
+use crate::signals;
 use crate::statistics::Statistics;
 
 /// How long an answer may take.
@@ -27,8 +27,7 @@ pub(crate) fn run(options: &cli::Ping) -> Result<u8, Failure> {
     let target = targets.first().map(core::net::SocketAddr::ip);
     let target = target.ok_or_else(|| Failure::new(format!("{}: no such host", options.host)))?;
     let mut host = Host::start(&options.net, Place::Here, "ping")?;
-    let stop = Signals::catch().and_then(Signals::into_future);
-    let stop = stop.map_err(|error| Failure::new(format!("signals: {error}")))?;
+    let stop = signals::stop()?;
     let series = Series {
         shard: host.shard().clone(),
         target,
