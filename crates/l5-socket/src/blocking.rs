@@ -232,10 +232,10 @@ impl UdpSocket {
     /// The next datagram.
     ///
     /// # Errors
-    /// As for [`UdpSocket::recv_from`](crate::UdpSocket::recv_from), and `TimedOut`.
-    pub fn recv_from(&self) -> io::Result<Datagram> {
+    /// As for [`UdpSocket::recv`](crate::UdpSocket::recv), and `TimedOut`.
+    pub fn recv(&self) -> io::Result<Datagram> {
         let socket = &self.socket;
-        block_within(socket.shard(), self.read_limit, socket.recv_from())
+        block_within(socket.shard(), self.read_limit, socket.recv())
     }
 
     /// Where it is bound.

@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind};
 use outcrop_base::PathSignalKind;
 use outcrop_stack::ip::{PingError, Quote};
 use outcrop_stack::tcp::{CloseReason, ListenError, ReadError, StaleId, WriteError};
-use outcrop_stack::udp::BindError;
+use outcrop_stack::udp::{BindError, PathError, UnknownSocket};
 use outcrop_stack::{ConnectError, SendError, tcp, udp};
 
 /// How a connection ended. After a finish nothing was lost, yet nothing more can be sent.
@@ -93,6 +93,25 @@ pub(crate) fn send(error: SendError) -> io::Error {
     io::Error::new(kind, error)
 }
 
+pub(crate) fn udp_connect(error: udp::ConnectError) -> io::Error {
+    let kind = match error {
+        udp::ConnectError::UnknownSocket => ErrorKind::NotConnected,
+        udp::ConnectError::Address => ErrorKind::InvalidInput,
+        _ => ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
+}
+
+pub(crate) fn unknown(error: UnknownSocket) -> io::Error {
+    io::Error::new(ErrorKind::NotConnected, error)
+}
+
+/// What the path said about a datagram of ours.
+pub(crate) fn datagram(said: PathError) -> io::Error {
+    let text = format!("the path says that {} cannot be reached", said.remote);
+    io::Error::new(path(said.kind), text)
+}
+
 pub(crate) fn ping(error: PingError) -> io::Error {
     let kind = match error {
         PingError::NoRoute => ErrorKind::NetworkUnreachable,
@@ -103,8 +122,8 @@ pub(crate) fn ping(error: PingError) -> io::Error {
     io::Error::new(kind, error)
 }
 
-/// What the path said about something we sent.
-pub(crate) fn path(kind: PathSignalKind) -> ErrorKind {
+/// What the path's news means.
+const fn path(kind: PathSignalKind) -> ErrorKind {
     match kind {
         PathSignalKind::Hard => ErrorKind::ConnectionRefused,
         PathSignalKind::Soft | PathSignalKind::Redirected => ErrorKind::HostUnreachable,

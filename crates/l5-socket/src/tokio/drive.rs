@@ -62,6 +62,10 @@ pub async fn drive_until<D: Device, R: Recorder, F: Future>(
 }
 
 /// Registers the device with the reactor, if it has a descriptor.
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe for types that lie about their descriptor; OwnedFd does not"
+)]
 fn watch<D: Device, R: Recorder>(driver: &Driver<D, R>) -> io::Result<Option<AsyncFd<OwnedFd>>> {
     match driver.wake_source() {
         WakeSource::Fd(fd) => {
