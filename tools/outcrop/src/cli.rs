@@ -3,7 +3,7 @@
 //! Job: say what can be asked for, and how. Owns: names, defaults, help texts. Does not know: how any of it is
 //! done; values arrive parsed and in range (`values`).
 
-use std::net::IpAddr;
+use core::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -82,6 +82,9 @@ pub(crate) enum Command {
     Ladder(Ladder),
     /// Write a capture as classic pcap, without our comments, for tools that know nothing newer.
     Export(Export),
+    /// Two requests over one connection in one write: the demo's own client.
+    #[command(hide = true)]
+    Pipeline(Pipeline),
 }
 
 /// Where the stack lives, and what it records.
@@ -226,9 +229,9 @@ pub(crate) struct Print {
     /// Leave out state and reasons: what tcpdump would print.
     #[arg(long)]
     pub(crate) bare: bool,
-    /// Only packets from or to this address.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) host: Option<IpAddr>,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub(crate) color: When,
 }
 
 /// Options of `outcrop ladder`.
@@ -236,6 +239,12 @@ pub(crate) struct Print {
 pub(crate) struct Ladder {
     /// The capture: pcapng of ours or of others, or classic pcap.
     pub(crate) file: PathBuf,
+    /// Draw every event: timers set and stopped, round-trip samples.
+    #[arg(long)]
+    pub(crate) every_event: bool,
+    /// Leave out the sentences that explain notable packets.
+    #[arg(long)]
+    pub(crate) terse: bool,
     /// When to colour.
     #[arg(long, value_enum, default_value_t = When::Auto)]
     pub(crate) color: When,
@@ -248,6 +257,13 @@ pub(crate) struct Export {
     pub(crate) file: PathBuf,
     /// The classic pcap to write.
     pub(crate) into: PathBuf,
+}
+
+/// Options of the demo's client.
+#[derive(Args, Debug)]
+pub(crate) struct Pipeline {
+    /// The server.
+    pub(crate) server: SocketAddr,
 }
 
 /// Options of `outcrop demo`.
