@@ -114,7 +114,9 @@ impl Iterator for Lines<'_> {
         let lf = memchr::memchr(b'\n', rest);
         let line = rest.get(..lf.unwrap_or(rest.len())).unwrap_or(rest);
         self.at += lf.map_or(rest.len(), |lf| lf + 1);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        // A carriage return at the very end may be half of a line end: it is not yet one.
+        let whole = line.strip_suffix(b"\r").filter(|_| lf.is_some());
+        let line = whole.unwrap_or(line);
         Some(start..start + line.len())
     }
 }
