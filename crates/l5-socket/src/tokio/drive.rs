@@ -87,8 +87,12 @@ fn time_left<D: Device, R: Recorder>(driver: &Driver<D, R>) -> Option<Duration> 
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_ref_mut,
+    reason = "exclusive, so that the future is Send for devices that are not Sync"
+)]
 fn poll_wanted<D: Device, R: Recorder>(
-    driver: &Driver<D, R>,
+    driver: &mut Driver<D, R>,
     device: Option<&AsyncFd<OwnedFd>>,
     sleep: Pin<&mut Sleep>,
     cx: &mut Context<'_>,
