@@ -37,7 +37,7 @@ impl Printer {
 }
 
 /// The message in words; `None` if it is too short to say.
-fn put_message(out: &mut String, icmp: &[u8]) -> Option<()> {
+pub(super) fn put_message(out: &mut String, icmp: &[u8]) -> Option<()> {
     let (&kind, &code) = (icmp.first()?, icmp.get(1)?);
     icmp.get(3)?;
     match kind {
