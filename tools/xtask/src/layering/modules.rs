@@ -17,6 +17,7 @@ const CRATE: &str = "crates/l4-tcp/src";
 const ORDER: &[&str] = &[
     "seq",
     "segment",
+    "range_set",
     "transmit",
     "wire",
     "rule",
