@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn compressed_acknowledgments_are_bounded_by_the_send_rate() {
         let (mut rate, mut records) = (RateEstimator::new(Instant::ZERO), TxRecords::new());
-        let at = |ms| Instant::from_millis(1000 + ms);
+        let at = |ms: u64| Instant::from_millis(1000 + ms);
         for n in 0..10 {
             send(&mut rate, &mut records, at(20 * n), 1);
         }
