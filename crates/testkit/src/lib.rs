@@ -1,1 +1,4 @@
-//! The laboratory of the Outcrop stack: virtual-time worlds, replay, scripts.
+//! The laboratory of the Outcrop stack.
+#![forbid(unsafe_code)]
+
+pub mod drill;
