@@ -1,5 +1,5 @@
 //! Stories of a client's connection, in virtual time.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use bytes::Bytes;
 use http::{Method, Request};
