@@ -130,5 +130,15 @@ crate::vocabulary! {
         TcpUnauthenticated = "tcp:unauthenticated",
         /// TCP: a reset or SYN ignored in TIME-WAIT (RFC 1337).
         TcpTimeWait = "tcp:time-wait",
+        /// HTTP: not the grammar of RFC 9112.
+        HttpMalformed = "http:malformed",
+        /// HTTP: where the message ends could be read in two ways.
+        HttpFraming = "http:framing",
+        /// HTTP: longer than this server takes.
+        HttpTooLarge = "http:too-large",
+        /// HTTP: a version, method, coding or expectation nobody here speaks.
+        HttpUnsupported = "http:unsupported",
+        /// HTTP: arrived after the last message of the connection.
+        HttpClosed = "http:closed",
     }
 }

@@ -169,5 +169,10 @@ const fn of_drop(reason: DropReason) -> &'static str {
         DropReason::TcpMemory => "no memory left for data out of order",
         DropReason::TcpUnauthenticated => "not signed as this connection requires",
         DropReason::TcpTimeWait => "ignored in TIME-WAIT",
+        DropReason::HttpMalformed => "not HTTP as the grammar has it",
+        DropReason::HttpFraming => "where the message ends could be read in two ways",
+        DropReason::HttpTooLarge => "longer than this server takes",
+        DropReason::HttpUnsupported => "asks for something in HTTP that nobody here speaks",
+        DropReason::HttpClosed => "came after the connection's last message",
     }
 }

@@ -1,1 +1,11 @@
-//! The laboratory of the Outcrop stack: virtual-time worlds, replay, scripts.
+//! The laboratory of the Outcrop stack.
+#![forbid(unsafe_code)]
+
+pub mod drill;
+pub mod foreign;
+pub mod replay;
+pub mod scenario;
+mod site;
+mod world;
+
+pub use world::{HostSetup, Loss, Side, World};

@@ -1,3 +1,84 @@
-//! xtask.
+//! Chores of the repository, as one program: `cargo xtask --help`.
+//!
+//! Job: check what the compiler cannot (who may know whom, how long a file may be, whether a requirement has a
+//! test) and run everything the continuous integration runs. Owns: those rules, as tables at the top of their
+//! files. Does not know: any protocol.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod ci;
+mod clippy_toml;
+mod layering;
+mod ledger;
+mod report;
+mod shape;
+mod source;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::report::{Error, Finding};
+use crate::workspace::Workspace;
+
+/// Chores of the Outcrop repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Run every check and every test, and say how long each took.
+    Ci(ci::Options),
+    /// Check who depends on whom: between crates, inside l4-tcp, and on the outside world.
+    Layering {
+        /// Rewrite the bans in deny.toml from the table instead of comparing them.
+        #[arg(long)]
+        write: bool,
+    },
+    /// Check the shape of the house: file lengths, README headings, examples, features.
+    Shape,
+    /// Write every crate's clippy.toml from the one template.
+    ClippyToml {
+        /// Only say which differ.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check the requirement ledgers and print their coverage into the book.
+    Ledger {
+        /// Only say whether the book's table is current.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(findings) if findings.is_empty() => ExitCode::SUCCESS,
+        Ok(findings) => {
+            for finding in &findings {
+                println!("{finding}");
+            }
+            println!("{} to mend", findings.len());
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<Vec<Finding>, Error> {
+    let workspace = Workspace::find()?;
+    match &cli.chore {
+        Chore::Ci(options) => ci::run(&workspace, options),
+        Chore::Layering { write } => layering::run(&workspace, *write),
+        Chore::Shape => shape::run(&workspace),
+        Chore::ClippyToml { check } => clippy_toml::run(&workspace, *check),
+        Chore::Ledger { check } => ledger::run(&workspace, *check),
+    }
+}

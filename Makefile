@@ -1,0 +1,27 @@
+# The front doors. Everything else is in `cargo xtask --help` and `cargo run -p outcrop -- --help`.
+
+.PHONY: demo test fmt doc
+
+# A page over our own stack, and the capture that explains it: target/demo/demo.pcapng
+demo:
+	@tools/setup.sh demo
+	@mkdir -p target/demo
+	cargo build --package outcrop
+	cargo run --quiet --package outcrop -- demo --out target/demo
+
+# Every check and every test; says at the end what each took.
+test:
+	@tools/setup.sh test
+	cargo run --quiet --package xtask -- ci
+
+fmt:
+	cargo fmt --all
+
+# The reference, and the book where mdBook is installed.
+doc:
+	cargo doc --workspace --no-deps
+	@if command -v mdbook >/dev/null 2>&1; then \
+		mdbook build --dest-dir "$(CURDIR)/target/book" docs/book; \
+	else \
+		echo "mdbook is not installed; the book's sources are in docs/book/src"; \
+	fi

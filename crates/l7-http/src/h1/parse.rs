@@ -1,0 +1,276 @@
+//! A complete head, understood.
+//!
+//! Job: start line and fields of a head into values, or the one reason why not.
+//! Owns: the order of checks. Does not know: connections, time, what will be answered.
+//! The field section goes through `httparse`; what HTTP/1.1 forbids beyond its grammar is checked here.
+//! Sources: RFC 9112 sections 2 to 6; RFC 9110 sections 7.2 (Host), 10.1.1 (Expect).
+
+use core::ops::Range;
+
+use bytes::Bytes;
+use http::{Method, StatusCode, Version};
+
+use super::config::Limits;
+use super::framing::{self, Framing, Lengths};
+use super::grammar::{is_host, is_origin_form, is_token, list, split_absolute};
+use super::head::{RequestHead, ResponseHead};
+use super::reject::Reject;
+
+/// Methods longer than this are nobody's.
+const LONGEST_METHOD: usize = 32;
+/// Fields for which there is room without allocating.
+const FEW_FIELDS: usize = 32;
+
+/// The parts of a request line, as positions in the head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RequestLine {
+    pub(super) method: Method,
+    pub(super) target: Range<usize>,
+    pub(super) version: Version,
+}
+
+pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Reject> {
+    let method_end = memchr::memchr(b' ', line).ok_or_else(|| {
+        if is_token(line) {
+            Reject::BadStartLine
+        } else {
+            Reject::BadMethod
+        }
+    })?;
+    let method = line.get(..method_end).unwrap_or_default();
+    if !is_token(method) {
+        return Err(Reject::BadMethod);
+    }
+    let rest = line.get(method_end + 1..).unwrap_or_default();
+    let target_len = memchr::memchr(b' ', rest).ok_or(Reject::BadStartLine)?;
+    let target = rest.get(..target_len).unwrap_or_default();
+    let version = version(rest.get(target_len + 1..).unwrap_or_default())?;
+    if method.len() > LONGEST_METHOD || method == b"CONNECT" {
+        return Err(Reject::MethodUnknown);
+    }
+    let method = Method::from_bytes(method).map_err(|_| Reject::BadMethod)?;
+    check_target(&method, target)?;
+    let start = method_end + 1;
+    Ok(RequestLine {
+        method,
+        target: start..start + target_len,
+        version,
+    })
+}
+
+fn version(text: &[u8]) -> Result<Version, Reject> {
+    match text {
+        b"HTTP/1.1" => Ok(Version::HTTP_11),
+        b"HTTP/1.0" => Ok(Version::HTTP_10),
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            // A higher minor version is read as the highest we know (RFC 9110 section 2.5).
+            if *major == b'1' {
+                Ok(Version::HTTP_11)
+            } else {
+                Err(Reject::VersionUnknown)
+            }
+        }
+        _ if text.contains(&b' ') => Err(Reject::BadStartLine),
+        _ => Err(Reject::BadVersion),
+    }
+}
+
+fn check_target(method: &Method, target: &[u8]) -> Result<(), Reject> {
+    let good = match target {
+        b"*" => method == Method::OPTIONS,
+        [b'/', ..] => is_origin_form(target),
+        _ => split_absolute(target).is_some_and(|(authority, path)| {
+            !authority.is_empty()
+                && is_host(authority)
+                && match path.first() {
+                    None => true,
+                    Some(b'/') => is_origin_form(path),
+                    Some(_) => is_origin_form(&[b"/", path].concat()),
+                }
+        }),
+    };
+    if good { Ok(()) } else { Err(Reject::BadTarget) }
+}
+
+/// What the fields say about the message itself.
+#[derive(Debug, Default)]
+struct Meaning {
+    lengths: Lengths,
+    hosts: usize,
+    host_valid: bool,
+    close: bool,
+    keep_alive: bool,
+    expects_continue: bool,
+    expects_other: bool,
+}
+
+/// Checks a field section that ends with its empty line, and tells every field to `visit`.
+pub(super) fn check_fields<'a>(
+    section: &'a [u8],
+    limits: &Limits,
+    visit: impl FnMut(&'a str, &'a [u8]),
+) -> Result<(), Reject> {
+    let mut few = [httparse::EMPTY_HEADER; FEW_FIELDS];
+    match httparse::parse_headers(section, &mut few) {
+        Err(httparse::Error::TooManyHeaders) => {
+            let mut many = vec![httparse::EMPTY_HEADER; limits.fields.max(FEW_FIELDS)];
+            visit_fields(httparse::parse_headers(section, &mut many), visit)
+        }
+        other => visit_fields(other, visit),
+    }
+}
+
+fn visit_fields<'a>(
+    parsed: httparse::Result<(usize, &[httparse::Header<'a>])>,
+    mut visit: impl FnMut(&'a str, &'a [u8]),
+) -> Result<(), Reject> {
+    use httparse::Error;
+    match parsed {
+        Ok(httparse::Status::Complete((_, fields))) => {
+            for field in fields {
+                visit(field.name, field.value);
+            }
+            Ok(())
+        }
+        // The scan found the empty line, so the section cannot be partial.
+        Ok(httparse::Status::Partial) | Err(Error::HeaderName) => Err(Reject::BadFieldName),
+        Err(Error::TooManyHeaders) => Err(Reject::FieldsTooLarge),
+        Err(Error::NewLine) => Err(Reject::BareCr),
+        Err(Error::HeaderValue | Error::Status | Error::Token | Error::Version) => {
+            Err(Reject::BadFieldValue)
+        }
+    }
+}
+
+fn meaning(section: &[u8], limits: &Limits) -> Result<Meaning, Reject> {
+    let mut found = Meaning::default();
+    check_fields(section, limits, |name, value| {
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
+        match name.len() {
+            4 if is("host") => {
+                found.hosts += 1;
+                found.host_valid = is_host(value);
+            }
+            6 if is("expect") => {
+                if value.eq_ignore_ascii_case(b"100-continue") {
+                    found.expects_continue = true;
+                } else {
+                    found.expects_other = true;
+                }
+            }
+            10 if is("connection") => {
+                for option in list(value) {
+                    found.close |= option.eq_ignore_ascii_case(b"close");
+                    found.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            14 if is("content-length") => found.lengths.content_length(value),
+            17 if is("transfer-encoding") => found.lengths.transfer_encoding(value),
+            _ => {}
+        }
+    })?;
+    Ok(found)
+}
+
+/// Understands a request head: `raw` ends with the empty line, `line` is its start line.
+pub(super) fn request(
+    raw: Bytes,
+    line: RequestLine,
+    fields_at: usize,
+    limits: &Limits,
+) -> Result<RequestHead, Reject> {
+    let section = raw.get(fields_at..).unwrap_or_default();
+    let found = meaning(section, limits)?;
+    match found.hosts {
+        0 if line.version == Version::HTTP_11 => return Err(Reject::HostMissing),
+        0 => {}
+        1 if found.host_valid => {}
+        1 => return Err(Reject::HostInvalid),
+        2.. => return Err(Reject::HostRepeated),
+    }
+    let framing = framing::request(&found.lengths, line.version)?;
+    if let (Framing::Length(length), Some(most)) = (framing, limits.body)
+        && length > most
+    {
+        return Err(Reject::BodyTooLarge);
+    }
+    let is_11 = line.version == Version::HTTP_11;
+    if found.expects_other && is_11 {
+        return Err(Reject::ExpectationUnknown);
+    }
+    Ok(RequestHead {
+        keep_alive: !found.close && (is_11 || found.keep_alive),
+        // A 1.0 client does not know 1xx (RFC 9110 section 10.1.1), and a request without body awaits nothing.
+        expects_continue: found.expects_continue && is_11 && framing != Framing::Length(0),
+        raw,
+        line,
+        fields_at,
+        framing,
+    })
+}
+
+/// The parts of a status line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StatusLine {
+    pub(super) version: Version,
+    pub(super) status: StatusCode,
+    pub(super) reason: Range<usize>,
+}
+
+pub(super) fn status_line(line: &[u8]) -> Result<StatusLine, Reject> {
+    let (first, rest) = line
+        .split_at_checked("HTTP/1.1".len())
+        .ok_or(Reject::BadVersion)?;
+    let version = version(first)?;
+    let rest = rest.strip_prefix(b" ").ok_or(Reject::BadStartLine)?;
+    let (code, reason) = rest.split_at_checked(3).ok_or(Reject::BadStatus)?;
+    let status = match code {
+        [b'1'..=b'5', b'0'..=b'9', b'0'..=b'9'] => {
+            StatusCode::from_bytes(code).map_err(|_| Reject::BadStatus)?
+        }
+        _ => return Err(Reject::BadStatus),
+    };
+    // The space before an empty reason is often left out; nothing depends on it.
+    let reason_at = match reason.first() {
+        None => line.len(),
+        Some(b' ') => line.len() - reason.len() + 1,
+        Some(_) => return Err(Reject::BadStatus),
+    };
+    let printable = |b: &u8| matches!(b, b'\t' | b' '..=0x7e | 0x80..);
+    if !reason.iter().all(printable) {
+        return Err(Reject::BadStartLine);
+    }
+    Ok(StatusLine {
+        version,
+        status,
+        reason: reason_at..line.len(),
+    })
+}
+
+/// Understands a response head; `asked` is the method of the request it answers.
+pub(super) fn response(
+    raw: Bytes,
+    line: StatusLine,
+    fields_at: usize,
+    asked: &Method,
+    limits: &Limits,
+) -> Result<ResponseHead, Reject> {
+    let section = raw.get(fields_at..).unwrap_or_default();
+    let found = meaning(section, limits)?;
+    let framing = framing::response(&found.lengths, &line, asked)?;
+    if let (Framing::Length(length), Some(most)) = (framing, limits.body)
+        && length > most
+    {
+        return Err(Reject::BodyTooLarge);
+    }
+    let is_11 = line.version == Version::HTTP_11;
+    Ok(ResponseHead {
+        keep_alive: !found.close && (is_11 || found.keep_alive) && framing != Framing::UntilClose,
+        raw,
+        line,
+        fields_at,
+        framing,
+    })
+}

@@ -1,0 +1,242 @@
+//! The sending half of a server connection.
+//!
+//! Job: responses into bytes, framed as the request and the state demand. Owns: nothing of its own.
+//! Does not know: how requests are read. Sources: RFC 9112 sections 4, 6, 7, 9; RFC 9110 sections 6.6.1, 8.6, 15.2.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Method, StatusCode};
+use outcrop_base::Instant;
+
+use super::super::body::{BodyReader, BodyWriter};
+use super::super::reject::Reject;
+use super::super::state::{Role, State, Step};
+use super::super::{BodyLength, Prepared, SendError, emit, framing, grammar};
+use super::{OWNED_FIELDS, Reading, Server, ServerEvent};
+
+impl Server {
+    /// The application is going to use the body: a client that holds it back is told to go on.
+    pub fn accept_body(&mut self) {
+        if self.asked.awaits_continue && self.step(Role::Server, Step::Informational).is_ok() {
+            self.asked.awaits_continue = false;
+            self.output.push_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            self.rearm();
+        }
+    }
+
+    /// Sends a 1xx response (103, say). A 1.0 client is spared it.
+    ///
+    /// # Errors
+    /// `WrongClass` for any other status, and for 101: this engine does not switch protocols. `OutOfTurn`.
+    pub fn inform(&mut self, status: StatusCode, fields: &HeaderMap) -> Result<(), SendError> {
+        if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(SendError::WrongClass);
+        }
+        self.step(Role::Server, Step::Informational)?;
+        if self.asked.http10 {
+            return Ok(());
+        }
+        emit::status_line(status, &mut self.output);
+        self.write_fields(fields, |_| false);
+        self.output.push_slice(b"\r\n");
+        Ok(())
+    }
+
+    /// Begins the response: its head, with the date of `now`. What follows is `write` and `finish`.
+    ///
+    /// The framing is ours: a `Content-Length` among `fields` counts only where a body of that length
+    /// is not sent (an answer to HEAD, a 304), `Connection: close` is obeyed, and other fields about
+    /// the connection are left out.
+    ///
+    /// # Errors
+    /// `WrongClass` for a 1xx status; `OutOfTurn` if no request awaits a response.
+    pub fn respond(
+        &mut self,
+        now: Instant,
+        status: StatusCode,
+        fields: &HeaderMap,
+        body: BodyLength,
+    ) -> Result<(), SendError> {
+        if status.is_informational() {
+            return Err(SendError::WrongClass);
+        }
+        self.begin_response(now)?;
+        let close = fields.get_all(http::header::CONNECTION).iter();
+        if close
+            .flat_map(|value| grammar::list(value.as_bytes()))
+            .any(|option| option.eq_ignore_ascii_case(b"close"))
+        {
+            self.exchange.last();
+        }
+        let asked = if self.asked.head_only {
+            Method::HEAD
+        } else {
+            Method::GET
+        };
+        let has_body = framing::has_body(status, &asked);
+        self.writer = match body {
+            _ if !has_body => BodyWriter::Nothing,
+            BodyLength::Exact(length) => BodyWriter::Length(length),
+            BodyLength::Unknown if self.asked.http10 => {
+                self.exchange.last();
+                BodyWriter::UntilClose
+            }
+            BodyLength::Unknown => BodyWriter::Chunked,
+        };
+        emit::status_line(status, &mut self.output);
+        self.write_date(!fields.contains_key(http::header::DATE));
+        if !self.config.server_name.is_empty() && !fields.contains_key(http::header::SERVER) {
+            emit::field(
+                "server",
+                self.config.server_name.as_bytes(),
+                &mut self.output,
+            );
+        }
+        // A length is no news for a 204, and must be that of the 200 for HEAD and 304 (RFC 9110 section 8.6).
+        let theirs = !has_body && status != StatusCode::NO_CONTENT;
+        let theirs = theirs && fields.contains_key(http::header::CONTENT_LENGTH);
+        self.write_fields(fields, |name| {
+            name == http::header::CONTENT_LENGTH && !theirs
+        });
+        match (&self.writer, body) {
+            (BodyWriter::Chunked, _) => self.output.push_slice(b"transfer-encoding: chunked\r\n"),
+            (BodyWriter::Length(length), _) => emit::content_length(*length, &mut self.output),
+            (BodyWriter::Nothing, BodyLength::Exact(length))
+                if !theirs
+                    && self.asked.head_only
+                    && status != StatusCode::NO_CONTENT
+                    && status != StatusCode::NOT_MODIFIED =>
+            {
+                emit::content_length(length, &mut self.output);
+            }
+            (BodyWriter::Nothing | BodyWriter::UntilClose, _) => {}
+        }
+        self.end_head();
+        Ok(())
+    }
+
+    /// Sends a whole response that was made before.
+    ///
+    /// # Errors
+    /// `OutOfTurn` if no request awaits a response.
+    pub fn respond_prepared(&mut self, now: Instant, response: &Prepared) -> Result<(), SendError> {
+        self.begin_response(now)?;
+        self.output.push_slice(&response.head);
+        self.write_date(true);
+        self.end_head();
+        if !self.asked.head_only {
+            self.output.push(response.body.clone());
+        }
+        self.writer = BodyWriter::Nothing;
+        self.end_response()
+    }
+
+    /// Room in the output; `write` takes a piece of any size while this is not zero.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.config.limits.output.saturating_sub(self.output.len())
+    }
+
+    /// The next bytes of the response's body; large pieces are not copied.
+    ///
+    /// # Errors
+    /// `Full`: transmit first. `TooLong` for more than was announced. `OutOfTurn`.
+    pub fn write(&mut self, data: Bytes) -> Result<(), SendError> {
+        self.step(Role::Server, Step::Data)?;
+        if self.room() == 0 {
+            return Err(SendError::Full);
+        }
+        self.writer.write(data, &mut self.output)
+    }
+
+    /// The response is complete. Trailers travel only in a chunked body.
+    ///
+    /// # Errors
+    /// `TooShort` for less than was announced, `OutOfTurn`. After `TooShort` only `abort` is left.
+    pub fn finish(&mut self, trailers: Option<&HeaderMap>) -> Result<(), SendError> {
+        if self.exchange.state(Role::Server) == State::Body {
+            self.writer.finish(trailers, &mut self.output)?;
+        }
+        self.end_response()
+    }
+
+    /// Breaks the response off. The client can tell, since its body has no end.
+    pub fn abort(&mut self) {
+        let _always = self.exchange.step(Role::Server, Step::Fail);
+        self.finish_connection();
+        self.rearm();
+    }
+
+    fn begin_response(&mut self, now: Instant) -> Result<(), SendError> {
+        self.step(Role::Server, Step::Response)?;
+        self.now = now;
+        if self.asked.awaits_continue {
+            // Whether its body comes after all, only the client knows (RFC 9110 section 10.1.1).
+            self.exchange.last();
+        }
+        Ok(())
+    }
+
+    fn write_date(&mut self, wanted: bool) {
+        if let Some(clock) = self.config.wall_clock.filter(|_| wanted) {
+            self.output.push_slice(b"date: ");
+            self.output.push_slice(self.date.at(&clock, self.now));
+            self.output.push_slice(b"\r\n");
+        }
+    }
+
+    fn write_fields(&mut self, fields: &HeaderMap, skip: impl Fn(&HeaderName) -> bool) {
+        for (name, value) in fields {
+            if !OWNED_FIELDS.contains(&name.as_str()) && !skip(name) {
+                emit::field(name.as_str(), value.as_bytes(), &mut self.output);
+            }
+        }
+    }
+
+    fn end_head(&mut self) {
+        if !self.exchange.reusable() {
+            self.output.push_slice(b"connection: close\r\n\r\n");
+        } else if self.asked.http10 {
+            self.output.push_slice(b"connection: keep-alive\r\n\r\n");
+        } else {
+            self.output.push_slice(b"\r\n");
+        }
+    }
+
+    fn end_response(&mut self) -> Result<(), SendError> {
+        self.step(Role::Server, Step::End)?;
+        if let Reading::Body(reader) = &self.reading {
+            self.leave_body(&reader.clone());
+        } else {
+            self.next_exchange();
+        }
+        self.rearm();
+        Ok(())
+    }
+
+    /// The response is complete before the request is: read the rest if that is cheap, else close.
+    fn leave_body(&mut self, reader: &BodyReader) {
+        let most = self.config.limits.drain;
+        let cheap = reader.left().is_none_or(|left| left <= most);
+        if self.exchange.reusable() && cheap {
+            self.reading = Reading::Drain(reader.clone(), most.saturating_add(1));
+            self.event = self.event.take().or_else(|| self.read());
+        } else {
+            self.finish_connection();
+        }
+    }
+
+    /// Refuses: answers if no answer has begun, and ends the connection in any case.
+    pub(super) fn refuse(&mut self, reject: Reject) -> ServerEvent {
+        let _always = self.exchange.step(Role::Client, Step::Fail);
+        self.exchange.owe_refusal();
+        if self.exchange.state(Role::Server) == State::Owing {
+            let page = crate::pages::error(reject.status());
+            self.asked.awaits_continue = false;
+            let _owing = self.respond_prepared(self.now, &page);
+        } else {
+            let _always = self.exchange.step(Role::Server, Step::Fail);
+        }
+        self.finish_connection();
+        ServerEvent::Rejected(reject)
+    }
+}

@@ -1,0 +1,305 @@
+//! The loop of one connection.
+//!
+//! Job: as a future, everything that can be done now, in the order that costs least. Owns: the pieces.
+//! Does not know: who polls it. All answers that are ready are written in one go, before reading on:
+//! responses to pipelined requests leave together, and an acknowledgment finds a response to ride on.
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::io;
+
+use http_body::{Body as _, Frame};
+use outcrop_base::{ByteStream, Instant};
+
+use super::{About, Answer, App, Config, ConnectionInfo, Summary};
+use crate::body::{Feeder, incoming};
+use crate::h1::{BodyLength, Closing, Framing, RequestHead, Server, ServerEvent};
+use crate::{Body, Sleep};
+
+/// Rounds of reading before another task gets its turn.
+const ROUNDS: u32 = 32;
+
+/// A served connection: a future that is ready when it is over.
+///
+/// # Errors
+/// Its output is an error if the stream broke, or the client took none of our bytes for too long.
+#[derive(Debug)]
+pub struct Connection<S, T, A: App> {
+    stream: S,
+    sleep: T,
+    app: A,
+    server: Server,
+    info: ConnectionInfo,
+    config: Config,
+    /// The app owes an answer.
+    asked: bool,
+    /// The answer's body, being sent.
+    answer: Option<A::Body>,
+    /// Where the request's body goes.
+    feeder: Option<Feeder>,
+    /// When the stream refused our bytes for too long.
+    stalled_at: Option<Instant>,
+    summary: Summary,
+}
+
+// Nothing inside is pinned in place: futures and bodies that need it are boxed.
+impl<S, T, A: App> Unpin for Connection<S, T, A> {}
+
+impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
+    /// Serves `stream` with `app`.
+    pub fn new(stream: S, sleep: T, app: A, config: Config, info: ConnectionInfo) -> Self {
+        let server = Server::new(config.http.clone(), sleep.now());
+        Self {
+            stream,
+            sleep,
+            app,
+            server,
+            info,
+            config,
+            asked: false,
+            answer: None,
+            feeder: None,
+            stalled_at: None,
+            summary: Summary::default(),
+        }
+    }
+
+    /// No further request: ends at once if idle, else after the answer under way.
+    pub fn shutdown(&mut self) {
+        self.server.shutdown();
+    }
+
+    /// How it went so far.
+    #[must_use]
+    pub const fn summary(&self) -> Summary {
+        Summary {
+            requests: self.server.requests(),
+            ..self.summary
+        }
+    }
+
+    /// Requests to the app, answers to the engine; true if anything moved.
+    fn exchange(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        while self.take_request(cx) | self.take_answer(cx) | self.send_body(cx) {
+            moved = true;
+        }
+        moved
+    }
+
+    fn take_request(&mut self, cx: &Context<'_>) -> bool {
+        if let Some(feeder) = &self.feeder {
+            if !feeder.poll_wanted(cx) {
+                return false;
+            }
+            self.server.accept_body();
+        }
+        match self.server.poll_event() {
+            None => return false,
+            Some(ServerEvent::Request(head)) => self.ask(&head),
+            Some(ServerEvent::Body(data)) => self.feed(Frame::data(data)),
+            Some(ServerEvent::Trailers(trailers)) => self.feed(Frame::trailers(trailers.to_map())),
+            Some(ServerEvent::End) => {
+                if let Some(feeder) = self.feeder.take() {
+                    feeder.end(Ok(()));
+                }
+            }
+            Some(ServerEvent::Rejected(reject)) => {
+                self.summary.rejected = Some(reject);
+                if let Some(feeder) = self.feeder.take() {
+                    feeder.end(Err(io::ErrorKind::InvalidData));
+                }
+                self.asked = false;
+                self.answer = None;
+            }
+        }
+        true
+    }
+
+    fn ask(&mut self, head: &RequestHead) {
+        let about = About {
+            connection: self.info,
+            request: self.server.requests(),
+            at: self.sleep.now(),
+        };
+        let length = match head.framing() {
+            Framing::Length(length) => Some(length),
+            Framing::Chunked | Framing::UntilClose => None,
+        };
+        let body = if A::READS_BODIES && length != Some(0) {
+            let (feeder, body) = incoming(length);
+            self.feeder = Some(feeder);
+            body
+        } else {
+            Body::empty()
+        };
+        self.app.begin(head, &about, body);
+        self.asked = true;
+    }
+
+    fn feed(&self, piece: Frame<bytes::Bytes>) {
+        if let Some(feeder) = &self.feeder {
+            feeder.push(piece);
+        }
+    }
+
+    fn take_answer(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.asked {
+            return false;
+        }
+        let Poll::Ready(answer) = self.app.poll_answer(cx) else {
+            return false;
+        };
+        self.asked = false;
+        let now = self.sleep.now();
+        let sent = match answer {
+            Answer::Prepared(page) => {
+                self.feeder = None;
+                self.server.respond_prepared(now, &page)
+            }
+            Answer::Response(response) => {
+                let (head, body) = response.into_parts();
+                let length = body
+                    .size_hint()
+                    .exact()
+                    .map_or(BodyLength::Unknown, BodyLength::Exact);
+                let sent = self.server.respond(now, head.status, &head.headers, length);
+                self.answer = Some(body);
+                sent
+            }
+        };
+        if sent.is_err() {
+            // A 1xx for an answer, say: ours, not the client's fault, and there is no way to go on.
+            self.break_off();
+        }
+        true
+    }
+
+    fn send_body(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        while let Some(body) = &mut self.answer {
+            if self.server.room() == 0 {
+                break;
+            }
+            let sent = match Pin::new(body).poll_frame(cx) {
+                Poll::Pending => break,
+                Poll::Ready(None) => {
+                    self.answered();
+                    self.server.finish(None)
+                }
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => self.server.write(data),
+                    Err(frame) => {
+                        self.answered();
+                        self.server.finish(frame.trailers_ref())
+                    }
+                },
+                Poll::Ready(Some(Err(_))) => {
+                    self.break_off();
+                    Ok(())
+                }
+            };
+            if sent.is_err() {
+                self.break_off();
+            }
+            moved = true;
+        }
+        moved
+    }
+
+    /// The answer is complete: whoever still reads the request's body reads for nobody.
+    fn answered(&mut self) {
+        self.answer = None;
+        self.feeder = None;
+    }
+
+    fn break_off(&mut self) {
+        self.answered();
+        self.server.abort();
+    }
+
+    /// Output to the stream, and its end when that is due; true if anything moved.
+    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let before = self.server.output().len();
+        if before > 0 {
+            let written = self.stream.poll_write(cx, self.server.output());
+            let after = self.server.output().len();
+            self.summary.bytes_out += (before - after) as u64;
+            if after < before {
+                self.stalled_at = None;
+            }
+            if let Poll::Ready(result) = written {
+                result?;
+                return Ok(true);
+            }
+            let stall = self.sleep.now() + self.config.write_stall;
+            self.stalled_at = self.stalled_at.or(Some(stall));
+            return Ok(after < before);
+        }
+        if self.server.closing() == Closing::Finish
+            && let Poll::Ready(result) = self.stream.poll_close(cx)
+        {
+            result?;
+            self.server.handle_finished(self.sleep.now());
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        if !self.server.wants_bytes() {
+            return Ok(false);
+        }
+        let Poll::Ready(bytes) = self.stream.poll_read(cx)? else {
+            return Ok(false);
+        };
+        let now = self.sleep.now();
+        match bytes {
+            Some(bytes) => {
+                self.summary.bytes_in += bytes.len() as u64;
+                // What it says comes again as an event, with the request it ended.
+                let _verdict = self.server.handle_bytes(now, bytes);
+            }
+            None => self.server.handle_eof(now),
+        }
+        Ok(true)
+    }
+
+    /// True if a deadline passed.
+    fn wait(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let deadlines = [self.server.poll_timeout(), self.stalled_at];
+        let Some(at) = deadlines.into_iter().flatten().min() else {
+            return Ok(false);
+        };
+        if self.sleep.poll_until(cx, at).is_pending() {
+            return Ok(false);
+        }
+        let now = self.sleep.now().max(at);
+        if self.stalled_at.is_some_and(|stalled| stalled <= now) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.server.handle_timeout(now);
+        Ok(true)
+    }
+}
+
+impl<S: ByteStream, T: Sleep, A: App> Future for Connection<S, T, A> {
+    type Output = io::Result<Summary>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<Summary>> {
+        let this = &mut *self;
+        for _ in 0..ROUNDS {
+            let mut moved = this.exchange(cx);
+            moved |= this.write(cx)?;
+            if this.server.closing() == Closing::Gone {
+                return Poll::Ready(Ok(this.summary()));
+            }
+            moved |= this.read(cx)?;
+            if !moved && !this.wait(cx)? {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

@@ -1,0 +1,69 @@
+#!/bin/sh
+# Makes sure that what `make demo` or `make test` needs is there: installs it where it may, else says what to do.
+#
+#   tools/setup.sh demo | test
+set -eu
+
+what=${1:-test}
+
+# Program, and the Debian package that brings it.
+needed_by_demo='cc:gcc curl:curl'
+needed_by_test="$needed_by_demo wget:wget tshark:tshark editcap:tshark tcpdump:tcpdump nginx:nginx-light ab:apache2-utils
+nc:netcat-openbsd ping:iputils-ping python3:python3"
+
+case $what in
+    demo) needed=$needed_by_demo ;;
+    test) needed=$needed_by_test ;;
+    *)
+        echo "setup: $what: unknown; say demo or test" >&2
+        exit 2
+        ;;
+esac
+
+has() {
+    # Servers live where a plain user does not look.
+    PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1
+}
+
+if ! has cargo; then
+    echo "setup: cargo: not found: install Rust from https://rustup.rs (rust-toolchain.toml then picks the version)" >&2
+    exit 1
+fi
+
+missing=
+for pair in $needed; do
+    if ! has "${pair%%:*}"; then
+        case " $missing " in
+            *" ${pair#*:} "*) ;;
+            *) missing="$missing ${pair#*:}" ;;
+        esac
+    fi
+done
+
+if [ -n "$missing" ]; then
+    # Nothing here holds an argument with a blank.
+    # shellcheck disable=SC2086
+    if [ "$(id -u)" = 0 ] && has apt-get; then
+        echo "setup: installing$missing"
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -q
+        apt-get install -q -y --no-install-recommends $missing
+    else
+        echo "setup: missing:$missing" >&2
+        if has apt-get; then
+            echo "setup: run: sudo apt-get install$missing" >&2
+        else
+            echo "setup: install them with your package manager (the names are Debian's)" >&2
+        fi
+        exit 1
+    fi
+fi
+
+if [ ! -e /dev/net/tun ]; then
+    echo "setup: /dev/net/tun: missing: load the module (sudo modprobe tun), or start the container with --device /dev/net/tun" >&2
+    exit 1
+fi
+if [ ! -r /dev/net/tun ] || [ ! -w /dev/net/tun ]; then
+    echo "setup: /dev/net/tun: not readable and writable: sudo chmod 666 /dev/net/tun (its usual mode), or run as root" >&2
+    exit 1
+fi

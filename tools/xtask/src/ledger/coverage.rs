@@ -1,0 +1,175 @@
+//! Coverage, as a table in the book.
+//!
+//! Job: count rows by level and status, and keep the chapter current. Owns: the chapter `coverage.md`, whole.
+
+use core::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use super::{Ledger, Level, Requirement, Status};
+use crate::report::{Error, Finding};
+
+const STATUSES: &[(Status, &str)] = &[
+    (Status::Done, "done"),
+    (Status::Partial, "partial"),
+    (Status::Exception, "exception"),
+    (Status::NotApplicable, "n/a"),
+    (Status::Open, "open"),
+];
+
+/// The chapter.
+pub(crate) fn table(ledgers: &[(String, Ledger)]) -> String {
+    let mut text = String::from(
+        "# What the standards ask, and where we stand\n\n<!-- Written by `cargo xtask ledger`; do not edit. -->\n\n\
+         A row is *done* when a test fails after the line that carries it out is broken; *partial* when part of it is;\n\
+         an *exception* is a deviation on purpose, explained in `docs/deviations.md`; *open* means not claimed yet.\n",
+    );
+    for (place, ledger) in ledgers {
+        let _infallible = write!(text, "\n## {}\n\nFrom `{place}`.\n\n", ledger.document);
+        text.push_str(
+            "| | done | partial | exception | n/a | open | all |\n|---|---|---|---|---|---|---|\n",
+        );
+        for kind in ledger.expect.keys() {
+            let rows = || {
+                ledger
+                    .requirements
+                    .iter()
+                    .filter(|row| row.id.starts_with(kind))
+            };
+            let _infallible = write!(text, "| {kind} |");
+            for (status, _) in STATUSES {
+                let _infallible = write!(
+                    text,
+                    " {} |",
+                    rows().filter(|row| row.status == *status).count()
+                );
+            }
+            let _infallible = writeln!(text, " {} |", rows().count());
+        }
+        text.push_str("\n| id | level | section | asks for | status |\n|---|---|---|---|---|\n");
+        for row in &ledger.requirements {
+            line(&mut text, row);
+        }
+    }
+    text
+}
+
+fn line(text: &mut String, row: &Requirement) {
+    let deviation = row
+        .deviation
+        .as_ref()
+        .map(|tag| format!(" ({tag})"))
+        .unwrap_or_default();
+    let _infallible = writeln!(
+        text,
+        "| {} | {} | {} | {} | {}{deviation} |",
+        row.id,
+        level(row.level),
+        row.section,
+        row.text,
+        status(row.status),
+    );
+}
+
+/// One line a ledger, for the terminal.
+pub(crate) fn summary(ledgers: &[(String, Ledger)]) -> String {
+    let mut text = String::new();
+    for (place, ledger) in ledgers {
+        let counts: Vec<_> = STATUSES
+            .iter()
+            .map(|(status, name)| {
+                let count = ledger
+                    .requirements
+                    .iter()
+                    .filter(|row| row.status == *status)
+                    .count();
+                format!("{name} {count}")
+            })
+            .collect();
+        let _infallible = writeln!(
+            text,
+            "{place}: {} rows: {}",
+            ledger.requirements.len(),
+            counts.join(", ")
+        );
+    }
+    text
+}
+
+/// Writes the chapter, or says that it is not current.
+pub(crate) fn publish(
+    path: &Path,
+    place: &str,
+    table: &str,
+    check: bool,
+) -> Result<Vec<Finding>, Error> {
+    if fs::read_to_string(path).is_ok_and(|have| have == table) {
+        return Ok(Vec::new());
+    }
+    if check {
+        return Ok(vec![Finding::new(
+            place,
+            "is not current: cargo xtask ledger",
+        )]);
+    }
+    fs::write(path, table).map_err(Error::io(path))?;
+    Ok(Vec::new())
+}
+
+const fn level(level: Level) -> &'static str {
+    match level {
+        Level::Must => "must",
+        Level::MustNot => "must not",
+        Level::Should => "should",
+        Level::ShouldNot => "should not",
+        Level::May => "may",
+        Level::Recommended => "recommended",
+    }
+}
+
+fn status(status: Status) -> &'static str {
+    STATUSES
+        .iter()
+        .find(|(known, _)| *known == status)
+        .map_or("", |(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger() -> Vec<(String, Ledger)> {
+        let text = "document = \"RFC 1\"\n[expect]\nMUST = 2\n[[requirement]]\nid = \"MUST-1\"\nlevel = \"MUST NOT\"\nsection = \"3\"\ntext = \"never\"\nstatus = \"open\"\n[[requirement]]\nid = \"MUST-2\"\nlevel = \"MUST\"\nsection = \"3\"\ntext = \"always\"\nstatus = \"done\"\n";
+        vec![("a.toml".to_owned(), toml::from_str(text).unwrap())]
+    }
+
+    #[test]
+    fn rows_are_counted_by_status() {
+        assert!(table(&ledger()).contains("| MUST | 1 | 0 | 0 | 0 | 1 | 2 |"));
+        assert!(table(&ledger()).contains("| MUST-1 | must not | 3 | never | open |"));
+        assert_eq!(
+            summary(&ledger()),
+            "a.toml: 2 rows: done 1, partial 0, exception 0, n/a 0, open 1\n"
+        );
+    }
+
+    #[test]
+    fn a_stale_chapter_is_found_and_written_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("coverage.md");
+        assert_eq!(
+            publish(&path, "coverage.md", "table", true).unwrap().len(),
+            1
+        );
+        assert!(
+            publish(&path, "coverage.md", "table", false)
+                .unwrap()
+                .is_empty()
+        );
+        assert!(
+            publish(&path, "coverage.md", "table", true)
+                .unwrap()
+                .is_empty()
+        );
+    }
+}
