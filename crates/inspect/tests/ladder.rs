@@ -1,6 +1,7 @@
 //! What the ladder shows, on a made-up connection and on rubbish.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     reason = "tests"
@@ -214,7 +215,7 @@ proptest! {
             prop::collection::vec(any::<u8>(), 0..90),
             (any::<u8>(), prop::collection::vec(any::<u8>(), 0..90)).prop_map(|(p, b)| build::ip4(p % 60, &b)),
             (any::<u8>(), prop::collection::vec(any::<u8>(), 0..90)).prop_map(|(p, b)| build::ip6(p % 62, &b)),
-            prop::collection::vec(any::<u8>(), 0..60).prop_map(|b| build::ip4(6, &build::tcp((1, 80), 7, 9, 0x18, &[], &b))),
+            prop::collection::vec(any::<u8>(), 0..60).prop_map(|b| build::ip4(6, &build::tcp((1, 80), (7, 9), 0x18, &[], &b))),
         ], 1..8),
     ) {
         let file = build::pcap(&packets);
