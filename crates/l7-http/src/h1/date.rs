@@ -5,7 +5,7 @@
 
 use core::fmt::Write as _;
 use core::time::Duration;
-use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
 
 use outcrop_base::{Instant, WallClock};
 
@@ -35,7 +35,7 @@ impl DateCache {
         let second = clock.unix(now).as_secs().min(LAST_SECOND);
         if second != self.second {
             self.second = second;
-            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+            let time = UNIX_EPOCH + Duration::from_secs(second);
             let mut into = Cursor {
                 text: &mut self.text,
                 at: 0,

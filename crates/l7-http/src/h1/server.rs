@@ -245,7 +245,7 @@ impl Server {
             (Closing::Gone | Closing::Finish, _) => false,
             (Closing::Linger, _) => true,
             (Closing::Open, Reading::Head { .. }) => self.event.is_none(),
-            (Closing::Open, Reading::Body(_) | Reading::Drain(..)) => self.input.is_empty(),
+            (Closing::Open, Reading::Body(_) | Reading::Drain(..)) => self.input.needs_more(),
             (Closing::Open, Reading::Pause) => self.input.len() < self.config.limits.pipelined,
         }
     }
@@ -369,7 +369,7 @@ impl Server {
                 Some((Timer::Idle, self.config.idle))
             }
             (Closing::Open, Reading::Head { .. }) => Some((Timer::Head, self.config.head)),
-            (Closing::Open, Reading::Body(_) | Reading::Drain(..)) => (self.input.is_empty()
+            (Closing::Open, Reading::Body(_) | Reading::Drain(..)) => (self.input.needs_more()
                 && !self.asked.awaits_continue)
                 .then_some((Timer::Body, self.config.body)),
             (Closing::Open, Reading::Pause) => None,
