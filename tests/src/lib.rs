@@ -8,6 +8,8 @@
     reason = "a bench for tests: it fails loudly"
 )]
 
+pub mod fuzz;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;

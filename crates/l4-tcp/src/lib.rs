@@ -1,1 +1,119 @@
 //! Layer 4 of the Outcrop stack: TCP as a sans-IO engine.
+//!
+//! An [`Endpoint`] is every connection of one shard: told what arrived, what the program wants and what
+//! time it is, asked what to send. It owns no clock, no thread and no socket.
+//!
+//! ```text
+//!  connect write read shutdown          poll_event
+//!           │                               ▲
+//!  ┌────────▼───────────────────────────────┴─────────┐
+//!  │ Endpoint   Listener ─► Embryo ─► Connection ─► TimeWait
+//!  │                                   │
+//!  │   segment ─► recv ─► (bytes) ─► send ─► recovery ─► plan
+//!  └────────▲───────────────────────────────┬─────────┘
+//!           │                               ▼
+//!  handle_segment  handle_timeout     poll_transmit(now), payload
+//! ```
+//! | verb | here |
+//! |---|---|
+//! | from below | [`Endpoint::handle_segment`], [`Endpoint::handle_path`]: a [`Verdict`](outcrop_base::Verdict) naming a [`Rule`] |
+//! | from above | [`listen`](Endpoint::listen), [`accept`](Endpoint::accept), [`connect`](Endpoint::connect), [`read`](Endpoint::read), [`write`](Endpoint::write), [`shutdown`](Endpoint::shutdown), [`close`](Endpoint::close), [`abort`](Endpoint::abort) |
+//! | from the clock | [`Endpoint::handle_timeout`], asked for by [`Endpoint::poll_timeout`] |
+//! | to below | [`Endpoint::poll_transmit`] until `None`; [`Endpoint::payload`] lends the bytes |
+//! | to above | [`Endpoint::poll_event`] until `None` |
+//!
+//! Two engines and no network:
+//! ```
+//! use std::io::IoSlice;
+//! use bytes::Bytes;
+//! use outcrop_base::{
+//!     Arrival, Cast, ChecksumState, ChunkQueue, Ecn, HeaderRoom, Instant, InterfaceId, MAX_SLICES, PacketId, Path, Seed,
+//! };
+//! use outcrop_tcp::{Config, Endpoint, Event, Listen, wire};
+//!
+//! /// Carries everything `from` has to say over to `to`: wire format out, wire format in.
+//! fn carry(now: Instant, from: &mut Endpoint, to: &mut Endpoint) {
+//!     while let Some(plan) = from.poll_transmit(now) {
+//!         let (mut slices, mut room) = ([IoSlice::new(&[]); MAX_SLICES], HeaderRoom::new());
+//!         let used = from.payload(&plan, &mut slices);
+//!         wire::emit(&plan, &slices[..used], false, &mut room);
+//!         let mut bytes = room.as_slice().to_vec();
+//!         slices[..used].iter().for_each(|slice| bytes.extend_from_slice(slice));
+//!         let arrival = Arrival {
+//!             at: now, id: PacketId(1), iface: InterfaceId(0),
+//!             src: plan.flow.local.ip(), dst: plan.flow.remote.ip(), cast: Cast::Unicast, ecn: Ecn::NotEct, hop_limit: 64,
+//!             checksum: ChecksumState::Unverified, gso_size: None, path: Path::plain(1500),
+//!         };
+//!         let (segment, payload) = wire::parse(&arrival, Bytes::from(bytes)).unwrap();
+//!         assert!(to.handle_segment(&arrival, segment, payload).drop_reason().is_none());
+//!     }
+//! }
+//!
+//! let now = Instant::ZERO;
+//! let mut server = Endpoint::new(Config::default(), &Seed::from_number(1));
+//! let mut client = Endpoint::new(Config::default(), &Seed::from_number(2));
+//! let listener = server.listen("10.0.0.1:80".parse()?, Listen::default())?;
+//! let id = client.connect("10.0.0.2:0".parse()?, "10.0.0.1:80".parse()?, Path::plain(1500), None)?;
+//! client.write(id, &mut ChunkQueue::from(Bytes::from_static(b"hello")))?;
+//! for _ in 0..2 {
+//!     carry(now, &mut client, &mut server);
+//!     carry(now, &mut server, &mut client);
+//! }
+//! assert_eq!(client.poll_event(), Some(Event::Connected(id)));
+//! assert_eq!(server.poll_event(), Some(Event::Acceptable(listener)));
+//! let accepted = server.accept(listener).unwrap();
+//! assert_eq!(server.read(accepted)?, Some(Bytes::from_static(b"hello")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Files, in reading order
+//! A module uses only those before it. Words: [`seq`] [`segment`] `transmit` [`wire`] `rule` `table` `event` [`params`]
+//! `state` `timers`. Measures: [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` `info`. Halves: [`recv`]
+//! [`send`] [`recovery`]. Lives: `handshake` `connection` `time_wait` `listener`. All of them: `endpoint`.
+//!
+//! # Not here
+//! Addresses, routes, ICMP (`l3-ip`); the loop and the clock (`stack`); wakers (`l5-socket`).
+#![forbid(unsafe_code)]
+
+mod challenge;
+mod config;
+pub mod congestion;
+mod connection;
+mod endpoint;
+mod error;
+mod event;
+mod handshake;
+mod info;
+mod listener;
+pub mod pacing;
+pub mod params;
+pub mod range_set;
+pub mod rate;
+pub mod recovery;
+pub mod recv;
+pub mod rtt;
+mod rule;
+pub mod segment;
+pub mod send;
+pub mod seq;
+mod state;
+mod table;
+mod time_wait;
+mod timers;
+mod transmit;
+pub mod tx_record;
+pub mod wire;
+
+pub use config::{Config, KeepAlive, Listen, Settings};
+pub use congestion::{Algorithm, Controller};
+pub use endpoint::{Counters, Endpoint};
+pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
+pub use event::{CloseReason, Event};
+pub use info::{Info, Negotiated};
+pub use rule::Rule;
+pub use segment::{Flags, Options, SackBlock, SackBlocks, Timestamps};
+pub use segment::{Segment, SegmentHeader, StreamRange};
+pub use seq::SeqNum;
+pub use state::{FIGURE_5, OurFin, PeerFin, Sends, State, Transition, Trigger, derive};
+pub use table::ListenerId;
+pub use transmit::{ConnId, Transmit};

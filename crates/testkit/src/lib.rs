@@ -2,3 +2,10 @@
 #![forbid(unsafe_code)]
 
 pub mod drill;
+pub mod foreign;
+pub mod replay;
+pub mod scenario;
+mod site;
+mod world;
+
+pub use world::{HostSetup, Loss, Side, World};

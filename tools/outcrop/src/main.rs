@@ -1,3 +1,93 @@
-//! outcrop.
+//! The program `outcrop`: every layer of the stack, from the command line.
+//!
+//! Job: parse what was asked, do it, and end with one clear line and a status if it cannot be done.
+//! Owns: the process. Does not know: protocols.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod cli;
+mod command {
+    pub(crate) mod demo;
+    pub(crate) mod export;
+    pub(crate) mod get;
+    pub(crate) mod ping;
+    pub(crate) mod run;
+    pub(crate) mod serve;
+    pub(crate) mod show;
+}
+mod failure;
+mod host;
+mod link;
+mod recording;
+mod report;
+mod resolve;
+mod server;
+mod services;
+mod signals;
+mod sink;
+mod site;
+mod statistics;
+mod stop;
+mod timing;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use crate::cli::{Cli, Command};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    // A private network is made by this program, started again with nothing else to do.
+    outcrop_device::namespace::holder_main();
+    signals::end_with_reader();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            ) =>
+        {
+            error.exit()
+        }
+        Err(error) => return end(&Failure::usage(&error)),
+    };
+    set_up_log(cli.verbose);
+    match run(cli.command) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => end(&failure),
+    }
+}
+
+fn end(failure: &Failure) -> ExitCode {
+    eprintln!("{failure}");
+    ExitCode::from(failure.code())
+}
+
+fn run(command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Ping(options) => command::ping::run(&options),
+        Command::Serve(options) => command::serve::run(&options),
+        Command::Run(options) => command::run::run(&options),
+        Command::Get(options) => command::get::run(&options),
+        Command::Export(options) => command::export::run(&options),
+        Command::Demo(options) => command::demo::run(&options),
+        Command::Print(options) => command::show::run_print(&options),
+        Command::Ladder(options) => command::show::run_ladder(&options),
+        Command::Pipeline(options) => command::demo::run_pipeline(&options),
+        Command::Replay(_) => Err(Failure::new("replay: not wired")),
+    }
+}
+
+fn set_up_log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
+        .format_timestamp_millis()
+        .init();
+}

@@ -1,0 +1,316 @@
+//! A TUN device of the Linux kernel.
+//!
+//! Job: open one, read and write whole IP packets, with or without the virtio header before them.
+//! Owns: the descriptor. Does not know: addresses and routes of the kernel's end (`kernel` sets them), the
+//! header's layout (`offload` has it).
+//! Source: the kernel's documentation of the universal TUN/TAP driver.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use bytes::BytesMut;
+use outcrop_base::MAX_SLICES;
+use rustix::io::Errno;
+use thiserror::Error;
+
+use crate::device::{Caps, Device, Dry, Offload, Received, RxOffload, WakeSource};
+use crate::offload::{self, raw};
+use crate::pool::MAX_UNIT;
+use crate::{Clock, Pool, kernel};
+
+/// The longest name of a network interface: `IFNAMSIZ` less its terminator.
+pub const NAME_MAX: usize = 15;
+/// Packets the kernel queues for us before it drops. Its own default, 500, loses packets of one
+/// sender with an ordinary window; this holds 7 MB of small segments.
+pub const TX_QUEUE_LEN: u32 = 5_000;
+/// Bytes after which one call of `receive` stops, so that a batch of super-segments fits the pool.
+const BATCH_BYTES: usize = 1 << 20;
+/// Pieces a write holds without allocating: the header, ours, and a packet's payload.
+const PIECES: usize = MAX_SLICES + 4;
+
+/// Why a TUN could not be opened; the text says how to mend it.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The name does not fit the kernel's field.
+    #[error("device name `{0}` is too long: the kernel takes at most {NAME_MAX} bytes")]
+    NameTooLong(String),
+    /// The name is empty or has characters the kernel refuses.
+    #[error("device name `{0}` is not usable: no spaces, `/` or `:`, and neither `.` nor `..`")]
+    BadName(String),
+    /// The driver's node is missing.
+    #[error(
+        "/dev/net/tun does not exist: load the driver (`modprobe tun`), or in a container pass the device in"
+    )]
+    NoDriver,
+    /// The driver's node may not be opened.
+    #[error(
+        "no permission to open /dev/net/tun: run as root, or allow everybody to (`chmod 666 /dev/net/tun`, as root)"
+    )]
+    NodeNotPermitted,
+    /// The kernel refuses to make or to attach this interface.
+    #[error(
+        "not allowed to make or attach network device `{0}`: run as root, or in a private namespace, or have root \
+         make it for you (`ip tuntap add dev {0} mode tun user $USER`)"
+    )]
+    NotPermitted(String),
+    /// Another program holds this TUN.
+    #[error("network device `{0}` is busy: another program has it open; choose another name")]
+    Busy(String),
+    /// There is an interface of this name that is not a TUN.
+    #[error("network device `{0}` exists and is not a TUN: choose another name")]
+    NotATun(String),
+    /// Anything else.
+    #[error("cannot open TUN device `{name}`: {source}")]
+    Io {
+        /// The name asked for.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Checks a name as the kernel will; `%d` in it stands for the first free number.
+///
+/// # Errors
+/// `NameTooLong`, `BadName`.
+pub(crate) fn check_name(name: &str) -> Result<(), OpenError> {
+    if name.len() > NAME_MAX {
+        return Err(OpenError::NameTooLong(name.to_owned()));
+    }
+    let forbidden = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
+    if name.is_empty() || name == "." || name == ".." || name.contains(forbidden) {
+        return Err(OpenError::BadName(name.to_owned()));
+    }
+    Ok(())
+}
+
+/// What stands before each packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Nothing: whole checksums, packets no longer than the MTU.
+    #[default]
+    Plain,
+    /// The virtio header: the kernel completes and spares checksums, cuts and merges TCP segments.
+    Offload,
+}
+
+/// A TUN: whole IP packets, never blocking.
+///
+/// The interface disappears with it, unless it was made persistent by somebody else.
+#[derive(Debug)]
+pub struct Tun {
+    fd: OwnedFd,
+    name: String,
+    mtu: u32,
+    format: Format,
+    /// Spare capacity a read needs; more than the MTU once the interface was found to be changed.
+    room: usize,
+    clock: Clock,
+}
+
+impl Tun {
+    /// Makes a TUN interface, or attaches to a persistent one, in the current network namespace.
+    /// Without a name the kernel chooses (`tun0` ..). The interface is neither addressed nor up:
+    /// see [`kernel::configure`].
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(name: Option<&str>, format: Format, clock: &Clock) -> Result<Self, OpenError> {
+        let (fd, name) = open_fd(name, format)?;
+        let mtu = kernel::link(&name).map_or(1_500, |link| link.mtu);
+        if let Err(error) = kernel::set_queue(&name, TX_QUEUE_LEN) {
+            log::warn!("{name}: the kernel's queue stays short, expect loss in bulk: {error}");
+        }
+        Self::from_fd(fd, &name, mtu, format, clock)
+            .map_err(|source| OpenError::Io { name, source })
+    }
+
+    /// Takes over an open TUN descriptor without packet information: one from a program that set it up.
+    ///
+    /// # Errors
+    /// If the descriptor cannot be made non-blocking.
+    pub fn from_fd(
+        fd: OwnedFd,
+        name: &str,
+        mtu: u32,
+        format: Format,
+        clock: &Clock,
+    ) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        let room = match format {
+            Format::Plain => (mtu as usize).min(MAX_UNIT),
+            Format::Offload => MAX_UNIT,
+        };
+        Ok(Self {
+            fd,
+            name: name.to_owned(),
+            mtu,
+            format,
+            room,
+            clock: clock.clone(),
+        })
+    }
+
+    /// The interface's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Cuts what was read off the buffer, and the header off that.
+    fn cut(&mut self, buffer: &mut BytesMut) -> Received {
+        let at = self.clock.now();
+        let offload = match self.format {
+            Format::Plain => RxOffload::default(),
+            Format::Offload => buffer
+                .split_to(offload::HEADER.min(buffer.len()))
+                .first_chunk()
+                .map_or_else(RxOffload::default, |header| offload::decode(*header)),
+        };
+        let bytes = buffer.split().freeze();
+        if self.format == Format::Plain && bytes.len() > self.mtu as usize {
+            // Somebody raised the interface's MTU: no later packet shall be cut.
+            self.room = MAX_UNIT;
+        }
+        Received { at, bytes, offload }
+    }
+
+    fn write(&self, pieces: &[IoSlice<'_>]) -> io::Result<()> {
+        loop {
+            match rustix::io::writev(&self.fd, pieces) {
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl AsFd for Tun {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Opens a TUN and says its name.
+pub(crate) fn open_fd(name: Option<&str>, format: Format) -> Result<(OwnedFd, String), OpenError> {
+    if let Some(name) = name {
+        check_name(name)?;
+    }
+    let name = name.unwrap_or_default();
+    let opened = match format {
+        Format::Plain => tun_tap::Iface::without_packet_info(name, tun_tap::Mode::Tun)
+            .map(|iface| (iface.name().to_owned(), raw::own(iface)))
+            .map(|(name, fd)| (fd, name)),
+        Format::Offload => offload::open(name),
+    };
+    opened.map_err(|source| explain(name, source))
+}
+
+/// Opening the node and attaching the interface fail with different numbers.
+fn explain(name: &str, source: io::Error) -> OpenError {
+    let name = if name.is_empty() { "tun%d" } else { name }.to_owned();
+    match Errno::from_io_error(&source) {
+        Some(Errno::ACCESS) => OpenError::NodeNotPermitted,
+        Some(Errno::NOENT | Errno::NODEV | Errno::NXIO) => OpenError::NoDriver,
+        Some(Errno::PERM) => OpenError::NotPermitted(name),
+        Some(Errno::BUSY) => OpenError::Busy(name),
+        Some(Errno::INVAL) => OpenError::NotATun(name),
+        _ => OpenError::Io { name, source },
+    }
+}
+
+impl Device for Tun {
+    fn caps(&self) -> Caps {
+        match self.format {
+            Format::Plain => Caps::plain(self.mtu),
+            Format::Offload => Caps {
+                gso_max: offload::GSO_MAX,
+                checksum_tx: true,
+                checksum_rx: true,
+                ..Caps::plain(self.mtu)
+            },
+        }
+    }
+
+    fn receive(&mut self, pool: &mut Pool, out: &mut Vec<Received>, max: usize) -> io::Result<Dry> {
+        let (mut units, mut bytes) = (0, 0);
+        while units < max && bytes < BATCH_BYTES {
+            let mut buffer = pool.take(self.room);
+            let read = raw::read_spare(self.fd.as_fd(), &mut buffer);
+            let received = self.cut(&mut buffer);
+            pool.give_back(buffer);
+            match read {
+                Ok(()) => {
+                    units += 1;
+                    bytes += received.bytes.len();
+                    out.push(received);
+                }
+                Err(Errno::AGAIN) => return Ok(Dry::Yes),
+                Err(Errno::INTR) => {}
+                Err(error) if units == 0 => return Err(error.into()),
+                // What was read is delivered first; the error comes again.
+                Err(_) => return Ok(Dry::No),
+            }
+        }
+        Ok(Dry::No)
+    }
+
+    fn room(&self) -> bool {
+        // A write goes straight into the kernel's receive path: there is no queue to fill.
+        true
+    }
+
+    fn transmit(&mut self, packet: &[IoSlice<'_>], offload: Offload) -> io::Result<()> {
+        match self.format {
+            Format::Plain if offload == Offload::default() => self.write(packet),
+            Format::Plain => Err(io::ErrorKind::InvalidInput.into()),
+            Format::Offload => {
+                let header = offload::encode(offload);
+                let mut pieces = [IoSlice::new(&[]); PIECES];
+                let used = pieces
+                    .get_mut(..=packet.len())
+                    .and_then(|p| p.split_first_mut());
+                let Some((first, rest)) = used else {
+                    // More pieces than any plan has.
+                    return Err(io::ErrorKind::InvalidInput.into());
+                };
+                *first = IoSlice::new(&header);
+                rest.copy_from_slice(packet);
+                self.write(pieces.get(..=packet.len()).unwrap_or_default())
+            }
+        }
+    }
+
+    fn wake_source(&self) -> WakeSource<'_> {
+        WakeSource::Fd(self.fd.as_fd())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_kernel_would_refuse_are_refused_with_a_reason() {
+        let say = |name| check_name(name).unwrap_err().to_string();
+        assert!(say("a-name-of-sixteen").contains("at most 15 bytes"));
+        for name in ["", ".", "..", "a b", "a/b", "a:b", "a\n"] {
+            assert!(say(name).contains("not usable"), "{name:?}");
+        }
+        for name in ["tun0", "outcrop%d", "exactly-15-byte"] {
+            assert!(check_name(name).is_ok(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let say = |errno: Errno| explain("tun7", errno.into()).to_string();
+        assert!(say(Errno::ACCESS).contains("chmod 666 /dev/net/tun"));
+        assert!(say(Errno::NOENT).contains("modprobe tun"));
+        assert!(say(Errno::PERM).contains("run as root"));
+        assert!(say(Errno::BUSY).contains("`tun7` is busy"));
+        assert!(say(Errno::INVAL).contains("not a TUN"));
+    }
+}

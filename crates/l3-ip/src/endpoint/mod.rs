@@ -1,0 +1,270 @@
+//! The engine's face.
+//!
+//! Job: hold a host's interfaces, routes and memory of the network, and answer the six verbs.
+//! Owns: the composition and the queues. Does not know: what transports mean, where packets are read.
+//! `receive` takes packets apart, `icmp` answers and reports, `send` puts packets together.
+
+mod icmp;
+mod receive;
+mod send;
+
+use std::collections::VecDeque;
+
+use core::hash::{Hash, Hasher};
+use core::net::IpAddr;
+
+use outcrop_base::{
+    Cast, Cause, Fact, FactKind, Facts, Instant, InterfaceId, Path, Seed, TimerKind,
+};
+
+use crate::address;
+use crate::ident::Idents;
+use crate::limiter::TokenBucket;
+use crate::path_mtu::PathMtus;
+use crate::reassembly::Reassembly;
+use crate::route::Routes;
+use crate::wire::{ipv4, ipv6};
+use crate::{Cidr, Config, ConfigError, Event, InterfaceConfig, Transmit};
+
+/// Events that may wait; the oldest stay, what comes later is lost.
+const MAX_EVENTS: usize = 256;
+/// Echo requests whose answers are awaited; the oldest give way.
+const MAX_PINGS: usize = 1024;
+
+/// IPv4, IPv6 and ICMP of one host.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    config: Config,
+    interfaces: Vec<InterfaceConfig>,
+    routes: Routes,
+    path_mtus: PathMtus,
+    reassembly: Reassembly,
+    errors: TokenBucket,
+    idents: Idents,
+    /// Echo requests not yet answered: to whom, identifier, sequence number.
+    pings: VecDeque<(IpAddr, u16, u16)>,
+    out: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+    facts: Facts,
+}
+
+impl Endpoint {
+    /// A host without interfaces.
+    #[must_use]
+    pub fn new(config: Config, seed: &Seed) -> Self {
+        Self {
+            interfaces: Vec::new(),
+            routes: Routes::default(),
+            path_mtus: PathMtus::new(config.path_mtu_age, config.path_mtu_entries),
+            reassembly: Reassembly::new(
+                config.reassembly_memory,
+                config.reassembly_packets,
+                config.reassembly_timeout,
+            ),
+            errors: TokenBucket::new(config.error_burst, config.errors_per_second),
+            idents: Idents::new(seed),
+            pings: VecDeque::new(),
+            out: VecDeque::new(),
+            events: VecDeque::new(),
+            facts: Facts::default(),
+            config,
+        }
+    }
+
+    /// Attaches an interface; its prefixes become routes.
+    ///
+    /// # Errors
+    /// A number taken, an MTU too small or an address no host can have.
+    pub fn add_interface(&mut self, interface: InterfaceConfig) -> Result<(), ConfigError> {
+        if self.interface(interface.id).is_some() {
+            return Err(ConfigError::DuplicateInterface);
+        }
+        let speaks_v6 = interface.addresses.iter().any(|cidr| cidr.addr().is_ipv6());
+        let least = if speaks_v6 {
+            ipv6::MIN_MTU
+        } else {
+            ipv4::MIN_MTU
+        };
+        if !(least..=65_535).contains(&interface.mtu) {
+            return Err(ConfigError::Mtu);
+        }
+        if !interface
+            .addresses
+            .iter()
+            .all(|cidr| address::may_own(cidr.addr()))
+        {
+            return Err(ConfigError::Address);
+        }
+        for cidr in &interface.addresses {
+            self.routes.add(*cidr, None, interface.id);
+        }
+        self.interfaces.push(interface);
+        Ok(())
+    }
+
+    /// Adds a route to `dest` through `iface`, by way of `via` if that is not the destination itself.
+    /// A route to the same prefix is replaced.
+    ///
+    /// # Errors
+    /// An unknown interface, or a gateway of the other family.
+    pub fn add_route(
+        &mut self,
+        dest: Cidr,
+        via: Option<IpAddr>,
+        iface: InterfaceId,
+    ) -> Result<(), ConfigError> {
+        if self.interface(iface).is_none() {
+            return Err(ConfigError::UnknownInterface);
+        }
+        if via.is_some_and(|via| via.is_ipv4() != dest.addr().is_ipv4()) {
+            return Err(ConfigError::MixedFamilies);
+        }
+        self.routes.add(dest, via, iface);
+        Ok(())
+    }
+
+    /// Forgets path MTUs and incomplete packets whose time is over. A spurious call is a no-op.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(expired) = self.reassembly.expire(now) {
+            let cause = Cause::Timer(TimerKind::Reassembly);
+            let timer = TimerKind::Reassembly;
+            self.facts
+                .emit(|| Fact::new(None, FactKind::TimerFired { timer }, cause));
+            self.reassembly_expired(now, &expired);
+        }
+        while let Some(dst) = self.path_mtus.forget_due(now) {
+            if let Some(path) = self.path(dst) {
+                self.push_event(Event::PathChanged { dst, mtu: path.mtu });
+            }
+        }
+    }
+
+    /// The next packet of our own: an echo, an error, a fragment.
+    pub fn poll_transmit(&mut self, _now: Instant) -> Option<Transmit> {
+        self.out.pop_front()
+    }
+
+    /// The next news for the layers above.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Endpoint::handle_timeout`] has something to do.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let deadlines = [
+            self.reassembly.next_deadline(),
+            self.path_mtus.next_expiry(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// What the way to `dst` means to a transport; `None` without a route.
+    #[must_use]
+    pub fn path(&self, dst: IpAddr) -> Option<Path> {
+        let hop = self.routes.lookup(dst)?;
+        let interface = self.interface(hop.iface)?;
+        Some(self.path_over(interface, dst))
+    }
+
+    fn path_over(&self, interface: &InterfaceConfig, dst: IpAddr) -> Path {
+        Path {
+            mtu: self.path_mtus.limit(dst, interface.mtu),
+            gso_max: interface.gso_max,
+            checksum_offload: interface.checksum_offload,
+        }
+    }
+
+    /// The address to speak to `dst` from; `None` without a route or an address of that family.
+    #[must_use]
+    pub fn source_for(&self, dst: IpAddr) -> Option<IpAddr> {
+        let hop = self.routes.lookup(dst)?;
+        let there = self.interface(hop.iface)?;
+        let addresses = |interface: &InterfaceConfig| {
+            let list = interface.addresses.iter().map(|cidr| cidr.addr());
+            address::best_source(dst, list)
+        };
+        addresses(there).or_else(|| self.interfaces.iter().find_map(addresses))
+    }
+
+    /// Whether `addr` is one of ours.
+    #[must_use]
+    pub fn is_local(&self, addr: IpAddr) -> bool {
+        let mut ours = self
+            .interfaces
+            .iter()
+            .flat_map(|interface| &interface.addresses);
+        ours.any(|cidr| cidr.addr() == addr)
+    }
+
+    /// Believes that `mtu` is the most that reaches `dst`. To be called only once the transport concerned
+    /// has recognised the packet quoted as its own (RFC 8201 4, RFC 5927 7.2).
+    pub fn learn_mtu(&mut self, now: Instant, dst: IpAddr, mtu: u32) {
+        let Some(from) = self.path(dst).map(|path| path.mtu) else {
+            return;
+        };
+        if let Some(to) = self.path_mtus.learn(now, dst, mtu, from) {
+            self.facts
+                .emit(|| Fact::new(None, FactKind::Mtu { from, to }, Cause::None));
+            self.push_event(Event::PathChanged { dst, mtu: to });
+        }
+    }
+
+    /// The facts stated since they were last taken, and how much is recorded.
+    pub const fn facts(&mut self) -> &mut Facts {
+        &mut self.facts
+    }
+
+    /// Hashes everything that decides what happens next, times relative to `now`.
+    pub fn fingerprint(&self, now: Instant, into: &mut dyn Hasher) {
+        self.path_mtus.fingerprint(now, into);
+        self.reassembly.fingerprint(now, into);
+        self.idents.fingerprint(into);
+        let mut into = into;
+        self.errors.parts_at(now).hash(&mut into);
+        self.pings.hash(&mut into);
+        for transmit in &self.out {
+            transmit.bytes.hash(&mut into);
+        }
+        self.events.len().hash(&mut into);
+    }
+
+    fn interface(&self, id: InterfaceId) -> Option<&InterfaceConfig> {
+        self.interfaces.iter().find(|interface| interface.id == id)
+    }
+
+    fn push_event(&mut self, event: Event) {
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back(event);
+        }
+    }
+
+    /// To whom `dst` speaks, seen from `iface`; `None` if not to us. Any of our addresses will do,
+    /// whichever interface it belongs to (RFC 1122 3.3.4.2, the weak model).
+    fn cast(&self, dst: IpAddr, iface: InterfaceId) -> Option<Cast> {
+        if self.is_local(dst) {
+            return Some(Cast::Unicast);
+        }
+        let ours = &self.interface(iface)?.addresses;
+        let in_group = |group: IpAddr| {
+            let mut groups = ours.iter().map(|cidr| cidr.addr());
+            address::is_all_hosts(group) || groups.any(|addr| is_solicited(addr, group))
+        };
+        match dst {
+            dst if dst.is_multicast() => in_group(dst).then_some(Cast::Multicast),
+            IpAddr::V4(dst) => {
+                let ours = ours.iter().any(|cidr| cidr.broadcast() == Some(dst));
+                (ours || dst.is_broadcast()).then_some(Cast::Broadcast)
+            }
+            IpAddr::V6(_) => None,
+        }
+    }
+}
+
+/// Whether `group` is the solicited-node group of `addr`.
+fn is_solicited(addr: IpAddr, group: IpAddr) -> bool {
+    match (addr, group) {
+        (IpAddr::V6(addr), IpAddr::V6(group)) => address::solicited_node(addr) == group,
+        (IpAddr::V4(_), _) | (_, IpAddr::V4(_)) => false,
+    }
+}

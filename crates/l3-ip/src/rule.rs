@@ -1,0 +1,103 @@
+//! The rules by which a packet is judged.
+//!
+//! Job: name every decision this layer takes about an arriving packet, with its source.
+//! Owns: the list. Does not know: how a rule is applied.
+
+use outcrop_base::{DropReason, RuleRef, Verdict};
+
+macro_rules! rules {
+    ($($(#[doc = $doc:literal])+ $rule:ident = $name:literal, $source:literal;)+) => {
+        /// One rule of IP, ICMP or reassembly.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Rule { $($(#[doc = $doc])+ $rule,)+ }
+
+        impl Rule {
+            /// Every rule.
+            pub const ALL: &'static [Self] = &[$(Self::$rule),+];
+
+            /// The rule as a verdict carries it.
+            #[must_use]
+            pub const fn as_ref(self) -> RuleRef {
+                match self { $(Self::$rule => RuleRef { name: $name, source: $source }),+ }
+            }
+        }
+    };
+}
+
+rules! {
+    /// The first four bits say which header follows.
+    Version = "ip:version", "RFC 791 3.1, RFC 8200 3";
+    /// A source must be an address some other host may use.
+    Source = "ip:source", "RFC 1122 3.2.1.3, RFC 4291 2.5-2.7";
+    /// A host silently discards what is not addressed to it.
+    Destination = "ip:destination", "RFC 1122 3.2.1.3, RFC 8200 3";
+    /// What no protocol above takes is refused.
+    Protocol = "ip:protocol", "RFC 1122 3.2.2.1, RFC 8200 4";
+    /// The IPv4 header must be whole and agree with itself.
+    Ipv4Header = "ipv4:header", "RFC 791 3.1";
+    /// The IPv4 header checksum is verified before anything else is believed.
+    Ipv4Checksum = "ipv4:checksum", "RFC 1122 3.2.1.2";
+    /// IPv4 options are walked; source routes are not followed.
+    Ipv4Options = "ipv4:options", "RFC 1122 3.2.1.8, RFC 7126 4";
+    /// The IPv6 header must be whole and its length be there.
+    Ipv6Header = "ipv6:header", "RFC 8200 3";
+    /// IPv6 extension headers are walked in order, within limits.
+    Ipv6Extensions = "ipv6:extensions", "RFC 8200 4.1-4.6, RFC 8504 5.3";
+    /// A type 0 routing header, or one with hops left, is not followed.
+    Ipv6Routing = "ipv6:routing", "RFC 8200 4.4, RFC 5095";
+    /// The two high bits of an unknown option say what to do with the packet.
+    Ipv6Options = "ipv6:options", "RFC 8200 4.2";
+    /// No next header: nothing follows, and that is fine.
+    Ipv6NoNextHeader = "ipv6:no-next-header", "RFC 8200 4.7";
+    /// A fragment is kept until its packet is whole.
+    Fragment = "fragment:keep", "RFC 791 3.2, RFC 8200 4.5";
+    /// Offset and length of a fragment must be possible.
+    FragmentShape = "fragment:shape", "RFC 791 3.2, RFC 8200 4.5, RFC 7112 5";
+    /// Fragments that overlap condemn their packet.
+    FragmentOverlap = "fragment:overlap", "RFC 5722 4, RFC 8200 4.5";
+    /// Memory for fragments is bounded; the heaviest sender gives way first.
+    FragmentMemory = "fragment:memory", "RFC 8900 4.5";
+    /// ICMP must be whole and its checksum right.
+    IcmpFormat = "icmp:format", "RFC 792, RFC 4443 2.1";
+    /// An echo request is answered with its own data.
+    EchoRequest = "icmp:echo-request", "RFC 1122 3.2.2.6, RFC 4443 4.2";
+    /// An echo reply goes to whoever asked.
+    EchoReply = "icmp:echo-reply", "RFC 1122 3.2.2.6, RFC 4443 4.2";
+    /// An error is passed up to what it quotes, to be validated there.
+    IcmpError = "icmp:error", "RFC 1122 3.2.2, RFC 4443 2.4, RFC 5927 4";
+    /// A next-hop MTU must be one the protocol allows.
+    PacketTooBig = "icmp:packet-too-big", "RFC 1191 3, RFC 8201 4";
+    /// An ICMP message of unknown type is silently discarded.
+    IcmpUnknown = "icmp:unknown", "RFC 1122 3.2.2, RFC 4443 2.4";
+    /// Errors are never sent about errors, groups, broadcasts, fragments or strange sources.
+    ErrorForbidden = "icmp:error-forbidden", "RFC 1122 3.2.2, RFC 4443 2.4(e)";
+    /// Errors are sent only as often as a token bucket allows.
+    ErrorRate = "icmp:error-rate", "RFC 1812 4.3.2.8, RFC 4443 2.4(f)";
+    /// An error is sent about a packet that could not be delivered.
+    ErrorSent = "icmp:error-sent", "RFC 1122 3.2.2, RFC 4443 3";
+    /// The queue of our own packets is bounded.
+    TransmitQueue = "ip:transmit-queue", "RFC 1122 3.3.1";
+}
+
+impl Rule {
+    pub(crate) const fn taken(self) -> Verdict {
+        Verdict::taken(self.as_ref())
+    }
+
+    pub(crate) const fn drop(self, reason: DropReason) -> Verdict {
+        Verdict::dropped(reason, self.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_names_are_unique() {
+        let mut names: Vec<_> = Rule::ALL.iter().map(|rule| rule.as_ref().name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Rule::ALL.len());
+    }
+}

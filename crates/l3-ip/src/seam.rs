@@ -1,0 +1,297 @@
+//! What goes in and out of the engine.
+//!
+//! Job: name the values the layers above and below exchange with IP. Owns: plain data.
+//! Does not know: how any of it is decided.
+
+use core::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use outcrop_base::{
+    Arrival, ChecksumState, Flow, Instant, InterfaceId, IpFields, Note, PacketId, PathSignal,
+    PathSignalKind, Transport, Verdict,
+};
+
+/// A packet from the link, from its IP header on.
+#[derive(Clone, Debug)]
+pub struct PacketIn {
+    /// When the device gave it to us.
+    pub at: Instant,
+    /// Its number in the run.
+    pub id: PacketId,
+    /// Where it came in.
+    pub iface: InterfaceId,
+    /// IP header and all that follows; trailing padding is allowed.
+    pub bytes: Bytes,
+    /// Whether the transport checksum still needs verifying. IP's own is always verified.
+    pub checksum: ChecksumState,
+    /// Size of the segments merged into this one by the device, if it is a super-segment.
+    pub gso_size: Option<u16>,
+}
+
+/// What became of a packet from the link.
+#[must_use = "a packet for the layer above must be handed on, a verdict be recorded"]
+#[derive(Clone, Debug)]
+pub enum Delivery {
+    /// It is for a transport protocol.
+    Up(Up),
+    /// It ends here: answered, kept for reassembly, reported as an event, or dropped.
+    Done(Verdict),
+}
+
+/// A packet for the layer above.
+#[derive(Clone, Debug)]
+pub struct Up {
+    /// Addresses, time, path and markings.
+    pub arrival: Arrival,
+    /// The protocol of `payload`: 6 is TCP, 17 is UDP.
+    pub protocol: u8,
+    /// What follows the IP header and its options: a slice of the packet.
+    pub payload: Bytes,
+    /// The IP header with options or extension headers, to be quoted if the packet is refused.
+    pub header: Bytes,
+}
+
+/// Why the layer above refuses a packet: which error [`Endpoint::unreachable`](crate::Endpoint::unreachable) sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unreachable {
+    /// Nobody listens on that port.
+    Port,
+    /// Nobody speaks that protocol.
+    Protocol,
+    /// A filter said no.
+    Prohibited,
+}
+
+/// A packet the layer above wants to send: what the IP header needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Source: one of our addresses.
+    pub src: IpAddr,
+    /// Destination, of the same family.
+    pub dst: IpAddr,
+    /// Protocol number of what follows.
+    pub protocol: u8,
+    /// Header fields the transport decides. `df` forbids any fragmentation, at the source too.
+    pub fields: IpFields,
+    /// Bytes after the IP header: the transport header and all it carries.
+    pub payload_len: usize,
+    /// Payload bytes of one segment, where the device will cut this super-segment.
+    pub gso: Option<u16>,
+}
+
+/// What [`Endpoint::wrap`](crate::Endpoint::wrap) made of a plan.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrap {
+    /// The header is in the room: send it.
+    Wrapped(Hop),
+    /// Longer than the path and allowed to be cut: call [`Endpoint::fragment`](crate::Endpoint::fragment).
+    Fragment,
+    /// It cannot leave.
+    Unresolved(Unresolved),
+}
+
+/// Where a packet goes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// The interface.
+    pub iface: InterfaceId,
+    /// The neighbour: the destination itself, or a gateway.
+    pub next: IpAddr,
+}
+
+/// Why a packet cannot leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unresolved {
+    /// No route leads to the destination.
+    #[error("no route to the destination")]
+    NoRoute,
+    /// Longer than the path, and not to be fragmented.
+    #[error("larger than the path's MTU of {mtu} bytes, and not to be fragmented")]
+    TooBig {
+        /// The largest IP packet that passes.
+        mtu: u32,
+    },
+    /// Longer than any IP packet can be.
+    #[error("larger than an IP packet can be")]
+    TooLong,
+    /// Source and destination are of different families.
+    #[error("source and destination are of different address families")]
+    MixedFamilies,
+    /// The queue of packets waiting for the device is full.
+    #[error("too many packets wait for the device")]
+    QueueFull,
+}
+
+/// A packet IP sends of its own: ICMP and fragments.
+#[derive(Clone, Debug)]
+pub struct Transmit {
+    /// Where to.
+    pub hop: Hop,
+    /// The whole IP packet.
+    pub bytes: Bytes,
+    /// Why.
+    pub note: Note,
+}
+
+/// News for the layers above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An echo request of ours was answered.
+    EchoReply(EchoReply),
+    /// The path says something about a packet of ours; nothing has been changed on its word yet.
+    IcmpError {
+        /// What is said about what.
+        quote: Quote,
+        /// The packet that said it.
+        id: PacketId,
+    },
+    /// The largest packet that reaches `dst` has changed.
+    PathChanged {
+        /// The destination.
+        dst: IpAddr,
+        /// Bytes, IP header included.
+        mtu: u32,
+    },
+}
+
+/// The answer to an echo request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EchoReply {
+    /// Who answered.
+    pub from: IpAddr,
+    /// The request's identifier.
+    pub ident: u16,
+    /// The request's sequence number.
+    pub seq: u16,
+    /// Bytes of data that came back.
+    pub len: usize,
+    /// The time to live or hop limit left on arrival.
+    pub hop_limit: u8,
+    /// When it arrived.
+    pub at: Instant,
+}
+
+/// An ICMP error and the packet it quotes, from our side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// Who sent the error: the destination or a router on the way.
+    pub from: IpAddr,
+    /// The source of the quoted packet: one of our addresses.
+    pub local: IpAddr,
+    /// Its destination.
+    pub remote: IpAddr,
+    /// Its protocol number.
+    pub protocol: u8,
+    /// What its first bytes say.
+    pub inner: Quoted,
+    /// What the error means for the sender.
+    pub kind: PathSignalKind,
+    /// The ICMP type as it came.
+    pub icmp_type: u8,
+    /// The ICMP code as it came.
+    pub icmp_code: u8,
+}
+
+/// What an ICMP error quotes behind the IP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quoted {
+    /// A TCP segment of ours.
+    Tcp {
+        /// Our port.
+        local: u16,
+        /// The peer's port.
+        remote: u16,
+        /// Its sequence number.
+        seq: u32,
+    },
+    /// A UDP datagram of ours.
+    Udp {
+        /// Our port.
+        local: u16,
+        /// The peer's port.
+        remote: u16,
+    },
+    /// An echo request of ours.
+    Echo {
+        /// Its identifier.
+        ident: u16,
+        /// Its sequence number.
+        seq: u16,
+    },
+    /// Something else, or too little of it.
+    Other,
+}
+
+impl Quote {
+    /// The flow quoted, if it has ports.
+    #[must_use]
+    pub const fn flow(&self) -> Option<Flow> {
+        let (transport, local, remote) = match self.inner {
+            Quoted::Tcp { local, remote, .. } => (Transport::Tcp, local, remote),
+            Quoted::Udp { local, remote } => (Transport::Udp, local, remote),
+            Quoted::Echo { .. } | Quoted::Other => return None,
+        };
+        Some(Flow {
+            transport,
+            local: SocketAddr::new(self.local, local),
+            remote: SocketAddr::new(self.remote, remote),
+        })
+    }
+
+    /// The sequence number quoted, if TCP.
+    #[must_use]
+    pub const fn seq(&self) -> Option<u32> {
+        match self.inner {
+            Quoted::Tcp { seq, .. } => Some(seq),
+            Quoted::Udp { .. } | Quoted::Echo { .. } | Quoted::Other => None,
+        }
+    }
+
+    /// The signal for the transport concerned; `id` is the packet that carried the error.
+    #[must_use]
+    pub fn signal(&self, id: PacketId) -> Option<PathSignal> {
+        Some(PathSignal {
+            flow: self.flow()?,
+            seq: self.seq(),
+            kind: self.kind,
+            id,
+        })
+    }
+}
+
+/// Why an echo request was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PingError {
+    /// No route leads there, or no address of ours fits it.
+    #[error("no route to that address")]
+    NoRoute,
+    /// More data than an IP packet holds.
+    #[error("too much data for one packet")]
+    TooLong,
+    /// Too many packets wait for the device.
+    #[error("too many packets wait for the device")]
+    QueueFull,
+}
+
+/// Why an interface or route was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The number is taken.
+    #[error("there is an interface of that number already")]
+    DuplicateInterface,
+    /// No interface has that number.
+    #[error("there is no interface of that number")]
+    UnknownInterface,
+    /// The MTU cannot carry IP.
+    #[error("an MTU must be between 68 and 65535 bytes, and at least 1280 where IPv6 is spoken")]
+    Mtu,
+    /// A gateway of the other family.
+    #[error("the gateway is of another address family than the destination")]
+    MixedFamilies,
+    /// An address no host may have.
+    #[error("a host cannot have that address")]
+    Address,
+}

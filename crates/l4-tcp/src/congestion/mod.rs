@@ -1,0 +1,245 @@
+//! How much may be under way.
+//!
+//! Job: the seam between loss recovery, which knows what was lost, and an algorithm that decides how much
+//! may be outstanding. Owns: the trait and its event structs. Does not know: sequence numbers, buffers, which
+//! bytes were lost.
+//! Sources: RFC 5681, RFC 5033 (new algorithms), RFC 6928 (initial window).
+
+mod cubic;
+pub mod hystart;
+mod newreno;
+
+use core::fmt::Debug;
+use core::hash::Hasher;
+use core::time::Duration;
+
+use outcrop_base::Instant;
+
+use crate::params::{INITIAL_WINDOW_BYTES, INITIAL_WINDOW_SEGMENTS};
+use crate::rate::RateSample;
+
+pub use cubic::Cubic;
+pub use newreno::NewReno;
+
+/// Bytes a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rate(pub u64);
+
+impl Rate {
+    /// The rate that carries `bytes` in `time`; zero time counts as a nanosecond.
+    #[must_use]
+    pub fn new(bytes: u64, time: Duration) -> Self {
+        let nanos = time.as_nanos().max(1);
+        let rate = u128::from(bytes) * 1_000_000_000 / nanos;
+        Self(u64::try_from(rate).unwrap_or(u64::MAX))
+    }
+
+    /// How long `bytes` take; for ever at rate zero.
+    #[must_use]
+    pub fn time_for(self, bytes: u64) -> Duration {
+        if self.0 == 0 {
+            return Duration::MAX;
+        }
+        let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(self.0);
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+/// Data left, for the first time or again.
+#[derive(Clone, Copy, Debug)]
+pub struct SentEvent {
+    /// When.
+    pub now: Instant,
+    /// How many bytes.
+    pub bytes: u64,
+    /// Bytes under way, these included.
+    pub in_flight: u64,
+    /// Whether they were sent before.
+    pub retransmission: bool,
+}
+
+/// An acknowledgment said something new.
+#[derive(Clone, Copy, Debug)]
+pub struct AckEvent {
+    /// When it arrived.
+    pub now: Instant,
+    /// Bytes newly acknowledged in order.
+    pub acked: u64,
+    /// Bytes newly known to have arrived, in order or selectively.
+    pub delivered: u64,
+    /// Bytes under way before it arrived.
+    pub prior_in_flight: u64,
+    /// Bytes under way now.
+    pub in_flight: u64,
+    /// Whether the congestion window was what held the sender back since the last one.
+    pub cwnd_limited: bool,
+    /// Whether a loss is being repaired: fast recovery, not after a timeout.
+    pub in_recovery: bool,
+    /// Whether this ends a round trip: something sent after the last round ended was delivered.
+    pub round_start: bool,
+    /// The round trip measured by it.
+    pub rtt: Option<Duration>,
+    /// The smoothed round trip.
+    pub srtt: Option<Duration>,
+    /// The smallest recent round trip.
+    pub min_rtt: Option<Duration>,
+    /// The delivery rate measured by it.
+    pub rate: Option<RateSample>,
+}
+
+/// What the path said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CongestionKind {
+    /// Bytes were declared lost, for the first time in this window.
+    Loss,
+    /// The path marked packets, for the first time in this window (RFC 3168).
+    Ecn,
+    /// The retransmission timer ran out for the first time on these bytes (RFC 5681 equation 4).
+    Timeout,
+    /// The same timer ran out again: nothing is learned but that the loss window holds.
+    TimeoutAgain,
+}
+
+/// The path is congested.
+#[derive(Clone, Copy, Debug)]
+pub struct CongestionEvent {
+    /// When.
+    pub now: Instant,
+    /// How that is known.
+    pub kind: CongestionKind,
+    /// FlightSize: bytes outstanding before anything was declared lost.
+    pub flight: u64,
+}
+
+/// How an algorithm is growing its window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Doubling every round trip.
+    SlowStart,
+    /// Past a sign of a full queue, growing slower (RFC 9406).
+    ConservativeSlowStart,
+    /// Probing gently.
+    Avoidance,
+}
+
+impl Phase {
+    /// One word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SlowStart => "slow-start",
+            Self::ConservativeSlowStart => "conservative-slow-start",
+            Self::Avoidance => "avoidance",
+        }
+    }
+}
+
+/// What an algorithm shows of itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ControllerInfo {
+    /// Its name: `newreno`.
+    pub name: &'static str,
+    /// The congestion window, bytes.
+    pub cwnd: u64,
+    /// The slow-start threshold, bytes; `u64::MAX` until there was congestion.
+    pub ssthresh: u64,
+    /// How it is growing.
+    pub phase: Phase,
+}
+
+/// A congestion control algorithm. It owns the window; it is told events and asked for the window.
+pub trait Controller: Debug + Send {
+    /// Data left.
+    fn on_sent(&mut self, _e: &SentEvent) {}
+    /// An acknowledgment said something new. Called once for each, also while a loss is repaired.
+    fn on_ack(&mut self, e: &AckEvent);
+    /// The path is congested. Called once for a window of data, before it is repaired.
+    fn on_congestion(&mut self, e: &CongestionEvent);
+    /// The last congestion event was a mistake: nothing had been lost. The window goes back.
+    fn on_spurious(&mut self, now: Instant);
+    /// Nothing was sent for longer than a retransmission timeout: the window may have aged (RFC 5681 4.1).
+    fn on_idle(&mut self, now: Instant);
+    /// The size of a full segment changed.
+    fn on_mss_change(&mut self, mss: u32);
+    /// The congestion window, bytes: never below one segment.
+    fn cwnd(&self) -> u64;
+    /// The slow-start threshold, bytes; `u64::MAX` until there was congestion.
+    fn ssthresh(&self) -> u64;
+    /// How fast to send; `None` leaves it to the window.
+    fn pacing_rate(&self) -> Option<Rate> {
+        None
+    }
+    /// What it shows of itself.
+    fn snapshot(&self) -> ControllerInfo;
+    /// A copy, for forks of a run.
+    fn clone_box(&self) -> Box<dyn Controller>;
+    /// Hashes everything that decides its future, times relative to `now`.
+    fn fingerprint(&self, now: Instant, into: &mut dyn Hasher);
+}
+
+impl Clone for Box<dyn Controller> {
+    fn clone(&self) -> Self {
+        (**self).clone_box()
+    }
+}
+
+/// The algorithms built in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// RFC 5681 with RFC 6582: the textbook's.
+    #[default]
+    NewReno,
+    /// RFC 9438 with RFC 9406: what most hosts run.
+    Cubic,
+}
+
+impl Algorithm {
+    /// A controller for segments of `mss` bytes.
+    #[must_use]
+    pub fn controller(self, mss: u32) -> Box<dyn Controller> {
+        match self {
+            Self::NewReno => Box::new(NewReno::new(mss)),
+            Self::Cubic => Box::new(Cubic::new(mss)),
+        }
+    }
+}
+
+/// The initial window of RFC 6928 2: `min(10 * MSS, max(2 * MSS, 14600))`.
+#[must_use]
+pub fn initial_window(mss: u32) -> u64 {
+    let mss = u64::from(mss);
+    (INITIAL_WINDOW_SEGMENTS * mss).min(INITIAL_WINDOW_BYTES.max(2 * mss))
+}
+
+/// Events for the algorithms' tests.
+#[cfg(test)]
+mod events {
+    use super::{AckEvent, CongestionEvent, CongestionKind};
+    use outcrop_base::Instant;
+
+    /// `acked` bytes of a full window, without a round trip.
+    pub(super) const fn ack(acked: u64) -> AckEvent {
+        AckEvent {
+            now: Instant::ZERO,
+            acked,
+            delivered: acked,
+            prior_in_flight: 0,
+            in_flight: 0,
+            cwnd_limited: true,
+            in_recovery: false,
+            round_start: false,
+            rtt: None,
+            srtt: None,
+            min_rtt: None,
+            rate: None,
+        }
+    }
+
+    pub(super) const fn congestion(kind: CongestionKind, flight: u64) -> CongestionEvent {
+        CongestionEvent {
+            now: Instant::ZERO,
+            kind,
+            flight,
+        }
+    }
+}

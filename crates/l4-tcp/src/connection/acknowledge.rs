@@ -1,0 +1,164 @@
+//! What an acceptable acknowledgment changes.
+//!
+//! Job: take SEG.ACK, SEG.WND, the timestamps and the SACK blocks to recovery, sender and timers.
+//! Owns: nothing. Does not know: whether the segment's text is any good.
+//! Sources: RFC 9293 3.10.7.4 fifth (SND.UNA, SND.WL1, SND.WL2), RFC 7323 4 (round trips), RFC 2018.
+
+use core::time::Duration;
+
+use outcrop_base::{FactKind, Instant};
+
+use super::segment_arrives::Incoming;
+use super::{Connection, Cx};
+use crate::event::Edges;
+use crate::params;
+use crate::recovery::{AckInput, AckOutcome, Lost};
+use crate::segment::{MAX_SACK_BLOCKS, StreamRange, Timestamps};
+
+impl Connection {
+    /// Takes what the acknowledgment says; returns whether our FIN is acknowledged by it.
+    pub(super) fn acknowledge(&mut self, seg: &Incoming<'_>, cx: &mut Cx<'_>) -> bool {
+        let now = seg.a.at;
+        let una_before = self.send.una();
+        let window_changed = self.update_window(seg);
+        let (blocks, count) = self.sack_ranges(seg);
+        let outcome = self.recovery.on_ack(
+            &AckInput {
+                now,
+                una: seg.ack,
+                sack: blocks.get(..count).unwrap_or_default(),
+                echo: self.echo(seg),
+                pure: seg.len == 0 && !window_changed,
+                ece: false,
+            },
+            &mut *self.way.congestion,
+        );
+        let freed = self.send.on_ack(seg.ack);
+        if freed.bytes > 0 && self.life.blocked {
+            self.life.blocked = false;
+            self.life.edges.insert(Edges::WRITABLE);
+        }
+        // A peer that answers is alive: with a closed window no other progress is possible (MUST-37).
+        // Where nobody waits for it any more, that is no reason to go on for ever.
+        let patient = self.send.window() == 0 && self.life.held;
+        if self.send.una() > una_before || patient {
+            self.renew_user_timeout(now);
+        }
+        self.tell(&outcome, cx);
+        freed.fin
+    }
+
+    /// The window is taken from the newest segment only (SND.WL1, SND.WL2); returns whether it changed.
+    fn update_window(&mut self, seg: &Incoming<'_>) -> bool {
+        let (wl1, wl2) = self.window_from;
+        let newer = wl1 < seg.seq || wl1 == seg.seq && wl2 <= seg.ack;
+        if seg.ack < self.send.una() || !newer {
+            return false;
+        }
+        self.window_from = (seg.seq, seg.ack);
+        let window = u64::from(seg.header.wnd) << self.terms.snd_shift;
+        let before = self.send.window();
+        self.send.on_window(seg.ack, window);
+        before != window
+    }
+
+    /// When the segment left whose timestamp this one echoes (RFC 7323 4.1), to the millisecond.
+    fn echo(&self, seg: &Incoming<'_>) -> Option<Instant> {
+        let theirs = seg
+            .header
+            .options
+            .timestamps
+            .filter(|_| self.terms.timestamps)?;
+        let age = Timestamps::distance(self.timestamp(seg.a.at), theirs.ecr);
+        let age = u64::try_from(age).ok()?;
+        let sent = seg.a.at.as_millis().checked_sub(age)?;
+        Some(Instant::from_millis(sent))
+    }
+
+    /// The SACK blocks as ranges of our stream; what cannot be one is left out.
+    fn sack_ranges(&self, seg: &Incoming<'_>) -> ([StreamRange; MAX_SACK_BLOCKS], usize) {
+        let mut ranges = [StreamRange::default(); MAX_SACK_BLOCKS];
+        let mut count = 0;
+        if !self.terms.sack {
+            return (ranges, 0);
+        }
+        let near = self.send.una();
+        for block in seg.header.options.sack.as_slice() {
+            let left = self.snd_space.offset(block.left, near);
+            let right = self.snd_space.offset(block.right, near);
+            if let (Some(left), Some(right)) = (left, right)
+                && left < right
+                && right <= self.send.nxt()
+                && let Some(slot) = ranges.get_mut(count)
+            {
+                *slot = StreamRange::new(left, right);
+                count += 1;
+            }
+        }
+        (ranges, count)
+    }
+
+    /// States what the acknowledgment showed.
+    fn tell(&self, outcome: &AckOutcome, cx: &mut Cx<'_>) {
+        if let Some(sample) = outcome.rtt {
+            self.tell_round_trip(sample, cx);
+        }
+        if let Some(lost) = outcome.lost {
+            tell_lost(&lost, cx);
+        }
+        if let Some(evidence) = outcome.spurious {
+            cx.emit(FactKind::Spurious {
+                how: evidence.name(),
+            });
+        }
+        let phase = match (outcome.entered, outcome.recovered) {
+            (true, _) => "recovery",
+            (false, true) => "recovered",
+            (false, false) if outcome.spurious.is_some() => "undo",
+            (false, false) => return,
+        };
+        self.tell_congestion(phase, cx);
+    }
+
+    fn tell_round_trip(&self, sample: Duration, cx: &mut Cx<'_>) {
+        let rtt = self.recovery.rtt();
+        cx.emit(FactKind::Rtt {
+            sample,
+            srtt: rtt.srtt().unwrap_or(sample),
+            rto: rtt.rto(),
+        });
+    }
+
+    /// States the controller's window after more than growth.
+    pub(super) fn tell_congestion(&self, phase: &'static str, cx: &mut Cx<'_>) {
+        cx.emit(FactKind::Congestion {
+            cwnd: self.recovery.cwnd(&*self.way.congestion),
+            ssthresh: self.way.congestion.ssthresh(),
+            phase,
+        });
+    }
+
+    /// The first round trip is the handshake's (RFC 6298 5.7 where the SYN had to be repeated).
+    pub(super) fn take_handshake_round_trip(
+        &mut self,
+        at: Instant,
+        sample: Option<Duration>,
+        syn_repeated: bool,
+    ) {
+        let rtt = self.recovery.rtt_mut();
+        if let Some(sample) = sample {
+            rtt.on_sample(at, sample, 1);
+        } else if syn_repeated {
+            rtt.set_initial(params::RTO_AFTER_SYN_LOSS);
+        }
+    }
+}
+
+/// States a loss.
+pub(super) fn tell_lost(lost: &Lost, cx: &mut Cx<'_>) {
+    cx.emit(FactKind::Lost {
+        start: lost.hull.start,
+        len: lost.bytes,
+        how: lost.how,
+    });
+}

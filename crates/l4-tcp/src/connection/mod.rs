@@ -1,0 +1,451 @@
+//! A synchronised connection.
+//!
+//! Job: join the parts: what arrives goes to the receiver, the sender and recovery; what they want leaves.
+//! Owns: the state by name, the two sequence spaces, the terms, the life of the connection.
+//! Does not know: algorithms; those are in the parts. Other connections.
+//! Sources: RFC 9293 3.3.1, 3.10.
+//!
+//! `segment_arrives` is 3.10.7.4 step by step, `user_calls` what the program asks, `timeouts` what time
+//! does, `output` the list of decisions from which every packet comes.
+
+mod acknowledge;
+mod output;
+mod path;
+mod segment_arrives;
+mod timeouts;
+mod user_calls;
+
+use std::io::IoSlice;
+
+use core::hash::{Hash, Hasher};
+use core::time::Duration;
+
+use outcrop_base::{Cause, ChunkQueue, Fact, FactKind, Facts, Flow, Instant, Path, Why};
+
+use crate::challenge::Challenges;
+use crate::config::Settings;
+use crate::congestion::Controller;
+use crate::event::{CloseReason, Edges};
+use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
+use crate::handshake::{isn, syn_window};
+use crate::info::{Info, Negotiated};
+use crate::pacing::Pacer;
+use crate::params;
+use crate::recovery::Recovery;
+use crate::recv::{Receiver, ReceiverConfig};
+use crate::rtt::RttEstimator;
+use crate::segment::StreamRange;
+use crate::send::Sender;
+use crate::send::buffer::FinState;
+use crate::seq::{SeqNum, SeqSpace};
+use crate::state::{OurFin, PeerFin, State, Trigger, derive};
+use crate::timers::{Timer, TimerTable};
+
+/// What a connection is lent for one call: who it is, where facts go, what caused the call.
+pub(crate) struct Cx<'a> {
+    pub(crate) flow: &'a Flow,
+    pub(crate) facts: &'a mut Facts,
+    pub(crate) cause: Cause,
+}
+
+impl Cx<'_> {
+    /// States a change of state.
+    #[track_caller]
+    pub(crate) fn emit_state(&mut self, from: State, to: State) {
+        self.emit(FactKind::State {
+            from: from.name(),
+            to: to.name(),
+        });
+    }
+
+    /// States a fact about this connection.
+    #[track_caller]
+    pub(crate) fn emit(&mut self, kind: FactKind) {
+        let fact = Fact::new(Some(*self.flow), kind, self.cause);
+        self.facts.emit(|| fact);
+    }
+}
+
+/// What an embryo hands on.
+pub(crate) struct Opening {
+    pub(crate) iss: SeqNum,
+    pub(crate) theirs: PeerSyn,
+    pub(crate) terms: Negotiated,
+    pub(crate) ts_offset: u32,
+    pub(crate) path: Path,
+    pub(crate) settings: Settings,
+    /// When the segment arrived that completed the handshake.
+    pub(crate) at: Instant,
+    /// How long our SYN took to be answered, if that is unambiguous.
+    pub(crate) round_trip: Option<Duration>,
+    pub(crate) syn_repeated: bool,
+    /// What the program wrote meanwhile, and whether a write found no room.
+    pub(crate) early: Option<(ChunkQueue, bool)>,
+}
+
+/// What a connection leaves behind in TIME-WAIT.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rest {
+    /// The number after our FIN.
+    pub(crate) snd_nxt: SeqNum,
+    /// The number after the peer's FIN.
+    pub(crate) rcv_nxt: SeqNum,
+    /// The window field of our last acknowledgment, as it stood in the header.
+    pub(crate) window: u16,
+    /// The window it stood for, in bytes.
+    pub(crate) rcv_wnd: u32,
+    /// The peer's latest timestamp and our clock's offset, if timestamps were in use.
+    pub(crate) timestamps: Option<(u32, u32)>,
+    /// Limits our answers.
+    pub(crate) challenges: Challenges,
+}
+
+/// One connection from ESTABLISHED on.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    state: State,
+    peer_fin: PeerFin,
+    snd_space: SeqSpace,
+    rcv_space: SeqSpace,
+    terms: Negotiated,
+    clock: Clock,
+    settings: Settings,
+    way: Way,
+    send: Sender,
+    /// SND.WL1 and SND.WL2: offsets of the segment that last updated the window.
+    window_from: (i64, u64),
+    recv: Receiver,
+    recovery: Recovery,
+    timers: TimerTable,
+    life: Life,
+}
+
+/// What the path allows.
+#[derive(Clone, Debug)]
+struct Way {
+    path: Path,
+    /// Payload bytes of a full segment.
+    mss: u16,
+    congestion: Box<dyn Controller>,
+    pacer: Pacer,
+}
+
+/// Timestamps (RFC 7323).
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    /// What we add to the millisecond clock.
+    offset: u32,
+    /// TS.Recent: what we echo.
+    recent: u32,
+    /// When it was taken.
+    recent_at: Instant,
+}
+
+/// What concerns the connection as a whole.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    /// Whether a program, or a listener for one, holds the connection.
+    held: bool,
+    /// Whether it was just let go: FIN-WAIT-2 is to be limited.
+    orphaned: bool,
+    /// Whether a write found no room: `Writable` is owed.
+    blocked: bool,
+    /// Whether our acknowledgment of the peer's SYN is still owed.
+    handshake_ack: bool,
+    /// How it ended.
+    over: Option<CloseReason>,
+    /// A reset to be sent.
+    reset: Option<(Why, Cause)>,
+    /// A challenge ACK to be sent, and what it answers.
+    challenge_due: Option<Cause>,
+    /// A keep-alive probe to be sent.
+    keep_alive_due: bool,
+    /// Probes sent since the peer was last heard.
+    keep_alive_probes: u8,
+    challenges: Challenges,
+    edges: Edges,
+    /// When the peer was last heard.
+    heard_at: Instant,
+    /// Bytes sent again.
+    retransmitted: u64,
+    /// What made the next packet leave, as far as we know.
+    cause: Cause,
+}
+
+impl Connection {
+    /// A connection whose handshake is complete.
+    pub(crate) fn new(flow: &Flow, o: Opening) -> Self {
+        let mss = effective_mss(&o.terms, &o.path, &o.settings, flow);
+        let mut send = Sender::new(o.settings.send_buffer, u64::from(o.theirs.wnd));
+        let mut blocked = false;
+        if let Some((mut written, was_blocked)) = o.early {
+            send.buffer_mut().write(&mut written);
+            blocked = was_blocked;
+        }
+        let recv = Receiver::new(&ReceiverConfig {
+            capacity: o.settings.receive_buffer,
+            scale: o.terms.rcv_shift,
+            promised: u32::from(syn_window(&o.settings)),
+            mss: u32::from(mss),
+            delayed_ack: o.settings.delayed_ack,
+        });
+        let mut connection = Self {
+            state: State::Established,
+            peer_fin: PeerFin::Awaited,
+            snd_space: SeqSpace::new(o.iss),
+            rcv_space: SeqSpace::new(o.theirs.seq),
+            terms: o.terms,
+            clock: Clock {
+                offset: o.ts_offset,
+                recent: o.theirs.timestamp.unwrap_or(0),
+                recent_at: o.at,
+            },
+            way: Way {
+                path: o.path,
+                mss,
+                congestion: o.settings.congestion.controller(u32::from(mss)),
+                pacer: Pacer::new(),
+            },
+            send,
+            window_from: (-1, 0),
+            recv,
+            recovery: Recovery::new(
+                o.at,
+                u32::from(mss),
+                o.terms.sack,
+                RttEstimator::new(params::RTO_INITIAL),
+            ),
+            timers: TimerTable::default(),
+            life: Life::new(o.at, blocked),
+            settings: o.settings,
+        };
+        connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeated);
+        connection.arm_keep_alive(o.at);
+        connection
+    }
+
+    /// The state by its name in the RFC.
+    pub(crate) const fn state(&self) -> State {
+        self.state
+    }
+
+    /// How the connection ended, once nothing can arrive for it any more.
+    pub(crate) const fn over(&self) -> Option<CloseReason> {
+        self.life.over
+    }
+
+    /// Whether the peer's FIN is in.
+    pub(crate) fn peer_finished(&self) -> bool {
+        self.recv.finished()
+    }
+
+    /// What the program is to be told.
+    pub(crate) const fn take_edges(&mut self) -> Edges {
+        self.life.edges.take()
+    }
+
+    /// What was received in order and not read.
+    pub(crate) fn take_readable(&mut self) -> ChunkQueue {
+        let mut queue = ChunkQueue::new();
+        while let Some(piece) = self.recv.read() {
+            queue.push(piece);
+        }
+        queue
+    }
+
+    /// Borrows payload of the sending stream.
+    pub(crate) fn payload<'a>(&'a self, range: StreamRange, out: &mut [IoSlice<'a>]) -> usize {
+        self.send.buffer().slices(range, out)
+    }
+
+    /// What TIME-WAIT needs to know, if the connection ended there.
+    pub(crate) fn rest(&self) -> Option<Rest> {
+        (self.state == State::TimeWait).then(|| Rest {
+            snd_nxt: self.snd_space.seq(self.send.nxt()),
+            rcv_nxt: self.rcv_space.seq(self.recv.nxt()),
+            window: self.recv.window_field(),
+            rcv_wnd: u32::try_from(self.recv.window()).unwrap_or(u32::MAX),
+            timestamps: self
+                .terms
+                .timestamps
+                .then_some((self.clock.recent, self.clock.offset)),
+            challenges: self.life.challenges,
+        })
+    }
+
+    /// Our timestamp at `now`.
+    fn timestamp(&self, now: Instant) -> u32 {
+        isn::timestamp(now, self.clock.offset)
+    }
+
+    /// Moves along an edge of figure 5.
+    #[track_caller]
+    fn transition(&mut self, on: Trigger, cx: &mut Cx<'_>) {
+        if let Some(to) = self.state.after(on) {
+            cx.emit_state(self.state, to);
+            self.state = to;
+        }
+    }
+
+    /// The connection is over, for this reason; figure 5's note 3, and LAST-ACK's end.
+    fn end(&mut self, reason: CloseReason, cx: &mut Cx<'_>) {
+        if self.state != State::Closed {
+            cx.emit_state(self.state, State::Closed);
+            self.state = State::Closed;
+        }
+        cx.emit(FactKind::Closed {
+            reason: reason.name(),
+        });
+        self.life.over = Some(reason);
+        self.life.edges.insert(Edges::CLOSED);
+        self.stop_everything();
+    }
+
+    /// Both FINs are acknowledged: TIME-WAIT. The last ACK leaves at the flush, then the tuple rests.
+    fn finish(&mut self, cx: &mut Cx<'_>) {
+        cx.emit(FactKind::Closed {
+            reason: CloseReason::Finished.name(),
+        });
+        self.life.over = Some(CloseReason::Finished);
+        self.life.edges.insert(Edges::CLOSED);
+        self.stop_everything();
+    }
+
+    fn stop_everything(&mut self) {
+        self.timers.stop_all();
+        self.send.persist_mut().stop();
+    }
+
+    /// How far our FIN has got, as figure 5 counts: from the moment the program closes.
+    const fn our_fin(&self) -> OurFin {
+        match self.send.buffer().fin() {
+            FinState::Open => OurFin::Unsent,
+            FinState::Unsent | FinState::Sent => OurFin::Sent,
+            FinState::Acked => OurFin::Acked,
+        }
+    }
+
+    /// A snapshot.
+    pub(crate) fn info(&self, flow: &Flow) -> Info {
+        let rtt = self.recovery.rtt();
+        Info {
+            flow: *flow,
+            state: self.state,
+            negotiated: Some(self.terms),
+            mss: self.way.mss,
+            srtt: rtt.srtt(),
+            rto: rtt.rto(),
+            cwnd: self.recovery.cwnd(&*self.way.congestion),
+            ssthresh: self.way.congestion.ssthresh(),
+            in_flight: self.recovery.in_flight(),
+            snd_wnd: self.send.window(),
+            rcv_wnd: self.recv.window(),
+            snd_una: self.send.una(),
+            snd_nxt: self.send.nxt(),
+            rcv_nxt: self.recv.nxt(),
+            send_queued: self.send.buffer().len() as u64,
+            receive_queued: self.recv.queued(),
+            retransmitted: self.life.retransmitted,
+        }
+    }
+
+    /// Asserts the invariants; above all that what is owed to anybody has a timer or a place in the
+    /// output queue.
+    pub(crate) fn check(&self, flow: &Flow, in_ready: bool) {
+        self.send.check();
+        self.recv.check();
+        self.recovery.check();
+        if self.life.over.is_none() {
+            let derived = derive(self.our_fin(), self.peer_fin);
+            assert_eq!(
+                self.state, derived,
+                "{flow}: the table and the facts differ"
+            );
+            assert_eq!(
+                self.send.una(),
+                self.recovery.records().una(),
+                "{flow}: sender and recovery differ about SND.UNA"
+            );
+            assert_eq!(
+                self.send.nxt(),
+                self.recovery.records().nxt(),
+                "{flow}: SND.NXT"
+            );
+        }
+        let outstanding = self.send.una() < self.send.nxt();
+        let waiting = outstanding || self.send.buffer().has_unsent();
+        if self.life.over.is_none() && waiting && !in_ready {
+            let repairing = self.recovery.deadline().is_some();
+            let probing = self.send.persist().deadline().is_some();
+            let paced = self.timers.is_armed(Timer::Pacing);
+            assert!(
+                repairing || probing || paced || self.waits_for_program(),
+                "{flow}: {} has bytes or a FIN to send, and no timer: {:?}",
+                self.state,
+                self.info(flow)
+            );
+        }
+        let owed = self.life.reset.is_some() || self.life.challenge_due.is_some();
+        assert!(!owed || in_ready, "{flow}: owes an answer nobody sends");
+    }
+
+    /// Corked bytes wait for the program, and for nobody else.
+    fn waits_for_program(&self) -> bool {
+        self.settings.cork && self.send.una() == self.send.nxt()
+    }
+
+    /// Hashes what decides the future, times relative to `now`.
+    pub(crate) fn fingerprint(&self, now: Instant, into: &mut dyn Hasher) {
+        self.send.fingerprint(now, into);
+        self.recv.fingerprint(now, into);
+        self.recovery.fingerprint(now, into);
+        self.way.congestion.fingerprint(now, into);
+        self.way.pacer.fingerprint(now, into);
+        let mut into = into;
+        (self.state, self.peer_fin, self.terms, self.way.mss).hash(&mut into);
+        (self.snd_space, self.rcv_space, self.window_from).hash(&mut into);
+        (self.clock.recent, now - self.clock.recent_at).hash(&mut into);
+        for timer in Timer::ALL {
+            let due = self.timers.get(timer).map(|at| (at - now, now - at));
+            due.hash(&mut into);
+        }
+        let life = &self.life;
+        (life.held, life.orphaned, life.blocked, life.handshake_ack).hash(&mut into);
+        (life.over, life.keep_alive_due, life.keep_alive_probes).hash(&mut into);
+        (life.edges, now - life.heard_at, life.challenge_due).hash(&mut into);
+    }
+}
+
+impl Life {
+    const fn new(now: Instant, blocked: bool) -> Self {
+        Self {
+            held: true,
+            orphaned: false,
+            blocked,
+            handshake_ack: false,
+            over: None,
+            reset: None,
+            challenge_due: None,
+            keep_alive_due: false,
+            keep_alive_probes: 0,
+            challenges: Challenges::new(),
+            edges: Edges::NONE,
+            heard_at: now,
+            retransmitted: 0,
+            cause: Cause::None,
+        }
+    }
+}
+
+/// Eff.snd.MSS of RFC 9293 3.7.1: what the peer takes, what the path takes, what the program wants,
+/// less the options every segment carries.
+fn effective_mss(terms: &Negotiated, path: &Path, settings: &Settings, flow: &Flow) -> u16 {
+    let options = if terms.timestamps { TIMESTAMPS_LEN } else { 0 };
+    let path_mss = path_mss(path, flow.remote.ip());
+    let ours = settings.mss.map_or(path_mss, |mss| mss.min(path_mss));
+    terms
+        .peer_mss
+        .min(ours)
+        .saturating_sub(options)
+        .max(params::MIN_PEER_MSS - TIMESTAMPS_LEN)
+}

@@ -1,0 +1,377 @@
+//! What leaves.
+//!
+//! Job: one list of decisions, in order of urgency; the first that has something to send makes a plan, and
+//! one `commit` does what the plan implies.
+//! Owns: nothing. Does not know: how a header is written.
+//! Sources: RFC 9293 3.7, 3.8; each planner names its own.
+//!
+//! Planners are `&self`: they decide. Every segment carries an acknowledgment and the window, so that
+//! whatever leaves first pays what is owed to the peer; a pure ACK comes last.
+
+use outcrop_base::{Cause, Flow, Instant, Limit, Note, TimerKind, Why};
+
+use super::Connection;
+use crate::handshake;
+use crate::recovery::Phase;
+use crate::segment::{
+    Flags, Options, SackBlock, SackBlocks, SegmentHeader, StreamRange, Timestamps,
+};
+use crate::send::{Limits, NewData};
+use crate::seq::SeqNum;
+use crate::state::State;
+use crate::timers::Timer;
+use crate::transmit::Transmit;
+
+/// One packet as decided.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    kind: Kind,
+    flags: Flags,
+    seq: SeqNum,
+    /// What of the sending stream it takes, a FIN as the last offset.
+    range: StreamRange,
+    /// The payload alone.
+    data: StreamRange,
+    note: Note,
+}
+
+/// What a commit must remember.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Reset,
+    Resend,
+    WindowProbe,
+    New,
+    Ack,
+    KeepAlive,
+}
+
+/// SACK blocks beside timestamps: 40 octets hold three (RFC 2018 3).
+const SACK_BLOCKS_WITH_TIMESTAMPS: usize = 3;
+const SACK_BLOCKS_ALONE: usize = 4;
+/// IPv6 and TCP headers at their longest: what a super-segment must leave free.
+const LONGEST_HEADERS: u32 = 100;
+
+impl Connection {
+    /// The next packet of this connection.
+    pub(crate) fn poll_transmit(&mut self, now: Instant, flow: &Flow) -> Option<Transmit> {
+        let Some(plan) = self.plan(now) else {
+            self.after_flush(now);
+            return None;
+        };
+        let transmit = self.build(now, &plan, flow);
+        self.commit(now, &plan);
+        Some(transmit)
+    }
+
+    /// The list of decisions.
+    fn plan(&self, now: Instant) -> Option<Plan> {
+        if self.life.over.is_some() {
+            return self.plan_reset().or_else(|| self.plan_ack(now));
+        }
+        self.plan_retransmission()
+            .or_else(|| self.plan_window_probe(now))
+            .or_else(|| self.plan_new(now))
+            .or_else(|| self.plan_tail_probe())
+            .or_else(|| self.plan_ack(now))
+            .or_else(|| self.plan_keep_alive())
+    }
+
+    /// A reset that the connection ended with. RFC 9293 3.10.5 shows it bare; with the acknowledgment
+    /// it also passes firewalls that follow the sequence numbers.
+    fn plan_reset(&self) -> Option<Plan> {
+        let (why, cause) = self.life.reset?;
+        Some(Plan {
+            kind: Kind::Reset,
+            flags: Flags::RST | Flags::ACK,
+            note: Note::new(why, Limit::None, cause),
+            ..self.empty_at(self.send.nxt())
+        })
+    }
+
+    /// What recovery has declared lost.
+    fn plan_retransmission(&self) -> Option<Plan> {
+        let max = u32::try_from(self.max_payload()).unwrap_or(u32::MAX);
+        let lost = self
+            .recovery
+            .next_retransmission(&*self.way.congestion, max)?;
+        let why = match self.recovery.phase() {
+            Phase::Loss { .. } => Why::Rto,
+            Phase::Open | Phase::Recovery { .. } => Why::FastRetransmit,
+        };
+        Some(self.of_old_data(lost, why))
+    }
+
+    /// A tail that may be lost, if there was no new data to ask with (RFC 8985 7.3).
+    fn plan_tail_probe(&self) -> Option<Plan> {
+        let tail = self.recovery.probe()?;
+        Some(self.of_old_data(tail, Why::TailLossProbe))
+    }
+
+    /// `range` once more: its payload as far as one plan carries it, and the FIN if it comes to that.
+    fn of_old_data(&self, range: StreamRange, why: Why) -> Plan {
+        let buffer = self.send.buffer();
+        let (data, _) = buffer.split_fin(range);
+        let data = buffer.cut_to_slices(data.first(self.max_payload()));
+        let last = data.end == buffer.end();
+        let fin = last && range.end > data.end;
+        let why = if fin && data.is_empty() {
+            Why::FinRetransmit
+        } else {
+            why
+        };
+        let range = StreamRange::new(range.start, data.end + u64::from(fin));
+        Plan {
+            kind: Kind::Resend,
+            flags: Flags::ACK
+                .with_if(Flags::PSH, last && !data.is_empty())
+                .with_if(Flags::FIN, fin),
+            seq: self.snd_space.seq(range.start),
+            range,
+            data,
+            note: Note::new(why, Limit::Recovery, self.life.cause),
+        }
+    }
+
+    /// Whether the window is still closed, or too small for what Nagle's and Clark's rules want
+    /// (RFC 9293 3.8.6.1): with bytes, if it takes any; else with an old number that must be answered.
+    fn plan_window_probe(&self, now: Instant) -> Option<Plan> {
+        self.send.persist().deadline().filter(|at| *at <= now)?;
+        let cause = Cause::Timer(TimerKind::Persist);
+        let note = Note::new(Why::ZeroWindowProbe, Limit::Rwnd, cause);
+        Some(match self.send.plan_probe(u32::from(self.way.mss)) {
+            Some(new) => Plan {
+                kind: Kind::WindowProbe,
+                ..self.of_new_data(&new, note)
+            },
+            None => Plan {
+                kind: Kind::WindowProbe,
+                seq: self.snd_space.seq(self.send.una()) - 1,
+                note,
+                ..self.empty_at(self.send.una())
+            },
+        })
+    }
+
+    /// New data, with the FIN if it is the last; or the FIN alone.
+    fn plan_new(&self, now: Instant) -> Option<Plan> {
+        if self.way.pacer.wait_until(now).is_some() {
+            return None;
+        }
+        let new = self.new_data().ok()?;
+        let why = if new.fin { Why::Fin } else { Why::Data };
+        let note = Note::new(why, new.limit, self.life.cause);
+        Some(self.of_new_data(&new, note))
+    }
+
+    fn new_data(&self) -> Result<NewData, Limit> {
+        self.send.plan(&Limits {
+            mss: u32::from(self.room_for_data()),
+            max_len: u32::try_from(self.max_payload()).unwrap_or(u32::MAX),
+            allowance: self.recovery.allowance(&*self.way.congestion),
+            nagle: !self.settings.nodelay,
+            cork: self.settings.cork,
+        })
+    }
+
+    /// An acknowledgment without data: a challenge, or one that may not wait for a ride.
+    fn plan_ack(&self, now: Instant) -> Option<Plan> {
+        if self.state == State::Closed {
+            return None;
+        }
+        let (why, cause) = if let Some(cause) = self.life.challenge_due {
+            (Why::ChallengeAck, cause)
+        } else {
+            let why = self.recv.ack_due(now)?;
+            if self.life.handshake_ack {
+                (Why::HandshakeAck, self.life.cause)
+            } else if why == Why::DelayedAck {
+                (why, Cause::Timer(TimerKind::DelayedAck))
+            } else {
+                (why, self.life.cause)
+            }
+        };
+        let limit = self.new_data().err().unwrap_or(Limit::Pacing);
+        Some(Plan {
+            note: Note::new(why, limit, cause),
+            ..self.empty_at(self.send.nxt())
+        })
+    }
+
+    /// Whether the peer is still there (RFC 9293 3.8.4): an old number that must be answered.
+    fn plan_keep_alive(&self) -> Option<Plan> {
+        if !self.life.keep_alive_due {
+            return None;
+        }
+        let cause = Cause::Timer(TimerKind::KeepAlive);
+        Some(Plan {
+            kind: Kind::KeepAlive,
+            seq: self.snd_space.seq(self.send.una()) - 1,
+            note: Note::new(Why::KeepAlive, Limit::App, cause),
+            ..self.empty_at(self.send.una())
+        })
+    }
+
+    /// A plan without payload at this offset.
+    fn empty_at(&self, offset: u64) -> Plan {
+        Plan {
+            kind: Kind::Ack,
+            flags: Flags::ACK,
+            seq: self.snd_space.seq(offset),
+            range: StreamRange::empty(offset),
+            data: StreamRange::empty(offset),
+            note: Note::new(Why::PureAck, Limit::None, Cause::None),
+        }
+    }
+
+    fn of_new_data(&self, new: &NewData, note: Note) -> Plan {
+        Plan {
+            kind: Kind::New,
+            flags: Flags::ACK
+                .with_if(Flags::PSH, new.push)
+                .with_if(Flags::FIN, new.fin),
+            seq: self.snd_space.seq(new.range.start),
+            range: new.range,
+            data: new.data,
+            note,
+        }
+    }
+
+    /// Payload bytes of a full segment now: SACK blocks take room from it (RFC 9293 3.7.1, SendMSS
+    /// less the options of this segment).
+    fn room_for_data(&self) -> u16 {
+        let blocks = u16::try_from(self.sack_blocks().len()).unwrap_or(0);
+        let option = if blocks == 0 { 0 } else { 4 + 8 * blocks };
+        self.way.mss.saturating_sub(option).max(1)
+    }
+
+    /// The most payload of one plan: a full segment, or as many as the device cuts for us.
+    fn max_payload(&self) -> u64 {
+        let mss = u64::from(self.room_for_data());
+        let headers = u64::from(LONGEST_HEADERS);
+        let most = u64::from(self.way.path.gso_max).min(u64::from(u16::MAX));
+        let whole = most.saturating_sub(headers) / mss;
+        mss * whole.max(1)
+    }
+
+    fn sack_blocks(&self) -> SackBlocks {
+        let mut blocks = SackBlocks::new();
+        if !self.terms.sack {
+            return blocks;
+        }
+        let max = if self.terms.timestamps {
+            SACK_BLOCKS_WITH_TIMESTAMPS
+        } else {
+            SACK_BLOCKS_ALONE
+        };
+        for range in self.recv.sack_ranges(max) {
+            blocks.push(SackBlock {
+                left: self.rcv_space.seq(range.start),
+                right: self.rcv_space.seq(range.end),
+            });
+        }
+        blocks
+    }
+
+    fn build(&self, now: Instant, plan: &Plan, flow: &Flow) -> Transmit {
+        let mss = self.room_for_data();
+        let timestamps = self.terms.timestamps.then(|| Timestamps {
+            val: self.timestamp(now),
+            ecr: self.clock.recent,
+        });
+        // A reset promises nothing: its window and blocks would mean nothing.
+        let is_reset = plan.kind == Kind::Reset;
+        Transmit {
+            conn: None,
+            flow: *flow,
+            header: SegmentHeader {
+                seq: plan.seq,
+                ack: Some(self.rcv_space.seq(self.recv.nxt())),
+                flags: plan.flags,
+                wnd: if is_reset {
+                    0
+                } else {
+                    self.recv.window_field()
+                },
+                urg: 0,
+                options: Options {
+                    timestamps,
+                    sack: if is_reset {
+                        SackBlocks::new()
+                    } else {
+                        self.sack_blocks()
+                    },
+                    ..Options::default()
+                },
+            },
+            fields: handshake::fields(&self.settings),
+            range: plan.data,
+            gso: (plan.data.len() > u64::from(mss)).then_some(mss),
+            note: plan.note,
+        }
+    }
+
+    /// Does what a plan implies; everything was decided before.
+    fn commit(&mut self, now: Instant, plan: &Plan) {
+        match plan.kind {
+            Kind::Reset => {
+                self.life.reset = None;
+                return;
+            }
+            Kind::Resend => {
+                self.life.retransmitted += plan.data.len();
+                self.sent(now, plan.range);
+            }
+            Kind::New | Kind::WindowProbe => {
+                if !plan.range.is_empty() {
+                    self.send
+                        .on_sent(plan.range, u32::from(self.room_for_data()));
+                    self.sent(now, plan.range);
+                }
+                if plan.kind == Kind::WindowProbe {
+                    let rto = self.recovery.rtt().rto();
+                    self.send.persist_mut().on_probe(now, rto);
+                }
+            }
+            Kind::Ack => {}
+            Kind::KeepAlive => self.life.keep_alive_due = false,
+        }
+        if !plan.range.is_empty() {
+            self.arm_user_timeout(now);
+        }
+        self.recv.on_sent(now, !plan.range.is_empty());
+        self.life.challenge_due = None;
+        self.life.handshake_ack = false;
+    }
+
+    fn sent(&mut self, now: Instant, range: StreamRange) {
+        let way = &mut self.way;
+        self.recovery.on_sent(now, range, &mut *way.congestion);
+        let rate = way.congestion.pacing_rate();
+        way.pacer.on_sent(now, range.len(), rate);
+    }
+
+    /// Nothing more leaves now: what the connection waits for gets its timer.
+    fn after_flush(&mut self, now: Instant) {
+        self.life.cause = Cause::None;
+        if self.life.over.is_some() {
+            return;
+        }
+        let next = self.new_data();
+        let wait = self.way.pacer.wait_until(now);
+        self.timers
+            .set(Timer::Pacing, wait.filter(|_| next.is_ok()));
+        if next == Err(Limit::App) {
+            self.recovery.on_app_limited();
+        }
+        if self.send.stalled(u32::from(self.way.mss)) {
+            let rto = self.recovery.rtt().rto();
+            self.send.persist_mut().start(now, rto);
+            self.arm_user_timeout(now);
+        } else {
+            self.send.persist_mut().stop();
+        }
+        self.arm_keep_alive(now);
+        self.arm_fin_wait_2(now);
+    }
+}

@@ -1,0 +1,305 @@
+//! To whom a segment belongs.
+//!
+//! Job: RFC 9293 3.10.7 from the outside: connection, embryo, TIME-WAIT, listener, or nobody.
+//! Owns: nothing. Does not know: what a connection does with its segment.
+//! Sources: RFC 9293 3.10.7.1 (CLOSED), 3.10.7.2 (LISTEN), 3.9.2.3 (addresses); RFC 6191 (reuse).
+
+use bytes::Bytes;
+use outcrop_base::{
+    Arrival, CallKind, Cast, Cause, DropReason, Flow, Instant, IpFields, Limit, Note, Verdict, Why,
+};
+
+use super::place::{Holder, Phase, Place};
+use super::{Endpoint, Teller, embryo_settings};
+use crate::connection::{Connection, Cx, Opening};
+use crate::event::Edges;
+use crate::handshake::negotiate::agree;
+use crate::handshake::passive::{Listening, listen_arrives};
+use crate::handshake::{Embryo, Origin, Step};
+use crate::rule::Rule;
+use crate::segment::{Segment, SegmentHeader, StreamRange};
+use crate::seq::SeqNum;
+use crate::state::State;
+use crate::table::ListenerId;
+use crate::time_wait::Outcome;
+use crate::transmit::{ConnId, Transmit};
+
+impl Endpoint {
+    /// A segment that came with `a`, as `wire::parse` read it. Never answers by itself: what is to be
+    /// said leaves by `poll_transmit`, after everything that arrived with it has been handled.
+    pub fn handle_segment(&mut self, a: &Arrival, segment: Segment, payload: Bytes) -> Verdict {
+        self.latest = self.latest.max(a.at);
+        let flow = segment.flow(a);
+        if !is_addressable(a, &flow) {
+            return Rule::BadAddress.dropped(DropReason::TcpBadAddress);
+        }
+        if let Some(id) = self.places.find(&flow) {
+            self.hasten_end(a.at, id);
+        }
+        let Some(id) = self.places.find(&flow) else {
+            return self.arrives_without_connection(a, &flow, &segment);
+        };
+        let Some((flow, place)) = self.places.get_mut(id) else {
+            return Rule::ClosedResets.dropped(DropReason::TcpClosed);
+        };
+        let verdict = match &mut place.phase {
+            Phase::Open(connection) => {
+                let mut cx = Cx {
+                    flow,
+                    facts: &mut self.facts,
+                    cause: Cause::Packet(a.id),
+                };
+                connection.segment_arrives(a, &segment, payload, &mut cx)
+            }
+            Phase::Embryo(_) => self.arrives_at_embryo(a, id, &segment, payload),
+            Phase::Ended(_) => Rule::Gone.dropped(DropReason::TcpClosed),
+        };
+        self.settle(id);
+        verdict
+    }
+
+    /// A connection that was over before this segment came, and waits only for the next flush, ends
+    /// now: the segment belongs to what follows it.
+    fn hasten_end(&mut self, now: Instant, id: ConnId) {
+        let place = self.places.get(id).map(|place| &place.phase);
+        if !matches!(place, Some(Phase::Open(connection)) if connection.over().is_some()) {
+            return;
+        }
+        while let Some(last) = self.poll_place(now, id) {
+            self.reply(Transmit { conn: None, ..last });
+        }
+        self.retire_if_over(now, id);
+    }
+
+    fn arrives_without_connection(
+        &mut self,
+        a: &Arrival,
+        flow: &Flow,
+        segment: &Segment,
+    ) -> Verdict {
+        match self.time_wait.handle(a.at, flow, segment) {
+            Some(Outcome::Done(verdict)) => verdict,
+            Some(Outcome::Answer(verdict, header, why)) => {
+                self.answer(a, flow, header, why);
+                verdict
+            }
+            Some(Outcome::Reuse(floor)) => {
+                let cause = Cause::Packet(a.id);
+                self.emit_state(flow, State::TimeWait, State::Closed, cause);
+                self.arrives_at_listener(a, flow, segment, Some(floor))
+            }
+            None => self.arrives_at_listener(a, flow, segment, None),
+        }
+    }
+
+    fn arrives_at_listener(
+        &mut self,
+        a: &Arrival,
+        flow: &Flow,
+        segment: &Segment,
+        floor: Option<SeqNum>,
+    ) -> Verdict {
+        let Some(id) = self.listeners.find(flow.local) else {
+            if segment.header.flags.rst() {
+                return Rule::ClosedIgnoresReset.dropped(DropReason::TcpNoSocket);
+            }
+            self.refuse(a, flow, segment);
+            return Rule::ClosedResets.dropped(DropReason::TcpNoSocket);
+        };
+        match listen_arrives(segment) {
+            Listening::Drop(verdict) => verdict,
+            Listening::Reset(verdict) => {
+                self.refuse(a, flow, segment);
+                verdict
+            }
+            Listening::Syn => self.take_syn(a, id, segment, floor),
+        }
+    }
+
+    fn take_syn(
+        &mut self,
+        a: &Arrival,
+        listener_id: ListenerId,
+        segment: &Segment,
+        floor: Option<SeqNum>,
+    ) -> Verdict {
+        let overflow = Rule::ListenOverflow.dropped(DropReason::TcpListenOverflow);
+        let Some(listener) = self.listeners.get_mut(listener_id) else {
+            return overflow;
+        };
+        if !listener.takes_syn() {
+            return overflow;
+        }
+        listener.on_embryo();
+        self.counters.passive_opens += 1;
+        let flow = segment.flow(a);
+        let offset = self.isn.timestamp_offset(&flow);
+        let embryo = Embryo::passive(listener_id, a, segment, (&self.isn, offset), floor);
+        let place = Place::new(Phase::Embryo(embryo), Holder::Listener(listener_id));
+        let id = self.places.insert(flow, place);
+        let cause = Cause::Packet(a.id);
+        self.emit_state(&flow, State::Listen, State::SynReceived, cause);
+        self.settle(id);
+        Rule::ListenTakesSyn.taken()
+    }
+
+    fn arrives_at_embryo(
+        &mut self,
+        a: &Arrival,
+        id: ConnId,
+        segment: &Segment,
+        payload: Bytes,
+    ) -> Verdict {
+        let Some((flow, place)) = self.places.get_mut(id) else {
+            return Rule::ClosedResets.dropped(DropReason::TcpClosed);
+        };
+        let flow = *flow;
+        let Phase::Embryo(embryo) = &mut place.phase else {
+            return Rule::ClosedResets.dropped(DropReason::TcpClosed);
+        };
+        let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
+        let before = embryo.state();
+        let step = if before == State::SynSent {
+            embryo.syn_sent_arrives(a, segment)
+        } else {
+            embryo.syn_received_arrives(a, segment, &settings)
+        };
+        let cause = Cause::Packet(a.id);
+        match step {
+            Step::Stay(verdict) => {
+                let after = embryo.state();
+                if after != before {
+                    self.emit_state(&flow, before, after, cause);
+                }
+                verdict
+            }
+            Step::Answer(verdict, header, why) => {
+                self.answer(a, &flow, header, why);
+                verdict
+            }
+            Step::Gone(verdict, reason) => {
+                self.end_embryo(id, Some(reason), cause);
+                verdict
+            }
+            Step::Establish(verdict) => self
+                .establish(a, id, (segment, payload), before)
+                .unwrap_or(verdict),
+        }
+    }
+
+    /// The embryo becomes a connection, which then takes what else the segment brings. `None` leaves
+    /// the handshake's verdict.
+    fn establish(
+        &mut self,
+        a: &Arrival,
+        id: ConnId,
+        (segment, payload): (&Segment, Bytes),
+        before: State,
+    ) -> Option<Verdict> {
+        let (flow, place) = self.places.get_mut(id)?;
+        let Phase::Embryo(embryo) = &mut place.phase else {
+            return None;
+        };
+        if let Some(listener) = embryo.listener() {
+            let room = self
+                .listeners
+                .get(listener)
+                .is_some_and(|l| l.takes_connection());
+            if !room {
+                return Some(Rule::AcceptOverflow.dropped(DropReason::TcpListenOverflow));
+            }
+        }
+        let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
+        let theirs = embryo.theirs?;
+        let mut opening = Opening {
+            iss: embryo.iss?,
+            theirs,
+            terms: agree(&settings, &theirs, flow.remote.ip()),
+            ts_offset: embryo.ts_offset,
+            path: embryo.path,
+            settings,
+            at: a.at,
+            round_trip: embryo.round_trip(a.at),
+            syn_repeated: embryo.was_repeated(),
+            early: None,
+        };
+        let listener = embryo.listener();
+        if let Origin::Active(early) = &mut embryo.origin {
+            opening.early = Some((core::mem::take(&mut early.written), early.blocked));
+        }
+        let shut = matches!(&embryo.origin, Origin::Active(early) if early.shutdown);
+        let mut connection = Box::new(Connection::new(flow, opening));
+        let mut cx = Cx {
+            flow,
+            facts: &mut self.facts,
+            cause: Cause::Packet(a.id),
+        };
+        cx.emit_state(before, State::Established);
+        if shut {
+            cx.cause = Cause::Call(CallKind::Shutdown);
+            connection.shutdown(&mut cx);
+            cx.cause = Cause::Packet(a.id);
+        }
+        if place.holder == Holder::Nobody {
+            connection.let_go(&mut cx);
+        }
+        let verdict = if segment.header.flags.syn() {
+            connection.rest_of_syn_arrives(a, segment, payload, &mut cx)
+        } else {
+            connection.segment_arrives(a, segment, payload, &mut cx)
+        };
+        place.phase = Phase::Open(connection);
+        self.counters.established += 1;
+        match listener {
+            Some(listener) => self.queue_accept(listener, id),
+            None => place.edges.insert(Edges::CONNECTED),
+        }
+        // A bare ACK did nothing beyond establishing: the handshake's own verdict says more.
+        Some(verdict).filter(|_| segment.payload_len > 0 || segment.header.flags.fin())
+    }
+
+    fn queue_accept(&mut self, id: ListenerId, connection: ConnId) {
+        if let Some(listener) = self.listeners.get_mut(id) {
+            listener.on_completed(connection);
+            if !listener.told {
+                listener.told = true;
+                self.tellers.push_back(Teller::Listener(id));
+            }
+        }
+    }
+
+    /// Answers a segment by the reset of RFC 9293 3.10.7.1.
+    fn refuse(&mut self, a: &Arrival, flow: &Flow, segment: &Segment) {
+        if let Some(header) = segment.reset_for() {
+            self.answer(a, flow, header, Why::ResetNoConnection);
+        }
+    }
+
+    /// Queues an answer that needs no connection.
+    fn answer(&mut self, a: &Arrival, flow: &Flow, header: SegmentHeader, why: Why) {
+        let transmit = Transmit {
+            conn: None,
+            flow: *flow,
+            header,
+            fields: IpFields {
+                ttl: self.config.settings.ttl,
+                ..IpFields::default()
+            },
+            range: StreamRange::default(),
+            gso: None,
+            note: Note::new(why, Limit::None, Cause::Packet(a.id)),
+        };
+        self.reply(transmit);
+    }
+}
+
+/// Whether a connection may exist between these sockets (RFC 9293 3.9.2.3 MUST-57, MUST-63).
+fn is_addressable(a: &Arrival, flow: &Flow) -> bool {
+    let remote = flow.remote.ip();
+    a.cast == Cast::Unicast
+        && flow.local.port() != 0
+        && flow.remote.port() != 0
+        && !remote.is_unspecified()
+        && !remote.is_multicast()
+        && flow.local != flow.remote
+}

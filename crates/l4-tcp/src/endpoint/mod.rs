@@ -1,0 +1,475 @@
+//! Every connection of one shard.
+//!
+//! Job: the face of the engine: give each segment, timer and call to the one it concerns, and let
+//! those who have something to send take turns.
+//! Owns: the table of flows, the listeners, TIME-WAIT, the timer wheel, the queues. Does not know: algorithms.
+//! Sources: RFC 9293 3.10; the six verbs are those of every engine of this workspace.
+//!
+//! `arrive` demultiplexes, `calls` serves the program, `observe` answers questions, `place` is one slot.
+
+mod arrive;
+mod calls;
+mod observe;
+mod place;
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use outcrop_base::{
+    Cause, ChunkQueue, DropReason, Fact, FactKind, Facts, Flow, Instant, PathSignal, Seed,
+    TimerKind, TimerWheel, Verdict,
+};
+
+use crate::config::{Config, Settings};
+use crate::connection::Cx;
+use crate::event::{CloseReason, Edges, Event};
+use crate::handshake::isn::Isn;
+use crate::handshake::{Expiry, Origin};
+use crate::listener::Listeners;
+use crate::params;
+use crate::rule::Rule;
+use crate::state::State;
+use crate::table::{FlowTable, ListenerId, Ports};
+use crate::time_wait::TimeWaitTable;
+use crate::transmit::{ConnId, Transmit};
+use place::{Ended, Holder, Phase, Place};
+
+/// The TCP engine of one shard: every connection, listener and resting tuple.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    config: Config,
+    places: FlowTable<Place>,
+    time_wait: TimeWaitTable,
+    listeners: Listeners,
+    isn: Isn,
+    ports: Ports,
+    /// Deadlines by place. An entry whose instant is not the one the place remembers is stale.
+    wheel: TimerWheel<(ConnId, Instant)>,
+    /// Places with something to send, each at most once.
+    ready: VecDeque<ConnId>,
+    /// Plans the place at the front may still make in this turn.
+    turn: u8,
+    /// Who has something to tell, each at most once.
+    tellers: VecDeque<Teller>,
+    /// Stateless answers, before anything else.
+    replies: VecDeque<Transmit>,
+    /// The latest instant anybody told us: deadlines up to it are not filed, they act at the flush.
+    latest: Instant,
+    facts: Facts,
+    counters: Counters,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Teller {
+    Connection(ConnId),
+    Listener(ListenerId),
+}
+
+/// What an endpoint has counted since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Connections our programs opened.
+    pub active_opens: u64,
+    /// SYNs our listeners took.
+    pub passive_opens: u64,
+    /// Handshakes that completed.
+    pub established: u64,
+    /// Connections that ended by a reset of the peer.
+    pub resets_received: u64,
+    /// Resets that left.
+    pub resets_sent: u64,
+    /// Connections given up for want of an answer.
+    pub timed_out: u64,
+    /// Stateless answers dropped because too many were waiting.
+    pub replies_dropped: u64,
+}
+
+impl Endpoint {
+    /// An endpoint without connections; everything random in it follows from `seed`.
+    #[must_use]
+    pub fn new(config: Config, seed: &Seed) -> Self {
+        let seed = seed.split("tcp");
+        Self {
+            places: FlowTable::new(&seed),
+            time_wait: TimeWaitTable::new(config.time_wait, config.time_wait_max, &seed),
+            listeners: Listeners::default(),
+            isn: Isn::new(&seed),
+            ports: Ports::new(config.ephemeral_ports.clone(), &seed),
+            wheel: TimerWheel::new(),
+            ready: VecDeque::new(),
+            turn: params::TURN,
+            tellers: VecDeque::new(),
+            replies: VecDeque::new(),
+            latest: Instant::ZERO,
+            facts: Facts::default(),
+            counters: Counters::default(),
+            config,
+        }
+    }
+
+    /// ICMP news about a flow. `Taken` means it concerned something in flight and had its effect;
+    /// for `TooBig` the caller then remembers the MTU for other flows (RFC 5927: never unvalidated).
+    pub fn handle_path(&mut self, _now: Instant, signal: &PathSignal) -> Verdict {
+        let unrelated = Rule::PathUnrelated.dropped(DropReason::IcmpUnrelated);
+        let Some(id) = self.places.find(&signal.flow) else {
+            return unrelated;
+        };
+        let Some((flow, place)) = self.places.get_mut(id) else {
+            return unrelated;
+        };
+        let mut gone = false;
+        let verdict = match &mut place.phase {
+            Phase::Open(connection) => {
+                let mut cx = Cx {
+                    flow,
+                    facts: &mut self.facts,
+                    cause: Cause::Packet(signal.id),
+                };
+                connection.handle_path(signal, &mut cx)
+            }
+            Phase::Embryo(embryo) => {
+                let (verdict, is_gone) = embryo.handle_path(signal);
+                gone = is_gone;
+                verdict
+            }
+            Phase::Ended(_) => unrelated,
+        };
+        if gone {
+            self.end_embryo(id, Some(CloseReason::Unreachable), Cause::Packet(signal.id));
+        }
+        self.settle(id);
+        verdict
+    }
+
+    /// Lets every timer that is due at `now` act.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.latest = self.latest.max(now);
+        while let Some((id, at)) = self.wheel.pop_due(now) {
+            self.handle_place_timeout(now, id, at);
+        }
+        while let Some(flow) = self.time_wait.pop_due(now) {
+            let cause = Cause::Timer(TimerKind::TimeWait);
+            self.emit_state(&flow, State::TimeWait, State::Closed, cause);
+        }
+    }
+
+    fn handle_place_timeout(&mut self, now: Instant, id: ConnId, at: Instant) {
+        let Some((flow, place)) = self.places.get_mut(id) else {
+            return;
+        };
+        if place.filed != Some(at) {
+            return;
+        }
+        place.filed = None;
+        match &mut place.phase {
+            Phase::Embryo(embryo) => {
+                let expiry = embryo.handle_timeout(now);
+                let flow = *flow;
+                let cause = Cause::Timer(TimerKind::Retransmit);
+                if expiry != Expiry::NotDue {
+                    let timer = TimerKind::Retransmit;
+                    let kind = FactKind::TimerFired { timer };
+                    self.facts.emit(|| Fact::new(Some(flow), kind, cause));
+                }
+                if expiry == Expiry::GiveUp {
+                    self.counters.timed_out += 1;
+                    self.end_embryo(id, Some(CloseReason::TimedOut), cause);
+                }
+            }
+            Phase::Open(connection) => {
+                let mut cx = Cx {
+                    flow,
+                    facts: &mut self.facts,
+                    cause: Cause::None,
+                };
+                connection.handle_timeout(now, &mut cx);
+            }
+            Phase::Ended(_) => {}
+        }
+        self.settle(id);
+    }
+
+    /// The next packet to leave at `now`: answers first, then the connections in turn.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        self.latest = self.latest.max(now);
+        if let Some(reply) = self.replies.pop_front() {
+            return Some(self.count_out(reply));
+        }
+        while let Some(id) = self.ready.front().copied() {
+            if let Some(transmit) = self.poll_place(now, id) {
+                self.turn = self.turn.saturating_sub(1);
+                if self.turn == 0 {
+                    self.ready.rotate_left(1);
+                    self.turn = params::TURN;
+                }
+                return Some(self.count_out(transmit));
+            }
+            self.ready.pop_front();
+            self.turn = params::TURN;
+            if let Some((_, place)) = self.places.get_mut(id) {
+                place.in_ready = false;
+                self.file_timer(id);
+                self.retire_if_over(now, id);
+            }
+            if let Some(reply) = self.replies.pop_front() {
+                return Some(self.count_out(reply));
+            }
+        }
+        None
+    }
+
+    fn count_out(&mut self, transmit: Transmit) -> Transmit {
+        self.counters.resets_sent += u64::from(transmit.header.flags.rst());
+        transmit
+    }
+
+    fn poll_place(&mut self, now: Instant, id: ConnId) -> Option<Transmit> {
+        let (flow, place) = self.places.get_mut(id)?;
+        let transmit = match &mut place.phase {
+            Phase::Embryo(embryo) => {
+                let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
+                embryo.poll_transmit(now, flow, &self.isn, &settings)
+            }
+            Phase::Open(connection) => connection.poll_transmit(now, flow),
+            Phase::Ended(_) => None,
+        }?;
+        Some(Transmit {
+            conn: Some(id),
+            ..transmit
+        })
+    }
+
+    /// The payload of the plan `poll_transmit` returned last: fills `out` with slices that stay
+    /// borrowed while the packet is written, and returns how many.
+    pub fn payload<'a>(&'a self, t: &Transmit, out: &mut [IoSlice<'a>]) -> usize {
+        let place = t.conn.and_then(|id| self.places.get(id));
+        match place.map(|place| &place.phase) {
+            Some(Phase::Open(connection)) => connection.payload(t.range, out),
+            Some(Phase::Embryo(_) | Phase::Ended(_)) | None => 0,
+        }
+    }
+
+    /// The next thing a program may be waiting for.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        while let Some(teller) = self.tellers.front().copied() {
+            let event = match teller {
+                Teller::Listener(id) => {
+                    self.tellers.pop_front();
+                    let waiting = self.listeners.get_mut(id).is_some_and(|l| {
+                        l.told = false;
+                        l.has_completed()
+                    });
+                    waiting.then_some(Event::Acceptable(id))
+                }
+                Teller::Connection(id) => self.poll_edge(id),
+            };
+            if event.is_some() {
+                return event;
+            }
+        }
+        None
+    }
+
+    /// The next edge of the connection at the front of the tellers, which leaves the queue with its last.
+    fn poll_edge(&mut self, id: ConnId) -> Option<Event> {
+        let Some((_, place)) = self.places.get_mut(id) else {
+            self.tellers.pop_front();
+            return None;
+        };
+        let edge = place.edges.pop();
+        if place.edges.is_empty() {
+            place.in_events = false;
+            self.tellers.pop_front();
+        }
+        match edge? {
+            Edges::CONNECTED => Some(Event::Connected(id)),
+            Edges::READABLE => Some(Event::Readable(id)),
+            Edges::WRITABLE => Some(Event::Writable(id)),
+            _ => self
+                .close_reason(id)
+                .map(|reason| Event::Closed(id, reason)),
+        }
+    }
+
+    /// When `handle_timeout` wants to be called next: never too late; early where a timer was moved
+    /// and its old entry not yet met.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let wheel = self.wheel.next();
+        wheel.into_iter().chain(self.time_wait.next()).min()
+    }
+
+    // ---- after anything that touched a place ----
+
+    /// Queues the place for output and events and files its timer.
+    fn settle(&mut self, id: ConnId) {
+        let Some((_, place)) = self.places.get_mut(id) else {
+            return;
+        };
+        let active = match &mut place.phase {
+            Phase::Embryo(embryo) => embryo.wants_output(),
+            Phase::Open(connection) => {
+                place.edges.insert(connection.take_edges());
+                true
+            }
+            Phase::Ended(_) => false,
+        };
+        if active && !place.in_ready {
+            place.in_ready = true;
+            self.ready.push_back(id);
+        }
+        self.queue_events(id);
+        self.file_timer(id);
+    }
+
+    fn queue_events(&mut self, id: ConnId) {
+        if let Some((_, place)) = self.places.get_mut(id)
+            && place.holder == Holder::Program
+            && !place.edges.is_empty()
+            && !place.in_events
+        {
+            place.in_events = true;
+            self.tellers.push_back(Teller::Connection(id));
+        }
+    }
+
+    /// A deadline that is due already acts at the flush, for which the place is queued; filed, it
+    /// would fire again at once, for ever.
+    fn file_timer(&mut self, id: ConnId) {
+        let Some((_, place)) = self.places.get_mut(id) else {
+            return;
+        };
+        if let Some(next) = place.next_timeout()
+            && (next > self.latest || !place.in_ready)
+            && place.filed.is_none_or(|filed| next < filed)
+        {
+            place.filed = Some(next);
+            self.wheel.arm(next, (id, next));
+        }
+    }
+
+    fn reply(&mut self, transmit: Transmit) {
+        if self.replies.len() < params::REPLY_QUEUE {
+            self.replies.push_back(transmit);
+        } else {
+            self.counters.replies_dropped += 1;
+        }
+    }
+
+    fn emit_state(&mut self, flow: &Flow, from: State, to: State, cause: Cause) {
+        let kind = FactKind::State {
+            from: from.name(),
+            to: to.name(),
+        };
+        let flow = Some(*flow);
+        self.facts.emit(|| Fact::new(flow, kind, cause));
+    }
+
+    // ---- the ends ----
+
+    /// An embryo is gone. `reason` is told to a program that connected; a listener is not told.
+    fn end_embryo(&mut self, id: ConnId, reason: Option<CloseReason>, cause: Cause) {
+        let Some((flow, place)) = self.places.get_mut(id) else {
+            return;
+        };
+        let flow = *flow;
+        let Phase::Embryo(embryo) = &place.phase else {
+            return;
+        };
+        let from = embryo.state();
+        let listener = embryo.listener();
+        let to = if listener.is_some() {
+            State::Listen
+        } else {
+            State::Closed
+        };
+        self.emit_state(&flow, from, to, cause);
+        if let Some(listener) = listener
+            && let Some(listener) = self.listeners.get_mut(listener)
+        {
+            listener.on_embryo_gone();
+        }
+        match (place_holder(&self.places, id), reason) {
+            (Some(Holder::Program), Some(reason)) => {
+                let info = self.info(id);
+                self.places.unlink(id);
+                if let (Some((_, place)), Some(info)) = (self.places.get_mut(id), info) {
+                    place.phase = Phase::Ended(Box::new(Ended {
+                        reason,
+                        readable: ChunkQueue::new(),
+                        peer_finished: false,
+                        info: crate::Info {
+                            state: State::Closed,
+                            ..info
+                        },
+                    }));
+                    place.edges.insert(Edges::CLOSED);
+                }
+                self.queue_events(id);
+            }
+            _ => {
+                self.places.remove(id);
+            }
+        }
+    }
+
+    /// Puts a connection that is over to rest: in TIME-WAIT, with the program, or nowhere.
+    fn retire_if_over(&mut self, now: Instant, id: ConnId) {
+        let Some((flow, place)) = self.places.get_mut(id) else {
+            return;
+        };
+        let flow = *flow;
+        let Phase::Open(connection) = &mut place.phase else {
+            return;
+        };
+        let Some(reason) = connection.over() else {
+            return;
+        };
+        match reason {
+            CloseReason::Reset | CloseReason::Refused => self.counters.resets_received += 1,
+            CloseReason::TimedOut => self.counters.timed_out += 1,
+            CloseReason::Finished | CloseReason::Unreachable | CloseReason::Aborted => {}
+        }
+        place.edges.insert(connection.take_edges());
+        let rest = connection.rest();
+        let ended = Ended {
+            reason,
+            readable: connection.take_readable(),
+            peer_finished: connection.peer_finished(),
+            info: connection.info(&flow),
+        };
+        let held = place.holder != Holder::Nobody;
+        if held {
+            place.phase = Phase::Ended(Box::new(ended));
+            self.places.unlink(id);
+            self.queue_events(id);
+        } else {
+            self.places.remove(id);
+        }
+        if let Some(rest) = rest {
+            self.time_wait.insert(now, flow, rest);
+        }
+    }
+}
+
+fn place_holder(places: &FlowTable<Place>, id: ConnId) -> Option<Holder> {
+    places.get(id).map(|place| place.holder)
+}
+
+/// The settings an embryo goes by: its program's, its listener's, or the endpoint's.
+fn embryo_settings<'a>(
+    origin: &'a Origin,
+    listeners: &'a Listeners,
+    config: &'a Config,
+) -> &'a Settings {
+    let own = match origin {
+        Origin::Active(early) => Some(&early.settings),
+        Origin::Passive(listener) => listeners
+            .get(*listener)
+            .and_then(|listener| listener.settings.settings.as_ref()),
+    };
+    own.unwrap_or(&config.settings)
+}
+
+#[cfg(test)]
+mod tests;

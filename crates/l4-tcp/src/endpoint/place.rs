@@ -1,0 +1,96 @@
+//! Where one connection lives, whatever its phase.
+//!
+//! Job: hold an embryo, a connection or what is left of one, and what the endpoint must remember about it.
+//! Owns: the phase, who holds the id, which edges were not told, which timer was filed.
+//! Does not know: other places.
+
+use outcrop_base::{ChunkQueue, Instant};
+
+use crate::connection::Connection;
+use crate::event::{CloseReason, Edges};
+use crate::handshake::Embryo;
+use crate::info::Info;
+use crate::state::State;
+use crate::table::ListenerId;
+
+/// One slot of the table.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) phase: Phase,
+    pub(super) holder: Holder,
+    /// What the program has not been told yet.
+    pub(super) edges: Edges,
+    /// Whether the slot waits in the event queue.
+    pub(super) in_events: bool,
+    /// Whether the slot waits in the output queue.
+    pub(super) in_ready: bool,
+    /// The earliest deadline filed in the wheel.
+    pub(super) filed: Option<Instant>,
+}
+
+/// What lives in a slot.
+#[derive(Clone, Debug)]
+pub(super) enum Phase {
+    /// SYN-SENT or SYN-RECEIVED.
+    Embryo(Embryo),
+    /// Synchronised.
+    Open(Box<Connection>),
+    /// Over, but still held by the program.
+    Ended(Box<Ended>),
+}
+
+/// Who holds the id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// A program.
+    Program,
+    /// A listener: not accepted yet.
+    Listener(ListenerId),
+    /// Nobody: the engine finishes alone.
+    Nobody,
+}
+
+/// What is left of a connection for the program that still holds it.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    /// How it ended.
+    pub(super) reason: CloseReason,
+    /// Received in order before the end, and not read yet.
+    pub(super) readable: ChunkQueue,
+    /// Whether the peer had finished.
+    pub(super) peer_finished: bool,
+    /// The last figures.
+    pub(super) info: Info,
+}
+
+impl Place {
+    /// A slot with this phase and holder, nothing told, nothing queued.
+    pub(super) const fn new(phase: Phase, holder: Holder) -> Self {
+        Self {
+            phase,
+            holder,
+            edges: Edges::NONE,
+            in_events: false,
+            in_ready: false,
+            filed: None,
+        }
+    }
+
+    /// The state by its name in the RFC.
+    pub(super) fn state(&self) -> State {
+        match &self.phase {
+            Phase::Embryo(embryo) => embryo.state(),
+            Phase::Open(connection) => connection.state(),
+            Phase::Ended(_) => State::Closed,
+        }
+    }
+
+    /// When the phase next wants to be called.
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Embryo(embryo) => embryo.next_timeout(),
+            Phase::Open(connection) => connection.next_timeout(),
+            Phase::Ended(_) => None,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What the program is told.
+//!
+//! Job: name the edges a program waits for, and how a connection ended.
+//! Owns: the two lists. Does not know: who waits. A fact that is still true is not told twice.
+//! Sources: RFC 9293 3.9.1.8 (asynchronous reports), 3.8.3 (connection failures).
+
+use crate::table::ListenerId;
+use crate::transmit::ConnId;
+
+/// Something a program may be waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// A connection is waiting to be accepted.
+    Acceptable(ListenerId),
+    /// An active open has completed.
+    Connected(ConnId),
+    /// There are bytes to read, or the peer has finished.
+    Readable(ConnId),
+    /// A write that found no room would find some now.
+    Writable(ConnId),
+    /// The connection has ended, in this way.
+    Closed(ConnId, CloseReason),
+}
+
+outcrop_base::vocabulary! {
+    /// How a connection ended.
+    pub enum CloseReason {
+        /// Both sides finished and everything was acknowledged.
+        Finished = "finished",
+        /// The peer reset it.
+        Reset = "reset",
+        /// The peer refused to open it.
+        Refused = "refused",
+        /// The peer did not answer in time (R2, user timeout or keep-alive).
+        TimedOut = "timed-out",
+        /// The path says that the peer cannot be reached.
+        Unreachable = "unreachable",
+        /// Our program aborted it.
+        Aborted = "aborted",
+    }
+}
+
+/// The edges of one connection that have not been told yet, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Edges(u8);
+
+impl Edges {
+    /// None.
+    pub(crate) const NONE: Self = Self(0);
+    /// An active open has completed.
+    pub(crate) const CONNECTED: Self = Self(1);
+    /// Bytes or the end arrived.
+    pub(crate) const READABLE: Self = Self(2);
+    /// Room appeared.
+    pub(crate) const WRITABLE: Self = Self(4);
+    /// The connection ended.
+    pub(crate) const CLOSED: Self = Self(8);
+
+    /// Adds edges.
+    pub(crate) const fn insert(&mut self, more: Self) {
+        self.0 |= more.0;
+    }
+
+    /// Whether nothing is to be told.
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Takes the lowest edge.
+    pub(crate) const fn pop(&mut self) -> Option<Self> {
+        if self.0 == 0 {
+            return None;
+        }
+        let lowest = self.0 & self.0.wrapping_neg();
+        self.0 &= !lowest;
+        Some(Self(lowest))
+    }
+
+    /// Takes all edges.
+    pub(crate) const fn take(&mut self) -> Self {
+        let all = *self;
+        self.0 = 0;
+        all
+    }
+}

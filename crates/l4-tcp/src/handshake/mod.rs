@@ -1,0 +1,342 @@
+//! Before both SYNs are acknowledged.
+//!
+//! Job: carry a connection through SYN-SENT and SYN-RECEIVED at the cost of an embryo.
+//! Owns: the embryo, its SYN and how often that was sent. Does not know: the data path, other embryos.
+//! Sources: RFC 9293 3.5, 3.10.1, 3.10.7.2 to 3.10.7.4; RFC 6298 5.7 (the SYN's timer).
+//!
+//! `active` holds what arrives in SYN-SENT, `passive` what arrives in LISTEN and SYN-RECEIVED,
+//! `negotiate` what the two SYNs agree on, `isn` where the numbers begin.
+
+pub(crate) mod active;
+pub(crate) mod isn;
+pub(crate) mod negotiate;
+pub(crate) mod passive;
+
+use core::hash::{Hash, Hasher};
+use core::time::Duration;
+
+use outcrop_base::{
+    CallKind, Cause, ChunkQueue, DropReason, Flow, Instant, IpFields, Limit, Note, Path,
+    PathSignal, PathSignalKind, TimerKind, Verdict, Why,
+};
+
+use crate::challenge::Challenges;
+use crate::config::Settings;
+use crate::event::CloseReason;
+use crate::info::Info;
+use crate::params;
+use crate::rule::Rule;
+use crate::segment::{Flags, Options, SegmentHeader, StreamRange, Timestamps};
+use crate::seq::SeqNum;
+use crate::state::State;
+use crate::table::ListenerId;
+use crate::transmit::Transmit;
+use isn::{Isn, timestamp};
+use negotiate::PeerSyn;
+
+/// Who began.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    /// Our program did; what it asked for meanwhile waits here.
+    Active(Box<Early>),
+    /// The peer did, at this listener.
+    Passive(ListenerId),
+}
+
+/// What a program asked for before the handshake was over.
+#[derive(Clone, Debug)]
+pub(crate) struct Early {
+    /// The connection's settings.
+    pub(crate) settings: Settings,
+    /// Bytes written.
+    pub(crate) written: ChunkQueue,
+    /// Whether a write found no room.
+    pub(crate) blocked: bool,
+    /// Whether the program has no more to send. The FIN waits for ESTABLISHED, as RFC 9293 3.10.4
+    /// says for pending data; we let it wait without data too (a FIN before our SYN is acknowledged
+    /// helps nobody).
+    pub(crate) shutdown: bool,
+}
+
+/// A connection in SYN-SENT or SYN-RECEIVED.
+#[derive(Clone, Debug)]
+pub(crate) struct Embryo {
+    pub(crate) origin: Origin,
+    /// Our SYN's number; an active open chooses it when the SYN first leaves.
+    pub(crate) iss: Option<SeqNum>,
+    /// The peer's SYN, from SYN-RECEIVED on.
+    pub(crate) theirs: Option<PeerSyn>,
+    /// The peer's latest timestamp.
+    ts_recent: u32,
+    pub(crate) ts_offset: u32,
+    pub(crate) path: Path,
+    /// What is to leave next.
+    want: Option<(Why, Cause)>,
+    /// When our SYN first left, for a first round-trip sample.
+    sent_at: Option<Instant>,
+    /// When it will be repeated.
+    due: Option<Instant>,
+    repeats: u8,
+    challenges: Challenges,
+}
+
+/// What a segment did to an embryo.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// It stays.
+    Stay(Verdict),
+    /// It stays, and this is to be answered.
+    Answer(Verdict, SegmentHeader, Why),
+    /// It is gone; a program that connected is told why, a listener is not.
+    Gone(Verdict, CloseReason),
+    /// The handshake is complete.
+    Establish(Verdict),
+}
+
+/// What an embryo's timer did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    /// Nothing was due.
+    NotDue,
+    /// The SYN is repeated.
+    Repeat,
+    /// The peer did not answer in time.
+    GiveUp,
+}
+
+impl Embryo {
+    /// SYN-SENT: our program connects.
+    pub(crate) fn active(settings: Settings, path: Path, ts_offset: u32) -> Self {
+        let early = Early {
+            settings,
+            written: ChunkQueue::new(),
+            blocked: false,
+            shutdown: false,
+        };
+        Self {
+            origin: Origin::Active(Box::new(early)),
+            iss: None,
+            theirs: None,
+            ts_recent: 0,
+            ts_offset,
+            path,
+            want: Some((Why::Syn, Cause::Call(CallKind::Connect))),
+            sent_at: None,
+            due: None,
+            repeats: 0,
+            challenges: Challenges::new(),
+        }
+    }
+
+    /// The state by its name in the RFC.
+    pub(crate) const fn state(&self) -> State {
+        if self.theirs.is_some() {
+            State::SynReceived
+        } else {
+            State::SynSent
+        }
+    }
+
+    /// The listener whose handshake this is.
+    pub(crate) const fn listener(&self) -> Option<ListenerId> {
+        match &self.origin {
+            Origin::Passive(listener) => Some(*listener),
+            Origin::Active(_) => None,
+        }
+    }
+
+    /// The number of the peer's next byte.
+    pub(crate) fn rcv_nxt(&self) -> Option<SeqNum> {
+        self.theirs.map(|syn| syn.seq + 1)
+    }
+
+    /// When the timer is due.
+    pub(crate) const fn next_timeout(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Whether something is to leave.
+    pub(crate) const fn wants_output(&self) -> bool {
+        self.want.is_some()
+    }
+
+    /// How long our SYN took to be answered; `None` if it was repeated (Karn, RFC 6298 3).
+    pub(crate) fn round_trip(&self, at: Instant) -> Option<Duration> {
+        let sent_at = self.sent_at.filter(|_| self.repeats == 0)?;
+        Some(at - sent_at)
+    }
+
+    /// Whether our SYN had to be repeated.
+    pub(crate) const fn was_repeated(&self) -> bool {
+        self.repeats > 0
+    }
+
+    /// The timer, at `now`.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Expiry {
+        if self.due.is_none_or(|due| due > now) {
+            return Expiry::NotDue;
+        }
+        self.due = None;
+        let limit = match self.origin {
+            Origin::Active(_) => params::SYN_RETRIES,
+            Origin::Passive(_) => params::SYN_ACK_RETRIES,
+        };
+        if self.repeats >= limit {
+            return Expiry::GiveUp;
+        }
+        self.repeats += 1;
+        let why = if self.state() == State::SynReceived {
+            Why::SynAck
+        } else {
+            Why::Syn
+        };
+        self.want = Some((why, Cause::Timer(TimerKind::Retransmit)));
+        Expiry::Repeat
+    }
+
+    /// Our SYN or SYN-ACK, if one is to leave.
+    pub(crate) fn poll_transmit(
+        &mut self,
+        now: Instant,
+        flow: &Flow,
+        isn: &Isn,
+        settings: &Settings,
+    ) -> Option<Transmit> {
+        let (why, cause) = self.want.take()?;
+        let iss = *self.iss.get_or_insert_with(|| isn.sequence(flow, now));
+        self.sent_at.get_or_insert(now);
+        self.due = Some(now + self.rto());
+        let remote = flow.remote.ip();
+        let mut options = negotiate::offer(settings, &self.path, remote, self.theirs.as_ref());
+        if options.timestamps.is_some() {
+            options.timestamps = Some(self.timestamps(now));
+        }
+        let ack = self.rcv_nxt();
+        Some(Transmit {
+            conn: None,
+            flow: *flow,
+            header: SegmentHeader {
+                seq: iss,
+                ack,
+                flags: Flags::SYN.with_if(Flags::ACK, ack.is_some()),
+                wnd: syn_window(settings),
+                options,
+                ..SegmentHeader::default()
+            },
+            fields: fields(settings),
+            range: StreamRange::default(),
+            gso: None,
+            note: Note::new(why, Limit::None, cause),
+        })
+    }
+
+    /// News from the path: a hard error ends an opening connection at once (RFC 1122 4.2.3.9 SHLD-26),
+    /// anything else leaves it to the repeats. The second value says whether it is gone.
+    pub(crate) fn handle_path(&mut self, signal: &PathSignal) -> (Verdict, bool) {
+        let ours = signal
+            .seq
+            .is_none_or(|seq| self.iss == Some(SeqNum::new(seq)));
+        if !ours {
+            return (
+                Rule::PathUnrelated.dropped(DropReason::IcmpUnrelated),
+                false,
+            );
+        }
+        match signal.kind {
+            PathSignalKind::TooBig(mtu) => {
+                self.path.mtu = self.path.mtu.min(mtu.max(params::MIN_MTU));
+                (Rule::PathTooBig.taken(), false)
+            }
+            PathSignalKind::Soft | PathSignalKind::Redirected => (Rule::PathSoft.taken(), false),
+            PathSignalKind::Hard => (Rule::PathHard.taken(), self.state() == State::SynSent),
+        }
+    }
+
+    /// The figures of a connection that has none yet.
+    pub(crate) fn info(&self, flow: &Flow) -> Info {
+        Info {
+            flow: *flow,
+            state: self.state(),
+            negotiated: None,
+            mss: negotiate::path_mss(&self.path, flow.remote.ip()),
+            srtt: None,
+            rto: self.rto(),
+            cwnd: 0,
+            ssthresh: u64::MAX,
+            in_flight: 0,
+            snd_wnd: self.theirs.map_or(0, |syn| u64::from(syn.wnd)),
+            rcv_wnd: 0,
+            snd_una: 0,
+            snd_nxt: 0,
+            rcv_nxt: 0,
+            send_queued: match &self.origin {
+                Origin::Active(early) => early.written.len() as u64,
+                Origin::Passive(_) => 0,
+            },
+            receive_queued: 0,
+            retransmitted: u64::from(self.repeats),
+        }
+    }
+
+    /// How long the SYN that leaves next waits for an answer.
+    fn rto(&self) -> Duration {
+        let backoff = params::SYN_RTO * (1 << self.repeats.min(16));
+        backoff.min(params::BACKOFF_MAX)
+    }
+
+    /// Hashes what decides its future, times relative to `now`.
+    pub(crate) fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
+        (self.iss, self.repeats, self.ts_recent).hash(&mut into);
+        self.theirs.map(|syn| (syn.seq, syn.wnd)).hash(&mut into);
+        self.due.map(|due| due - now).hash(&mut into);
+        self.want.map(|(why, _)| why).hash(&mut into);
+    }
+
+    fn timestamps(&self, now: Instant) -> Timestamps {
+        Timestamps {
+            val: timestamp(now, self.ts_offset),
+            ecr: self.ts_recent,
+        }
+    }
+
+    /// The acknowledgment an unacceptable segment gets in SYN-RECEIVED.
+    fn acknowledgment(&self, now: Instant, settings: &Settings) -> Option<SegmentHeader> {
+        let theirs = self.theirs.as_ref()?;
+        let agreed_timestamps = settings.timestamps && theirs.timestamp.is_some();
+        Some(SegmentHeader {
+            seq: self.iss? + 1,
+            ack: self.rcv_nxt(),
+            flags: Flags::ACK,
+            // Half scaled, half not: the window of a segment without SYN is shifted.
+            wnd: syn_window(settings) >> self.agreed_shift(settings),
+            options: Options {
+                timestamps: agreed_timestamps.then(|| self.timestamps(now)),
+                ..Options::default()
+            },
+            ..SegmentHeader::default()
+        })
+    }
+
+    fn agreed_shift(&self, settings: &Settings) -> u8 {
+        let theirs_scales = self.theirs.is_some_and(|syn| syn.wscale.is_some());
+        if theirs_scales && settings.window_scale {
+            negotiate::window_shift(settings.receive_buffer)
+        } else {
+            0
+        }
+    }
+}
+
+/// The window of a SYN: not scaled, so at most 65,535 (RFC 7323 2.2).
+pub(crate) fn syn_window(settings: &Settings) -> u16 {
+    u16::try_from(settings.receive_buffer).unwrap_or(u16::MAX)
+}
+
+/// What every segment of a connection asks of IP.
+pub(crate) fn fields(settings: &Settings) -> IpFields {
+    IpFields {
+        dscp: settings.dscp,
+        ttl: settings.ttl,
+        ..IpFields::default()
+    }
+}

@@ -1,0 +1,232 @@
+//! What arrives in LISTEN and in SYN-RECEIVED.
+//!
+//! Job: RFC 9293 3.10.7.2, and steps one to five of 3.10.7.4 for an embryo.
+//! Owns: nothing. Does not know: whether there is room in the listener's queues.
+//! Sources: RFC 9293 3.10.7.2, 3.10.7.4; RFC 5961 3.2 (exact resets); RFC 7323 5.3 (PAWS).
+
+use core::ops::ControlFlow::{self, Break, Continue};
+
+use outcrop_base::{Arrival, Cause, DropReason, Verdict, Why};
+
+use crate::challenge::Challenges;
+use crate::config::Settings;
+use crate::event::CloseReason;
+use crate::handshake::isn::Isn;
+use crate::handshake::negotiate::PeerSyn;
+use crate::handshake::{Embryo, Origin, Step, syn_window};
+use crate::rule::Rule;
+use crate::segment::{Segment, Timestamps};
+use crate::seq::SeqNum;
+use crate::table::ListenerId;
+
+/// What a listener makes of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listening {
+    /// A SYN: an embryo is to be made of it.
+    Syn,
+    /// Nothing, or a reset if the verdict says so.
+    Drop(Verdict),
+    /// A reset is to be sent.
+    Reset(Verdict),
+}
+
+/// A segment arrives in LISTEN.
+pub(crate) fn listen_arrives(segment: &Segment) -> Listening {
+    let flags = segment.header.flags;
+    if flags.rst() {
+        return Listening::Drop(Rule::ListenIgnoresReset.dropped(DropReason::TcpNoSocket));
+    }
+    if flags.ack() {
+        return Listening::Reset(Rule::ListenResetsAck.dropped(DropReason::TcpNoSocket));
+    }
+    // A SYN with FIN is nobody's handshake: some hosts would take it, every scanner sends it.
+    if flags.syn() && !flags.fin() {
+        return Listening::Syn;
+    }
+    Listening::Drop(Rule::ListenDropsOther.dropped(DropReason::TcpBadFlags))
+}
+
+impl Embryo {
+    /// SYN-RECEIVED: the peer connects to a listener. `floor` is the last number of an earlier
+    /// incarnation still resting in TIME-WAIT; ours begins above it (RFC 1122 4.2.2.13).
+    pub(crate) fn passive(
+        listener: ListenerId,
+        a: &Arrival,
+        segment: &Segment,
+        numbers: (&Isn, u32),
+        floor: Option<SeqNum>,
+    ) -> Self {
+        let flow = segment.flow(a);
+        let iss = numbers.0.sequence(&flow, a.at);
+        let iss = match floor {
+            Some(floor) if !iss.after(floor) => floor + 0x1_0000,
+            Some(_) | None => iss,
+        };
+        let syn = PeerSyn::from(&segment.header);
+        Self {
+            origin: Origin::Passive(listener),
+            iss: Some(iss),
+            theirs: Some(syn),
+            ts_recent: syn.timestamp.unwrap_or(0),
+            ts_offset: numbers.1,
+            path: a.path,
+            want: Some((Why::SynAck, Cause::Packet(a.id))),
+            sent_at: None,
+            due: None,
+            repeats: 0,
+            challenges: Challenges::new(),
+        }
+    }
+
+    /// A segment arrives in SYN-RECEIVED.
+    pub(crate) fn syn_received_arrives(
+        &mut self,
+        a: &Arrival,
+        segment: &Segment,
+        settings: &Settings,
+    ) -> Step {
+        let (Break(step) | Continue(step)) = self.syn_received_steps(a, segment, settings);
+        step
+    }
+
+    fn syn_received_steps(
+        &mut self,
+        a: &Arrival,
+        segment: &Segment,
+        settings: &Settings,
+    ) -> ControlFlow<Step, Step> {
+        if !self.is_crossed_syn_ack(segment) {
+            self.syn_received_sequence(a, segment, settings)?;
+            self.syn_received_reset(a, segment, settings)?;
+            self.syn_received_syn(a, segment, settings)?;
+        }
+        self.syn_received_ack(segment)?;
+        Continue(Step::Establish(Rule::SynReceivedEstablishes.taken()))
+    }
+
+    /// The last step of a simultaneous open (RFC 9293 figure 7): the SYN we know, now with the
+    /// acknowledgment of ours. By its number alone it would be an old duplicate.
+    fn is_crossed_syn_ack(&self, segment: &Segment) -> bool {
+        let header = &segment.header;
+        matches!(self.origin, Origin::Active(_))
+            && header.flags.syn()
+            && !header.flags.rst()
+            && header.ack.is_some_and(|ack| self.acknowledges_our_syn(ack))
+            && self.theirs.is_some_and(|syn| syn.seq == header.seq)
+    }
+
+    fn acknowledges_our_syn(&self, ack: SeqNum) -> bool {
+        self.iss.is_some_and(|iss| ack == iss + 1)
+    }
+
+    /// An answer, if the allowance permits one.
+    fn challenge(&mut self, a: &Arrival, settings: &Settings, verdict: Verdict) -> Step {
+        match self.acknowledgment(a.at, settings) {
+            Some(ack) if self.challenges.take(a.at) => {
+                Step::Answer(verdict, ack, Why::ChallengeAck)
+            }
+            Some(_) | None => Step::Stay(verdict),
+        }
+    }
+
+    /// First, check the sequence number (and, before it, the timestamp).
+    fn syn_received_sequence(
+        &mut self,
+        a: &Arrival,
+        segment: &Segment,
+        settings: &Settings,
+    ) -> ControlFlow<Step> {
+        let header = &segment.header;
+        let Some(theirs) = self.theirs else {
+            return Continue(());
+        };
+        if header.flags.syn() && !header.flags.ack() && header.seq == theirs.seq {
+            // Our SYN-ACK was lost: once more, at once, but not more often than challenges.
+            if self.challenges.take(a.at) {
+                self.want = Some((Why::SynAck, Cause::Packet(a.id)));
+            }
+            return Break(Step::Stay(Rule::SynReceivedSynAgain.taken()));
+        }
+        let their_clock = header.options.timestamps.map(|ts| ts.val);
+        if let (Some(val), Some(_), false) = (their_clock, theirs.timestamp, header.flags.rst())
+            && Timestamps::distance(val, self.ts_recent) < 0
+        {
+            let verdict = Rule::Paws.dropped(DropReason::TcpOldTimestamp);
+            return Break(self.challenge(a, settings, verdict));
+        }
+        let rcv_nxt = theirs.seq + 1;
+        let window = u32::from(syn_window(settings));
+        let acceptable = header.seq.in_window(rcv_nxt, window.max(1))
+            || segment.seq_len() > 0
+                && (header.seq + (segment.seq_len() - 1)).in_window(rcv_nxt, window);
+        if acceptable {
+            return Continue(());
+        }
+        if header.flags.rst() {
+            let rule = Rule::ResetOutOfWindow;
+            return Break(Step::Stay(rule.dropped(DropReason::TcpOutOfWindow)));
+        }
+        let verdict = Rule::OutOfWindow.dropped(DropReason::TcpOutOfWindow);
+        Break(self.challenge(a, settings, verdict))
+    }
+
+    /// Second, check the RST bit.
+    fn syn_received_reset(
+        &mut self,
+        a: &Arrival,
+        segment: &Segment,
+        settings: &Settings,
+    ) -> ControlFlow<Step> {
+        if !segment.header.flags.rst() {
+            return Continue(());
+        }
+        if Some(segment.header.seq) != self.rcv_nxt() {
+            let verdict = Rule::ResetInexact.dropped(DropReason::TcpChallenged);
+            return Break(self.challenge(a, settings, verdict));
+        }
+        let rule = match self.origin {
+            Origin::Passive(_) => Rule::SynReceivedResetToListen,
+            Origin::Active(_) => Rule::SynReceivedRefused,
+        };
+        Break(Step::Gone(rule.taken(), CloseReason::Refused))
+    }
+
+    /// Third, security: not in use. Fourth, check the SYN bit.
+    fn syn_received_syn(
+        &mut self,
+        a: &Arrival,
+        segment: &Segment,
+        settings: &Settings,
+    ) -> ControlFlow<Step> {
+        if !segment.header.flags.syn() {
+            return Continue(());
+        }
+        match self.origin {
+            Origin::Passive(_) => {
+                let rule = Rule::SynReceivedSynToListen;
+                Break(Step::Gone(rule.taken(), CloseReason::Refused))
+            }
+            Origin::Active(_) => {
+                let verdict = Rule::SynChallenged.dropped(DropReason::TcpChallenged);
+                Break(self.challenge(a, settings, verdict))
+            }
+        }
+    }
+
+    /// Fifth, check the ACK field.
+    fn syn_received_ack(&self, segment: &Segment) -> ControlFlow<Step> {
+        let Some(ack) = segment.header.ack else {
+            return Break(Step::Stay(
+                Rule::AckMissing.dropped(DropReason::TcpBadFlags),
+            ));
+        };
+        if self.acknowledges_our_syn(ack) {
+            return Continue(());
+        }
+        let verdict = Rule::SynReceivedBadAck.dropped(DropReason::TcpUnacceptableAck);
+        Break(match segment.reset_for() {
+            Some(reset) => Step::Answer(verdict, reset, Why::ResetUnacceptableAck),
+            None => Step::Stay(verdict),
+        })
+    }
+}

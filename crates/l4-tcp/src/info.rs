@@ -1,0 +1,87 @@
+//! How a connection is doing.
+//!
+//! Job: one plain struct of numbers for programs, tests and pages. Owns: the struct.
+//! Does not know: how a number came about. Units are in the names.
+//! Sources: RFC 9293 3.10.6 (STATUS), RFC 4898 (the idea of per-connection statistics).
+
+use core::time::Duration;
+
+use outcrop_base::{Flow, Value};
+
+use crate::state::State;
+
+/// The terms of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Negotiated {
+    /// The largest segment the peer takes: its payload and its options, but not the fixed header.
+    pub peer_mss: u16,
+    /// By how much the peer shifts the windows it sends.
+    pub snd_shift: u8,
+    /// By how much we shift the windows we send.
+    pub rcv_shift: u8,
+    /// Whether every segment carries timestamps.
+    pub timestamps: bool,
+    /// Whether out-of-order data is reported in blocks.
+    pub sack: bool,
+}
+
+/// A snapshot of one connection. Offsets count from the first byte of each stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// Both ends.
+    pub flow: Flow,
+    /// The state of RFC 9293 3.3.2.
+    pub state: State,
+    /// What the SYNs agreed on; `None` before they have.
+    pub negotiated: Option<Negotiated>,
+    /// Payload bytes of a full segment.
+    pub mss: u16,
+    /// Smoothed round-trip time; `None` before the first sample.
+    pub srtt: Option<Duration>,
+    /// Retransmission timeout.
+    pub rto: Duration,
+    /// Congestion window, bytes.
+    pub cwnd: u64,
+    /// Slow-start threshold, bytes.
+    pub ssthresh: u64,
+    /// Bytes on their way, by the sender's estimate.
+    pub in_flight: u64,
+    /// The peer's receive window, bytes.
+    pub snd_wnd: u64,
+    /// Our receive window as last advertised, bytes.
+    pub rcv_wnd: u64,
+    /// First unacknowledged byte we sent.
+    pub snd_una: u64,
+    /// The next byte we send for the first time.
+    pub snd_nxt: u64,
+    /// The next byte we expect.
+    pub rcv_nxt: u64,
+    /// Bytes written and not yet acknowledged.
+    pub send_queued: u64,
+    /// Bytes received in order and not yet read.
+    pub receive_queued: u64,
+    /// Bytes sent again.
+    pub retransmitted: u64,
+}
+
+impl Info {
+    /// Tells the figures as keys and values; units are in the keys.
+    pub fn describe(&self, visit: &mut dyn FnMut(&'static str, Value<'_>)) {
+        visit("state", Value::Word(self.state.name()));
+        visit("cwnd", Value::Number(self.cwnd));
+        if self.ssthresh != u64::MAX {
+            visit("ssthresh", Value::Number(self.ssthresh));
+        }
+        if let Some(srtt) = self.srtt {
+            visit("srtt_ms", Value::Span(srtt));
+        }
+        visit("rto_ms", Value::Span(self.rto));
+        visit("inflight", Value::Number(self.in_flight));
+        visit("rwnd", Value::Number(self.snd_wnd));
+        visit("snd_una", Value::Number(self.snd_una));
+        visit("snd_nxt", Value::Number(self.snd_nxt));
+        visit("rcv_nxt", Value::Number(self.rcv_nxt));
+        visit("rcv_wnd", Value::Number(self.rcv_wnd));
+        visit("mss", Value::Number(u64::from(self.mss)));
+    }
+}

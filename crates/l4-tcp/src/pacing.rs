@@ -1,0 +1,88 @@
+//! When the next data may leave.
+//!
+//! Job: spread a window over its round trip instead of sending it in one burst.
+//! Owns: the earliest departure. Does not know: how the rate was found.
+//! Sources: draft-ietf-ccwg-bbr 4.5.2 (pacing), RFC 9002 7.7 (the same idea for QUIC).
+
+use core::hash::{Hash, Hasher};
+use core::time::Duration;
+
+use outcrop_base::Instant;
+
+use crate::congestion::Rate;
+
+/// What an idle pacer lets out at once: timers are not finer than this.
+const BURST: Duration = Duration::from_millis(1);
+
+/// The earliest departure of the next data.
+#[derive(Clone, Debug, Default)]
+pub struct Pacer {
+    next: Option<Instant>,
+}
+
+impl Pacer {
+    /// A pacer that lets the first data out at once.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { next: None }
+    }
+
+    /// When data may leave, if not already at `now`.
+    #[must_use]
+    pub fn wait_until(&self, now: Instant) -> Option<Instant> {
+        self.next.filter(|next| *next - now > BURST)
+    }
+
+    /// `bytes` left at `now`; the next wait for as long as they take at `rate`.
+    pub fn on_sent(&mut self, now: Instant, bytes: u64, rate: Option<Rate>) {
+        self.next = rate.map(|rate| {
+            let from = self.next.map_or(now, |next| next.max(now));
+            from + rate.time_for(bytes)
+        });
+    }
+
+    /// Hashes what decides the future, times relative to `now`.
+    pub fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
+        self.next.map(|next| next - now).hash(&mut into);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_leave_at_the_rate_after_a_short_burst() {
+        let rate = Some(Rate(1_000_000));
+        let mut pacer = Pacer::new();
+        let mut now = Instant::from_secs(1);
+        let mut sent = 0;
+        while now < Instant::from_secs(2) {
+            match pacer.wait_until(now) {
+                Some(at) => now = at,
+                None => {
+                    pacer.on_sent(now, 1000, rate);
+                    sent += 1000;
+                }
+            }
+        }
+        assert!((1_000_000..=1_003_000).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn without_a_rate_nothing_waits() {
+        let mut pacer = Pacer::new();
+        pacer.on_sent(Instant::ZERO, u64::MAX, None);
+        assert_eq!(pacer.wait_until(Instant::ZERO), None);
+    }
+
+    #[test]
+    fn idle_time_is_not_saved_up() {
+        let mut pacer = Pacer::new();
+        pacer.on_sent(Instant::ZERO, 1000, Some(Rate(1000)));
+        let later = Instant::from_secs(100);
+        assert_eq!(pacer.wait_until(later), None);
+        pacer.on_sent(later, 1000, Some(Rate(1000)));
+        assert_eq!(pacer.wait_until(later), Some(Instant::from_secs(101)));
+    }
+}

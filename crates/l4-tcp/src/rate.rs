@@ -1,0 +1,229 @@
+//! How fast the path delivers.
+//!
+//! Job: from the counters stamped on each transmission, measure the rate over the flight it belonged to.
+//! Owns: the delivery counters of a connection. Does not know: which algorithm uses the samples.
+//! A sample is the slower of the send rate and the ACK rate over the same bytes, so that a burst of
+//! acknowledgments does not look like a fast path.
+//! Sources: draft-ietf-ccwg-bbr 4.1 (delivery rate samples).
+
+use core::hash::{Hash, Hasher};
+use core::time::Duration;
+
+use outcrop_base::Instant;
+
+use crate::tx_record::{DeliveryStamp, TxRecord};
+
+/// One measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateSample {
+    /// Bytes delivered during `interval`.
+    pub delivered: u64,
+    /// The longer of the time they took to be sent and the time they took to be acknowledged.
+    pub interval: Duration,
+    /// The connection's count of delivered bytes when the sampled transmission left.
+    pub prior_delivered: u64,
+    /// Whether the program limited the sending: a lower bound then.
+    pub app_limited: bool,
+}
+
+impl RateSample {
+    /// Bytes a second.
+    #[must_use]
+    pub fn bytes_per_second(&self) -> u64 {
+        let nanos = self.interval.as_nanos().max(1);
+        let rate = u128::from(self.delivered) * 1_000_000_000 / nanos;
+        u64::try_from(rate).unwrap_or(u64::MAX)
+    }
+}
+
+/// The delivery counters of one connection.
+#[derive(Clone, Debug)]
+pub struct RateEstimator {
+    delivered: u64,
+    delivered_at: Instant,
+    first_sent_at: Instant,
+    /// Samples are app-limited until this count is delivered; zero means not.
+    app_limited_until: u64,
+    /// Of the transmissions this acknowledgment delivered, the stamp of the one sent last.
+    newest: Option<(DeliveryStamp, Instant, u64)>,
+    round: Round,
+}
+
+/// Round trips, counted in deliveries.
+#[derive(Clone, Copy, Debug, Hash)]
+struct Round {
+    /// A delivery of something sent after this count starts the next round.
+    next: u64,
+    started: bool,
+}
+
+impl RateEstimator {
+    /// Counters at zero.
+    #[must_use]
+    pub const fn new(now: Instant) -> Self {
+        Self {
+            delivered: 0,
+            delivered_at: now,
+            first_sent_at: now,
+            app_limited_until: 0,
+            newest: None,
+            round: Round {
+                next: 0,
+                started: false,
+            },
+        }
+    }
+
+    /// Bytes delivered so far.
+    #[must_use]
+    pub const fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    /// Whether samples are limited by the program at present.
+    #[must_use]
+    pub const fn app_limited(&self) -> bool {
+        self.app_limited_until > self.delivered
+    }
+
+    /// The program had nothing more to send, with `in_flight` bytes under way.
+    pub fn on_app_limited(&mut self, in_flight: u64) {
+        self.app_limited_until = (self.delivered + in_flight).max(1);
+    }
+
+    /// The stamp for something that leaves now, with `in_flight` bytes already under way.
+    pub fn on_sent(&mut self, now: Instant, in_flight: u64) -> DeliveryStamp {
+        if in_flight == 0 {
+            self.first_sent_at = now;
+            self.delivered_at = now;
+        }
+        DeliveryStamp {
+            delivered: self.delivered,
+            delivered_at: self.delivered_at,
+            first_sent_at: self.first_sent_at,
+            app_limited: self.app_limited(),
+        }
+    }
+
+    /// Part of a record is now known to have arrived.
+    pub fn on_delivered(&mut self, now: Instant, record: &TxRecord) {
+        self.delivered += record.len();
+        self.delivered_at = now;
+        if self
+            .newest
+            .is_none_or(|(_, _, order)| record.order >= order)
+        {
+            self.newest = Some((record.stamp, record.sent_at, record.order));
+        }
+    }
+
+    /// Ends the processing of one acknowledgment: its sample, if it delivered something and took
+    /// at least `min_rtt` (anything shorter measures nothing).
+    pub fn sample(&mut self, min_rtt: Option<Duration>) -> Option<RateSample> {
+        self.round.started = false;
+        let (stamp, sent_at, _) = self.newest.take()?;
+        if self.app_limited_until <= self.delivered {
+            self.app_limited_until = 0;
+        }
+        if stamp.delivered >= self.round.next {
+            self.round.next = self.delivered;
+            self.round.started = true;
+        }
+        self.first_sent_at = sent_at;
+        let send_time = sent_at - stamp.first_sent_at;
+        let ack_time = self.delivered_at - stamp.delivered_at;
+        let interval = send_time.max(ack_time);
+        if interval.is_zero() || min_rtt.is_some_and(|min| interval < min) {
+            return None;
+        }
+        Some(RateSample {
+            delivered: self.delivered - stamp.delivered,
+            interval,
+            prior_delivered: stamp.delivered,
+            app_limited: stamp.app_limited,
+        })
+    }
+
+    /// Whether the last acknowledgment began a new round trip.
+    #[must_use]
+    pub const fn round_started(&self) -> bool {
+        self.round.started
+    }
+
+    /// Hashes what decides the future, times relative to `now`.
+    pub fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
+        let counts = (self.delivered, self.app_limited_until, self.round);
+        counts.hash(&mut into);
+        (now - self.delivered_at, now - self.first_sent_at).hash(&mut into);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::StreamRange;
+    use crate::tx_record::TxRecords;
+
+    const RTT: Duration = Duration::from_millis(20);
+
+    /// Sends `count` segments of 1000 bytes at `now`.
+    fn send(rate: &mut RateEstimator, records: &mut TxRecords, now: Instant, count: u64) {
+        for _ in 0..count {
+            let stamp = rate.on_sent(now, records.in_flight());
+            let nxt = records.nxt();
+            records.on_sent(StreamRange::new(nxt, nxt + 1000), now, nxt, stamp);
+        }
+    }
+
+    fn ack(
+        rate: &mut RateEstimator,
+        records: &mut TxRecords,
+        now: Instant,
+        una: u64,
+    ) -> Option<RateSample> {
+        records.on_ack(una, |part| rate.on_delivered(now, part));
+        rate.sample(Some(RTT))
+    }
+
+    #[test]
+    fn window_a_round_trip_is_the_rate() {
+        let (mut rate, mut records) = (RateEstimator::new(Instant::ZERO), TxRecords::new());
+        let mut now = Instant::from_secs(1);
+        for round in 1..5 {
+            send(&mut rate, &mut records, now, 10);
+            now += RTT;
+            let sample = ack(&mut rate, &mut records, now, round * 10_000).unwrap();
+            assert_eq!((sample.delivered, sample.interval), (10_000, RTT));
+            assert_eq!(sample.bytes_per_second(), 500_000);
+            assert!(rate.round_started() && !sample.app_limited);
+        }
+    }
+
+    // Acknowledgments squeezed together do not make the path faster than data was sent.
+    #[test]
+    fn compressed_acknowledgments_are_bounded_by_the_send_rate() {
+        let (mut rate, mut records) = (RateEstimator::new(Instant::ZERO), TxRecords::new());
+        let start = Instant::from_secs(1);
+        for n in 0..10 {
+            send(&mut rate, &mut records, start + RTT * n, 1);
+        }
+        let late = start + RTT * 10;
+        let mut best = 0;
+        for n in 1..=10u64 {
+            let at = late + Duration::from_micros(n);
+            let sample = ack(&mut rate, &mut records, at, n * 1000);
+            best = best.max(sample.map_or(0, |s| s.bytes_per_second()));
+        }
+        assert!(best <= 56_000, "sent at 50 000 a second, measured {best}");
+    }
+
+    #[test]
+    fn sample_of_an_idle_program_says_so() {
+        let (mut rate, mut records) = (RateEstimator::new(Instant::ZERO), TxRecords::new());
+        let now = Instant::from_secs(1);
+        rate.on_app_limited(0);
+        send(&mut rate, &mut records, now, 1);
+        let sample = ack(&mut rate, &mut records, now + RTT, 1000).unwrap();
+        assert!(sample.app_limited && !rate.app_limited());
+    }
+}

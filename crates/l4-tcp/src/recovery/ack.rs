@@ -1,0 +1,335 @@
+//! What an acknowledgment means.
+//!
+//! Job: the steps from "SEG.ACK and blocks" to losses found, windows changed and timers set, in the order of the
+//! RFCs. Owns: nothing; these are methods of [`Recovery`].
+//! Sources: RFC 6298 3 to 5, RFC 6582 3.2, RFC 8985 6.2, RFC 6937, RFC 3168 6.1.2.
+
+use core::time::Duration;
+
+use outcrop_base::Instant;
+
+use super::prr::{Prr, PrrAck};
+use super::tlp::ProbeFate;
+use super::undo::Shown;
+use super::{AckInput, AckOutcome, Lost, Phase, Recovery};
+use crate::congestion::{AckEvent, CongestionEvent, CongestionKind, Controller};
+use crate::segment::StreamRange;
+use crate::send::scoreboard::Scoreboard;
+use crate::tx_record::{Fate, TxRecord};
+
+/// What became known by one acknowledgment.
+#[derive(Clone, Copy, Debug, Default)]
+struct News {
+    acked: u64,
+    sacked: u64,
+    /// When the latest-sent of what was sent once left.
+    timed: Option<Instant>,
+    /// Whether something declared lost and never sent again was among it, and whether something sent again was.
+    original: bool,
+    resent: bool,
+    duplicate: Option<StreamRange>,
+}
+
+impl News {
+    fn add(&mut self, part: &TxRecord) {
+        if !part.retransmitted() {
+            self.original |= part.fate == Fate::Lost;
+            self.timed = self.timed.max(Some(part.sent_at));
+        } else {
+            self.resent = true;
+        }
+    }
+
+    const fn delivered(&self) -> u64 {
+        self.acked + self.sacked
+    }
+}
+
+impl Recovery {
+    /// Takes in an acknowledgment, old ones included.
+    pub fn on_ack(&mut self, input: &AckInput<'_>, controller: &mut dyn Controller) -> AckOutcome {
+        let flight = self.outstanding();
+        let prior_in_flight = self.in_flight();
+        let counted = self.dup_acks.bytes(self.mss);
+        let news = self.account(input);
+        let mut out = AckOutcome {
+            acked: news.acked,
+            sacked: news.sacked,
+            ..AckOutcome::default()
+        };
+        out.rtt = self.measure(input, &news, flight);
+        out.rate = self.rate.sample(self.rtt.min());
+        self.check_spurious(input, &news, &mut out, controller);
+        self.detect(input, &news, &mut out, flight);
+        if out.lost.is_some() && self.phase == Phase::Open {
+            out.entered = true;
+            self.enter_recovery(input.now, flight, controller);
+        }
+        self.check_probe(input, &news, flight, controller);
+        self.check_ecn(input, flight, controller);
+        out.recovered = self.leave_recovery();
+        let round_start = self.rate.round_started();
+        // RFC 6937 3: a duplicate without SACK counts as a segment, once.
+        let delivered = match (out.duplicate && !self.sack, self.sack) {
+            (true, _) => self.mss,
+            (false, true) => news.delivered(),
+            (false, false) => news.acked.saturating_sub(counted),
+        };
+        controller.on_ack(&AckEvent {
+            now: input.now,
+            acked: news.acked,
+            delivered,
+            prior_in_flight,
+            in_flight: self.in_flight(),
+            cwnd_limited: self.cwnd_limited(controller),
+            in_recovery: matches!(self.phase, Phase::Recovery { .. }) || self.ecn_pending(),
+            round_start,
+            rtt: out.rtt,
+            srtt: self.rtt.srtt(),
+            min_rtt: self.rtt.min(),
+            rate: out.rate,
+        });
+        if round_start {
+            self.usage.earlier = self.usage.peak;
+            self.usage.peak = self.in_flight();
+        }
+        self.update_prr(delivered, news.acked > 0 && out.lost.is_none(), controller);
+        self.set_timers(input.now, &news);
+        out
+    }
+
+    /// Brings records and scoreboard up to date.
+    fn account(&mut self, input: &AckInput<'_>) -> News {
+        let mut news = News::default();
+        let (now, echo, min_rtt) = (input.now, input.echo, self.rtt.min());
+        let Self {
+            records,
+            board,
+            rate,
+            rack,
+            sack,
+            ..
+        } = self;
+        let (before, una) = (records.una(), input.una.max(records.una()));
+        news.duplicate = Scoreboard::duplicate(input.sack, una).filter(|_| *sack);
+        records.on_ack(una, |part| {
+            if part.fate != Fate::Sacked {
+                rate.on_delivered(now, part);
+                rack.on_delivered(now, part, echo, min_rtt);
+                news.add(part);
+            }
+        });
+        news.acked = records.una() - before;
+        board.on_ack(records.una());
+        let outstanding = StreamRange::new(records.una(), records.nxt());
+        for block in input.sack.iter().filter(|_| *sack) {
+            board.insert(*block, outstanding, |new| {
+                records.on_sacked(new, |part| {
+                    rate.on_delivered(now, part);
+                    // Out of order, the echo is of an earlier segment (RFC 7323 4.3): it tells nothing.
+                    rack.on_delivered(now, part, None, min_rtt);
+                    news.add(part);
+                    news.sacked += part.len();
+                });
+            });
+        }
+        if let Some(duplicate) = news.duplicate
+            && !duplicate.is_empty()
+        {
+            rack.on_duplicate(records.una(), records.nxt());
+        }
+        news
+    }
+
+    /// RFC 6298 3 (Karn) and RFC 7323 4: only what was sent once, or what a timestamp identifies.
+    fn measure(&mut self, input: &AckInput<'_>, news: &News, flight: u64) -> Option<Duration> {
+        let echoed = input.echo.filter(|_| news.acked > 0);
+        // Without SACK, what was sent once may have waited at the peer for what was sent again.
+        let timed = news.timed.filter(|_| self.sack || !news.resent);
+        let sample = input.now - timed.or(echoed)?;
+        let expected = flight.div_ceil(2 * self.mss).clamp(1, 1 << 16);
+        let expected = u32::try_from(expected).unwrap_or(1);
+        self.rtt.on_sample(input.now, sample, expected);
+        Some(sample)
+    }
+
+    fn check_spurious(
+        &mut self,
+        input: &AckInput<'_>,
+        news: &News,
+        out: &mut AckOutcome,
+        controller: &mut dyn Controller,
+    ) {
+        let after_timeout = self.undo.after_timeout();
+        out.spurious = self.undo.on_ack(&Shown {
+            echo: input.echo,
+            progress: news.acked > 0,
+            duplicate: news.duplicate.map_or(0, StreamRange::len),
+            original: news.original,
+            sack: self.sack,
+        });
+        if out.spurious.is_some() {
+            controller.on_spurious(input.now);
+            if !after_timeout {
+                self.rack.on_reordering();
+            }
+            self.rack.on_spurious();
+            self.records.forget_lost();
+            self.rack.rebuild(&self.records);
+            self.phase = Phase::Open;
+            self.dup_acks.reset();
+        }
+    }
+
+    fn detect(&mut self, input: &AckInput<'_>, news: &News, out: &mut AckOutcome, flight: u64) {
+        let repeated = news.acked == 0 && input.una == self.records.una() && flight > 0;
+        if self.sack {
+            out.duplicate = repeated && news.sacked > 0;
+            out.lost = self.detect_by_rack(input.now);
+            return;
+        }
+        if news.acked > 0 {
+            let in_recovery = matches!(self.phase, Phase::Recovery { .. });
+            self.dup_acks
+                .on_progress(news.acked.div_ceil(self.mss), in_recovery);
+            if let Phase::Recovery { recover } = self.phase
+                && self.records.una() < recover
+            {
+                // RFC 6582 3.2 step 3: a partial acknowledgment shows the next gap.
+                out.lost = self.lose_first();
+            }
+        } else if repeated && input.pure && !matches!(self.phase, Phase::Loss { .. }) {
+            out.duplicate = true;
+            let meant = self.dup_acks.on_duplicate(self.records.una());
+            if meant && self.phase == Phase::Open {
+                out.lost = self.lose_first();
+            }
+        }
+    }
+
+    /// Declares the first outstanding segment lost, unless it is already.
+    fn lose_first(&mut self) -> Option<Lost> {
+        let una = self.records.una();
+        let hull = self.records.first()?.range.first(self.mss);
+        let bytes = self.records.on_lost(hull);
+        (bytes > 0 && hull.start == una).then_some(Lost {
+            hull,
+            bytes,
+            how: "dup-acks",
+        })
+    }
+
+    pub(super) fn enter_recovery(
+        &mut self,
+        now: Instant,
+        flight: u64,
+        controller: &mut dyn Controller,
+    ) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        let recover = self.records.nxt();
+        self.phase = Phase::Recovery { recover };
+        self.dup_acks.set_guard(recover);
+        self.tlp.cancel();
+        self.undo.begin(false);
+        self.prr = Prr::new(flight);
+        controller.on_congestion(&CongestionEvent {
+            now,
+            kind: CongestionKind::Loss,
+            flight,
+        });
+    }
+
+    fn leave_recovery(&mut self) -> bool {
+        let (Phase::Recovery { recover } | Phase::Loss { recover }) = self.phase else {
+            return false;
+        };
+        if self.records.una() < recover {
+            return false;
+        }
+        self.phase = Phase::Open;
+        self.dup_acks.reset();
+        self.rack.on_recovered();
+        true
+    }
+
+    fn check_probe(
+        &mut self,
+        input: &AckInput<'_>,
+        news: &News,
+        flight: u64,
+        controller: &mut dyn Controller,
+    ) {
+        let repeated = news.delivered() == 0 && input.sack.is_empty() && input.pure;
+        let una = self.records.una();
+        match self.tlp.on_ack(una, news.duplicate, repeated) {
+            ProbeFate::Nothing | ProbeFate::Needless => {}
+            ProbeFate::Repaired if self.phase == Phase::Open => {
+                // RFC 8985 7.4.2: the loss counts, though nothing is left to repair.
+                controller.on_congestion(&CongestionEvent {
+                    now: input.now,
+                    kind: CongestionKind::Loss,
+                    flight,
+                });
+            }
+            ProbeFate::Repaired => {}
+        }
+    }
+
+    /// RFC 3168 6.1.2: react at most once a window of data.
+    fn check_ecn(&mut self, input: &AckInput<'_>, flight: u64, controller: &mut dyn Controller) {
+        if !input.ece || self.ecn_pending() || self.phase != Phase::Open {
+            return;
+        }
+        self.usage.ecn_until = Some(self.records.nxt());
+        controller.on_congestion(&CongestionEvent {
+            now: input.now,
+            kind: CongestionKind::Ecn,
+            flight,
+        });
+    }
+
+    /// Whether the window in which the path marked packets is not yet acknowledged.
+    fn ecn_pending(&self) -> bool {
+        let una = self.records.una();
+        self.usage.ecn_until.is_some_and(|until| una < until)
+    }
+
+    /// RFC 7661 4.3: in slow start half the window in use is enough (it doubles in this round).
+    fn cwnd_limited(&self, controller: &dyn Controller) -> bool {
+        let peak = self.usage.peak.max(self.usage.earlier);
+        let cwnd = controller.cwnd();
+        if cwnd < controller.ssthresh() {
+            cwnd < 2 * peak
+        } else {
+            cwnd < peak + self.mss
+        }
+    }
+
+    pub(super) fn update_prr(&mut self, delivered: u64, safe: bool, controller: &dyn Controller) {
+        if let Phase::Recovery { .. } = self.phase {
+            self.prr.on_ack(&PrrAck {
+                delivered,
+                in_flight: self.in_flight(),
+                safe,
+                ssthresh: controller.ssthresh(),
+                mss: self.mss,
+            });
+        }
+    }
+
+    fn set_timers(&mut self, now: Instant, news: &News) {
+        if self.outstanding() == 0 {
+            self.rto.stop();
+            self.rto.on_progress();
+            self.tlp.stop();
+        } else if news.acked > 0 {
+            self.rto.on_progress();
+            self.rto.restart(now, self.rtt.rto());
+        }
+        if news.delivered() > 0 {
+            self.schedule_probe(now);
+        }
+    }
+}

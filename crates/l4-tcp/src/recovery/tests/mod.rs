@@ -1,0 +1,41 @@
+//! Losses and their repair, in virtual time.
+
+mod stories;
+mod world;
+
+use proptest::prelude::*;
+
+use crate::congestion::Algorithm;
+
+use world::{Script, World};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Whatever is lost, delayed or duplicated on the way: everything arrives, invariants hold after each
+    /// step, and nothing is left outstanding.
+    #[test]
+    fn everything_arrives_whatever_the_path_does(
+        sack: bool,
+        timestamps: bool,
+        cubic: bool,
+        one_by_one: bool,
+        lost in prop::collection::hash_set(0usize..120, 0..40),
+        lost_acks in prop::collection::hash_set(0usize..120, 0..40),
+        late in prop::collection::hash_map(0usize..120, 1u64..80, 0..20),
+        super_segment in 1u64..6,
+    ) {
+        let script = Script { lost, lost_acks, late };
+        let mut w = World::new(sack, timestamps, script);
+        w.super_segment = super_segment;
+        w.one_by_one = one_by_one;
+        if cubic {
+            w.controller = Algorithm::Cubic.controller(1000);
+        }
+        w.write(150_000);
+        w.run();
+        prop_assert_eq!(w.arrived(), 150_000);
+        prop_assert_eq!(w.recovery.outstanding(), 0);
+        prop_assert_eq!(w.recovery.deadline(), None);
+    }
+}

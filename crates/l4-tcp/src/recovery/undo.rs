@@ -1,0 +1,129 @@
+//! Finding out that nothing had been lost.
+//!
+//! Job: from timestamps, D-SACKs and acknowledgments of what was sent once, tell that the last reduction was a
+//! mistake. Owns: when and what was first sent again since then. Does not know: how the window goes back.
+//! Sources: RFC 3522 and RFC 4015 (Eifel), RFC 3708 (D-SACK), RFC 5682 3.1 (F-RTO with SACK).
+
+use core::hash::{Hash, Hasher};
+
+use outcrop_base::Instant;
+
+/// By what evidence a reduction was a mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Evidence {
+    /// The acknowledgment echoes a time before the retransmission.
+    Eifel,
+    /// Every retransmission was reported as a duplicate.
+    DSack,
+    /// After a timeout, something that had not been sent again was acknowledged.
+    FRto,
+}
+
+impl Evidence {
+    /// The name facts use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Eifel => "eifel",
+            Self::DSack => "d-sack",
+            Self::FRto => "f-rto",
+        }
+    }
+}
+
+/// What one acknowledgment shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown {
+    /// When what it echoes was sent (RFC 7323), to the millisecond.
+    pub echo: Option<Instant>,
+    /// Whether SND.UNA moved.
+    pub progress: bool,
+    /// Bytes a D-SACK reports.
+    pub duplicate: u64,
+    /// Whether it newly acknowledges bytes that were declared lost and not sent again.
+    pub original: bool,
+    /// Whether SACK is in use.
+    pub sack: bool,
+}
+
+/// The reduction that may yet be undone.
+#[derive(Clone, Debug, Default)]
+pub struct Undo {
+    active: Option<Active>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Active {
+    timeout: bool,
+    /// When something was first sent again.
+    resent_at: Option<Instant>,
+    /// Bytes sent again and not yet reported as duplicates.
+    resent: u64,
+    /// Whether an acknowledgment has moved SND.UNA since the first retransmission.
+    answered: bool,
+}
+
+impl Undo {
+    /// The window was reduced, by a timeout or not.
+    pub const fn begin(&mut self, timeout: bool) {
+        self.active = Some(Active {
+            timeout,
+            resent_at: None,
+            resent: 0,
+            answered: false,
+        });
+    }
+
+    /// Nothing can be undone any more.
+    pub const fn end(&mut self) {
+        self.active = None;
+    }
+
+    /// Whether what may be undone is a timeout's.
+    #[must_use]
+    pub fn after_timeout(&self) -> bool {
+        self.active.is_some_and(|active| active.timeout)
+    }
+
+    /// `bytes` were sent again.
+    pub fn on_resent(&mut self, now: Instant, bytes: u64) {
+        if let Some(active) = &mut self.active {
+            active.resent_at.get_or_insert(now);
+            active.resent += bytes;
+        }
+    }
+
+    /// An acknowledgment arrived: whether it shows that the reduction was a mistake.
+    pub fn on_ack(&mut self, s: &Shown) -> Option<Evidence> {
+        let active = self.active.as_mut()?;
+        let resent_at = active.resent_at?;
+        let first_answer = s.progress && !active.answered;
+        active.answered |= s.progress;
+        let evidence = if first_answer
+            && s.echo
+                .is_some_and(|echo| echo.as_millis() < resent_at.as_millis())
+        {
+            Some(Evidence::Eifel)
+        } else if active.timeout && s.sack && s.original {
+            Some(Evidence::FRto)
+        } else if s.duplicate > 0 && active.resent > 0 {
+            active.resent = active.resent.saturating_sub(s.duplicate);
+            (active.resent == 0).then_some(Evidence::DSack)
+        } else {
+            None
+        };
+        if evidence.is_some() {
+            self.active = None;
+        }
+        evidence
+    }
+
+    /// Hashes what decides the future, times relative to `now`.
+    pub fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
+        let active = self.active.map(|a| {
+            let since = a.resent_at.map(|at| now - at);
+            (a.timeout, since, a.resent, a.answered)
+        });
+        active.hash(&mut into);
+    }
+}

@@ -1,0 +1,124 @@
+//! What the peer may send.
+//!
+//! Job: decide the window to advertise and when that is news worth a packet. Owns: the buffer's capacity and the
+//! right edge promised. Does not know: what is in the buffer.
+//! The edge never moves left, rounding by the scale included: where the field cannot say the exact
+//! distance it says the next larger one, and a margin of the capacity takes what that adds up to.
+//! Sources: RFC 9293 3.8.6.2.2 (silly windows, receiver), 3.8.6 (SHLD-14: do not shrink), RFC 7323 2.3, 2.4.
+
+use core::hash::Hash;
+
+/// The receive window of one connection.
+#[derive(Clone, Debug, Hash)]
+pub struct RecvWindow {
+    capacity: u64,
+    scale: u8,
+    mss: u64,
+    /// The first offset the peer may not send: RCV.NXT + RCV.WND at its largest so far.
+    edge: u64,
+    /// The largest window ever promised.
+    peak: u64,
+}
+
+/// A window as it would be advertised now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advertised {
+    /// The header's field, scaled down.
+    pub field: u16,
+    /// The right edge it promises.
+    pub edge: u64,
+}
+
+impl RecvWindow {
+    /// A window for a buffer of `capacity` bytes of which `promised` are already known to the peer.
+    #[must_use]
+    pub fn new(capacity: u32, scale: u8, mss: u32, promised: u32) -> Self {
+        Self {
+            capacity: u64::from(capacity),
+            scale: scale.min(crate::params::MAX_WINDOW_SHIFT),
+            mss: u64::from(mss),
+            edge: u64::from(promised),
+            peak: u64::from(promised),
+        }
+    }
+
+    /// The first offset the peer may not send.
+    #[must_use]
+    pub const fn edge(&self) -> u64 {
+        self.edge
+    }
+
+    /// The buffer's capacity, bytes.
+    #[must_use]
+    pub const fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Changes the capacity; what was promised stays promised.
+    pub fn set_capacity(&mut self, capacity: u32) {
+        self.capacity = u64::from(capacity);
+    }
+
+    /// Changes the size of a full segment.
+    pub fn set_mss(&mut self, mss: u32) {
+        self.mss = u64::from(mss);
+    }
+
+    /// The window to advertise, with `queued` bytes unread before `nxt`.
+    #[must_use]
+    pub fn plan(&self, nxt: u64, queued: u64) -> Advertised {
+        let open = nxt + self.capacity.saturating_sub(queued);
+        // RFC 9293 3.8.6.2.2: hold the edge until it can move by a useful step.
+        let wanted = if open >= self.edge + self.step() {
+            open
+        } else {
+            self.edge
+        };
+        let down = self.field(wanted.saturating_sub(nxt));
+        let up = nxt + self.value(down.saturating_add(1));
+        // The most this end will ever hold: what was read, the capacity, and the margin.
+        let limit = (nxt + self.capacity + self.capacity / 8).saturating_sub(queued);
+        let field = if nxt + self.value(down) < self.edge && up <= limit {
+            // Rounding down would move the edge left.
+            down.saturating_add(1)
+        } else {
+            down
+        };
+        Advertised {
+            field,
+            edge: nxt + self.value(field),
+        }
+    }
+
+    /// Whether the peer should hear of the window now: half of it is used up, and it would at least double.
+    ///
+    /// A peer that has more than half left is not waiting for us (its own rule against silly windows
+    /// lets it send into half of the largest it has seen); it hears of the rest with the next
+    /// acknowledgment. So a buffer larger than a SYN can announce costs no packet of its own.
+    #[must_use]
+    pub fn update_due(&self, nxt: u64, queued: u64) -> bool {
+        let open = self.capacity.saturating_sub(queued);
+        let left = self.edge.saturating_sub(nxt);
+        let gain = open.saturating_sub(left);
+        left <= self.peak / 2 && open >= 2 * left && gain >= self.step().max(1 << self.scale)
+    }
+
+    /// A packet with this window has left.
+    pub fn on_advertised(&mut self, window: Advertised) {
+        self.edge = self.edge.max(window.edge);
+        self.peak = self.peak.max(self.value(window.field));
+    }
+
+    /// RFC 9293 3.8.6.2.2: min(Fr * RCV.BUFF, Eff.snd.MSS) with Fr = 1/2.
+    fn step(&self) -> u64 {
+        (self.capacity / 2).min(self.mss).max(1)
+    }
+
+    fn field(&self, bytes: u64) -> u16 {
+        u16::try_from(bytes >> self.scale).unwrap_or(u16::MAX)
+    }
+
+    fn value(&self, field: u16) -> u64 {
+        u64::from(field) << self.scale
+    }
+}

@@ -1,0 +1,152 @@
+//! TCP on the wire.
+//!
+//! Job: turn bytes into a [`Segment`] and a plan into bytes; say what is wrong with bytes by a reason.
+//! Owns: the header's layout (the fixed part through etherparse; the options, because unknown ones must be
+//! skipped) and the checksum. Does not know: any state.
+//! Sources: RFC 9293 3.1 (header, checksum), 3.2 (options).
+
+mod fields;
+mod options;
+
+use core::net::{IpAddr, SocketAddr};
+use std::io::IoSlice;
+
+use bytes::Bytes;
+use etherparse::{TcpHeader, TcpHeaderSlice};
+use outcrop_base::{Arrival, Cast, Checksum, ChecksumState, DropReason, HeaderRoom};
+
+use crate::segment::{Flags, Segment, SegmentHeader};
+use crate::seq::SeqNum;
+use crate::transmit::Transmit;
+
+pub use fields::fields;
+
+/// The protocol's number in the IP header.
+pub const PROTOCOL: u8 = 6;
+/// Bytes of a header without options.
+pub const MIN_HEADER_LEN: usize = TcpHeader::MIN_LEN;
+/// Where the checksum stands in the header.
+pub const CHECKSUM_OFFSET: usize = 16;
+
+/// Takes a received segment apart: the header as values, the payload as a slice of `bytes`.
+///
+/// # Errors
+/// The reason why these bytes are no acceptable segment for anybody.
+pub fn parse(a: &Arrival, bytes: Bytes) -> Result<(Segment, Bytes), DropReason> {
+    if bytes.len() < MIN_HEADER_LEN {
+        return Err(DropReason::TcpTruncated);
+    }
+    let view = TcpHeaderSlice::from_slice(&bytes).map_err(|_| DropReason::TcpBadDataOffset)?;
+    check_addresses(a, &view)?;
+    if a.checksum == ChecksumState::Unverified && !checksum_holds(a, &bytes) {
+        return Err(DropReason::TcpBadChecksum);
+    }
+    let mut segment = Segment {
+        src_port: view.source_port(),
+        dst_port: view.destination_port(),
+        header: header_of(&view)?,
+        payload_len: u32::try_from(bytes.len() - view.slice().len())
+            .map_err(|_| DropReason::TcpTruncated)?,
+        bytes: Bytes::new(),
+    };
+    let header_len = view.slice().len();
+    let mut rest = bytes;
+    segment.bytes = rest.split_to(header_len);
+    Ok((segment, rest))
+}
+
+fn header_of(view: &TcpHeaderSlice<'_>) -> Result<SegmentHeader, DropReason> {
+    let bits = match view.slice().get(12..14) {
+        Some(&[high, low]) => u16::from_be_bytes([high, low]),
+        _ => 0,
+    };
+    let flags = Flags::from_bits(bits);
+    Ok(SegmentHeader {
+        seq: SeqNum::new(view.sequence_number()),
+        ack: flags
+            .ack()
+            .then(|| SeqNum::new(view.acknowledgment_number())),
+        flags,
+        wnd: view.window_size(),
+        urg: view.urgent_pointer(),
+        options: options::parse(view.options())?,
+    })
+}
+
+/// RFC 9293 3.9.2.3 MUST-57, MUST-63: neither end may be a group, everybody or nobody.
+fn check_addresses(a: &Arrival, view: &TcpHeaderSlice<'_>) -> Result<(), DropReason> {
+    let bad_source = match a.src {
+        IpAddr::V4(src) => src.is_multicast() || src.is_broadcast() || src.is_unspecified(),
+        IpAddr::V6(src) => src.is_multicast() || src.is_unspecified(),
+    };
+    let bad_port = view.source_port() == 0 || view.destination_port() == 0;
+    if bad_source || bad_port || a.cast != Cast::Unicast {
+        return Err(DropReason::TcpBadAddress);
+    }
+    Ok(())
+}
+
+fn checksum_holds(a: &Arrival, bytes: &[u8]) -> bool {
+    let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    let mut sum = Checksum::pseudo_header(a.src, a.dst, PROTOCOL, len);
+    sum.add(bytes);
+    sum.finish() == 0
+}
+
+/// Bytes the header will take, options padded.
+#[must_use]
+pub fn header_len(header: &SegmentHeader) -> usize {
+    MIN_HEADER_LEN + options::padded_len(&header.options)
+}
+
+/// Builds the header of `t` before what is in `room`; `payload` is what follows it.
+///
+/// With `partial_checksum` the field gets the folded pseudo-header sum for the device to complete,
+/// and `payload` is only measured.
+pub fn emit(t: &Transmit, payload: &[IoSlice<'_>], partial_checksum: bool, room: &mut HeaderRoom) {
+    let (src, dst) = (t.flow.local, t.flow.remote);
+    let header = build(src, dst, &t.header);
+    let bytes = header.to_bytes();
+    let payload_len: usize = payload.iter().map(|piece| piece.len()).sum();
+    let len = u32::try_from(bytes.len() + payload_len).unwrap_or(u32::MAX);
+    let mut sum = Checksum::pseudo_header(src.ip(), dst.ip(), PROTOCOL, len);
+    let checksum = if partial_checksum {
+        sum.partial()
+    } else {
+        sum.add(&bytes);
+        for piece in payload {
+            sum.add(piece);
+        }
+        sum.finish()
+    };
+    let space = room.prepend(bytes.len());
+    space.copy_from_slice(&bytes);
+    if let Some(field) = space.get_mut(CHECKSUM_OFFSET..CHECKSUM_OFFSET + 2) {
+        field.copy_from_slice(&checksum.to_be_bytes());
+    }
+}
+
+/// The header with a zero checksum.
+fn build(src: SocketAddr, dst: SocketAddr, from: &SegmentHeader) -> TcpHeader {
+    let flags = from.flags;
+    let mut header = TcpHeader::new(src.port(), dst.port(), from.seq.value(), from.wnd);
+    header.acknowledgment_number = from.ack.map_or(0, SeqNum::value);
+    header.ack = from.ack.is_some();
+    header.fin = flags.fin();
+    header.syn = flags.syn();
+    header.rst = flags.rst();
+    header.psh = flags.contains(Flags::PSH);
+    header.urg = flags.contains(Flags::URG);
+    header.ece = flags.contains(Flags::ECE);
+    header.cwr = flags.contains(Flags::CWR);
+    header.ns = flags.contains(Flags::AE);
+    header.urgent_pointer = from.urg;
+    let (raw, len) = options::write(&from.options);
+    // Cannot fail: the writer stays within forty octets.
+    let _fits = header.set_options_raw(raw.get(..len).unwrap_or_default());
+    header
+}
+
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small test data")]
+mod tests;

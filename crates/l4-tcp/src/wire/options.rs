@@ -1,0 +1,196 @@
+//! The options of a header.
+//!
+//! Job: read the options we know and skip those we do not; write ours, padded, in the order Linux uses, so
+//! that a fingerprint of the stack says nothing unusual and 32-bit fields are aligned.
+//! Owns: kinds and lengths. Does not know: which options were agreed upon.
+//! Sources: RFC 9293 3.2 (MUST-4 to MUST-7, MUST-68), RFC 7323 2.2, 3.2 and appendix A, RFC 2018 2 and 3.
+
+use outcrop_base::DropReason;
+
+use crate::segment::{Options, SackBlock, SackBlocks, Timestamps};
+use crate::seq::SeqNum;
+
+/// The room for options: a data offset of 15 words, less the fixed 20 octets.
+pub(super) const MAX_LEN: usize = 40;
+
+pub(super) const END: u8 = 0;
+pub(super) const NOP: u8 = 1;
+pub(super) const MSS: u8 = 2;
+pub(super) const WSCALE: u8 = 3;
+pub(super) const SACK_PERMITTED: u8 = 4;
+pub(super) const SACK: u8 = 5;
+pub(super) const TIMESTAMPS: u8 = 8;
+
+const TIMESTAMPS_PADDED: usize = 12;
+
+/// One option as it stands in the header.
+pub(super) struct Raw<'a> {
+    /// Octets from the start of the options.
+    pub(super) at: usize,
+    pub(super) kind: u8,
+    /// What follows kind and length.
+    pub(super) body: &'a [u8],
+    /// Octets in all.
+    pub(super) len: usize,
+}
+
+/// The options one by one, `NOP` included, `END` not. An impossible length ends it with an error.
+pub(super) fn iterate(all: &[u8]) -> impl Iterator<Item = Result<Raw<'_>, DropReason>> {
+    let mut at = 0;
+    core::iter::from_fn(move || {
+        let rest = all.get(at..)?;
+        let (kind, len) = match *rest {
+            [] | [END, ..] => return None,
+            [NOP, ..] => (NOP, 1),
+            // RFC 9293 3.2 MUST-7: an option that says it is shorter than its own head, or that has
+            // no length at all, must not confuse us: we cannot know where the next one begins.
+            [_] | [_, 0 | 1, ..] => {
+                at = all.len();
+                return Some(Err(DropReason::TcpBadOption));
+            }
+            [kind, len, ..] => (kind, usize::from(len)),
+        };
+        let Some(whole) = rest.get(..len) else {
+            at = all.len();
+            return Some(Err(DropReason::TcpBadOption));
+        };
+        let option = Raw {
+            at,
+            kind,
+            body: whole.get(2..).unwrap_or_default(),
+            len,
+        };
+        at += len;
+        Some(Ok(option))
+    })
+}
+
+/// Reads the options. One we know with a length that is not its own is skipped like an unknown one
+/// (MUST-6): it says nothing.
+pub(super) fn parse(all: &[u8]) -> Result<Options, DropReason> {
+    // What nearly every segment carries: NOP NOP timestamps.
+    if let [NOP, NOP, TIMESTAMPS, 10, body @ ..] = all
+        && let [v0, v1, v2, v3, e0, e1, e2, e3] = *body
+    {
+        let timestamps = Some(Timestamps {
+            val: u32::from_be_bytes([v0, v1, v2, v3]),
+            ecr: u32::from_be_bytes([e0, e1, e2, e3]),
+        });
+        return Ok(Options {
+            timestamps,
+            ..Options::default()
+        });
+    }
+    let mut options = Options::default();
+    for option in iterate(all) {
+        let option = option?;
+        match (option.kind, option.body) {
+            (MSS, &[high, low]) => options.mss = Some(u16::from_be_bytes([high, low])),
+            (WSCALE, &[shift]) => options.wscale = Some(shift),
+            (SACK_PERMITTED, []) => options.sack_permitted = true,
+            (SACK, blocks) => options.sack = sack_blocks(blocks),
+            (TIMESTAMPS, &[v0, v1, v2, v3, e0, e1, e2, e3]) => {
+                options.timestamps = Some(Timestamps {
+                    val: u32::from_be_bytes([v0, v1, v2, v3]),
+                    ecr: u32::from_be_bytes([e0, e1, e2, e3]),
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(options)
+}
+
+fn sack_blocks(body: &[u8]) -> SackBlocks {
+    let mut blocks = SackBlocks::new();
+    let (words, rest) = body.as_chunks::<4>();
+    let (pairs, odd) = words.as_chunks::<2>();
+    if rest.is_empty() && odd.is_empty() {
+        for [left, right] in pairs {
+            blocks.push(SackBlock {
+                left: SeqNum::new(u32::from_be_bytes(*left)),
+                right: SeqNum::new(u32::from_be_bytes(*right)),
+            });
+        }
+    }
+    blocks
+}
+
+/// Octets [`write`] will produce: always a multiple of four, at most [`MAX_LEN`].
+pub(super) fn padded_len(o: &Options) -> usize {
+    fixed_len(o) + sack_len(sack_count(o))
+}
+
+/// What everything but SACK blocks takes.
+fn fixed_len(o: &Options) -> usize {
+    let mss = if o.mss.is_some() { 4 } else { 0 };
+    // SACK permitted takes the place of the two NOPs before timestamps.
+    let timestamps = match (o.timestamps.is_some(), o.sack_permitted) {
+        (true, _) => TIMESTAMPS_PADDED,
+        (false, true) => 4,
+        (false, false) => 0,
+    };
+    let wscale = if o.wscale.is_some() { 4 } else { 0 };
+    mss + timestamps + wscale
+}
+
+/// How many of the blocks fit behind the rest.
+fn sack_count(o: &Options) -> usize {
+    let room = MAX_LEN.saturating_sub(fixed_len(o) + 4) / 8;
+    o.sack.len().min(room)
+}
+
+const fn sack_len(count: usize) -> usize {
+    if count == 0 { 0 } else { 4 + 8 * count }
+}
+
+/// Writes the options; returns the octets and how many count.
+pub(super) fn write(o: &Options) -> ([u8; MAX_LEN], usize) {
+    let mut out = Writer {
+        bytes: [0; MAX_LEN],
+        len: 0,
+    };
+    if let Some(mss) = o.mss {
+        out.put(&[MSS, 4]);
+        out.put(&mss.to_be_bytes());
+    }
+    match (o.timestamps, o.sack_permitted) {
+        (Some(_), true) => out.put(&[SACK_PERMITTED, 2]),
+        (Some(_), false) => out.put(&[NOP, NOP]),
+        (None, true) => out.put(&[NOP, NOP, SACK_PERMITTED, 2]),
+        (None, false) => {}
+    }
+    if let Some(timestamps) = o.timestamps {
+        out.put(&[TIMESTAMPS, 10]);
+        out.put(&timestamps.val.to_be_bytes());
+        out.put(&timestamps.ecr.to_be_bytes());
+    }
+    if let Some(shift) = o.wscale {
+        out.put(&[NOP, WSCALE, 3, shift]);
+    }
+    let count = sack_count(o);
+    if count > 0 {
+        let len = u8::try_from(2 + 8 * count).unwrap_or(2);
+        out.put(&[NOP, NOP, SACK, len]);
+        for block in o.sack.as_slice().iter().take(count) {
+            out.put(&block.left.value().to_be_bytes());
+            out.put(&block.right.value().to_be_bytes());
+        }
+    }
+    (out.bytes, out.len)
+}
+
+struct Writer {
+    bytes: [u8; MAX_LEN],
+    len: usize,
+}
+
+impl Writer {
+    fn put(&mut self, bytes: &[u8]) {
+        let end = self.len + bytes.len();
+        if let Some(to) = self.bytes.get_mut(self.len..end) {
+            to.copy_from_slice(bytes);
+            self.len = end;
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Headers against etherparse's own reading, against known bytes, and against themselves.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use etherparse::{TcpOptionElement, TcpSlice};
+use outcrop_base::{
+    Cause, FieldValue, Flow, Instant, InterfaceId, IpFields, Limit, Note, PacketId, Path,
+    Transport, Why,
+};
+use proptest::prelude::*;
+
+use super::*;
+use crate::segment::{Options, SackBlock, SackBlocks, StreamRange, Timestamps};
+
+const V4: (IpAddr, IpAddr) = (
+    IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2)),
+    IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1)),
+);
+const V6: (IpAddr, IpAddr) = (
+    IpAddr::V6(Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 2)),
+    IpAddr::V6(Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 1)),
+);
+
+fn plan(ips: (IpAddr, IpAddr), ports: (u16, u16), header: SegmentHeader) -> Transmit {
+    Transmit {
+        conn: None,
+        flow: Flow {
+            transport: Transport::Tcp,
+            local: SocketAddr::new(ips.0, ports.0),
+            remote: SocketAddr::new(ips.1, ports.1),
+        },
+        header,
+        fields: IpFields::default(),
+        range: StreamRange::default(),
+        gso: None,
+        note: Note::new(Why::Data, Limit::None, Cause::None),
+    }
+}
+
+/// The same packet as the peer sees it arrive.
+fn arrival(ips: (IpAddr, IpAddr)) -> Arrival {
+    Arrival {
+        at: Instant::ZERO,
+        id: PacketId(1),
+        iface: InterfaceId(0),
+        src: ips.0,
+        dst: ips.1,
+        cast: Cast::Unicast,
+        ecn: outcrop_base::Ecn::NotEct,
+        hop_limit: 64,
+        checksum: ChecksumState::Unverified,
+        gso_size: None,
+        path: Path::plain(1500),
+    }
+}
+
+fn emitted(t: &Transmit, payload: &[u8]) -> Vec<u8> {
+    let mut room = HeaderRoom::new();
+    let (front, back) = payload.split_at(payload.len() / 2);
+    emit(
+        t,
+        &[IoSlice::new(front), IoSlice::new(back)],
+        false,
+        &mut room,
+    );
+    [room.as_slice(), payload].concat()
+}
+
+fn header_strategy() -> impl Strategy<Value = SegmentHeader> {
+    let options = (
+        proptest::option::of(any::<u16>()),
+        proptest::option::of(any::<u8>()),
+        any::<bool>(),
+        prop::collection::vec((any::<u32>(), any::<u32>()), 0..3),
+        proptest::option::of((any::<u32>(), any::<u32>())),
+    );
+    let fixed = (any::<u32>(), any::<u32>(), any::<u16>(), any::<[u16; 2]>());
+    (fixed, options).prop_map(|((seq, ack, flags, [wnd, urg]), o)| {
+        let flags = Flags::from_bits(flags);
+        let mut sack = SackBlocks::new();
+        // A header with everything in it has room for no block; one agreed upon in a SYN has none.
+        for (left, right) in o.3.into_iter().filter(|_| o.0.is_none() && o.1.is_none()) {
+            sack.push(SackBlock {
+                left: SeqNum::new(left),
+                right: SeqNum::new(right),
+            });
+        }
+        SegmentHeader {
+            seq: SeqNum::new(seq),
+            ack: flags.ack().then_some(SeqNum::new(ack)),
+            flags,
+            wnd,
+            urg,
+            options: Options {
+                mss: o.0,
+                wscale: o.1,
+                sack_permitted: o.2,
+                sack,
+                timestamps: o.4.map(|(val, ecr)| Timestamps { val, ecr }),
+            },
+        }
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_emitted_is_parsed_back(
+        header in header_strategy(),
+        ports in (1u16.., 1u16..),
+        payload in prop::collection::vec(any::<u8>(), 0..100),
+        v6: bool,
+    ) {
+        let ips = if v6 { V6 } else { V4 };
+        let t = plan(ips, ports, header);
+        let bytes = emitted(&t, &payload);
+        prop_assert_eq!(bytes.len(), header_len(&header) + payload.len());
+        let (segment, rest) = parse(&arrival(ips), Bytes::from(bytes.clone())).unwrap();
+        prop_assert_eq!(segment.header, header);
+        prop_assert_eq!((segment.src_port, segment.dst_port), ports);
+        prop_assert_eq!(segment.payload_len as usize, payload.len());
+        prop_assert_eq!(&segment.bytes[..], &bytes[..header_len(&header)]);
+        prop_assert_eq!(&rest[..], &payload[..]);
+    }
+
+    #[test]
+    fn etherparse_reads_what_we_write(header in header_strategy(), payload in prop::collection::vec(any::<u8>(), 0..40)) {
+        let bytes = emitted(&plan(V4, (80, 1234), header), &payload);
+        let view = TcpSlice::from_slice(&bytes).unwrap();
+        prop_assert_eq!(view.sequence_number(), header.seq.value());
+        prop_assert_eq!(view.ack(), header.ack.is_some());
+        prop_assert_eq!(view.window_size(), header.wnd);
+        let (IpAddr::V4(src), IpAddr::V4(dst)) = V4 else { unreachable!() };
+        prop_assert_eq!(view.calc_checksum_ipv4(src.octets(), dst.octets()).unwrap(), view.checksum());
+        for option in view.options_iterator() {
+            match option.unwrap() {
+                TcpOptionElement::Noop => {}
+                TcpOptionElement::MaximumSegmentSize(mss) => prop_assert_eq!(Some(mss), header.options.mss),
+                TcpOptionElement::WindowScale(shift) => prop_assert_eq!(Some(shift), header.options.wscale),
+                TcpOptionElement::SelectiveAcknowledgementPermitted => prop_assert!(header.options.sack_permitted),
+                TcpOptionElement::SelectiveAcknowledgement(first, rest) => {
+                    let theirs: Vec<_> = [Some(first)].into_iter().chain(rest).flatten().collect();
+                    let ours: Vec<_> = header.options.sack.as_slice().iter()
+                        .map(|b| (b.left.value(), b.right.value())).collect();
+                    prop_assert_eq!(theirs, ours);
+                }
+                TcpOptionElement::Timestamp(val, ecr) => {
+                    prop_assert_eq!(Some(Timestamps { val, ecr }), header.options.timestamps);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_parsed_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        let mut a = arrival(V4);
+        a.checksum = ChecksumState::Verified;
+        let _ = parse(&a, Bytes::from(bytes.clone()));
+        fields(&bytes, &mut |_| {});
+    }
+}
+
+/// A SYN as Linux sends it, with the checksum tcpdump calls correct.
+#[test]
+fn linux_syn_has_the_layout_we_write() {
+    let header = SegmentHeader {
+        seq: SeqNum::new(0x0102_0304),
+        flags: Flags::SYN,
+        wnd: 64240,
+        options: Options {
+            mss: Some(1460),
+            wscale: Some(7),
+            sack_permitted: true,
+            timestamps: Some(Timestamps { val: 1, ecr: 0 }),
+            ..Options::default()
+        },
+        ..SegmentHeader::default()
+    };
+    let bytes = emitted(&plan(V4, (40000, 80), header), b"");
+    let expected = [
+        0x9c, 0x40, 0x00, 0x50, 1, 2, 3, 4, 0, 0, 0, 0, 0xa0, 0x02, 0xfa, 0xf0,
+    ];
+    assert_eq!(bytes[..16], expected);
+    let options = [
+        2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7,
+    ];
+    assert_eq!(bytes[20..], options);
+}
+
+#[test]
+fn partial_checksum_is_the_folded_pseudo_header_sum() {
+    let t = plan(V4, (1, 2), SegmentHeader::default());
+    let mut room = HeaderRoom::new();
+    emit(&t, &[IoSlice::new(b"abc")], true, &mut room);
+    let sum = Checksum::pseudo_header(V4.0, V4.1, PROTOCOL, 23).partial();
+    assert_eq!(room.as_slice()[16..18], sum.to_be_bytes());
+}
+
+fn refused(change: impl FnOnce(&mut Arrival, &mut Vec<u8>)) -> DropReason {
+    let mut bytes = emitted(&plan(V4, (1, 2), SegmentHeader::default()), b"x");
+    let mut a = arrival(V4);
+    change(&mut a, &mut bytes);
+    parse(&a, Bytes::from(bytes)).unwrap_err()
+}
+
+#[test]
+fn malformed_segments_are_refused_by_name() {
+    assert_eq!(refused(|_, b| b.truncate(19)), DropReason::TcpTruncated);
+    assert_eq!(refused(|_, b| b[12] = 0x40), DropReason::TcpBadDataOffset);
+    assert_eq!(refused(|_, b| b[12] = 0xf0), DropReason::TcpBadDataOffset);
+    assert_eq!(refused(|_, b| b[20] ^= 1), DropReason::TcpBadChecksum);
+    let group = refused(|a, _| a.cast = Cast::Multicast);
+    assert_eq!(group, DropReason::TcpBadAddress);
+    let from_group = refused(|a, _| a.src = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 1)));
+    assert_eq!(from_group, DropReason::TcpBadAddress);
+    assert_eq!(refused(|_, b| b[..2].fill(0)), DropReason::TcpBadAddress);
+}
+
+fn parse_options(raw: &[u8]) -> Result<Options, DropReason> {
+    options::parse(raw)
+}
+
+// RFC 9293 3.2 MUST-6 and MUST-7.
+#[test]
+fn unknown_options_are_skipped_and_impossible_lengths_refused() {
+    let known_behind_unknown = parse_options(&[254, 4, 9, 9, 2, 4, 5, 180]).unwrap();
+    assert_eq!(known_behind_unknown.mss, Some(1460));
+    let behind_the_end = parse_options(&[1, 0, 2, 4, 5, 180]).unwrap();
+    assert_eq!(behind_the_end, Options::default());
+    let wrong_length = parse_options(&[2, 3, 5, 3, 3, 7, 1, 1]).unwrap();
+    assert_eq!((wrong_length.mss, wrong_length.wscale), (None, Some(7)));
+    for bad in [&[2, 0][..], &[254, 1], &[2], &[1, 1, 8, 10, 0]] {
+        assert_eq!(parse_options(bad), Err(DropReason::TcpBadOption), "{bad:?}");
+    }
+}
+
+#[test]
+fn four_blocks_leave_no_room_for_timestamps_and_three_do() {
+    let mut sack = SackBlocks::new();
+    for n in 0..4 {
+        sack.push(SackBlock {
+            left: SeqNum::new(n),
+            right: SeqNum::new(n + 1),
+        });
+    }
+    let mut header = SegmentHeader::default();
+    header.options.sack = sack;
+    assert_eq!(header_len(&header), 20 + 36);
+    header.options.timestamps = Some(Timestamps::default());
+    assert_eq!(header_len(&header), 20 + 40);
+    let bytes = emitted(&plan(V4, (1, 2), header), b"");
+    let (segment, _) = parse(&arrival(V4), Bytes::from(bytes)).unwrap();
+    assert_eq!(segment.header.options.sack, sack.truncated(3));
+}
+
+#[test]
+fn fields_cover_every_bit_of_the_header_in_order() {
+    let mut header = SegmentHeader {
+        seq: SeqNum::new(7),
+        ..SegmentHeader::default()
+    };
+    header.options.mss = Some(1460);
+    header.options.timestamps = Some(Timestamps { val: 5, ecr: 6 });
+    let bytes = emitted(&plan(V4, (1, 2), header), b"");
+    let mut told = Vec::new();
+    fields(&bytes, &mut |f| {
+        told.push((f.key, f.bits.clone(), format!("{:?}", f.value)));
+    });
+    let fixed: u32 = told[..18]
+        .iter()
+        .map(|(_, bits, _)| bits.len() as u32)
+        .sum();
+    assert_eq!(fixed, 160);
+    assert!(told[..18].windows(2).all(|w| w[0].1.end == w[1].1.start));
+    let value = |key: &str| told.iter().find(|(k, ..)| *k == key).unwrap().2.clone();
+    let number = |n| format!("{:?}", FieldValue::Number(n));
+    assert_eq!(value("tcp.seq_raw"), number(7));
+    assert_eq!(value("tcp.hdr_len"), number(9));
+    assert_eq!(value("tcp.options.mss_val"), number(1460));
+    assert_eq!(value("tcp.options.timestamp.tsval"), number(5));
+    assert_eq!(value("tcp.options.timestamp.tsecr"), number(6));
+}

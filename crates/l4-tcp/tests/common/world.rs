@@ -1,0 +1,156 @@
+//! Two endpoints and a bad link between them, in virtual time.
+
+use core::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::io::IoSlice;
+
+use core::time::Duration;
+
+use bytes::Bytes;
+use outcrop_base::{
+    Arrival, Cast, ChecksumState, Ecn, HeaderRoom, Instant, InterfaceId, MAX_SLICES, PacketId,
+    Path, Random, Seed,
+};
+use outcrop_tcp::{Config, Endpoint, wire};
+
+pub(crate) const ENDS: [&str; 2] = ["10.0.0.1:80", "10.0.0.2:40000"];
+
+/// How bad the link is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Badness {
+    pub(crate) loss: f64,
+    pub(crate) duplicate: f64,
+    pub(crate) reorder: f64,
+    pub(crate) delay: Duration,
+}
+
+pub(crate) struct World {
+    pub(crate) ends: [Endpoint; 2],
+    pub(crate) now: Instant,
+    pub(crate) path: Path,
+    pub(crate) badness: Badness,
+    /// From then until then, nothing passes.
+    pub(crate) outage: Option<(Instant, Instant)>,
+    link: BTreeMap<(Instant, u64), (usize, Vec<u8>)>,
+    random: Random,
+    packets: u64,
+    /// Every packet that left, in order: (when, from, bytes).
+    pub(crate) log: Vec<(Instant, usize, Vec<u8>)>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, configs: [Config; 2], badness: Badness) -> Self {
+        let root = Seed::from_number(seed);
+        let [a, b] = configs;
+        Self {
+            ends: [
+                Endpoint::new(a, &root.split("a")),
+                Endpoint::new(b, &root.split("b")),
+            ],
+            now: Instant::from_secs(1),
+            path: Path::plain(1500),
+            badness,
+            outage: None,
+            link: BTreeMap::new(),
+            random: root.random("link"),
+            packets: 0,
+            log: Vec::new(),
+        }
+    }
+
+    pub(crate) fn addr(end: usize) -> SocketAddr {
+        ENDS[end].parse().unwrap()
+    }
+
+    /// Lets both ends send all they want to at this instant.
+    pub(crate) fn flush(&mut self) {
+        for end in 0..2 {
+            while let Some(t) = self.ends[end].poll_transmit(self.now) {
+                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+                let used = self.ends[end].payload(&t, &mut slices);
+                let mut room = HeaderRoom::new();
+                wire::emit(&t, &slices[..used], false, &mut room);
+                let mut bytes = room.as_slice().to_vec();
+                for slice in &slices[..used] {
+                    bytes.extend_from_slice(slice);
+                }
+                let most = self.path.mtu.max(self.path.gso_max) as usize;
+                assert!(bytes.len() + 20 <= most, "fits the path");
+                let is_super = bytes.len() + 20 > self.path.mtu as usize;
+                assert_eq!(t.gso.is_some(), is_super, "a super-segment says so");
+                self.ends[end].check();
+                self.log.push((self.now, end, bytes.clone()));
+                self.launch(end, bytes);
+            }
+            self.ends[end].check();
+        }
+    }
+
+    fn launch(&mut self, from: usize, bytes: Vec<u8>) {
+        let badness = self.badness;
+        let dark = self
+            .outage
+            .is_some_and(|(from, until)| from <= self.now && self.now < until);
+        if dark || self.random.unit() < badness.loss {
+            return;
+        }
+        let copies = 1 + usize::from(self.random.unit() < badness.duplicate);
+        for _ in 0..copies {
+            let extra = if self.random.unit() < badness.reorder {
+                badness.delay * 2
+            } else {
+                Duration::ZERO
+            };
+            self.packets += 1;
+            let key = (self.now + badness.delay + extra, self.packets);
+            self.link.insert(key, (1 - from, bytes.clone()));
+        }
+    }
+
+    /// The next instant at which anything happens.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        let arrival = self.link.keys().next().map(|(at, _)| *at);
+        let timers = self.ends.iter().filter_map(Endpoint::poll_timeout).min();
+        arrival.into_iter().chain(timers).min()
+    }
+
+    /// One step: time moves to the next happening, which happens; returns false when nothing is left.
+    pub(crate) fn step(&mut self) -> bool {
+        self.flush();
+        let Some(next) = self.next() else {
+            return false;
+        };
+        self.now = self.now.max(next);
+        while let Some(((at, id), _)) = self.link.first_key_value()
+            && *at <= self.now
+        {
+            let key = (*at, *id);
+            let (to, bytes) = self.link.remove(&key).unwrap();
+            self.deliver(to, bytes, key.1);
+        }
+        for end in &mut self.ends {
+            end.handle_timeout(self.now);
+            end.check();
+        }
+        true
+    }
+
+    fn deliver(&mut self, to: usize, bytes: Vec<u8>, id: u64) {
+        let arrival = Arrival {
+            at: self.now,
+            id: PacketId(id),
+            iface: InterfaceId(0),
+            src: Self::addr(1 - to).ip(),
+            dst: Self::addr(to).ip(),
+            cast: Cast::Unicast,
+            ecn: Ecn::NotEct,
+            hop_limit: 64,
+            checksum: ChecksumState::Unverified,
+            gso_size: None,
+            path: self.path,
+        };
+        let (segment, payload) = wire::parse(&arrival, Bytes::from(bytes)).unwrap();
+        let _verdict = self.ends[to].handle_segment(&arrival, segment, payload);
+        self.ends[to].check();
+    }
+}

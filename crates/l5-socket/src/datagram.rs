@@ -1,0 +1,152 @@
+//! A UDP socket as programs hold it.
+//!
+//! Job: send and receive datagrams. Owns: the handle; dropping it closes the socket.
+//! Does not know: what is in a datagram.
+//! Source: RFC 768, RFC 8085.
+
+use core::future::poll_fn;
+use core::net::SocketAddr;
+use core::task::{Context, Poll};
+use std::io;
+
+use bytes::Bytes;
+use outcrop_stack::udp::{self, Datagram, SendOptions};
+use outcrop_stack::{Interest, SendError, Shard, UdpId};
+
+use crate::error;
+
+/// A UDP socket. Any number of tasks can share it.
+#[derive(Debug)]
+pub struct UdpSocket {
+    shard: Shard,
+    id: UdpId,
+}
+
+impl UdpSocket {
+    /// Opens a socket on `local`; an unspecified address means every address of its family, port
+    /// zero a free port.
+    ///
+    /// # Errors
+    /// `AddrInUse`, or `AddrNotAvailable` if no port is free.
+    pub fn bind(shard: &Shard, local: SocketAddr) -> io::Result<Self> {
+        let id = shard
+            .call(|core| core.udp_bind(local))
+            .map_err(error::bind)?;
+        Ok(Self {
+            shard: shard.clone(),
+            id,
+        })
+    }
+
+    /// Hears and speaks to `remote` alone from now on.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an address this socket cannot speak to.
+    pub fn connect(&self, remote: SocketAddr) -> io::Result<()> {
+        self.shard
+            .call(|core| core.udp_connect(self.id, remote))
+            .map_err(error::udp_connect)
+    }
+
+    /// Sends one datagram to the peer this socket is connected to.
+    ///
+    /// # Errors
+    /// `NotConnected`, and as for [`send_to`](Self::send_to).
+    pub async fn send(&self, data: Bytes) -> io::Result<()> {
+        let options = SendOptions::default();
+        poll_fn(|cx| self.poll_send(cx, &data, None, &options)).await
+    }
+
+    /// Sends one datagram, waiting for room if too many wait for the device.
+    ///
+    /// # Errors
+    /// `NetworkUnreachable` without a route, `InvalidInput` for too much data or an address of the
+    /// other family.
+    pub async fn send_to(&self, data: Bytes, remote: SocketAddr) -> io::Result<()> {
+        let options = SendOptions::default();
+        poll_fn(|cx| self.poll_send(cx, &data, Some(remote), &options)).await
+    }
+
+    /// Answers a datagram: to its sender, from the address it was sent to.
+    ///
+    /// # Errors
+    /// As for [`send_to`](Self::send_to).
+    pub async fn reply(&self, to: &Datagram, data: Bytes) -> io::Result<()> {
+        let options = SendOptions {
+            source: Some(to.to.ip()),
+            ..SendOptions::default()
+        };
+        poll_fn(|cx| self.poll_send(cx, &data, Some(to.from), &options)).await
+    }
+
+    /// Sends one datagram with these options, or the task of `cx` is woken when there is room.
+    /// `None` for `remote` is the connected peer.
+    ///
+    /// # Errors
+    /// As for [`send_to`](Self::send_to) and [`send`](Self::send).
+    pub fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        data: &Bytes,
+        remote: Option<SocketAddr>,
+        options: &SendOptions,
+    ) -> Poll<io::Result<()>> {
+        self.shard
+            .poll(Interest::Send(self.id), cx, |core| {
+                match core.udp_send(self.id, remote, data.clone(), options) {
+                    Err(SendError::Udp(udp::SendError::QueueFull)) => Poll::Pending,
+                    done => Poll::Ready(done),
+                }
+            })
+            .map_err(error::send)
+    }
+
+    /// The next datagram: data, sender, and when it arrived. Dropping the future leaves it for the
+    /// next call.
+    ///
+    /// # Errors
+    /// What the path said about a datagram sent before: `ConnectionRefused` for a closed port. The
+    /// socket works on.
+    pub async fn recv(&self) -> io::Result<Datagram> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// The next datagram, or the task of `cx` is woken when there is one.
+    ///
+    /// # Errors
+    /// As for [`recv`](Self::recv).
+    pub fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<io::Result<Datagram>> {
+        self.shard.poll(Interest::Receive(self.id), cx, |core| {
+            if let Some(said) = core.udp_take_error(self.id) {
+                return Poll::Ready(Err(error::datagram(said)));
+            }
+            match core.udp_recv(self.id) {
+                Ok(Some(datagram)) => Poll::Ready(Ok(datagram)),
+                Ok(None) => Poll::Pending,
+                Err(unknown) => Poll::Ready(Err(error::unknown(unknown))),
+            }
+        })
+    }
+
+    /// Where it is bound.
+    ///
+    /// # Errors
+    /// `NotConnected` if the host has forgotten it.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.shard
+            .call(|core| core.udp_local_addr(self.id))
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// The host it belongs to.
+    #[must_use]
+    pub const fn shard(&self) -> &Shard {
+        &self.shard
+    }
+}
+
+impl Drop for UdpSocket {
+    fn drop(&mut self) {
+        self.shard.call(|core| core.udp_close(self.id));
+    }
+}

@@ -1,0 +1,291 @@
+//! A TCP connection as programs hold it.
+//!
+//! Job: connect, read, write, finish, let go. Owns: the handle; dropping it lets go of the connection,
+//! which the host then finishes alone. Does not know: executors, threads, TLS, HTTP.
+//! Nothing waits in here but in `poll_*`, and nothing is kept here: what is read comes out of the engine,
+//! what is written goes into it, so a future dropped half-way loses nothing.
+//! Source: RFC 9293 3.9.1 (the user's calls).
+
+use core::future::poll_fn;
+use core::net::SocketAddr;
+use core::task::{Context, Poll};
+use std::io;
+
+use bytes::Bytes;
+use outcrop_base::{ByteStream, ChunkQueue, Instant};
+use outcrop_stack::tcp::{CloseReason, Info, ReadError, Settings, State};
+use outcrop_stack::{Interest, Shard, StreamId};
+
+use crate::{OwnedReadHalf, OwnedWriteHalf, error};
+
+/// A connection of one host. Its methods are `&self`, so any number of tasks can share it.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    shard: Shard,
+    id: StreamId,
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        // Stale only if the host forgot it first: then there is nothing to let go of.
+        let _known = self.shard.call(|core| core.tcp_close(self.id));
+    }
+}
+
+impl Conn {
+    pub(crate) const fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    pub(crate) fn poll_read(&self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        self.shard
+            .poll(Interest::Read(self.id), cx, |core| {
+                match core.tcp_read(self.id) {
+                    Err(ReadError::WouldBlock) => Poll::Pending,
+                    done => Poll::Ready(done),
+                }
+            })
+            .map_err(error::read)
+    }
+
+    /// Hands over what there is room for; ready once `out` is empty.
+    pub(crate) fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        out: &mut ChunkQueue,
+    ) -> Poll<io::Result<()>> {
+        self.shard
+            .poll(Interest::Write(self.id), cx, |core| {
+                match core.tcp_write(self.id, out) {
+                    Ok(_) if !out.is_empty() => Poll::Pending,
+                    done => Poll::Ready(done.map(|_| ())),
+                }
+            })
+            .map_err(error::write)
+    }
+
+    /// Hands over what there is room for; ready once that is something.
+    pub(crate) fn poll_write_some(
+        &self,
+        cx: &mut Context<'_>,
+        out: &mut ChunkQueue,
+    ) -> Poll<io::Result<usize>> {
+        self.shard
+            .poll(Interest::Write(self.id), cx, |core| {
+                match core.tcp_write(self.id, out) {
+                    Ok(0) if !out.is_empty() => Poll::Pending,
+                    done => Poll::Ready(done),
+                }
+            })
+            .map_err(error::write)
+    }
+
+    pub(crate) fn finish(&self) -> io::Result<()> {
+        self.shard.call(|core| {
+            core.tcp_shutdown(self.id).map_err(error::stale)?;
+            match core.tcp_close_reason(self.id) {
+                None | Some(CloseReason::Finished) => Ok(()),
+                Some(reason) => Err(error::ended(reason)),
+            }
+        })
+    }
+
+    pub(crate) fn info(&self) -> io::Result<Info> {
+        self.shard
+            .call(|core| core.tcp_info(self.id))
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Ready once both SYNs have been exchanged.
+    fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shard.poll(Interest::Write(self.id), cx, |core| {
+            if let Some(reason) = core.tcp_close_reason(self.id) {
+                return Poll::Ready(Err(error::ended(reason)));
+            }
+            match core.tcp_info(self.id).map(|info| info.state) {
+                Some(State::SynSent | State::SynReceived) => Poll::Pending,
+                Some(_) => Poll::Ready(Ok(())),
+                None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            }
+        })
+    }
+}
+
+/// A TCP connection.
+///
+/// Both directions end by themselves: [`finish`](Self::finish) finishes ours, `None` from
+/// [`read_chunk`](Self::read_chunk) is the peer's. Dropping the stream sends what was written, and resets the
+/// connection if the peer sent something that nobody has read.
+#[derive(Debug)]
+pub struct TcpStream {
+    conn: Conn,
+    /// Bytes taken from the engine and not yet by a reader with a smaller buffer.
+    rest: Bytes,
+}
+
+impl TcpStream {
+    /// Opens a connection to `remote`, from the address the route prefers and a free port.
+    ///
+    /// # Errors
+    /// `NetworkUnreachable` without a route, `ConnectionRefused`, `TimedOut`, `HostUnreachable`, or
+    /// `InvalidInput` for an address nobody can be connected to.
+    pub async fn connect(shard: &Shard, remote: SocketAddr) -> io::Result<Self> {
+        Self::connect_with(shard, None, remote, None).await
+    }
+
+    /// Opens a connection from `local` (port zero: a free port) and with `settings`; `None` is what
+    /// the host would choose. Dropping the future gives the attempt up.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect), and `AddrInUse` or `AddrNotAvailable` for `local`.
+    pub async fn connect_with(
+        shard: &Shard,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        settings: Option<Settings>,
+    ) -> io::Result<Self> {
+        let id = shard
+            .call(|core| core.tcp_connect(local, remote, settings))
+            .map_err(error::connect)?;
+        let stream = Self::new(shard.clone(), id);
+        poll_fn(|cx| stream.conn.poll_connected(cx)).await?;
+        Ok(stream)
+    }
+
+    pub(crate) const fn new(shard: Shard, id: StreamId) -> Self {
+        Self {
+            conn: Conn { shard, id },
+            rest: Bytes::new(),
+        }
+    }
+
+    /// The next bytes, as many as have arrived in one piece; `None` once the peer has finished.
+    ///
+    /// # Errors
+    /// How the connection ended, if not by a finish.
+    pub async fn read_chunk(&mut self) -> io::Result<Option<Bytes>> {
+        poll_fn(|cx| self.poll_read(cx)).await
+    }
+
+    /// Writes everything in `data`. If the future is dropped, what was not taken is still in it.
+    ///
+    /// # Errors
+    /// `BrokenPipe` after `finish`, or how the connection ended.
+    pub async fn write_queue(&mut self, data: &mut ChunkQueue) -> io::Result<()> {
+        poll_fn(|cx| self.conn.poll_write(cx, data)).await
+    }
+
+    /// Writes a copy of all of `data`. Use [`write_queue`](Self::write_queue) where the future may be dropped
+    /// and the rest is still wanted.
+    ///
+    /// # Errors
+    /// As for [`write_queue`](Self::write_queue).
+    pub async fn write_all(&mut self, data: &[u8]) -> io::Result<()> {
+        let mut queue = ChunkQueue::new();
+        queue.push_slice(data);
+        self.write_queue(&mut queue).await
+    }
+
+    /// Finishes our direction after everything written. Reading goes on.
+    ///
+    /// # Errors
+    /// How the connection ended, if not by a finish.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.conn.finish()
+    }
+
+    /// Ends the connection at once by a reset.
+    pub fn abort(self) {
+        let Conn { shard, id } = &self.conn;
+        // Stale only if the host forgot it first.
+        let _known = shard.call(|core| core.tcp_abort(*id));
+    }
+
+    /// Two halves for two tasks. The connection is let go of when both are dropped.
+    #[must_use]
+    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        crate::split::split(self.conn, self.rest)
+    }
+
+    /// Changes the settings of this connection.
+    ///
+    /// # Errors
+    /// `NotConnected` once it has ended.
+    pub fn configure(&self, change: impl FnOnce(&mut Settings)) -> io::Result<()> {
+        let Conn { shard, id } = &self.conn;
+        shard
+            .call(|core| core.tcp_configure(*id, change))
+            .map_err(error::stale)
+    }
+
+    /// Sends small segments at once, or gathers them (Nagle's algorithm, the default).
+    ///
+    /// # Errors
+    /// `NotConnected` once the connection has ended.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.configure(|settings| settings.nodelay = nodelay)
+    }
+
+    /// Addresses, state and figures.
+    ///
+    /// # Errors
+    /// `NotConnected` once the connection has ended.
+    pub fn info(&self) -> io::Result<Info> {
+        self.conn.info()
+    }
+
+    /// Our end.
+    ///
+    /// # Errors
+    /// `NotConnected` once the connection has ended.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.info()?.flow.local)
+    }
+
+    /// The peer's end.
+    ///
+    /// # Errors
+    /// `NotConnected` once the connection has ended.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.info()?.flow.remote)
+    }
+
+    /// The host it belongs to.
+    #[must_use]
+    pub const fn shard(&self) -> &Shard {
+        self.conn.shard()
+    }
+
+    /// The time of the run.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.shard().now()
+    }
+
+    pub(crate) const fn conn(&self) -> &Conn {
+        &self.conn
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn parts(&mut self) -> (&Conn, &mut Bytes) {
+        (&self.conn, &mut self.rest)
+    }
+}
+
+impl ByteStream for TcpStream {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        if self.rest.is_empty() {
+            self.conn.poll_read(cx)
+        } else {
+            Poll::Ready(Ok(Some(core::mem::take(&mut self.rest))))
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut ChunkQueue) -> Poll<io::Result<()>> {
+        self.conn.poll_write(cx, out)
+    }
+
+    fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.conn.finish())
+    }
+}

@@ -1,0 +1,296 @@
+//! What programs ask of a host.
+//!
+//! Job: give each call to the engine it concerns, with what IP knows (source address, path) filled in.
+//! Owns: the errors that need two layers. Does not know: who calls; nothing here blocks or waits.
+//! Sources: RFC 9293 3.9.1 (TCP's calls), RFC 768 (UDP's), RFC 1122 3.4 (what IP tells a transport).
+
+use core::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use outcrop_base::ChunkQueue;
+use outcrop_ip::PingError;
+use outcrop_tcp::{
+    CloseReason, Info, Listen, ListenError, ReadError, Settings, StaleId, WriteError,
+};
+use outcrop_udp::{BindError, Datagram, PathError, SendOptions, UnknownSocket};
+use thiserror::Error;
+
+use super::{Core, Echo, Event, ListenerId, PingId, StreamId, UdpId};
+
+/// Why a connection could not be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// No route leads there, or no address of ours fits it.
+    #[error("no route to that address")]
+    NoRoute,
+    /// TCP refused.
+    #[error(transparent)]
+    Tcp(#[from] outcrop_tcp::ConnectError),
+}
+
+/// Why a datagram could not be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// No route leads there, or no address of ours fits it.
+    #[error("no route to that address")]
+    NoRoute,
+    /// UDP refused.
+    #[error(transparent)]
+    Udp(#[from] outcrop_udp::SendError),
+}
+
+/// TCP.
+impl Core {
+    /// Listens on `local`; an unspecified address means every address of its family.
+    ///
+    /// # Errors
+    /// The address is taken by another listener, or the port is zero.
+    pub fn tcp_listen(
+        &mut self,
+        local: SocketAddr,
+        settings: Listen,
+    ) -> Result<ListenerId, ListenError> {
+        self.touched = true;
+        self.tcp.listen(local, settings).map(ListenerId)
+    }
+
+    /// Stops listening. Connections nobody accepted are reset.
+    ///
+    /// # Errors
+    /// A stale handle.
+    pub fn tcp_unlisten(&mut self, id: ListenerId) -> Result<(), StaleId> {
+        self.bid_farewell(Event::Acceptable(id));
+        self.tcp.unlisten(id.0)
+    }
+
+    /// Where a listener listens.
+    #[must_use]
+    pub fn tcp_listener_addr(&self, id: ListenerId) -> Option<SocketAddr> {
+        self.tcp.listener_addr(id.0)
+    }
+
+    /// Takes the longest waiting connection.
+    pub fn tcp_accept(&mut self, id: ListenerId) -> Option<StreamId> {
+        let accepted = self.tcp.accept(id.0).map(StreamId);
+        self.touched |= accepted.is_some();
+        accepted
+    }
+
+    /// Opens a connection from `local` (`None`: the address the route prefers and a free port; port
+    /// zero: a free port). `settings` of `None` are the host's.
+    ///
+    /// # Errors
+    /// No route, an unusable remote address, or no free port.
+    pub fn tcp_connect(
+        &mut self,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        settings: Option<Settings>,
+    ) -> Result<StreamId, ConnectError> {
+        let path = self.ip.path(remote.ip()).ok_or(ConnectError::NoRoute)?;
+        let local = match local {
+            Some(local) if !local.ip().is_unspecified() => local,
+            Some(_) | None => {
+                let source = self.ip.source_for(remote.ip());
+                let port = local.map_or(0, |local| local.port());
+                SocketAddr::new(source.ok_or(ConnectError::NoRoute)?, port)
+            }
+        };
+        self.touched = true;
+        Ok(StreamId(self.tcp.connect(local, remote, path, settings)?))
+    }
+
+    /// The next bytes; `None` once the peer has finished and everything is read.
+    ///
+    /// # Errors
+    /// Nothing there yet, how the connection ended, or a stale handle.
+    pub fn tcp_read(&mut self, id: StreamId) -> Result<Option<Bytes>, ReadError> {
+        let read = self.tcp.read(id.0);
+        // Reading opens the window, which the next flush may announce.
+        self.touched |= matches!(read, Ok(Some(_)));
+        read
+    }
+
+    /// Takes bytes from the front of `data` as room allows, and returns how many.
+    ///
+    /// # Errors
+    /// The sending side was shut down, how the connection ended, or a stale handle.
+    pub fn tcp_write(&mut self, id: StreamId, data: &mut ChunkQueue) -> Result<usize, WriteError> {
+        let written = self.tcp.write(id.0, data);
+        self.touched |= matches!(written, Ok(taken) if taken > 0);
+        written
+    }
+
+    /// No more to send: a FIN follows everything written. Reading goes on.
+    ///
+    /// # Errors
+    /// A stale handle.
+    pub fn tcp_shutdown(&mut self, id: StreamId) -> Result<(), StaleId> {
+        self.touched = true;
+        self.tcp.shutdown(id.0)
+    }
+
+    /// Lets go: the handle is stale from now on, and the host finishes the connection alone.
+    ///
+    /// # Errors
+    /// A stale handle.
+    pub fn tcp_close(&mut self, id: StreamId) -> Result<(), StaleId> {
+        self.touched = true;
+        self.tcp.close(id.0)
+    }
+
+    /// Ends the connection at once by a reset. The handle stays good until `tcp_close`.
+    ///
+    /// # Errors
+    /// A stale handle.
+    pub fn tcp_abort(&mut self, id: StreamId) -> Result<(), StaleId> {
+        self.touched = true;
+        self.tcp.abort(id.0)
+    }
+
+    /// Changes the connection's settings.
+    ///
+    /// # Errors
+    /// A stale handle, or a connection that has ended.
+    pub fn tcp_configure(
+        &mut self,
+        id: StreamId,
+        change: impl FnOnce(&mut Settings),
+    ) -> Result<(), StaleId> {
+        self.touched = true;
+        self.tcp.configure(id.0, change)
+    }
+
+    /// How a connection is doing: addresses, state, figures.
+    #[must_use]
+    pub fn tcp_info(&self, id: StreamId) -> Option<Info> {
+        self.tcp.info(id.0)
+    }
+
+    /// How a connection ended; `None` while it has not.
+    #[must_use]
+    pub fn tcp_close_reason(&self, id: StreamId) -> Option<CloseReason> {
+        self.tcp.close_reason(id.0)
+    }
+}
+
+/// UDP.
+impl Core {
+    /// Opens a socket on `local`; an unspecified address means every address of its family, port
+    /// zero a free port.
+    ///
+    /// # Errors
+    /// The address is taken, is not ours, or no port is free.
+    pub fn udp_bind(&mut self, local: SocketAddr) -> Result<UdpId, BindError> {
+        self.udp.bind(local).map(UdpId)
+    }
+
+    /// Hears and speaks to `remote` alone from now on.
+    ///
+    /// # Errors
+    /// An address the socket cannot speak to, or a stale handle.
+    pub fn udp_connect(
+        &mut self,
+        id: UdpId,
+        remote: SocketAddr,
+    ) -> Result<(), outcrop_udp::ConnectError> {
+        self.udp.connect(id.0, remote)
+    }
+
+    /// Sends one datagram to `remote`, or to the connected peer.
+    ///
+    /// # Errors
+    /// No route, no room, too large, an unfit address, or a stale handle.
+    pub fn udp_send(
+        &mut self,
+        id: UdpId,
+        remote: Option<SocketAddr>,
+        data: Bytes,
+        options: &SendOptions,
+    ) -> Result<(), SendError> {
+        let remote = remote.or_else(|| self.udp.remote(id.0));
+        let remote = remote.ok_or(outcrop_udp::SendError::NotConnected)?;
+        // A socket bound to every address speaks from the one the route prefers.
+        let source = self.ip.source_for(remote.ip()).ok_or(SendError::NoRoute)?;
+        let options = SendOptions {
+            source: options.source.or(Some(source)),
+            ..*options
+        };
+        self.touched = true;
+        Ok(self.udp.send_to(id.0, remote, data, &options)?)
+    }
+
+    /// The next datagram that arrived.
+    ///
+    /// # Errors
+    /// A stale handle.
+    pub fn udp_recv(&mut self, id: UdpId) -> Result<Option<Datagram>, UnknownSocket> {
+        self.udp.recv(id.0)
+    }
+
+    /// The oldest thing the path said about datagrams of this socket.
+    pub fn udp_take_error(&mut self, id: UdpId) -> Option<PathError> {
+        self.udp.take_error(id.0)
+    }
+
+    /// Where a socket is bound.
+    #[must_use]
+    pub fn udp_local_addr(&self, id: UdpId) -> Option<SocketAddr> {
+        self.udp.local(id.0)
+    }
+
+    /// The peer of a connected socket.
+    #[must_use]
+    pub fn udp_remote_addr(&self, id: UdpId) -> Option<SocketAddr> {
+        self.udp.remote(id.0)
+    }
+
+    /// Closes a socket. What was sent still leaves; what waits in it is lost.
+    pub fn udp_close(&mut self, id: UdpId) {
+        self.bid_farewell(Event::Datagram(id));
+        self.bid_farewell(Event::DatagramRoom(id));
+        self.udp.close(id.0);
+    }
+}
+
+/// ICMP echo.
+impl Core {
+    /// A new sender of echo requests; `None` if all identifiers are taken.
+    pub fn ping_open(&mut self) -> Option<PingId> {
+        self.pings.open()
+    }
+
+    /// Forgets a sender and what waits for it.
+    pub fn ping_close(&mut self, id: PingId) {
+        self.bid_farewell(Event::Echo(id));
+        self.pings.close(id);
+    }
+
+    /// Sends an echo request with `data` to `dst`.
+    ///
+    /// # Errors
+    /// No route, too much data, or too many packets waiting.
+    pub fn ping_send(
+        &mut self,
+        id: PingId,
+        dst: IpAddr,
+        seq: u16,
+        data: &Bytes,
+    ) -> Result<(), PingError> {
+        self.touched = true;
+        self.ip.ping(dst, id.0, seq, data)
+    }
+
+    /// The next answer.
+    pub fn ping_recv(&mut self, id: PingId) -> Option<Echo> {
+        self.pings.pop(id)
+    }
+
+    /// Lets others who wait for something that is being closed look again.
+    fn bid_farewell(&mut self, event: Event) {
+        self.touched = true;
+        self.farewells.push(event);
+    }
+}

@@ -1,0 +1,221 @@
+//! The layers of one host, joined.
+//!
+//! Job: be one engine made of three: hand packets up, plans down, calls through, news back.
+//! Owns: the order of things, packet numbers, what no single layer knows (which ICMP error concerns
+//! which flow). Does not know: any device, clock, recorder or program.
+//! Sources: RFC 1122 1.1.3 (the layers of a host), RFC 5927 4 (ICMP errors are validated by the transport).
+//!
+//! `up` is the way in, `down` the way out, `calls` what programs ask, `events` what they are told,
+//! `ping` the little that echo requests need above IP.
+
+mod calls;
+mod down;
+mod events;
+mod ping;
+mod up;
+
+use core::hash::Hasher;
+
+use bytes::Bytes;
+use outcrop_base::{Fact, Instant, InterfaceId, Level, PacketId, Seed};
+use outcrop_device::RxOffload;
+use outcrop_ip::{Cidr, ConfigError, InterfaceConfig};
+
+use crate::Snapshot;
+
+pub use calls::{ConnectError, SendError};
+pub use down::PacketOut;
+pub use events::{Event, ListenerId, PingId, StreamId, UdpId};
+pub use ping::{Echo, PING_QUEUE};
+
+/// Settings of every layer of one host.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// IP and ICMP.
+    pub ip: outcrop_ip::Config,
+    /// UDP.
+    pub udp: outcrop_udp::Config,
+    /// TCP.
+    pub tcp: outcrop_tcp::Config,
+}
+
+/// A packet as the device gave it, with its number in this run.
+#[derive(Clone, Debug)]
+pub struct PacketIn {
+    /// When the device gave it.
+    pub at: Instant,
+    /// From [`Core::next_packet_id`].
+    pub id: PacketId,
+    /// Where it came in.
+    pub iface: InterfaceId,
+    /// The packet, from its IP header on.
+    pub bytes: Bytes,
+    /// What the device said about it.
+    pub offload: RxOffload,
+}
+
+/// One host: IP, UDP and TCP as one engine of six verbs.
+#[derive(Clone, Debug)]
+pub struct Core {
+    ip: outcrop_ip::Endpoint,
+    udp: outcrop_udp::Endpoint,
+    tcp: outcrop_tcp::Endpoint,
+    pings: ping::Pings,
+    level: Level,
+    /// The last number given to a packet.
+    last_id: u64,
+    /// The state the last arriving packet met; filled at `Level::Full`.
+    met: Snapshot,
+    /// Whether any interface completes checksums for us.
+    offload: bool,
+    /// News for waiters of what a program has closed.
+    farewells: Vec<Event>,
+    /// A call has caused something that `poll_transmit` or `poll_event` will show.
+    touched: bool,
+    /// Plans that could not become packets.
+    unsent: u64,
+}
+
+impl Core {
+    /// A host without interfaces; everything random in it follows from `seed`.
+    #[must_use]
+    pub fn new(config: Config, seed: &Seed) -> Self {
+        Self {
+            ip: outcrop_ip::Endpoint::new(config.ip, seed),
+            udp: outcrop_udp::Endpoint::new(config.udp, seed),
+            tcp: outcrop_tcp::Endpoint::new(config.tcp, seed),
+            pings: ping::Pings::default(),
+            level: Level::Off,
+            last_id: 0,
+            met: Snapshot::default(),
+            offload: false,
+            farewells: Vec::new(),
+            touched: false,
+            unsent: 0,
+        }
+    }
+
+    /// Attaches the host to a link. Networks of the addresses given become reachable there.
+    ///
+    /// # Errors
+    /// What is wrong with the number, the MTU or an address.
+    pub fn add_interface(&mut self, interface: InterfaceConfig) -> Result<(), ConfigError> {
+        let offload = interface.checksum_offload;
+        self.ip.add_interface(interface)?;
+        self.offload |= offload;
+        Ok(())
+    }
+
+    /// Sends what goes to `dest` over `iface`, by way of `via` if there is a gateway.
+    ///
+    /// # Errors
+    /// An unknown interface, or a gateway of the other family.
+    pub fn add_route(
+        &mut self,
+        dest: Cidr,
+        via: Option<core::net::IpAddr>,
+        iface: InterfaceId,
+    ) -> Result<(), ConfigError> {
+        self.ip.add_route(dest, via, iface)
+    }
+
+    /// The number for the next packet that crosses a device, counted from 1 in both directions.
+    pub const fn next_packet_id(&mut self) -> PacketId {
+        self.last_id += 1;
+        PacketId(self.last_id)
+    }
+
+    /// Lets every timer that is due at `now` act.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.ip.handle_timeout(now);
+        self.udp.handle_timeout(now);
+        self.tcp.handle_timeout(now);
+        self.hear_ip(now);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let deadlines = [
+            self.ip.poll_timeout(),
+            self.udp.poll_timeout(),
+            self.tcp.poll_timeout(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Sets how much is observed: facts from `Events` on, the state met by packets at `Full`.
+    pub fn set_level(&mut self, level: Level) {
+        self.level = level;
+        self.ip.facts().set_level(level);
+        self.tcp.facts().set_level(level);
+    }
+
+    /// How much is observed.
+    #[must_use]
+    pub const fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Moves all facts stated since the last call to `into`, each layer's oldest first.
+    pub fn drain_facts(&mut self, into: &mut Vec<Fact>) {
+        if self.level != Level::Off {
+            self.ip.facts().drain_into(into);
+            self.tcp.facts().drain_into(into);
+        }
+    }
+
+    /// The state that the packet handled last met on arrival; empty below `Level::Full`.
+    #[must_use]
+    pub const fn met(&self) -> &Snapshot {
+        &self.met
+    }
+
+    /// Whether a call since the last `take_touched` may have caused packets or events.
+    pub const fn take_touched(&mut self) -> bool {
+        let touched = self.touched;
+        self.touched = false;
+        touched
+    }
+
+    /// Plans that could not become packets: no route any more, or larger than a path that shrank.
+    #[must_use]
+    pub const fn unsent(&self) -> u64 {
+        self.unsent
+    }
+
+    /// The TCP engine, to be asked: figures, counters, states.
+    #[must_use]
+    pub const fn tcp(&self) -> &outcrop_tcp::Endpoint {
+        &self.tcp
+    }
+
+    /// The UDP engine, to be asked.
+    #[must_use]
+    pub const fn udp(&self) -> &outcrop_udp::Endpoint {
+        &self.udp
+    }
+
+    /// The IP engine, to be asked.
+    #[must_use]
+    pub const fn ip(&self) -> &outcrop_ip::Endpoint {
+        &self.ip
+    }
+
+    /// Hashes everything that decides the future, times relative to `now`.
+    pub fn fingerprint(&self, now: Instant, into: &mut dyn Hasher) {
+        self.ip.fingerprint(now, into);
+        self.udp.fingerprint(now, into);
+        self.tcp.fingerprint(now, into);
+        self.pings.fingerprint(into);
+    }
+
+    /// Asserts the invariants of every layer.
+    ///
+    /// # Panics
+    /// If one does not hold: a bug of ours.
+    #[doc(hidden)]
+    pub fn check(&self) {
+        self.tcp.check();
+    }
+}

@@ -1,0 +1,126 @@
+//! The way in: from the device to whom it concerns.
+//!
+//! Job: hand each packet from layer to layer, and act on what the upper one says while the lower one
+//! still holds the packet. Owns: nothing. Does not know: what any layer does with it.
+//! Sources: RFC 1122 3.2.2.1 and 4.1.3.1 (unreachable for closed ports and protocols), RFC 5927 4
+//! (ICMP errors take effect only when the transport confirms them).
+
+use outcrop_base::{
+    DropReason, Fate, Flow, Instant, Level, PathSignal, PathSignalKind, RuleRef, Transport, Verdict,
+};
+use outcrop_ip::{Delivery, Quote, Quoted, Unreachable, Up};
+
+use super::{Core, PacketIn};
+use crate::Echo;
+
+/// What a TCP header must look like, before anybody is asked.
+const TCP_HEADER: RuleRef = RuleRef {
+    name: "tcp:header",
+    source: "RFC 9293 3.1",
+};
+/// Only protocols somebody speaks are handed up.
+const PROTOCOL: RuleRef = RuleRef {
+    name: "ip:protocol",
+    source: "RFC 1122 3.2.2.1, RFC 8200 4",
+};
+
+impl Core {
+    /// A packet from the device. Whatever answers it leaves by `poll_transmit`.
+    pub fn handle_packet(&mut self, packet: PacketIn) -> Verdict {
+        self.met.clear();
+        let at = packet.at;
+        let delivery = self.ip.handle_packet(outcrop_ip::PacketIn {
+            at,
+            id: packet.id,
+            iface: packet.iface,
+            bytes: packet.bytes,
+            checksum: packet.offload.checksum,
+            gso_size: packet.offload.gso_size,
+        });
+        match delivery {
+            Delivery::Up(up) => self.hand_up(up),
+            Delivery::Done(verdict) => self.hear_ip(at).unwrap_or(verdict),
+        }
+    }
+
+    fn hand_up(&mut self, up: Up) -> Verdict {
+        const TCP: u8 = Transport::Tcp.number();
+        const UDP: u8 = Transport::Udp.number();
+        match up.protocol {
+            TCP => self.hand_to_tcp(up),
+            UDP => self.hand_to_udp(&up),
+            _ => {
+                let _sent = self
+                    .ip
+                    .unreachable(up.arrival.at, &up, Unreachable::Protocol);
+                Verdict::dropped(DropReason::IpUnknownProtocol, PROTOCOL)
+            }
+        }
+    }
+
+    fn hand_to_tcp(&mut self, up: Up) -> Verdict {
+        let (segment, payload) = match outcrop_tcp::wire::parse(&up.arrival, up.payload) {
+            Ok(parsed) => parsed,
+            Err(reason) => return Verdict::dropped(reason, TCP_HEADER),
+        };
+        if self.level == Level::Full {
+            let flow = Flow {
+                transport: Transport::Tcp,
+                local: (up.arrival.dst, segment.dst_port).into(),
+                remote: (up.arrival.src, segment.src_port).into(),
+            };
+            let met = &mut self.met;
+            self.tcp
+                .describe_flow(&flow, &mut |key, value| met.push(key, value));
+        }
+        self.tcp.handle_segment(&up.arrival, segment, payload)
+    }
+
+    fn hand_to_udp(&mut self, up: &Up) -> Verdict {
+        let verdict = self.udp.handle_segment(&up.arrival, up.payload.clone());
+        if verdict.drop_reason() == Some(DropReason::UdpNoSocket) {
+            let _sent = self.ip.unreachable(up.arrival.at, up, Unreachable::Port);
+        }
+        verdict
+    }
+
+    /// Takes IP's news to whom it concerns. If a transport was asked, its verdict is the packet's.
+    pub(super) fn hear_ip(&mut self, now: Instant) -> Option<Verdict> {
+        let mut verdict = None;
+        while let Some(event) = self.ip.poll_event() {
+            match event {
+                outcrop_ip::Event::EchoReply(reply) => {
+                    self.pings.hear(reply.ident, Echo::Reply(reply))
+                }
+                outcrop_ip::Event::IcmpError { quote, id } => {
+                    if let Some(signal) = quote.signal(id) {
+                        verdict = Some(self.hear_path(now, &signal));
+                    } else {
+                        self.hear_ping_error(&quote);
+                    }
+                }
+                // Other flows learn it with their next packet that does not fit: see `down`.
+                outcrop_ip::Event::PathChanged { .. } => {}
+            }
+        }
+        verdict
+    }
+
+    /// An ICMP error about a flow: only what the transport confirms is remembered for others.
+    fn hear_path(&mut self, now: Instant, signal: &PathSignal) -> Verdict {
+        let verdict = match signal.flow.transport {
+            Transport::Tcp => self.tcp.handle_path(now, signal),
+            Transport::Udp => self.udp.handle_path(now, signal),
+        };
+        if let (Fate::Taken, PathSignalKind::TooBig(mtu)) = (verdict.fate, signal.kind) {
+            self.ip.learn_mtu(now, signal.flow.remote.ip(), mtu);
+        }
+        verdict
+    }
+
+    fn hear_ping_error(&mut self, quote: &Quote) {
+        if let Quoted::Echo { ident, .. } = quote.inner {
+            self.pings.hear(ident, Echo::Error(*quote));
+        }
+    }
+}

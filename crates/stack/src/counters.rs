@@ -1,0 +1,112 @@
+//! What a run has counted.
+//!
+//! Job: numbers for the report at the end and for live display. Owns: the counters.
+//! Does not know: any packet. Every drop has its reason, every verdict its rule.
+
+use outcrop_base::{DropReason, Fate, RuleRef, Verdict};
+
+/// Packets and bytes that crossed the device, and what became of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Packets received.
+    pub packets_in: u64,
+    /// Bytes received, headers included.
+    pub bytes_in: u64,
+    /// Packets sent.
+    pub packets_out: u64,
+    /// Bytes sent, headers included.
+    pub bytes_out: u64,
+    /// Packets the device refused: lost, and repaired by timers.
+    pub lost_out: u64,
+    /// Turns of the loop.
+    pub turns: u64,
+    dropped: Vec<u64>,
+    rules: Vec<(RuleRef, u64)>,
+}
+
+impl Counters {
+    /// A packet of `len` bytes came in and met this verdict.
+    pub fn received(&mut self, len: usize, verdict: &Verdict) {
+        self.packets_in += 1;
+        self.bytes_in += len as u64;
+        if let Fate::Dropped(reason) = verdict.fate {
+            let index = reason as usize;
+            if self.dropped.len() <= index {
+                self.dropped.resize(index + 1, 0);
+            }
+            if let Some(count) = self.dropped.get_mut(index) {
+                *count += 1;
+            }
+        }
+        self.rule(verdict.rule);
+    }
+
+    fn rule(&mut self, rule: RuleRef) {
+        // A few dozen rules, the common ones met first: a scan by address beats a hash.
+        let same =
+            |known: &RuleRef| core::ptr::eq(known.name, rule.name) || known.name == rule.name;
+        match self.rules.iter_mut().find(|(known, _)| same(known)) {
+            Some((_, count)) => *count += 1,
+            None => self.rules.push((rule, 1)),
+        }
+    }
+
+    /// A packet of `len` bytes went out, or the device refused it.
+    pub const fn sent(&mut self, len: usize, taken: bool) {
+        if taken {
+            self.packets_out += 1;
+            self.bytes_out += len as u64;
+        } else {
+            self.lost_out += 1;
+        }
+    }
+
+    /// How many packets were dropped for `reason`.
+    #[must_use]
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.dropped.get(reason as usize).copied().unwrap_or(0)
+    }
+
+    /// Every reason that occurred, in the order of the list.
+    pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        DropReason::ALL
+            .iter()
+            .map(|reason| (*reason, self.dropped(*reason)))
+            .filter(|(_, count)| *count > 0)
+    }
+
+    /// Every rule that decided, by name.
+    #[must_use]
+    pub fn rules(&self) -> Vec<(RuleRef, u64)> {
+        let mut rules = self.rules.clone();
+        rules.sort_unstable_by_key(|(rule, _)| *rule);
+        rules
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_are_counted_by_reason_and_rule() {
+        let rule = |name| RuleRef {
+            name,
+            source: "RFC 9293",
+        };
+        let mut counters = Counters::default();
+        counters.received(40, &Verdict::taken(rule("tcp:a")));
+        counters.received(
+            40,
+            &Verdict::dropped(DropReason::TcpNoSocket, rule("tcp:b")),
+        );
+        counters.received(
+            60,
+            &Verdict::dropped(DropReason::TcpNoSocket, rule("tcp:a")),
+        );
+        assert_eq!((counters.packets_in, counters.bytes_in), (3, 140));
+        let drops: Vec<_> = counters.drops().collect();
+        assert_eq!(drops, [(DropReason::TcpNoSocket, 2)]);
+        assert_eq!(counters.rules(), [(rule("tcp:a"), 2), (rule("tcp:b"), 1)]);
+    }
+}

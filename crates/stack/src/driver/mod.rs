@@ -1,0 +1,262 @@
+//! The loop that owns the outside.
+//!
+//! Job: turn a device, a clock and the programs of one shard into one turn after another: receive a
+//! batch, let programs act, flush. Owns: the device, the read buffers; the recorder in its log.
+//! Does not know: any protocol. The lock is held twice a turn, and never while anything waits.
+
+mod log;
+mod wait;
+
+use core::future::Future;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use std::io;
+use std::sync::Arc;
+
+use outcrop_base::{Instant, InterfaceId, Recorder};
+use outcrop_device::{Device, Dry, Pool, Received, WakeSource};
+
+use crate::alarm::{Ask, Bell};
+use crate::{Counters, Runner, Shard, Tasks};
+use log::Log;
+
+/// Packets read in one turn, at most: more would let replies wait, fewer would cost locks.
+pub const BATCH: usize = 64;
+
+/// Drives one [`Shard`] over one device, and records what crosses it.
+#[derive(Debug)]
+pub struct Driver<D, R = ()> {
+    shard: Shard,
+    device: D,
+    log: Log<R>,
+    pool: Pool,
+    inbox: Vec<Received>,
+    wakes: Vec<Waker>,
+    /// Whether the device had nothing more when it was read last.
+    dry: bool,
+    /// Rings the shard's alarm for a device without a descriptor.
+    device_bell: Waker,
+}
+
+impl<D: Device, R: Recorder> Driver<D, R> {
+    /// A driver of `shard` whose interface `iface` is `device`.
+    pub fn new(shard: Shard, iface: InterfaceId, device: D, recorder: R) -> Self {
+        shard.lock().core.set_level(recorder.level());
+        let bell = Bell {
+            alarm: Arc::clone(shard.alarm()),
+            ask: Ask::Device,
+        };
+        Self {
+            shard,
+            device,
+            log: Log::new(iface, recorder),
+            pool: Pool::new(),
+            inbox: Vec::with_capacity(BATCH),
+            wakes: Vec::new(),
+            dry: false,
+            device_bell: Arc::new(bell).into(),
+        }
+    }
+
+    /// The host it drives.
+    #[must_use]
+    pub const fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.log.counters
+    }
+
+    /// The recorder, to be read or finished.
+    pub const fn recorder(&mut self) -> &mut R {
+        &mut self.log.recorder
+    }
+
+    /// Takes the driver apart: the device, the recorder, what was counted.
+    pub fn into_parts(self) -> (D, R, Counters) {
+        (self.device, self.log.recorder, self.log.counters)
+    }
+
+    /// One turn: receive, `act`, flush.
+    ///
+    /// # Errors
+    /// The device is gone or broken.
+    pub fn turn(&mut self, act: impl FnOnce()) -> io::Result<()> {
+        self.receive()?;
+        act();
+        self.flush();
+        Ok(())
+    }
+
+    /// The first half of a turn: reads a batch, feeds it, lets due timers act, wakes who waits.
+    ///
+    /// # Errors
+    /// The device is gone or broken.
+    pub fn receive(&mut self) -> io::Result<()> {
+        self.log.counters.turns += 1;
+        let alarm = self.shard.alarm();
+        alarm.awake();
+        alarm.take(Ask::Device);
+        let dry = self
+            .device
+            .receive(&mut self.pool, &mut self.inbox, BATCH)?;
+        self.dry = dry == Dry::Yes;
+        let now = self.shard.now();
+        let mut inside = self.shard.lock();
+        for received in self.inbox.drain(..) {
+            self.log.feed(&mut inside.core, received);
+        }
+        inside.core.handle_timeout(now);
+        self.log.facts(&mut inside.core, now);
+        inside.timers.collect_due(now, &mut self.wakes);
+        inside.collect_wakes(&mut self.wakes);
+        drop(inside);
+        self.wake();
+        Ok(())
+    }
+
+    /// The second half of a turn: sends what there is while the device has room.
+    pub fn flush(&mut self) {
+        // What is asked from here on is not covered by this flush.
+        self.shard.alarm().take(Ask::Flush);
+        let now = self.shard.now();
+        let mut inside = self.shard.lock();
+        // What programs did since `receive` comes before the packets it causes.
+        self.log.facts(&mut inside.core, now);
+        for line in inside.secrets.drain(..) {
+            self.log.recorder.secret(&line);
+        }
+        let (log, device) = (&mut self.log, &mut self.device);
+        while device.room() {
+            let sent = inside
+                .core
+                .poll_transmit(now, &mut |packet| log.send(device, now, packet));
+            log.facts(&mut inside.core, now);
+            if !sent {
+                break;
+            }
+        }
+        inside.collect_wakes(&mut self.wakes);
+        drop(inside);
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        for waker in self.wakes.drain(..) {
+            waker.wake();
+        }
+    }
+
+    /// When the next turn is due even if nothing arrives; long past if there is more to read at once.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        if self.dry {
+            self.shard.lock().deadline()
+        } else {
+            Some(Instant::ZERO)
+        }
+    }
+
+    /// What tells that something has arrived: to be polled by an executor that drives this driver.
+    #[must_use]
+    pub fn wake_source(&self) -> WakeSource<'_> {
+        self.device.wake_source()
+    }
+
+    /// Whether a turn is asked for; if not, the task of `cx` is woken when one is. A driver that is a
+    /// task of some runtime waits for this, for the [`wake_source`](Self::wake_source) if that is a
+    /// descriptor, and for the [`deadline`](Self::deadline), whichever comes first.
+    pub fn poll_asked(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.lie_down(Some(cx.waker())) {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    }
+
+    /// Prepares for sleep, to be woken by `waker` or else by the alarm's descriptor; returns whether
+    /// nothing is against it.
+    fn lie_down(&self, waker: Option<&Waker>) -> bool {
+        if let WakeSource::Memory(doorbell) = self.device.wake_source() {
+            // Asks at once if the device has rung since it was read dry.
+            doorbell.register(&self.device_bell);
+        }
+        self.shard.alarm().sleep(waker)
+    }
+
+    /// Sleeps until something arrives, a program asks, or the deadline.
+    ///
+    /// # Errors
+    /// The system does not let us wait.
+    pub fn wait(&self) -> io::Result<()> {
+        let (deadline, now) = (self.deadline(), self.shard.now());
+        if deadline.is_some_and(|at| at <= now) || !self.lie_down(None) {
+            return Ok(());
+        }
+        let device = match self.device.wake_source() {
+            WakeSource::Fd(fd) => Some(fd),
+            WakeSource::Memory(_) => None,
+        };
+        let alarm = self.shard.alarm();
+        let rung = wait::until_readable(device, alarm.fd(), deadline.map(|at| at - now));
+        alarm.awake();
+        if rung? {
+            alarm.silence();
+        }
+        Ok(())
+    }
+
+    /// Runs `main`, and every task it starts, on this thread until `main` ends; tasks left are dropped.
+    ///
+    /// # Errors
+    /// The device is gone or broken.
+    pub fn run<T, F>(&mut self, main: impl FnOnce(Tasks) -> F) -> io::Result<T>
+    where
+        T: 'static,
+        F: Future<Output = T> + 'static,
+    {
+        let mut runner = Runner::new(&self.shard);
+        let tasks = runner.tasks();
+        let mut main = runner.tasks().spawn(main(tasks));
+        let mut cx = Context::from_waker(Waker::noop());
+        loop {
+            let mut ended = Poll::Pending;
+            self.turn(|| {
+                runner.run_some();
+                ended = Pin::new(&mut main).poll(&mut cx);
+            })?;
+            if let Poll::Ready(value) = ended {
+                drop(runner);
+                self.flush();
+                return Ok(value);
+            }
+            self.wait()?;
+        }
+    }
+
+    /// Goes on without programs until no connection is left, but not beyond `limit`; returns whether
+    /// none is. Tuples in TIME-WAIT do not count.
+    ///
+    /// # Errors
+    /// The device is gone or broken.
+    pub fn settle(&mut self, limit: Duration) -> io::Result<bool> {
+        let end = self.shard.now() + limit;
+        // A sleeper that nobody waits for keeps the loop from sleeping longer.
+        let mut limit = pin!(self.shard.sleep_until(end));
+        let _pending = limit.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        loop {
+            self.turn(|| {})?;
+            if self.shard.lock().core.tcp().is_empty() {
+                return Ok(true);
+            }
+            if self.shard.now() >= end {
+                return Ok(false);
+            }
+            self.wait()?;
+        }
+    }
+}

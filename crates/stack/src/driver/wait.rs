@@ -1,0 +1,34 @@
+//! Sleeping in the kernel.
+//!
+//! Job: wait for a device, the alarm or a deadline. Owns: the system call. Does not know: what follows.
+
+use core::time::Duration;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+/// Sleeps until `device` or `alarm` is readable, or `limit` has passed; returns whether the alarm is.
+pub(crate) fn until_readable(
+    device: Option<BorrowedFd<'_>>,
+    alarm: BorrowedFd<'_>,
+    limit: Option<Duration>,
+) -> io::Result<bool> {
+    let limit = limit.map(|limit| Timespec {
+        tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(limit.subsec_nanos()),
+    });
+    // Without a device, the alarm stands in its place: polled twice, heard once.
+    let mut fds = [
+        PollFd::from_borrowed_fd(alarm, PollFlags::IN),
+        PollFd::from_borrowed_fd(device.unwrap_or(alarm), PollFlags::IN),
+    ];
+    match poll(&mut fds, limit.as_ref()) {
+        // An interrupted sleep is a short one.
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let [alarm, _] = fds;
+    Ok(alarm.revents().contains(PollFlags::IN))
+}

@@ -1,0 +1,116 @@
+//! Who waits for what.
+//!
+//! Job: keep the wakers of waiting programs by handle, and give back those an event concerns.
+//! Owns: the lists. Does not know: executors, threads, or what an event means.
+//! Lists are found by slot, not by hashing: a waker left by an earlier holder of the slot is woken
+//! once too often, which every waiter must bear anyway.
+
+use core::mem;
+use core::task::Waker;
+use std::collections::BTreeMap;
+
+use crate::{Event, ListenerId, PingId, StreamId, UdpId};
+
+/// What a program waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Interest {
+    /// A connection to accept.
+    Accept(ListenerId),
+    /// Bytes to read, the peer's finish, or the end.
+    Read(StreamId),
+    /// The end of the handshake, room to write, or the end.
+    Write(StreamId),
+    /// A datagram.
+    Receive(UdpId),
+    /// Room for a datagram.
+    Send(UdpId),
+    /// An answer to an echo request.
+    Echo(PingId),
+}
+
+/// The wakers of one condition. Most often none or one; many when threads share a listener.
+#[derive(Debug, Default)]
+struct List(Vec<Waker>);
+
+impl List {
+    fn add(&mut self, waker: &Waker) {
+        if !self.0.iter().any(|known| known.will_wake(waker)) {
+            self.0.push(waker.clone());
+        }
+    }
+}
+
+/// Two conditions of one slot: reading and writing.
+type Pair = [List; 2];
+
+const READ: usize = 0;
+const WRITE: usize = 1;
+
+/// All waiting programs of one shard.
+#[derive(Debug, Default)]
+pub(crate) struct Wakers {
+    streams: Vec<Pair>,
+    listeners: Vec<Pair>,
+    /// Datagrams and echoes: found by search, gone once woken.
+    others: BTreeMap<Interest, List>,
+}
+
+impl Wakers {
+    /// Remembers that `waker` waits for `interest`.
+    pub(crate) fn add(&mut self, interest: Interest, waker: &Waker) {
+        let list = match interest {
+            Interest::Accept(id) => at(&mut self.listeners, id.0.slot, READ),
+            Interest::Read(id) => at(&mut self.streams, id.0.slot, READ),
+            Interest::Write(id) => at(&mut self.streams, id.0.slot, WRITE),
+            Interest::Receive(_) | Interest::Send(_) | Interest::Echo(_) => {
+                Some(self.others.entry(interest).or_default())
+            }
+        };
+        if let Some(list) = list {
+            list.add(waker);
+        }
+    }
+
+    /// Moves the wakers that `event` concerns to `out`.
+    pub(crate) fn take(&mut self, event: Event, out: &mut Vec<Waker>) {
+        match event {
+            Event::Acceptable(id) => take(&mut self.listeners, id.0.slot, READ, out),
+            Event::Readable(id) => take(&mut self.streams, id.0.slot, READ, out),
+            Event::Connected(id) | Event::Writable(id) => {
+                take(&mut self.streams, id.0.slot, WRITE, out);
+            }
+            Event::Closed(id, _) => {
+                take(&mut self.streams, id.0.slot, READ, out);
+                take(&mut self.streams, id.0.slot, WRITE, out);
+            }
+            Event::Datagram(id) => self.take_other(Interest::Receive(id), out),
+            Event::DatagramRoom(id) => self.take_other(Interest::Send(id), out),
+            Event::Echo(id) => self.take_other(Interest::Echo(id), out),
+        }
+    }
+
+    fn take_other(&mut self, interest: Interest, out: &mut Vec<Waker>) {
+        if let Some(list) = self.others.remove(&interest) {
+            out.extend(list.0);
+        }
+    }
+}
+
+/// The list of `slot`, made if it is not there yet.
+fn at(table: &mut Vec<Pair>, slot: u32, which: usize) -> Option<&mut List> {
+    let slot = slot as usize;
+    if table.len() <= slot {
+        table.resize_with(slot + 1, Pair::default);
+    }
+    table.get_mut(slot)?.get_mut(which)
+}
+
+fn take(table: &mut [Pair], slot: u32, which: usize, out: &mut Vec<Waker>) {
+    let pair = table.get_mut(slot as usize);
+    if let Some(list) = pair.and_then(|pair| pair.get_mut(which)) {
+        let mut waiting = mem::take(&mut list.0);
+        out.append(&mut waiting);
+        // Its memory is kept for the next waiter.
+        list.0 = waiting;
+    }
+}

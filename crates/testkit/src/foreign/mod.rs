@@ -1,0 +1,71 @@
+//! Captures of other people's stacks, played against ours.
+//!
+//! Job: feed the client's half of a recorded conversation to our server end, and compare our half with the
+//! recorded server's by what the standards promise, not by what they leave open.
+//! Owns: rebasing and the rules of comparison. Does not know: HTTP; the recorded program's bytes are written as they were.
+//!
+//! The client is fed by dependency, not by clock: a packet goes in when everything it acknowledges has
+//! come out, so that other segment sizes derail nothing. If our end waits for what the capture does not
+//! hold, that is said.
+//!
+//! | compared | fields |
+//! |---|---|
+//! | exactly | the stream, FIN and RST, options offered on the SYN, who finishes first, addresses |
+//! | for validity | checksums, hop limit, acknowledgments (never of what was not sent), window (its right edge never moves left) |
+//! | in range | an acknowledgment within 500 ms |
+//! | not at all | initial sequence numbers, timestamps' base, segment boundaries, IP ID, absolute time |
+
+mod conversation;
+mod play;
+mod script;
+
+use std::io::Read;
+
+use outcrop_capture::{ReadError, Reader, Record};
+
+use conversation::{Conversation, Packet};
+
+/// What a foreign replay found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Packets of the client that were fed.
+    pub fed: usize,
+    /// Packets of ours that came out.
+    pub sent: usize,
+    /// Bytes of the server's stream that came out.
+    pub stream: usize,
+    /// Every way in which our half is not as the recorded one promises; empty is a pass.
+    pub differences: Vec<String>,
+}
+
+/// Why a capture could not be played.
+#[derive(Debug, thiserror::Error)]
+pub enum PlayError {
+    /// The file is damaged or no capture.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// There is no TCP conversation with its SYN.
+    #[error("no TCP conversation from its SYN on: record from before the connection opens")]
+    NoConversation,
+    /// Our own host could not be set up on the server's address.
+    #[error("the server's address {0} is none a host can have")]
+    Address(core::net::SocketAddr),
+}
+
+/// Plays the first TCP conversation of a capture.
+///
+/// # Errors
+/// The capture is damaged or holds no conversation. A difference is not an error: see [`Report`].
+pub fn play(capture: impl Read) -> Result<Report, PlayError> {
+    let mut packets = Vec::new();
+    for record in Reader::new(capture)? {
+        if let Record::Packet(packet) = record?
+            && let Some((_, bytes)) = packet.network()
+            && let Some(packet) = Packet::parse(packet.at, &bytes)
+        {
+            packets.push(packet);
+        }
+    }
+    let conversation = Conversation::of(packets).ok_or(PlayError::NoConversation)?;
+    play::play(&conversation)
+}

@@ -1,0 +1,356 @@
+//! Our server end against a recorded client.
+//!
+//! Job: run the conversation in virtual time and collect what differs. Owns: the host under test.
+//! Does not know: how the capture was read.
+
+use core::time::Duration;
+
+use outcrop_base::{ChecksumState, ChunkQueue, Instant, InterfaceId, Seed};
+use outcrop_device::RxOffload;
+use outcrop_stack::ip::{Cidr, InterfaceConfig};
+use outcrop_stack::tcp::Listen;
+use outcrop_stack::{Config, Core, ListenerId, PacketIn, StreamId};
+
+use super::conversation::{ACK, Conversation, FIN, Packet, RST, SYN};
+use super::script::{Act, Step, Stream, server_script};
+use super::{PlayError, Report};
+
+/// How long a delayed acknowledgment may take (RFC 9293 3.8.6.3).
+const ACK_WITHIN: Duration = Duration::from_millis(500);
+/// How long we wait, in virtual time, for something the client has seen before we say it never comes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const IFACE: InterfaceId = InterfaceId(0);
+
+/// Runs the conversation; see the module above for what is compared.
+pub(super) fn play(conversation: &Conversation) -> Result<Report, PlayError> {
+    let mut stage = Stage::new(conversation)?;
+    for packet in conversation.from_client() {
+        if !stage.await_acknowledged(packet) {
+            break;
+        }
+        stage.feed(packet);
+    }
+    stage.run_until(stage.now + PATIENCE);
+    Ok(stage.judge(conversation))
+}
+
+struct Stage {
+    core: Core,
+    now: Instant,
+    listener: ListenerId,
+    stream: Option<StreamId>,
+    /// What the program still has to do, next first.
+    steps: std::collections::VecDeque<Step>,
+    unwritten: ChunkQueue,
+    read: u64,
+    read_end: bool,
+    /// The recorded server's initial sequence number, which the client's packets refer to.
+    recorded_isn: Option<u32>,
+    /// Our stream and the client's as they crossed the wire.
+    ours: Stream,
+    theirs: Stream,
+    sent: Vec<Packet>,
+    fed: usize,
+    /// When each client offset was fed and not yet acknowledged.
+    unacked: Vec<(u64, Instant)>,
+    right_edge: Option<u64>,
+    differences: Vec<String>,
+}
+
+impl Stage {
+    fn new(conversation: &Conversation) -> Result<Self, PlayError> {
+        let server = conversation.server;
+        let refused = |_| PlayError::Address(server);
+        let mut core = Core::new(Config::default(), &Seed::from_number(1));
+        let address = Cidr::host(server.ip());
+        core.add_interface(InterfaceConfig::tun(IFACE, 1500, vec![address]))
+            .map_err(refused)?;
+        core.add_route(Cidr::host(conversation.client.ip()), None, IFACE)
+            .map_err(refused)?;
+        let listener = core
+            .tcp_listen(server, Listen::default())
+            .map_err(|_| PlayError::Address(server))?;
+        Ok(Self {
+            core,
+            now: Instant::ZERO,
+            listener,
+            stream: None,
+            steps: server_script(conversation).into(),
+            unwritten: ChunkQueue::new(),
+            read: 0,
+            read_end: false,
+            recorded_isn: conversation
+                .from_server()
+                .find(|p| p.has(SYN))
+                .map(|p| p.seq),
+            ours: Stream::default(),
+            theirs: Stream::default(),
+            sent: Vec::new(),
+            fed: 0,
+            unacked: Vec::new(),
+            right_edge: None,
+            differences: Vec::new(),
+        })
+    }
+
+    /// Lets time pass until everything this packet acknowledges has come out of our end.
+    fn await_acknowledged(&mut self, packet: &Packet) -> bool {
+        let recorded = Instant::ZERO + packet.at;
+        self.run_until(self.now.max(recorded));
+        let wanted = self.wanted(packet);
+        let deadline = self.now + PATIENCE;
+        while self.sent_end() < wanted {
+            match self.core.poll_timeout() {
+                Some(at) if at <= deadline => self.run_until(at),
+                _ => {
+                    let have = self.sent_end();
+                    self.differ(format!(
+                        "the client acknowledges {wanted} sequence numbers of the server at {}, but only {have} came out and no more will: \
+                         our end waits for something that the capture does not hold",
+                        self.now
+                    ));
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Sequence numbers of the server that the packet acknowledges, counted from its SYN.
+    fn wanted(&self, packet: &Packet) -> u32 {
+        let isn = self.recorded_isn.filter(|_| packet.has(ACK));
+        isn.map_or(0, |isn| packet.ack.wrapping_sub(isn))
+    }
+
+    /// Sequence numbers that came out of our end, counted from our SYN.
+    fn sent_end(&self) -> u32 {
+        let ends = self.sent.iter().filter_map(|packet| {
+            let from_isn = packet.seq.wrapping_sub(self.ours.isn?);
+            Some(from_isn.wrapping_add(packet.seq_len()))
+        });
+        ends.max().unwrap_or(0)
+    }
+
+    fn feed(&mut self, packet: &Packet) {
+        let shift = match (self.ours.isn, self.recorded_isn) {
+            (Some(ours), Some(recorded)) => ours.wrapping_sub(recorded),
+            _ => 0,
+        };
+        let echoed = packet.options.timestamps.filter(|(_, ecr)| *ecr != 0);
+        let last = self.sent.last().and_then(|sent| sent.options.timestamps);
+        let ecr = echoed.and(last).map(|(val, _)| val);
+        self.theirs.take(packet);
+        if packet.seq_len() > 0
+            && let Some(offset) = self.theirs.offset(packet.seq)
+        {
+            let end = offset + u64::from(packet.seq_len()) - u64::from(packet.has(SYN));
+            self.unacked.push((end, self.now));
+        }
+        self.fed += 1;
+        let id = self.core.next_packet_id();
+        let _verdict = self.core.handle_packet(PacketIn {
+            at: self.now,
+            id,
+            iface: IFACE,
+            bytes: packet.rebased(shift, ecr).into(),
+            offload: RxOffload {
+                checksum: ChecksumState::Unverified,
+                gso_size: None,
+            },
+        });
+        self.settle();
+    }
+
+    /// Lets timers and the program act up to `until`.
+    fn run_until(&mut self, until: Instant) {
+        while let Some(at) = self.core.poll_timeout().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.core.handle_timeout(self.now);
+            self.settle();
+        }
+        self.now = self.now.max(until);
+        self.settle();
+    }
+
+    /// The program acts on what it can see, then everything that can leave does.
+    fn settle(&mut self) {
+        while self.core.poll_event().is_some() {}
+        if self.stream.is_none() {
+            self.stream = self.core.tcp_accept(self.listener);
+        }
+        if let Some(stream) = self.stream {
+            self.act(stream);
+        }
+        let mut out = Vec::new();
+        let now = self.now;
+        while self.core.poll_transmit(now, &mut |packet| {
+            out.push(
+                packet
+                    .bytes
+                    .iter()
+                    .flat_map(|piece| piece.iter().copied())
+                    .collect::<Vec<u8>>(),
+            );
+        }) {}
+        for bytes in out {
+            self.came_out(&bytes);
+        }
+    }
+
+    fn act(&mut self, stream: StreamId) {
+        while let Ok(read) = self.core.tcp_read(stream) {
+            match read {
+                Some(bytes) => self.read += bytes.len() as u64,
+                None => {
+                    self.read_end = true;
+                    break;
+                }
+            }
+        }
+        loop {
+            let _room = self.core.tcp_write(stream, &mut self.unwritten);
+            let due = self.steps.front().is_some_and(|step| {
+                step.after_bytes <= self.read && (!step.after_fin || self.read_end)
+            });
+            if !due || !self.unwritten.is_empty() {
+                return;
+            }
+            match self.steps.pop_front().map(|step| step.act) {
+                Some(Act::Write(bytes)) => self.unwritten.push(bytes.into()),
+                Some(Act::Finish) => drop(self.core.tcp_shutdown(stream)),
+                Some(Act::Abort) => drop(self.core.tcp_abort(stream)),
+                None => return,
+            }
+        }
+    }
+
+    /// Checks one packet of ours against what holds for every packet.
+    fn came_out(&mut self, bytes: &[u8]) {
+        let Some(packet) = Packet::parse(self.now.saturating_since(Instant::ZERO), bytes) else {
+            return self.differ("a packet of ours is no TCP packet".to_owned());
+        };
+        if !packet.checksum_is_right() {
+            self.differ(format!("a wrong checksum left at {}", self.now));
+        }
+        if packet.ttl == 0 {
+            self.differ(format!("a hop limit of zero left at {}", self.now));
+        }
+        self.ours.take(&packet);
+        self.check_acknowledgment(&packet);
+        self.sent.push(packet);
+    }
+
+    fn check_acknowledgment(&mut self, packet: &Packet) {
+        let Some(acked) = self.theirs.offset(packet.ack).filter(|_| packet.has(ACK)) else {
+            return;
+        };
+        let received = self.theirs.bytes.len() as u64 + u64::from(self.theirs.fin.is_some());
+        if acked > received {
+            self.differ(format!(
+                "offset {acked} was acknowledged, {received} had been sent, at {}",
+                self.now
+            ));
+        }
+        let now = self.now;
+        let late = self
+            .unacked
+            .iter()
+            .find(|(end, fed)| *end <= acked && now - *fed > ACK_WITHIN);
+        if let Some((end, fed)) = late.copied() {
+            self.differ(format!(
+                "offset {end} arrived at {fed} and was acknowledged only at {now}"
+            ));
+        }
+        self.unacked.retain(|(end, _)| *end > acked);
+        if !packet.has(SYN | RST) {
+            let scale = self.scale();
+            let edge = acked + (u64::from(packet.window) << scale);
+            if self.right_edge.is_some_and(|before| edge < before) {
+                self.differ(format!("the window's right edge moved left at {now}"));
+            }
+            self.right_edge = Some(edge);
+        }
+    }
+
+    /// Our window scale, if both SYNs offered one.
+    fn scale(&self) -> u8 {
+        let syn_ack = self.sent.iter().find(|packet| packet.has(SYN));
+        syn_ack
+            .and_then(|packet| packet.options.window_scale)
+            .unwrap_or(0)
+    }
+
+    fn differ(&mut self, what: String) {
+        self.differences.push(what);
+    }
+
+    fn judge(mut self, conversation: &Conversation) -> Report {
+        let mut recorded = Stream::default();
+        for packet in conversation.from_server() {
+            recorded.take(packet);
+        }
+        if self.ours.bytes != recorded.bytes {
+            let same = self
+                .ours
+                .bytes
+                .iter()
+                .zip(&recorded.bytes)
+                .take_while(|(a, b)| a == b)
+                .count();
+            let (ours, theirs) = (self.ours.bytes.len(), recorded.bytes.len());
+            self.differ(format!("the streams differ from byte {same} on: {ours} bytes came out, {theirs} were recorded"));
+        }
+        self.judge_ends(conversation);
+        if let Some((end, _)) = self.unacked.first().copied() {
+            self.differ(format!("offset {end} of the client was never acknowledged"));
+        }
+        Report {
+            fed: self.fed,
+            sent: self.sent.len(),
+            stream: self.ours.bytes.len(),
+            differences: self.differences,
+        }
+    }
+
+    /// How the connection was opened and closed.
+    fn judge_ends(&mut self, conversation: &Conversation) {
+        let offered = |packet: &Packet| {
+            let options = &packet.options;
+            [
+                ("MSS", options.mss),
+                ("window scale", options.window_scale.is_some()),
+                ("SACK permitted", options.sack_permitted),
+                ("timestamps", options.timestamps.is_some()),
+            ]
+        };
+        let recorded = conversation.from_server().find(|packet| packet.has(SYN));
+        let ours = self.sent.iter().find(|packet| packet.has(SYN)).cloned();
+        match (recorded, ours) {
+            (Some(recorded), Some(ours)) => {
+                for ((name, theirs), (_, ours)) in offered(recorded).into_iter().zip(offered(&ours))
+                {
+                    if theirs != ours {
+                        self.differ(format!(
+                            "the SYN-ACK's {name} option: recorded {theirs}, ours {ours}"
+                        ));
+                    }
+                }
+            }
+            (None, None) => {}
+            (recorded, ours) => {
+                let (recorded, ours) = (recorded.is_some(), ours.is_some());
+                self.differ(format!("a SYN-ACK: recorded {recorded}, ours {ours}"));
+            }
+        }
+        for (name, flag) in [("FIN", FIN), ("RST", RST)] {
+            let recorded = conversation.from_server().any(|packet| packet.has(flag));
+            let ours = self.sent.iter().any(|packet| packet.has(flag));
+            if recorded != ours {
+                self.differ(format!(
+                    "a {name} of the server: recorded {recorded}, ours {ours}"
+                ));
+            }
+        }
+    }
+}

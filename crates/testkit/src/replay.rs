@@ -1,0 +1,188 @@
+//! Recordings played again.
+//!
+//! Job: play a capture's scenario once more, or its foreign client against our server, and find the first difference.
+//! Owns: what makes two packets the same: bytes, direction, time, reason and cause. Does not know: how a
+//! difference is shown. The line of code that decided a packet is never compared: an edit moves it.
+
+use core::time::Duration;
+use std::io::{self, Read};
+
+use outcrop_base::{Cause, Direction, Why};
+use outcrop_capture::{Packet, ReadError, Reader, Record, Section};
+
+use crate::foreign::{self, PlayError};
+use crate::scenario::{self, Scenario};
+
+/// Packets shown before a difference.
+const CONTEXT: usize = 5;
+
+/// What a replay found.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// A recording of ours came out the same, packet by packet.
+    Identical {
+        /// Which.
+        scenario: Scenario,
+        /// How many packets.
+        packets: usize,
+    },
+    /// A recording of ours came out differently.
+    Diverged(Box<Divergence>),
+    /// A capture of other stacks was played against our server.
+    Foreign(foreign::Report),
+}
+
+/// The first difference between a recording and its replay.
+#[derive(Clone, Debug)]
+pub struct Divergence {
+    /// Which scenario.
+    pub scenario: Scenario,
+    /// The packet's place in the recording, from 1.
+    pub number: usize,
+    /// What differs: `time`, `direction`, `bytes`, `why`, `cause`, or that one of them ended.
+    pub what: Vec<&'static str>,
+    /// The packets before it, the same in both.
+    pub context: Vec<Packet>,
+    /// What was recorded.
+    pub expected: Option<Packet>,
+    /// What came out.
+    pub actual: Option<Packet>,
+    /// The whole replay, pcapng.
+    pub capture: Vec<u8>,
+}
+
+/// Why a capture could not be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The file is damaged or no capture.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A capture of other stacks that cannot be played.
+    #[error(transparent)]
+    Foreign(#[from] PlayError),
+    /// The scenario named in the capture is not one of this version.
+    #[error("its scenario {0:?} is unknown to this version: one of {known}", known = known())]
+    UnknownScenario(String),
+    /// The seed named in the capture is no number.
+    #[error("its seed {0:?} is no number")]
+    BadSeed(String),
+    /// A live recording of ours: half of the conversation was not ours to repeat.
+    #[error(
+        "it was recorded live, and the other end was not ours: only scenarios and foreign captures can be replayed; \
+         `outcrop print` and `outcrop ladder` show it"
+    )]
+    Live,
+    /// Playing failed.
+    #[error("playing it failed: {0}")]
+    Play(#[from] io::Error),
+}
+
+fn known() -> String {
+    let names: Vec<_> = Scenario::ALL
+        .iter()
+        .map(|scenario| scenario.name())
+        .collect();
+    names.join(", ")
+}
+
+/// Replays a capture: its scenario if it is a recording of ours, its client's half otherwise.
+///
+/// # Errors
+/// The capture is damaged, or cannot be replayed. A difference is an outcome, not an error.
+pub fn replay(capture: &[u8]) -> Result<Outcome, ReplayError> {
+    let reader = Reader::new(capture)?;
+    let section = reader.section().clone();
+    let ours = reader.is_ours();
+    let Some(name) = section.get("scenario") else {
+        return if ours {
+            Err(ReplayError::Live)
+        } else {
+            Ok(Outcome::Foreign(foreign::play(capture)?))
+        };
+    };
+    let scenario = Scenario::from_name(name);
+    let scenario = scenario.ok_or_else(|| ReplayError::UnknownScenario(name.to_owned()))?;
+    let expected = packets(reader)?;
+    let recording = scenario::play(scenario, seed(&section)?)?;
+    let actual = packets(Reader::new(&recording.capture[..])?)?;
+    Ok(compare(scenario, expected, actual, recording.capture))
+}
+
+fn seed(section: &Section) -> Result<u64, ReplayError> {
+    let text = section.get("seed").unwrap_or_default();
+    text.parse()
+        .map_err(|_| ReplayError::BadSeed(text.to_owned()))
+}
+
+fn packets<R: Read>(reader: Reader<R>) -> Result<Vec<Packet>, ReadError> {
+    let mut packets = Vec::new();
+    for record in reader {
+        if let Record::Packet(packet) = record? {
+            packets.push(packet);
+        }
+    }
+    Ok(packets)
+}
+
+fn compare(
+    scenario: Scenario,
+    expected: Vec<Packet>,
+    actual: Vec<Packet>,
+    capture: Vec<u8>,
+) -> Outcome {
+    let count = expected.len().max(actual.len());
+    for index in 0..count {
+        let (recorded, replayed) = (expected.get(index), actual.get(index));
+        let what = differences(recorded, replayed);
+        if !what.is_empty() {
+            let context = expected.get(index.saturating_sub(CONTEXT)..index);
+            return Outcome::Diverged(Box::new(Divergence {
+                scenario,
+                number: index + 1,
+                what,
+                context: context.unwrap_or_default().to_vec(),
+                expected: recorded.cloned(),
+                actual: replayed.cloned(),
+                capture,
+            }));
+        }
+    }
+    Outcome::Identical {
+        scenario,
+        packets: count,
+    }
+}
+
+/// What makes a packet of a recording itself.
+fn identity(packet: &Packet) -> (Duration, Option<Direction>, &[u8], Option<Why>, Cause) {
+    (
+        packet.at,
+        packet.direction,
+        &packet.bytes,
+        packet.why(),
+        packet.cause(),
+    )
+}
+
+fn differences(recorded: Option<&Packet>, replayed: Option<&Packet>) -> Vec<&'static str> {
+    let (Some(recorded), Some(replayed)) = (recorded, replayed) else {
+        return vec![if recorded.is_some() {
+            "the replay ends here"
+        } else {
+            "the recording ends here"
+        }];
+    };
+    let (recorded, replayed) = (identity(recorded), identity(replayed));
+    let fields = [
+        ("time", recorded.0 == replayed.0),
+        ("direction", recorded.1 == replayed.1),
+        ("bytes", recorded.2 == replayed.2),
+        ("why", recorded.3 == replayed.3),
+        ("cause", recorded.4 == replayed.4),
+    ];
+    fields
+        .iter()
+        .filter(|(_, same)| !same)
+        .map(|(name, _)| *name)
+        .collect()
+}

@@ -1,0 +1,140 @@
+//! The fuzz targets for a few seconds each, by proptest, and over every input kept in `fixtures/fuzz`.
+
+use std::path::Path;
+
+use outcrop_tests::fuzz;
+use proptest::prelude::*;
+
+/// Runs a target over the inputs that once found something.
+fn corpus(name: &str, target: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fixtures/fuzz")
+        .join(name);
+    let inputs: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
+        .map(|entry| {
+            std::fs::read(entry.expect("a readable folder").path()).expect("a readable file")
+        })
+        .collect();
+    assert!(
+        !inputs.is_empty(),
+        "{}: a corpus has at least one input",
+        folder.display()
+    );
+    for input in inputs {
+        target(&input);
+    }
+}
+
+#[test]
+fn corpus_of_ip_packets_finds_nothing() {
+    corpus("ip_packets", fuzz::ip_packets);
+}
+
+#[test]
+fn corpus_of_tcp_segments_finds_nothing() {
+    corpus("tcp_segments", fuzz::tcp_segments);
+}
+
+#[test]
+fn corpus_of_http_bytes_finds_nothing() {
+    corpus("http_bytes", fuzz::http_bytes);
+}
+
+/// Words that HTTP is made of, so that random streams get somewhere.
+fn words() -> impl Strategy<Value = Vec<u8>> {
+    let words: Vec<&[u8]> = vec![
+        b"GET ",
+        b"POST ",
+        b"HEAD ",
+        b"/ ",
+        b"* ",
+        b"/a?b ",
+        b"http://x/ ",
+        b"HTTP/1.1",
+        b"HTTP/1.0",
+        b"HTTP/1.9",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"\r\n\r\n",
+        b"Host: x\r\n",
+        b"Host: y\r\n",
+        b"Content-Length: 5\r\n",
+        b"Content-Length: 05\r\n",
+        b"Content-Length: 5, 5\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"Transfer-Encoding : chunked\r\n",
+        b"Connection: close\r\n",
+        b"Connection: keep-alive\r\n",
+        b"Expect: 100-continue\r\n",
+        b"hello",
+        b"5\r\n",
+        b"0\r\n",
+        b"0\r\n\r\n",
+        b"5;a=b\r\nhello\r\n",
+        b"ffffffffffffffff\r\n",
+        b"Trailer: x\r\n",
+        b" folded\r\n",
+        b"\0",
+        b"\xff",
+        b":",
+        b" ",
+        b"\t",
+        b"X: ",
+    ];
+    let pieces = prop::collection::vec(prop::sample::select(words), 0..40);
+    (any::<u8>(), pieces).prop_map(|(first, pieces)| {
+        let mut data = vec![first];
+        data.extend(pieces.concat());
+        data
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_ip_packets(data in prop::collection::vec(any::<u8>(), 0..400)) {
+        fuzz::ip_packets(&data);
+    }
+
+    #[test]
+    fn any_http_bytes(data in prop::collection::vec(any::<u8>(), 0..300)) {
+        fuzz::http_bytes(&data);
+    }
+
+    #[test]
+    fn streams_of_http_words(data in words()) {
+        fuzz::http_bytes(&data);
+    }
+
+    /// Bytes that at least begin like IP: most random ones do not.
+    #[test]
+    fn ip_packets_with_a_header(
+        rest in prop::collection::vec(any::<u8>(), 0..120),
+        first in prop::sample::select(vec![0x45u8, 0x46, 0x4f, 0x60]),
+        protocol in prop::sample::select(vec![1u8, 6, 17, 58, 0, 43, 44, 60]),
+    ) {
+        let mut packet = vec![first];
+        packet.extend(&rest);
+        for at in [6, 9] {
+            if let Some(octet) = packet.get_mut(at) {
+                *octet = protocol;
+            }
+        }
+        let len = u16::try_from(packet.len()).expect("short");
+        if first != 0x60 && packet.len() >= 4 {
+            packet[2..4].copy_from_slice(&len.to_be_bytes());
+        }
+        let mut data = len.to_be_bytes().to_vec();
+        data.extend(packet);
+        fuzz::ip_packets(&data);
+    }
+
+    #[test]
+    fn any_tcp_segments_into_any_state(data in prop::collection::vec(any::<u8>(), 0..300)) {
+        fuzz::tcp_segments(&data);
+    }
+}

@@ -1,0 +1,307 @@
+//! The command line.
+//!
+//! Job: say what can be asked for, and how. Owns: names, defaults, help texts. Does not know: how any of it is
+//! done; values arrive parsed and in range (`values`).
+
+use core::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use outcrop_base::Level;
+
+use crate::values::{Cidr, DeviceName, Url};
+
+/// A TCP/IP and HTTP stack of its own, over a Linux TUN, that explains every packet.
+#[derive(Debug, Parser)]
+#[command(
+    name = "outcrop",
+    version,
+    max_term_width = 100,
+    after_help = "Start with `outcrop demo`. The stack is 10.77.0.2 and fd77::2 unless told otherwise; \
+                  the Linux kernel at the other end of the TUN is 10.77.0.1 and fd77::1."
+)]
+pub(crate) struct Cli {
+    /// Say what set-up does (-v), in detail (-vv). RUST_LOG, if set, decides instead.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show everything at once: ping, a page with keep-alive, two pipelined requests, a close by each side.
+    ///
+    /// Runs in a private namespace against the system's own ping and curl, takes a few seconds, prints the
+    /// ladder of what crossed the wire with states and reasons, and leaves the capture.
+    Demo(Demo),
+    /// Serve files over our own stack until Ctrl-C.
+    ///
+    /// Opens a TUN in the current network namespace, which takes root or CAP_NET_ADMIN; without, use
+    /// `outcrop run`. UDP echo (port 7) and discard (port 9) are served too.
+    #[command(
+        after_help = "Examples:\n  sudo outcrop serve --root . --capture run.pcapng\n  \
+                            curl http://10.77.0.2/            # from another terminal"
+    )]
+    Serve(Serve),
+    /// Run a command against the stack in a private namespace; no root needed.
+    ///
+    /// The command sees the stack at the other end of a TUN and nothing else of the network. Its exit status
+    /// becomes ours.
+    #[command(
+        after_help = "Examples:\n  outcrop run -- curl -s http://10.77.0.2/\n  \
+                            outcrop run --root . --capture run.pcapng -- ab -k -n 1000 -c 16 http://10.77.0.2/\n  \
+                            outcrop run -- sh                 # look around"
+    )]
+    Run(Run),
+    /// Fetch a URL over our own stack, as a client.
+    ///
+    /// The body goes to standard output, timings and progress to standard error. Opens a TUN in the current
+    /// network namespace (root or CAP_NET_ADMIN). The kernel's end answers at 10.77.0.1; anything beyond needs
+    /// the kernel to forward. Names are resolved by the system.
+    #[command(
+        after_help = "Examples:\n  sudo outcrop get http://10.77.0.1:8000/file -o file\n  \
+                            sudo outcrop get --capture get.pcapng http://10.77.0.1:8000/ | head"
+    )]
+    Get(Get),
+    /// Ping a host over our own stack.
+    ///
+    /// Opens a TUN in the current network namespace (root or CAP_NET_ADMIN).
+    Ping(Ping),
+    /// Run a capture of ours again in virtual time, and say where it differs.
+    ///
+    /// A capture that this program made replays byte by byte. A foreign one has its client half fed to our
+    /// server, and our half compared by meaning. The first difference is printed, and what we sent this time is
+    /// written to actual.pcapng.
+    Replay(Replay),
+    /// Print a capture as text: tcpdump's grammar, with state and reason behind each packet.
+    Print(Print),
+    /// Draw a capture as a ladder: who sent what to whom, in which state, and why.
+    Ladder(Ladder),
+    /// Write a capture as classic pcap, without our comments, for tools that know nothing newer.
+    Export(Export),
+    /// Two requests over one connection in one write: the demo's own client.
+    #[command(hide = true)]
+    Pipeline(Pipeline),
+}
+
+/// Where the stack lives, and what it records.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Net {
+    /// The stack's IPv4 address and its network. The kernel's end gets the first other address in it.
+    #[arg(long, value_name = "ADDRESS/PREFIX", default_value = "10.77.0.2/24", value_parser = crate::values::cidr4, help_heading = "Network")]
+    pub(crate) addr: Cidr,
+    /// The stack's IPv6 address and its network.
+    #[arg(long, value_name = "ADDRESS/PREFIX", default_value = "fd77::2/64", value_parser = crate::values::cidr6, help_heading = "Network")]
+    pub(crate) addr6: Cidr,
+    /// Name of the TUN device. The kernel picks one if none is given.
+    #[arg(long, value_name = "NAME", help_heading = "Network")]
+    pub(crate) dev: Option<DeviceName>,
+    /// Largest IP packet on the TUN, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 1500, value_parser = clap::value_parser!(u32).range(1280..=65_535), help_heading = "Network")]
+    pub(crate) mtu: u32,
+    /// Record every packet with its state and reason into this pcapng file.
+    #[arg(long, value_name = "FILE", help_heading = "Recording")]
+    pub(crate) capture: Option<PathBuf>,
+    /// How much to record.
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = CaptureLevel::Full, help_heading = "Recording")]
+    pub(crate) capture_level: CaptureLevel,
+    /// Draw all chance from this number instead of the system's entropy: the same run again.
+    #[arg(long, value_name = "NUMBER", help_heading = "Recording")]
+    pub(crate) seed: Option<u64>,
+}
+
+/// How much to record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CaptureLevel {
+    /// Nothing.
+    Off,
+    /// State changes, timers and losses, without packets.
+    Events,
+    /// Every packet with its state and reason, and every event.
+    Full,
+}
+
+impl From<CaptureLevel> for Level {
+    fn from(level: CaptureLevel) -> Self {
+        match level {
+            CaptureLevel::Off => Self::Off,
+            CaptureLevel::Events => Self::Events,
+            CaptureLevel::Full => Self::Full,
+        }
+    }
+}
+
+/// What is served.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Serving {
+    /// Port of the HTTP server.
+    #[arg(long, default_value_t = 80, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: u16,
+    /// Serve the files in this folder. Without it: one built-in page.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// Serve TCP echo (port 7) and discard (port 9) as well as UDP's.
+    #[arg(long)]
+    pub(crate) tcp_echo: bool,
+}
+
+/// Options of `outcrop serve`.
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) serving: Serving,
+    #[command(flatten)]
+    pub(crate) net: Net,
+}
+
+/// Options of `outcrop run`.
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) serving: Serving,
+    #[command(flatten)]
+    pub(crate) net: Net,
+    /// Print what the stack counted when the command has ended.
+    #[arg(long)]
+    pub(crate) stats: bool,
+    /// The command and its arguments.
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+/// Options of `outcrop get`.
+#[derive(Args, Debug)]
+pub(crate) struct Get {
+    /// What to fetch: http://HOST[:PORT]/PATH.
+    pub(crate) url: Url,
+    /// Write the body to this file instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// No progress and no timings.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Print the head of the response before the body.
+    #[arg(short, long)]
+    pub(crate) include: bool,
+    /// Give up after this many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
+    #[command(flatten)]
+    pub(crate) net: Net,
+}
+
+/// Options of `outcrop ping`.
+#[derive(Args, Debug)]
+pub(crate) struct Ping {
+    /// The host: an address, or a name the system resolves.
+    pub(crate) host: String,
+    /// How many requests.
+    #[arg(short, long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) count: u16,
+    /// Seconds between requests.
+    #[arg(short, long, value_name = "SECONDS", allow_negative_numbers = true, default_value_t = 1.0, value_parser = crate::values::interval)]
+    pub(crate) interval: f64,
+    /// Bytes of payload.
+    #[arg(short, long, value_name = "BYTES", default_value_t = 56, value_parser = clap::value_parser!(u16).range(0..=65_000))]
+    pub(crate) size: u16,
+    #[command(flatten)]
+    pub(crate) net: Net,
+}
+
+/// Options of `outcrop replay`.
+#[derive(Args, Debug)]
+pub(crate) struct Replay {
+    /// The capture.
+    pub(crate) file: PathBuf,
+    /// Where to write what we sent this time, if it differs.
+    #[arg(long, value_name = "FILE", default_value = "actual.pcapng")]
+    pub(crate) actual: PathBuf,
+}
+
+/// Options of `outcrop print`.
+#[derive(Args, Debug)]
+pub(crate) struct Print {
+    /// The capture: pcapng of ours or of others, or classic pcap.
+    pub(crate) file: PathBuf,
+    /// Leave out state and reasons: what tcpdump would print.
+    #[arg(long)]
+    pub(crate) bare: bool,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub(crate) color: When,
+}
+
+/// Options of `outcrop ladder`.
+#[derive(Args, Debug)]
+pub(crate) struct Ladder {
+    /// The capture: pcapng of ours or of others, or classic pcap.
+    pub(crate) file: PathBuf,
+    /// Draw every event: timers set and stopped, round-trip samples.
+    #[arg(long)]
+    pub(crate) every_event: bool,
+    /// Leave out the sentences that explain notable packets.
+    #[arg(long)]
+    pub(crate) terse: bool,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub(crate) color: When,
+}
+
+/// Options of `outcrop export`.
+#[derive(Args, Debug)]
+pub(crate) struct Export {
+    /// The capture.
+    pub(crate) file: PathBuf,
+    /// The classic pcap to write.
+    pub(crate) into: PathBuf,
+}
+
+/// Options of the demo's client.
+#[derive(Args, Debug)]
+pub(crate) struct Pipeline {
+    /// The server.
+    pub(crate) server: SocketAddr,
+}
+
+/// Options of `outcrop demo`.
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// Folder for the capture.
+    #[arg(long, value_name = "DIR", default_value = "target/demo")]
+    pub(crate) out: PathBuf,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub(crate) color: When,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl When {
+    /// Whether to colour standard output.
+    pub(crate) fn colors_stdout(self) -> bool {
+        use std::io::IsTerminal as _;
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+                std::io::stdout().is_terminal() && !refused
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! `outcrop run`.
+
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, ExitStatus};
+use std::thread;
+
+use outcrop_device::namespace::Namespace;
+use rustix::process::Pid;
+
+use crate::cli;
+use crate::failure::Failure;
+use crate::host::{Host, Place};
+use crate::report::Report;
+use crate::server::Server;
+use crate::signals;
+use crate::site::Site;
+use crate::stop::word;
+
+/// Runs a command against the stack in a private network; its status becomes ours.
+pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
+    let site = Site::new(options.serving.root.as_deref())?;
+    let mut host = Host::start(&options.net, Place::Private, "run")?;
+    let (shard, serving) = (host.shard().clone(), options.serving.clone());
+    let (namespace, command) = (host.namespace().cloned(), options.command.clone());
+    let (tell, ended) = word();
+    let done = host.run(move |tasks| async move {
+        // The command starts once its server listens, and on this thread: it dies with whoever started it.
+        let server = Server::start(&shard, &tasks, &serving, &site)?;
+        let mut child = start(namespace.as_ref(), &command)?;
+        signals::pass_on_to(Pid::from_child(&child))?;
+        thread::spawn(move || tell.tell(child.wait()));
+        let status = ended.await;
+        Ok::<_, Failure>((status, server.stop().await))
+    })?;
+    let remains = host.finish()?;
+    let (status, served) = done?;
+    if options.stats {
+        eprint!(
+            "{}",
+            Report {
+                counters: &remains.counters,
+                served
+            }
+        );
+    }
+    let status =
+        status.map_err(|error| Failure::new(format!("waiting for the command: {error}")))?;
+    Ok(code_of(status))
+}
+
+/// Starts `command` in the private network.
+fn start(namespace: Option<&Namespace>, command: &[OsString]) -> Result<Child, Failure> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(Failure::asked("no command to run"));
+    };
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let child = match namespace {
+        Some(namespace) => namespace.spawn(command),
+        None => command.spawn(),
+    };
+    child.map_err(|error| Failure::program(&program.to_string_lossy(), &error))
+}
+
+/// The status a shell would report.
+fn code_of(status: ExitStatus) -> u8 {
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_passed_on_as_a_shell_would() {
+        assert_eq!(code_of(ExitStatus::from_raw(7 << 8)), 7);
+        assert_eq!(code_of(ExitStatus::from_raw(0)), 0);
+        assert_eq!(code_of(ExitStatus::from_raw(15)), 143);
+    }
+}

@@ -1,0 +1,169 @@
+//! One host of ours, running.
+//!
+//! Job: put clock, chance, stack, link and recording together, and take them apart in order. Owns: the driver.
+//! Does not know: what runs on the host.
+
+use core::future::Future;
+use core::net::IpAddr;
+use core::time::Duration;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use outcrop_base::{InterfaceId, Seed, WallClock};
+use outcrop_device::namespace::Namespace;
+use outcrop_device::{Clock, Tun};
+use outcrop_stack::ip::{Cidr, InterfaceConfig};
+use outcrop_stack::{Config, Core, Counters, Driver, Shard, Tasks};
+
+use crate::cli::Net;
+use crate::failure::Failure;
+use crate::link::Link;
+use crate::recording::Recording;
+
+/// The only interface.
+const TUN: InterfaceId = InterfaceId(0);
+/// How long connections may take to finish after the program has let go of them.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// In which network the kernel's end of the link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the network of whoever called us.
+    Here,
+    /// In a private one.
+    Private,
+}
+
+/// A stack over a link, ready to be driven.
+#[derive(Debug)]
+pub(crate) struct Host {
+    driver: Driver<Tun, Recording>,
+    namespace: Option<Namespace>,
+}
+
+/// What a run leaves.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    /// What was counted.
+    pub(crate) counters: Counters,
+    /// The finished capture.
+    pub(crate) capture: Option<PathBuf>,
+}
+
+impl Remains {
+    /// Says where the capture is, and how to look at it.
+    pub(crate) fn say_capture(&self) {
+        if let Some(path) = &self.capture {
+            let path = path.display();
+            eprintln!("capture: {path} (outcrop ladder {path})");
+        }
+    }
+}
+
+impl Host {
+    /// Opens the link and puts a stack on it; `scenario` is what the capture says of the run.
+    pub(crate) fn start(net: &Net, place: Place, scenario: &str) -> Result<Self, Failure> {
+        let seed = seed(net.seed)?;
+        let clock = Clock::start();
+        let wall = WallClock::new(unix_now());
+        let link = match place {
+            Place::Here => Link::here(net, &clock),
+            Place::Private => Link::private(net, &clock),
+        }?;
+        let core = core(net, &seed)?;
+        let shard = Shard::new(core, clock, wall)
+            .map_err(|error| Failure::new(format!("the stack: {error}")))?;
+        let recording = Recording::begin(net, link.tun.name(), &seed, wall, scenario)?;
+        log::info!("the stack is {} and {}", net.addr, net.addr6);
+        Ok(Self {
+            driver: Driver::new(shard, TUN, link.tun, recording),
+            namespace: link.namespace,
+        })
+    }
+
+    /// The running stack, for sockets.
+    pub(crate) fn shard(&self) -> &Shard {
+        self.driver.shard()
+    }
+
+    /// The private network, if it is in one.
+    pub(crate) const fn namespace(&self) -> Option<&Namespace> {
+        self.namespace.as_ref()
+    }
+
+    /// Runs `main` and what it starts until `main` ends.
+    pub(crate) fn run<T, F>(&mut self, main: impl FnOnce(Tasks) -> F) -> Result<T, Failure>
+    where
+        T: 'static,
+        F: Future<Output = T> + 'static,
+    {
+        self.driver.run(main).map_err(|error| lost(&error))
+    }
+
+    /// Lets connections finish, then completes the capture.
+    pub(crate) fn finish(mut self) -> Result<Remains, Failure> {
+        let settled = self.driver.settle(SETTLE).map_err(|error| lost(&error));
+        // The capture is worth having even if the device has gone.
+        let (_, recording, counters) = self.driver.into_parts();
+        let capture = recording.finish()?;
+        if !settled? {
+            log::info!(
+                "some connections had not finished after {} s",
+                SETTLE.as_secs()
+            );
+        }
+        Ok(Remains { counters, capture })
+    }
+}
+
+fn lost(error: &std::io::Error) -> Failure {
+    Failure::new(format!("the device is gone: {error}"))
+}
+
+fn core(net: &Net, seed: &Seed) -> Result<Core, Failure> {
+    let mut core = Core::new(Config::default(), seed);
+    let mut addresses = Vec::new();
+    for cidr in [net.addr, net.addr6] {
+        let address = Cidr::new(cidr.address, cidr.prefix);
+        addresses.push(address.map_err(|error| Failure::asked(format!("{cidr}: {error}")))?);
+    }
+    let bad = |error: &dyn core::fmt::Display| {
+        Failure::asked(format!("{} {}: {error}", net.addr, net.addr6))
+    };
+    core.add_interface(InterfaceConfig::tun(TUN, net.mtu, addresses))
+        .map_err(|error| bad(&error))?;
+    // Whatever is not on the link goes to the kernel at its other end.
+    for cidr in [net.addr, net.addr6] {
+        let everywhere = Cidr::new(unspecified(cidr.address), 0).map_err(|error| bad(&error))?;
+        let via = Some(cidr.neighbour().address);
+        core.add_route(everywhere, via, TUN)
+            .map_err(|error| bad(&error))?;
+    }
+    Ok(core)
+}
+
+const fn unspecified(like: IpAddr) -> IpAddr {
+    match like {
+        IpAddr::V4(_) => IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(core::net::Ipv6Addr::UNSPECIFIED),
+    }
+}
+
+/// The seed asked for, or one from the system.
+fn seed(asked: Option<u64>) -> Result<Seed, Failure> {
+    if let Some(number) = asked {
+        return Ok(Seed::from_number(number));
+    }
+    let mut bytes = [0; 32];
+    let path = std::path::Path::new("/dev/urandom");
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
+    read.map_err(|error| Failure::file("chance", path, &error))?;
+    Ok(Seed::new(bytes))
+}
+
+fn unix_now() -> Duration {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+}

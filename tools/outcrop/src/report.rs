@@ -1,0 +1,52 @@
+//! What a run has counted, as people read it.
+//!
+//! Job: a table for the end of a run. Owns: its layout. Does not know: how anything was counted.
+
+use core::fmt;
+
+use outcrop_stack::Counters;
+
+use crate::server::Served;
+
+/// Everything counted in a run with a server.
+#[derive(Debug)]
+pub(crate) struct Report<'a> {
+    /// By the stack.
+    pub(crate) counters: &'a Counters,
+    /// By the server.
+    pub(crate) served: Served,
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (c, s) = (self.counters, self.served);
+        writeln!(
+            f,
+            "{:>10} packets in   {:>14} bytes",
+            c.packets_in, c.bytes_in
+        )?;
+        writeln!(
+            f,
+            "{:>10} packets out  {:>14} bytes",
+            c.packets_out, c.bytes_out
+        )?;
+        writeln!(
+            f,
+            "{:>10} connections  {:>14} requests",
+            s.connections, s.requests
+        )?;
+        for (count, what) in [
+            (c.lost_out, "packets the device refused"),
+            (s.refused, "connections with a message that is not HTTP"),
+            (s.broken, "connections that broke"),
+        ] {
+            if count > 0 {
+                writeln!(f, "{count:>10} {what}")?;
+            }
+        }
+        for (reason, count) in c.drops() {
+            writeln!(f, "{count:>10} dropped: {reason}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,172 @@
+//! The HTTP server of one host.
+//!
+//! Job: listen, give each connection a task, and let them finish when asked to stop. Owns: how many there are.
+//! Does not know: what is served.
+
+use core::cell::{Cell, RefCell};
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::{Poll, Waker};
+use core::time::Duration;
+use std::rc::Rc;
+
+use outcrop_http::serve::{Config, Connection, ConnectionInfo, Summary};
+use outcrop_http::sleeper;
+use outcrop_socket::{TcpListener, TcpStream, timeout};
+use outcrop_stack::{Shard, Tasks};
+
+use crate::cli::Serving;
+use crate::failure::Failure;
+use crate::services::{self, everywhere, refused};
+use crate::site::Site;
+
+/// How long answers under way may take after the server was asked to stop.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What the server has done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Served {
+    /// Connections accepted.
+    pub(crate) connections: u64,
+    /// Requests begun.
+    pub(crate) requests: u64,
+    /// Connections whose last message was refused as malformed.
+    pub(crate) refused: u64,
+    /// Connections that broke.
+    pub(crate) broken: u64,
+}
+
+/// A running server. It stops when it is told; dropping it changes nothing.
+#[derive(Debug)]
+pub(crate) struct Server {
+    shard: Shard,
+    state: Rc<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stopping: Cell<bool>,
+    open: Cell<u64>,
+    served: Cell<Served>,
+    /// Everybody who waits for `stopping`, or for `open` to become zero.
+    wakers: RefCell<Vec<Waker>>,
+}
+
+impl Server {
+    /// Starts everything that is served.
+    pub(crate) fn start(
+        shard: &Shard,
+        tasks: &Tasks,
+        serving: &Serving,
+        site: &Site,
+    ) -> Result<Self, Failure> {
+        services::start(shard, tasks, serving.tcp_echo)?;
+        let state = Rc::new(State::default());
+        for address in everywhere(serving.port) {
+            let listener =
+                TcpListener::bind(shard, address).map_err(|error| refused(address, &error))?;
+            let accepting = accept(tasks.clone(), listener, site.clone(), Rc::clone(&state));
+            tasks.spawn(accepting).detach();
+        }
+        Ok(Self {
+            shard: shard.clone(),
+            state,
+        })
+    }
+
+    /// Accepts no more, lets answers under way finish, and says what was served.
+    pub(crate) async fn stop(self) -> Served {
+        self.state.stopping.set(true);
+        self.state.wake_all();
+        let _late = timeout(
+            &self.shard,
+            GRACE,
+            self.state.until(|state| state.open.get() == 0),
+        )
+        .await;
+        self.state.served.get()
+    }
+}
+
+impl State {
+    fn wake_all(&self) {
+        for waker in self.wakers.take() {
+            waker.wake();
+        }
+    }
+
+    /// Waits until `true_now`; whoever makes it true wakes everybody.
+    async fn until(&self, true_now: impl Fn(&Self) -> bool) {
+        poll_fn(|cx| {
+            if true_now(self) {
+                return Poll::Ready(());
+            }
+            self.wakers.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Served)) {
+        let mut served = self.served.get();
+        change(&mut served);
+        self.served.set(served);
+    }
+}
+
+async fn accept(tasks: Tasks, listener: TcpListener, site: Site, state: Rc<State>) {
+    let mut stop = pin!(state.until(|state| state.stopping.get()));
+    loop {
+        let next = poll_fn(|cx| {
+            if stop.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            listener.poll_accept(cx).map(Result::ok)
+        });
+        let Some(stream) = next.await else { return };
+        state.count(|served| served.connections += 1);
+        state.open.set(state.open.get() + 1);
+        let connection = serve(stream, site.clone(), Rc::clone(&state));
+        tasks.spawn(connection).detach();
+    }
+}
+
+async fn serve(stream: TcpStream, site: Site, state: Rc<State>) {
+    let info = ConnectionInfo {
+        remote: stream.peer_addr().ok(),
+        local: stream.local_addr().ok(),
+        serial: state.served.get().connections,
+    };
+    // Answers are written whole; waiting to gather more would only delay them.
+    let _gone = stream.set_nodelay(true);
+    let (clock, timer) = (stream.shard().clone(), stream.shard().clone());
+    let sleep = sleeper(move || clock.now(), move |at| timer.sleep_until(at));
+    let mut connection = Connection::new(stream, sleep, site, Config::default(), info);
+    let mut stop = pin!(state.until(|state| state.stopping.get()));
+    let mut told = false;
+    let ended = poll_fn(|cx| {
+        if !told && stop.as_mut().poll(cx).is_ready() {
+            told = true;
+            connection.shutdown();
+        }
+        pin!(&mut connection).poll(cx)
+    })
+    .await;
+    state.count(|served| note(served, &ended, info));
+    state.open.set(state.open.get() - 1);
+    state.wake_all();
+}
+
+fn note(served: &mut Served, ended: &std::io::Result<Summary>, info: ConnectionInfo) {
+    match ended {
+        Ok(summary) => {
+            served.requests += u64::from(summary.requests);
+            served.refused += u64::from(summary.rejected.is_some());
+            log::debug!("connection {}: {} requests", info.serial, summary.requests);
+        }
+        Err(error) => {
+            served.broken += 1;
+            log::debug!("connection {}: {error}", info.serial);
+        }
+    }
+}
