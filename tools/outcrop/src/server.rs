@@ -146,13 +146,17 @@ async fn serve(stream: TcpStream, site: Site, state: Rc<State>) {
     let sleep = sleeper(move || clock.now(), move |at| timer.sleep_until(at));
     let mut connection = Connection::new(stream, sleep, site, Config::default(), info);
     let mut stop = pin!(state.until(|state| state.stopping.get()));
-    let mut told = false;
+    let (mut told, mut counted) = (false, 0);
     let ended = poll_fn(|cx| {
         if !told && stop.as_mut().poll(cx).is_ready() {
             told = true;
             connection.shutdown();
         }
-        pin!(&mut connection).poll(cx)
+        let polled = pin!(&mut connection).poll(cx);
+        let requests = u64::from(connection.summary().requests);
+        state.count(|served| served.requests += requests - counted);
+        counted = requests;
+        polled
     })
     .await;
     state.count(|served| note(served, &ended, info));
@@ -163,7 +167,6 @@ async fn serve(stream: TcpStream, site: Site, state: Rc<State>) {
 fn note(served: &mut Served, ended: &std::io::Result<Summary>, info: ConnectionInfo) {
     match ended {
         Ok(summary) => {
-            served.requests += u64::from(summary.requests);
             served.refused += u64::from(summary.rejected.is_some());
             log::debug!("connection {}: {} requests", info.serial, summary.requests);
         }

@@ -6,6 +6,8 @@
 mod dependencies;
 mod readme;
 
+use std::collections::BTreeMap;
+
 use crate::report::{Error, Finding};
 use crate::source::Source;
 use crate::workspace::{Crate, Workspace, files, read};
@@ -41,6 +43,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Vec<Finding>, Error> {
             findings.extend(check_door(workspace, member)?);
         }
     }
+    findings.extend(check_example_names(&workspace.crates));
     findings.extend(dependencies::check(workspace)?);
     findings.sort();
     Ok(findings)
@@ -67,6 +70,26 @@ fn check_files(workspace: &Workspace, member: &Crate) -> Result<Vec<Finding>, Er
         }
     }
     Ok(findings)
+}
+
+/// Cargo puts all examples of a workspace into one folder: names that are alike overwrite each other.
+fn check_example_names(crates: &[Crate]) -> Vec<Finding> {
+    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+    let named = crates.iter().flat_map(|member| {
+        member
+            .examples
+            .iter()
+            .map(|name| (name.as_str(), member.dir.as_str()))
+    });
+    named
+        .filter_map(|(name, dir)| {
+            let other = owners.insert(name, dir)?;
+            Some(Finding::new(
+                format!("{dir}/examples"),
+                format!("{name} is the name of an example of {other} too"),
+            ))
+        })
+        .collect()
 }
 
 fn check_length(place: &str, source: &Source) -> Vec<Finding> {
@@ -127,7 +150,7 @@ fn check_door(workspace: &Workspace, member: &Crate) -> Result<Vec<Finding>, Err
             .for_each(|what| find("README.md", what)),
         Err(_) => find("README.md", "is missing".to_owned()),
     }
-    if !member.has_example {
+    if member.examples.is_empty() {
         find("examples", "no runnable example".to_owned());
     }
     Ok(findings)
@@ -146,6 +169,23 @@ mod tests {
             |text: &str| check_length("x.rs", &Source::parse(Path::new("x.rs"), text).unwrap());
         assert_eq!(check(&code).len(), 1);
         assert!(check(&comments).is_empty());
+    }
+
+    #[test]
+    fn examples_of_one_name_are_found() {
+        let member = |dir: &str| Crate {
+            dir: dir.to_owned(),
+            examples: vec!["echo".to_owned()],
+            ..Crate::default()
+        };
+        let found = check_example_names(&[member("crates/a"), member("crates/b")]);
+        assert_eq!(found.len(), 1);
+        assert!(
+            found[0]
+                .to_string()
+                .contains("echo is the name of an example of crates/a too"),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -31,8 +31,8 @@ pub(crate) struct Crate {
     pub(crate) dev_dependencies: Vec<String>,
     /// Cargo features, without `default` and without those that cargo makes of optional dependencies.
     pub(crate) features: Vec<String>,
-    /// Whether there is a runnable example.
-    pub(crate) has_example: bool,
+    /// Names of its runnable examples.
+    pub(crate) examples: Vec<String>,
 }
 
 impl Workspace {
@@ -84,7 +84,12 @@ impl Crate {
             dependencies: names(normal),
             dev_dependencies: names(dev),
             features: declared_features(package),
-            has_example: package.targets.iter().any(|target| target.is_example()),
+            examples: package
+                .targets
+                .iter()
+                .filter(|target| target.is_example())
+                .map(|target| target.name.clone())
+                .collect(),
         }
     }
 
