@@ -15,6 +15,7 @@ mod command {
     pub(crate) mod serve;
     pub(crate) mod show;
 }
+mod echo;
 mod failure;
 mod host;
 mod link;
