@@ -175,7 +175,7 @@ pub(crate) struct Run {
 /// Options of `outcrop get`.
 #[derive(Args, Debug)]
 pub(crate) struct Get {
-    /// What to fetch: http://HOST[:PORT]/PATH.
+    /// What to fetch: `http://HOST[:PORT]/PATH`.
     pub(crate) url: Url,
     /// Write the body to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
