@@ -182,6 +182,8 @@ const FRAMING: &[Case] = &[
     ("chunked with parameter", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n", refused(400, R::CodingNotChunkedLast)),
     ("empty coding", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n0\r\n\r\n", refused(400, R::CodingNotChunkedLast)),
     ("vertical tab before chunked", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", refused(400, R::BadFieldValue)),
+    ("post in 1.0 without length", b"POST / HTTP/1.0\r\n\r\n", refused(411, R::LengthRequired)),
+    ("put in 1.0 without length", b"PUT /x HTTP/1.0\r\n\r\nhidden", refused(411, R::LengthRequired)),
     ("coding in 1.0", b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", refused(400, R::CodingInHttp10)),
     ("space before colon of the coding", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", refused(400, R::BadFieldName)),
     ("body cut short", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhell", refused(400, R::Incomplete)),

@@ -1,119 +1,130 @@
 //! `outcrop replay`.
+//!
+//! Job: play a capture again and say in tcpdump's grammar where it first differs. Owns: the report.
+//! Does not know: what makes two packets the same (`testkit`).
 
-use core::fmt::Write as _;
-use std::fs;
-use std::path::Path;
+use std::io::Write as _;
 
 use outcrop_capture::{Packet, Record};
-use outcrop_inspect::Printer;
+use outcrop_inspect::{Paint, PrintOptions, Printer};
+use outcrop_testkit::foreign::Report;
 use outcrop_testkit::replay::{Divergence, Outcome, replay};
-use similar::{ChangeTag, TextDiff};
 
 use crate::cli;
 use crate::failure::Failure;
 
-/// Bytes a line of a dump.
-const DUMP_WIDTH: usize = 16;
+/// Packets shown before a difference.
+const CONTEXT: usize = 5;
+/// The exit status of a replay that differs.
+const DIFFERS: u8 = 1;
 
-/// Plays a capture again; status 0 if nothing differs.
+/// Plays the capture again.
 pub(crate) fn run(options: &cli::Replay) -> Result<u8, Failure> {
     let path = &options.file;
-    let capture = fs::read(path).map_err(|error| Failure::file("capture", path, &error))?;
+    let capture = std::fs::read(path).map_err(|error| Failure::file("capture", path, &error))?;
     let outcome =
         replay(&capture).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-    match outcome {
-        Outcome::Identical { scenario, packets } => {
-            println!(
-                "{}: {scenario}: {packets} packets, identical to the byte",
+    let mut out = std::io::stdout().lock();
+    let (text, code) = match outcome {
+        Outcome::Identical { scenario, packets } => (
+            format!(
+                "{}: {scenario}: {packets} packets, identical in bytes, time, reason and cause\n",
                 path.display()
-            );
-            Ok(0)
-        }
+            ),
+            0,
+        ),
+        Outcome::Foreign(report) => foreign(&path.display().to_string(), &report),
         Outcome::Diverged(divergence) => {
-            print!("{}", difference(&divergence));
-            Err(diverged(&divergence, path, &options.actual))
+            let actual = &options.actual;
+            std::fs::write(actual, &divergence.capture)
+                .map_err(|error| Failure::file("capture", actual, &error))?;
+            let mut text = difference(&divergence);
+            text.push_str(&format!("what came out this time: {}\n", actual.display()));
+            (text, DIFFERS)
         }
-        Outcome::Foreign(report) => {
-            println!(
-                "{}: {} packets of its client fed, {} of ours came out, {} bytes of stream",
-                path.display(),
-                report.fed,
-                report.sent,
-                report.stream
-            );
-            for difference in &report.differences {
-                println!("- {difference}");
-            }
-            match report.differences.len() {
-                0 => {
-                    println!("our half keeps every promise of the recorded one");
-                    Ok(0)
-                }
-                count => Err(Failure::new(format!(
-                    "{}: our half differs in {count} ways",
-                    path.display()
-                ))),
-            }
-        }
-    }
-}
-
-/// Leaves what came out this time beside the recording, and says so.
-fn diverged(divergence: &Divergence, path: &Path, actual: &Path) -> Failure {
-    if let Err(error) = fs::write(actual, &divergence.capture) {
-        return Failure::file("--actual", actual, &error);
-    }
-    let what = divergence.what.join(", ");
-    Failure::new(format!(
-        "{}: differs at packet {} in {what}: what came out this time is in {}",
-        path.display(),
-        divergence.number,
-        actual.display()
-    ))
-}
-
-/// The packets before, and the first that differs: `-` as recorded, `+` as it came out this time.
-fn difference(divergence: &Divergence) -> String {
-    // Both printers see the same packets before, so that relative numbers count from the same SYN.
-    let (mut then, mut now) = (Printer::default(), Printer::default());
-    let mut text = String::new();
-    for packet in &divergence.context {
-        let _same = printed(&mut now, packet);
-        for line in printed(&mut then, packet).lines() {
-            let _infallible = writeln!(text, "  {line}");
-        }
-    }
-    let recorded = shown(&mut then, divergence.expected.as_ref());
-    let replayed = shown(&mut now, divergence.actual.as_ref());
-    for change in TextDiff::from_lines(&recorded, &replayed).iter_all_changes() {
-        let sign = match change.tag() {
-            ChangeTag::Delete => '-',
-            ChangeTag::Insert => '+',
-            ChangeTag::Equal => ' ',
-        };
-        let _infallible = write!(text, "{sign} {change}");
-    }
-    text
-}
-
-/// A packet as text, then as bytes; nothing if there is none.
-fn shown(printer: &mut Printer, packet: Option<&Packet>) -> String {
-    let Some(packet) = packet else {
-        return String::new();
     };
-    let mut text = printed(printer, packet);
-    for (line, bytes) in packet.bytes.chunks(DUMP_WIDTH).enumerate() {
-        let _infallible = write!(text, "    {:04x} ", line * DUMP_WIDTH);
-        for byte in bytes {
-            let _infallible = write!(text, " {byte:02x}");
-        }
-        text.push('\n');
+    out.write_all(text.as_bytes())
+        .map_err(|error| Failure::new(format!("standard output: {error}")))?;
+    Ok(code)
+}
+
+fn foreign(path: &str, report: &Report) -> (String, u8) {
+    let Report {
+        fed,
+        sent,
+        stream,
+        differences,
+    } = report;
+    let mut text = format!(
+        "{path}: {fed} packets of the client fed, {sent} of ours came out, {stream} bytes of stream\n"
+    );
+    if differences.is_empty() {
+        text.push_str("every promise of the recorded server is kept\n");
+        return (text, 0);
+    }
+    for what in differences {
+        text.push_str(&format!("differs: {what}\n"));
+    }
+    (text, DIFFERS)
+}
+
+/// The first difference as a unified diff: what went before, what was recorded, what came out.
+fn difference(divergence: &Divergence) -> String {
+    let Divergence {
+        scenario,
+        number,
+        what,
+        before,
+        expected,
+        actual,
+        ..
+    } = divergence;
+    let mut text = format!(
+        "{scenario}: packet {number} differs in {}\n",
+        what.join(", ")
+    );
+    // One printer each, so that both show sequence numbers relative to their own beginning.
+    let mut recorded = Lines::after(before);
+    let mut replayed = Lines::after(before);
+    for line in recorded.shown.iter().rev().take(CONTEXT).rev() {
+        text.push_str(&format!("  {line}"));
+    }
+    if let Some(packet) = expected {
+        text.push_str(&format!("- {}", recorded.line(packet)));
+    }
+    if let Some(packet) = actual {
+        text.push_str(&format!("+ {}", replayed.line(packet)));
     }
     text
 }
 
-fn printed(printer: &mut Printer, packet: &Packet) -> String {
-    let mut text = String::new();
-    printer.record(&Record::Packet(packet.clone()), &mut text);
-    text
+struct Lines {
+    printer: Printer,
+    shown: Vec<String>,
+}
+
+impl Lines {
+    fn after(packets: &[Packet]) -> Self {
+        let options = PrintOptions {
+            annotate: true,
+            paint: Paint::Plain,
+        };
+        let mut lines = Self {
+            printer: Printer::new(options),
+            shown: Vec::new(),
+        };
+        for packet in packets {
+            let line = lines.line(packet);
+            lines.shown.push(line);
+        }
+        lines
+    }
+
+    fn line(&mut self, packet: &Packet) -> String {
+        let mut line = String::new();
+        self.printer
+            .record(&Record::Packet(packet.clone()), &mut line);
+        // The second line of a packet belongs to it.
+        line.replace("\n ", "\n    ")
+    }
 }
