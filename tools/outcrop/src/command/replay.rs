@@ -9,12 +9,15 @@ use outcrop_capture::{Packet, Record};
 use outcrop_inspect::{Paint, PrintOptions, Printer};
 use outcrop_testkit::foreign::Report;
 use outcrop_testkit::replay::{Divergence, Outcome, replay};
+use similar::{ChangeTag, TextDiff};
 
 use crate::cli;
 use crate::failure::Failure;
 
 /// Packets shown before a difference.
 const CONTEXT: usize = 5;
+/// Bytes a line of a dump.
+const DUMP_WIDTH: usize = 16;
 /// The exit status of a replay that differs.
 const DIFFERS: u8 = 1;
 
@@ -89,11 +92,16 @@ fn difference(divergence: &Divergence) -> String {
     for line in recorded.shown.iter().rev().take(CONTEXT).rev() {
         text.push_str(&format!("  {line}"));
     }
-    if let Some(packet) = expected {
-        text.push_str(&format!("- {}", recorded.line(packet)));
-    }
-    if let Some(packet) = actual {
-        text.push_str(&format!("+ {}", replayed.line(packet)));
+    let recorded = expected.as_ref().map(|packet| recorded.whole(packet));
+    let replayed = actual.as_ref().map(|packet| replayed.whole(packet));
+    let (recorded, replayed) = (recorded.unwrap_or_default(), replayed.unwrap_or_default());
+    for change in TextDiff::from_lines(&recorded, &replayed).iter_all_changes() {
+        let sign = match change.tag() {
+            ChangeTag::Delete => '-',
+            ChangeTag::Insert => '+',
+            ChangeTag::Equal => ' ',
+        };
+        text.push_str(&format!("{sign} {change}"));
     }
     text
 }
@@ -126,5 +134,18 @@ impl Lines {
             .record(&Record::Packet(packet.clone()), &mut line);
         // The second line of a packet belongs to it.
         line.replace("\n ", "\n    ")
+    }
+
+    /// A packet as text, and its bytes below: not every byte has a place in the text.
+    fn whole(&mut self, packet: &Packet) -> String {
+        let mut text = self.line(packet);
+        for (row, bytes) in packet.bytes.chunks(DUMP_WIDTH).enumerate() {
+            text.push_str(&format!("    {:04x} ", row * DUMP_WIDTH));
+            for byte in bytes {
+                text.push_str(&format!(" {byte:02x}"));
+            }
+            text.push('\n');
+        }
+        text
     }
 }

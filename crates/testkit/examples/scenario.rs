@@ -1,6 +1,6 @@
 //! Plays a scenario and leaves its recording: how the fixtures of this repository are made.
 //!
-//! `cargo run -p outcrop-testkit --example record -- get 1 fixtures/get.pcapng`
+//! `cargo run -p outcrop-testkit --example scenario -- get 1 fixtures/get.pcapng`
 
 use outcrop_testkit::scenario::{Scenario, play};
 

@@ -1,6 +1,6 @@
 //! One conversation between our client and our server, byte by byte, with no network anywhere.
 //!
-//! `cargo run -p outcrop-http --example conversation`
+//! `cargo run -p outcrop-http --example exchange`
 
 use core::time::Duration;
 

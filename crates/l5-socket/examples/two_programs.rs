@@ -1,5 +1,5 @@
 //! Two hosts in one program, joined by memory: one echoes, the other asks.
-//! `cargo run -p outcrop-socket --example echo`
+//! `cargo run -p outcrop-socket --example two_programs`
 //!
 //! No root, no device, no network. Each host has a driver on a thread of its own; the server's program
 //! is a task of its driver, the client's is an ordinary thread with blocking sockets.
