@@ -116,7 +116,7 @@ fn sack_blocks(body: &[u8]) -> SackBlocks {
     blocks
 }
 
-/// Octets [`write`] will produce: always a multiple of four, at most [`MAX_LEN`].
+/// Octets [`write()`] will produce: always a multiple of four, at most [`MAX_LEN`].
 pub(super) fn padded_len(o: &Options) -> usize {
     fixed_len(o) + sack_len(sack_count(o))
 }
