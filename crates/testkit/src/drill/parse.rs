@@ -269,6 +269,7 @@ impl Parser {
                 "ect01" => ip.ecn = None,
                 "tos" | "class" => ip.tos = Some(self.unsigned("an octet")?),
                 "ttl" | "hlim" => ip.ttl = Some(self.unsigned("an octet")?),
+                "port" => ip.port = Some(self.unsigned("a port")?),
                 "flowlabel" => ip.flow_label = Some(self.unsigned("a flow label")?),
                 other => {
                     let what = format!("unknown word {other:?} about the IP header");
