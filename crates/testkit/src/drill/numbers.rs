@@ -72,6 +72,7 @@ impl Numbers {
             .position(|flow| (flow.local, flow.remote) == (local, remote));
         let at = known.unwrap_or_else(|| self.add(local, remote));
         self.current = at;
+        self.fresh &= known.is_some();
         if let (Some(flow), Some(isn)) = (self.flows.get_mut(at), syn)
             && flow.isn != Some(isn)
         {
