@@ -90,15 +90,29 @@ impl Ink {
 }
 
 impl Paint {
-    /// Appends text in a colour.
+    /// Appends text in a colour. Text out of a file cannot move the cursor or break the line.
     pub(crate) fn put(self, out: &mut String, ink: Ink, text: &dyn Display) {
         let style = ink.style();
+        let colored = self == Self::Color && !style.is_plain();
         // Writing to a String cannot fail.
-        let _infallible = if self == Self::Plain || style.is_plain() {
-            write!(out, "{text}")
-        } else {
-            write!(out, "{style}{text}{style:#}")
-        };
+        if colored {
+            let _infallible = write!(out, "{style}");
+        }
+        let _infallible = write!(Tame(out), "{text}");
+        if colored {
+            let _infallible = write!(out, "{style:#}");
+        }
+    }
+}
+
+/// Passes text through with control characters made visible.
+struct Tame<'a>(&'a mut String);
+
+impl Write for Tame<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        let tame = |c: char| if c.is_control() { '·' } else { c };
+        self.0.extend(text.chars().map(tame));
+        Ok(())
     }
 }
 
@@ -115,5 +129,12 @@ mod tests {
         assert_eq!(auto.resolve(false, None), Paint::Plain);
         assert_eq!(ColorChoice::Always.resolve(false, Some("1")), Paint::Color);
         assert_eq!(ColorChoice::Never.resolve(true, None), Paint::Plain);
+    }
+
+    #[test]
+    fn text_of_a_file_cannot_steer_the_terminal() {
+        let mut out = String::new();
+        Paint::Plain.put(&mut out, Ink::Bad, &"\x1b[2J\r\n");
+        assert_eq!(out, "·[2J··");
     }
 }

@@ -105,6 +105,11 @@ impl Printer {
         }
     }
 
+    /// Appends the packet alone: no time, nothing of the stack's, no line feed.
+    pub(crate) fn describe(&mut self, packet: &Packet, out: &mut String) {
+        self.network(&Network::of(packet), out);
+    }
+
     /// Appends an IP packet; also one quoted by an ICMP error.
     fn network(&mut self, network: &Network, out: &mut String) {
         match network {
@@ -160,6 +165,19 @@ impl Carrier {
         sum.add(&body.bytes);
         Some(sum.finish())
     }
+}
+
+/// An ICMP message in words; `None` if it is too short.
+pub(crate) fn icmp4_text(icmp: &[u8]) -> Option<String> {
+    let mut text = String::new();
+    icmp4::put_message(&mut text, icmp).map(|()| text)
+}
+
+/// The first line of an ICMPv6 message in words; `None` if it is too short.
+pub(crate) fn icmp6_text(body: &Body) -> Option<String> {
+    let mut text = String::new();
+    icmp6::put_message(&mut text, body)?;
+    text.lines().next().map(str::to_owned)
 }
 
 /// What a checksum field should hold, by what it holds and what remained.

@@ -8,8 +8,22 @@ use core::time::Duration;
 
 use outcrop_base::{Flow, Value};
 
-use crate::handshake::negotiate::Negotiated;
 use crate::state::State;
+
+/// The terms of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Negotiated {
+    /// The largest segment the peer takes: its payload and its options, but not the fixed header.
+    pub peer_mss: u16,
+    /// By how much the peer shifts the windows it sends.
+    pub snd_shift: u8,
+    /// By how much we shift the windows we send.
+    pub rcv_shift: u8,
+    /// Whether every segment carries timestamps.
+    pub timestamps: bool,
+    /// Whether out-of-order data is reported in blocks.
+    pub sack: bool,
+}
 
 /// A snapshot of one connection. Offsets count from the first byte of each stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

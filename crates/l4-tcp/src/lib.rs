@@ -67,9 +67,9 @@
 //! ```
 //!
 //! # Files, in reading order
-//! A module uses only those before it. Words: [`seq`] [`segment`] [`wire`] `rule` `event` [`params`] `config`
-//! `state` `timers`. Measures: [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `info`. Halves: [`recv`] [`send`]
-//! [`recovery`]. Lives: `handshake` `connection` `time_wait` `listener`. All of them: `table` `endpoint`.
+//! A module uses only those before it. Words: [`seq`] [`segment`] `transmit` [`wire`] `rule` `table` `event` [`params`]
+//! `state` `timers`. Measures: [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` `info`. Halves: [`recv`]
+//! [`send`] [`recovery`]. Lives: `handshake` `connection` `time_wait` `listener`. All of them: `endpoint`.
 //!
 //! # Not here
 //! Addresses, routes, ICMP (`l3-ip`); the loop and the clock (`stack`); wakers (`l5-socket`).
@@ -109,8 +109,7 @@ pub use congestion::{Algorithm, Controller};
 pub use endpoint::{Counters, Endpoint};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
 pub use event::{CloseReason, Event};
-pub use handshake::negotiate::Negotiated;
-pub use info::Info;
+pub use info::{Info, Negotiated};
 pub use rule::Rule;
 pub use segment::{Flags, Options, SackBlock, SackBlocks, Timestamps};
 pub use segment::{Segment, SegmentHeader, StreamRange};

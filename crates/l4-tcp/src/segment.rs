@@ -6,9 +6,11 @@
 //! RFC 3168 6.1 and RFC 9768 (ECE, CWR, AE).
 
 use core::fmt;
+use core::net::SocketAddr;
 use core::ops::{BitOr, Range};
 
 use bytes::Bytes;
+use outcrop_base::{Arrival, Flow, Transport};
 
 use crate::seq::SeqNum;
 
@@ -209,6 +211,14 @@ pub struct Timestamps {
     pub ecr: u32,
 }
 
+impl Timestamps {
+    /// How far the clock value `val` is ahead of `from`: compared as sequence numbers are (RFC 7323 5.3).
+    #[must_use]
+    pub const fn distance(val: u32, from: u32) -> i32 {
+        val.wrapping_sub(from).cast_signed()
+    }
+}
+
 /// One block of a SACK option: bytes the receiver holds (RFC 2018 3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SackBlock {
@@ -347,6 +357,16 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// The flow it belongs to, from our side, having come with `a`.
+    #[must_use]
+    pub const fn flow(&self, a: &Arrival) -> Flow {
+        Flow {
+            transport: Transport::Tcp,
+            local: SocketAddr::new(a.dst, self.dst_port),
+            remote: SocketAddr::new(a.src, self.src_port),
+        }
+    }
+
     /// SEG.LEN: the numbers the segment takes up, SYN and FIN included (RFC 9293 3.4).
     #[must_use]
     pub const fn seq_len(&self) -> u32 {

@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use outcrop_base::{DropReason, Flow, Instant, Seed, Verdict, Why};
 
-use crate::challenge::Challenges;
+use crate::connection::Rest;
 use crate::handshake::isn::timestamp;
 use crate::rule::Rule;
 use crate::segment::{Flags, Options, Segment, SegmentHeader, Timestamps};
@@ -23,20 +23,9 @@ use crate::transmit::ConnId;
 /// What is left of a connection whose both FINs are acknowledged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TimeWait {
-    /// The number after our FIN.
-    pub(crate) snd_nxt: SeqNum,
-    /// The number after the peer's FIN.
-    pub(crate) rcv_nxt: SeqNum,
-    /// The window field of our last acknowledgment, as it stood in the header.
-    pub(crate) window: u16,
-    /// The window it stood for, in bytes.
-    pub(crate) rcv_wnd: u32,
-    /// The peer's latest timestamp and our clock's offset, if timestamps were in use.
-    pub(crate) timestamps: Option<(u32, u32)>,
-    /// Limits our answers.
-    pub(crate) challenges: Challenges,
+    rest: Rest,
     /// When the tuple is free again; moved by the peer's repeated FIN.
-    pub(crate) expires: Instant,
+    expires: Instant,
 }
 
 /// What a segment found in TIME-WAIT.
@@ -51,30 +40,17 @@ pub(crate) enum Outcome {
 }
 
 impl TimeWait {
-    /// An entry; how long it lives is decided by the table.
-    pub(crate) const fn new(snd_nxt: SeqNum, rcv_nxt: SeqNum) -> Self {
-        Self {
-            snd_nxt,
-            rcv_nxt,
-            window: 0,
-            rcv_wnd: 0,
-            timestamps: None,
-            challenges: Challenges::new(),
-            expires: Instant::ZERO,
-        }
-    }
-
     /// The acknowledgment that ended the connection, once more.
     fn last_ack(&self, now: Instant) -> SegmentHeader {
-        let timestamps = self.timestamps.map(|(recent, offset)| Timestamps {
+        let timestamps = self.rest.timestamps.map(|(recent, offset)| Timestamps {
             val: timestamp(now, offset),
             ecr: recent,
         });
         SegmentHeader {
-            seq: self.snd_nxt,
-            ack: Some(self.rcv_nxt),
+            seq: self.rest.snd_nxt,
+            ack: Some(self.rest.rcv_nxt),
             flags: Flags::ACK,
-            wnd: self.window,
+            wnd: self.rest.window,
             options: Options {
                 timestamps,
                 ..Options::default()
@@ -86,9 +62,9 @@ impl TimeWait {
     /// Whether this SYN can only belong to a new incarnation (RFC 6191 2): by its timestamp where both
     /// have one, else by its sequence number.
     fn is_fresh(&self, header: &SegmentHeader) -> bool {
-        let later = header.seq.after(self.rcv_nxt);
-        match (self.timestamps, header.options.timestamps) {
-            (Some((recent, _)), Some(theirs)) => match ts_distance(theirs.val, recent) {
+        let later = header.seq.after(self.rest.rcv_nxt);
+        match (self.rest.timestamps, header.options.timestamps) {
+            (Some((recent, _)), Some(theirs)) => match Timestamps::distance(theirs.val, recent) {
                 1.. => true,
                 0 => later,
                 _ => false,
@@ -98,15 +74,15 @@ impl TimeWait {
     }
 
     fn is_old(&self, header: &SegmentHeader) -> bool {
-        match (self.timestamps, header.options.timestamps) {
-            (Some((recent, _)), Some(theirs)) => ts_distance(theirs.val, recent) < 0,
+        match (self.rest.timestamps, header.options.timestamps) {
+            (Some((recent, _)), Some(theirs)) => Timestamps::distance(theirs.val, recent) < 0,
             _ => false,
         }
     }
 
     fn answer(&mut self, now: Instant, rule: Rule, reason: DropReason) -> Outcome {
         let verdict = rule.dropped(reason);
-        if self.challenges.take(now) {
+        if self.rest.challenges.take(now) {
             Outcome::Answer(verdict, self.last_ack(now), Why::TimeWaitAck)
         } else {
             Outcome::Done(verdict)
@@ -122,7 +98,7 @@ impl TimeWait {
         }
         if header.flags.syn() {
             let outcome = if !header.flags.ack() && self.is_fresh(header) {
-                Outcome::Reuse(self.snd_nxt)
+                Outcome::Reuse(self.rest.snd_nxt)
             } else {
                 self.answer(now, Rule::TimeWaitSyn, DropReason::TcpTimeWait)
             };
@@ -134,12 +110,14 @@ impl TimeWait {
                 false,
             );
         }
-        if header.flags.fin() && segment.seq_end() == self.rcv_nxt {
+        if header.flags.fin() && segment.seq_end() == self.rest.rcv_nxt {
             let ack = self.last_ack(now);
             let taken = Rule::TimeWaitFin.taken();
             return (Outcome::Answer(taken, ack, Why::TimeWaitAck), true);
         }
-        let acceptable = header.seq.in_window(self.rcv_nxt, self.rcv_wnd.max(1));
+        let acceptable = header
+            .seq
+            .in_window(self.rest.rcv_nxt, self.rest.rcv_wnd.max(1));
         if acceptable && segment.seq_len() == 0 {
             let dropped = Rule::TimeWaitDrops.dropped(DropReason::TcpTimeWait);
             return (Outcome::Done(dropped), false);
@@ -149,11 +127,6 @@ impl TimeWait {
             false,
         )
     }
-}
-
-/// How far a timestamp is ahead of another (RFC 7323 5.3: compared as sequence numbers are).
-pub(crate) const fn ts_distance(ts: u32, from: u32) -> i32 {
-    ts.wrapping_sub(from).cast_signed()
 }
 
 /// Every tuple in TIME-WAIT.
@@ -179,16 +152,16 @@ impl TimeWaitTable {
 
     /// Puts a tuple to rest at `now`. Beyond the maximum the oldest is released early: a bound on
     /// memory costs protection, and the oldest needs it least.
-    pub(crate) fn insert(&mut self, now: Instant, flow: Flow, mut entry: TimeWait) {
+    pub(crate) fn insert(&mut self, now: Instant, flow: Flow, rest: Rest) {
         while self.entries.len() >= self.max.max(1) {
             let Some((_, oldest)) = self.order.pop_front() else {
                 break;
             };
             self.entries.remove(oldest);
         }
-        entry.expires = now + self.span;
-        let id = self.entries.insert(flow, entry);
-        self.order.push_back((entry.expires, id));
+        let expires = now + self.span;
+        let id = self.entries.insert(flow, TimeWait { rest, expires });
+        self.order.push_back((expires, id));
     }
 
     /// The entry of `flow`.
@@ -237,8 +210,14 @@ impl TimeWaitTable {
     /// Hashes every entry, times relative to `now`.
     pub(crate) fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
         for (_, flow, entry) in self.entries.iter() {
-            (flow, entry.snd_nxt, entry.rcv_nxt, entry.window).hash(&mut into);
-            (entry.timestamps, entry.expires - now).hash(&mut into);
+            (
+                flow,
+                entry.rest.snd_nxt,
+                entry.rest.rcv_nxt,
+                entry.rest.window,
+            )
+                .hash(&mut into);
+            (entry.rest.timestamps, entry.expires - now).hash(&mut into);
         }
     }
 

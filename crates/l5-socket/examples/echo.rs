@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             loop {
                 let mut stream = listener.accept().await?;
                 let echo = async move {
-                    while let Some(bytes) = stream.read().await? {
+                    while let Some(bytes) = stream.read_chunk().await? {
                         stream.write_all(&bytes).await?;
                     }
                     std::io::Result::Ok(())
@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let took = stream.get_ref().now() - asked;
         println!("{:?} after {took:?}", String::from_utf8_lossy(&answer));
     }
-    stream.shutdown()?;
+    stream.finish()?;
     let info = stream.get_ref().info()?;
     println!("state {}, smoothed round trip {:?}", info.state, info.srtt);
     Ok(())

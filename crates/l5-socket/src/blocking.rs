@@ -150,9 +150,9 @@ impl TcpStream {
     /// Finishes our direction after everything written. Reading goes on.
     ///
     /// # Errors
-    /// As for [`TcpStream::shutdown`](crate::TcpStream::shutdown).
-    pub fn shutdown(&mut self) -> io::Result<()> {
-        self.stream.shutdown()
+    /// As for [`TcpStream::finish`](crate::TcpStream::finish).
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.stream.finish()
     }
 
     /// The stream below, for what else can be asked of it.
@@ -166,7 +166,7 @@ impl Read for TcpStream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if self.rest.is_empty() && !buf.is_empty() {
             let shard = self.stream.shard().clone();
-            match block_within(&shard, self.read_limit, self.stream.read())? {
+            match block_within(&shard, self.read_limit, self.stream.read_chunk())? {
                 Some(bytes) => self.rest = bytes,
                 None => return Ok(0),
             }

@@ -40,14 +40,14 @@ impl OwnedReadHalf {
     ///
     /// # Errors
     /// How the connection ended, if not by a finish.
-    pub async fn read(&mut self) -> io::Result<Option<Bytes>> {
+    pub async fn read_chunk(&mut self) -> io::Result<Option<Bytes>> {
         poll_fn(|cx| self.poll_read(cx)).await
     }
 
     /// As [`ByteStream::poll_read`](outcrop_base::ByteStream::poll_read).
     ///
     /// # Errors
-    /// As for [`read`](Self::read).
+    /// As for [`read_chunk`](Self::read_chunk).
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
         if self.rest.is_empty() {
             self.conn.poll_read(cx)
@@ -66,27 +66,27 @@ impl OwnedWriteHalf {
     /// Writes everything in `data`. If the future is dropped, what was not taken is still in it.
     ///
     /// # Errors
-    /// `BrokenPipe` after `shutdown`, or how the connection ended.
-    pub async fn write(&mut self, data: &mut ChunkQueue) -> io::Result<()> {
+    /// `BrokenPipe` after `finish`, or how the connection ended.
+    pub async fn write_queue(&mut self, data: &mut ChunkQueue) -> io::Result<()> {
         poll_fn(|cx| self.conn.poll_write(cx, data)).await
     }
 
     /// Writes a copy of all of `data`.
     ///
     /// # Errors
-    /// As for [`write`](Self::write).
+    /// As for [`write_queue`](Self::write_queue).
     pub async fn write_all(&mut self, data: &[u8]) -> io::Result<()> {
         let mut queue = ChunkQueue::new();
         queue.push_slice(data);
-        self.write(&mut queue).await
+        self.write_queue(&mut queue).await
     }
 
     /// Finishes our direction after everything written.
     ///
     /// # Errors
     /// How the connection ended, if not by a finish.
-    pub fn shutdown(&mut self) -> io::Result<()> {
-        self.conn.shutdown()
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.conn.finish()
     }
 
     #[cfg(feature = "tokio")]
@@ -98,6 +98,6 @@ impl OwnedWriteHalf {
 impl Drop for OwnedWriteHalf {
     fn drop(&mut self) {
         // An error says that there is no direction left to finish.
-        let _over = self.conn.shutdown();
+        let _over = self.conn.finish();
     }
 }

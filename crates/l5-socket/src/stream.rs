@@ -80,7 +80,7 @@ impl Conn {
             .map_err(error::write)
     }
 
-    pub(crate) fn shutdown(&self) -> io::Result<()> {
+    pub(crate) fn finish(&self) -> io::Result<()> {
         self.shard.call(|core| {
             core.tcp_shutdown(self.id).map_err(error::stale)?;
             match core.tcp_close_reason(self.id) {
@@ -113,8 +113,8 @@ impl Conn {
 
 /// A TCP connection.
 ///
-/// Both directions end by themselves: [`shutdown`](Self::shutdown) finishes ours, `None` from
-/// [`read`](Self::read) is the peer's. Dropping the stream sends what was written, and resets the
+/// Both directions end by themselves: [`finish`](Self::finish) finishes ours, `None` from
+/// [`read_chunk`](Self::read_chunk) is the peer's. Dropping the stream sends what was written, and resets the
 /// connection if the peer sent something that nobody has read.
 #[derive(Debug)]
 pub struct TcpStream {
@@ -163,35 +163,35 @@ impl TcpStream {
     ///
     /// # Errors
     /// How the connection ended, if not by a finish.
-    pub async fn read(&mut self) -> io::Result<Option<Bytes>> {
+    pub async fn read_chunk(&mut self) -> io::Result<Option<Bytes>> {
         poll_fn(|cx| self.poll_read(cx)).await
     }
 
     /// Writes everything in `data`. If the future is dropped, what was not taken is still in it.
     ///
     /// # Errors
-    /// `BrokenPipe` after `shutdown`, or how the connection ended.
-    pub async fn write(&mut self, data: &mut ChunkQueue) -> io::Result<()> {
+    /// `BrokenPipe` after `finish`, or how the connection ended.
+    pub async fn write_queue(&mut self, data: &mut ChunkQueue) -> io::Result<()> {
         poll_fn(|cx| self.conn.poll_write(cx, data)).await
     }
 
-    /// Writes a copy of all of `data`. Use [`write`](Self::write) where the future may be dropped
+    /// Writes a copy of all of `data`. Use [`write_queue`](Self::write_queue) where the future may be dropped
     /// and the rest is still wanted.
     ///
     /// # Errors
-    /// As for [`write`](Self::write).
+    /// As for [`write_queue`](Self::write_queue).
     pub async fn write_all(&mut self, data: &[u8]) -> io::Result<()> {
         let mut queue = ChunkQueue::new();
         queue.push_slice(data);
-        self.write(&mut queue).await
+        self.write_queue(&mut queue).await
     }
 
     /// Finishes our direction after everything written. Reading goes on.
     ///
     /// # Errors
     /// How the connection ended, if not by a finish.
-    pub fn shutdown(&mut self) -> io::Result<()> {
-        self.conn.shutdown()
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.conn.finish()
     }
 
     /// Ends the connection at once by a reset.
@@ -286,6 +286,6 @@ impl ByteStream for TcpStream {
     }
 
     fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.conn.shutdown())
+        Poll::Ready(self.conn.finish())
     }
 }

@@ -110,7 +110,7 @@ impl AsyncWrite for TcpStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.conn().shutdown())
+        Poll::Ready(self.conn().finish())
     }
 }
 
@@ -140,6 +140,6 @@ impl AsyncWrite for OwnedWriteHalf {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.conn().shutdown())
+        Poll::Ready(self.conn().finish())
     }
 }

@@ -34,7 +34,7 @@ fn connected(world: &mut World) -> (TcpStream, TcpStream) {
 
 async fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
-    while let Some(bytes) = stream.read().await.unwrap() {
+    while let Some(bytes) = stream.read_chunk().await.unwrap() {
         all.extend_from_slice(&bytes);
     }
     all
@@ -63,7 +63,7 @@ fn request_answered_and_both_sides_finish() {
     assert_eq!(client.peer_addr().unwrap(), sock(1, 80));
     assert_eq!(server.peer_addr().unwrap(), client.local_addr().unwrap());
     world.spawn(1, async move {
-        let request = server.read().await.unwrap().unwrap();
+        let request = server.read_chunk().await.unwrap().unwrap();
         server
             .write_all(&request.to_ascii_uppercase())
             .await
@@ -71,7 +71,7 @@ fn request_answered_and_both_sides_finish() {
     });
     let answer = world.run(2, async move {
         client.write_all(b"hello").await.unwrap();
-        client.shutdown().unwrap();
+        client.finish().unwrap();
         read_to_end(&mut client).await
     });
     assert_eq!(answer, b"HELLO");
@@ -90,7 +90,7 @@ fn half_closed_peer_still_receives() {
     let expected = sent.clone();
     let echoed = world.run(2, async move {
         client.write_all(&sent).await.unwrap();
-        client.shutdown().unwrap();
+        client.finish().unwrap();
         let error = client.write_all(b"more").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BrokenPipe);
         read_to_end(&mut client).await
@@ -104,10 +104,10 @@ fn megabytes_both_ways_through_halves_in_two_tasks() {
     let (server, client) = connected(&mut world);
     let (mut from_client, mut to_client) = server.into_split();
     world.spawn(1, async move {
-        while let Some(bytes) = from_client.read().await.unwrap() {
+        while let Some(bytes) = from_client.read_chunk().await.unwrap() {
             let mut queue = ChunkQueue::new();
             queue.push(bytes);
-            to_client.write(&mut queue).await.unwrap();
+            to_client.write_queue(&mut queue).await.unwrap();
         }
     });
     let (mut from_server, mut to_server) = client.into_split();
@@ -119,7 +119,7 @@ fn megabytes_both_ways_through_halves_in_two_tasks() {
     });
     let echoed = world.run(2, async move {
         let mut all = Vec::new();
-        while let Some(bytes) = from_server.read().await.unwrap() {
+        while let Some(bytes) = from_server.read_chunk().await.unwrap() {
             all.extend_from_slice(&bytes);
         }
         all
@@ -137,13 +137,18 @@ fn write_dropped_halfway_leaves_the_rest_with_the_caller() {
         let mut queue = ChunkQueue::new();
         queue.push(vec![7; total].into());
         // Nobody reads: buffers on both sides fill, and the time runs out.
-        let late = timeout(&shard, Duration::from_secs(5), client.write(&mut queue)).await;
+        let late = timeout(
+            &shard,
+            Duration::from_secs(5),
+            client.write_queue(&mut queue),
+        )
+        .await;
         assert!(late.is_err());
         (queue, client)
     });
     assert!(!rest.is_empty() && rest.len() < total);
     world.spawn(2, async move {
-        client.write(&mut rest).await.unwrap();
+        client.write_queue(&mut rest).await.unwrap();
     });
     let all = world.run(1, async move { read_to_end(&mut server).await });
     assert_eq!(all.len(), total);
@@ -155,7 +160,7 @@ fn read_dropped_before_data_takes_nothing_from_the_next() {
     let (mut server, mut client) = connected(&mut world);
     let shard = world.shard(1);
     let mut server = world.run(1, async move {
-        let late = timeout(&shard, Duration::from_millis(50), server.read()).await;
+        let late = timeout(&shard, Duration::from_millis(50), server.read_chunk()).await;
         assert!(late.is_err());
         server
     });
@@ -207,7 +212,7 @@ fn aborted_connection_resets_the_peer() {
     let mut world = World::new();
     let (mut server, client) = connected(&mut world);
     client.abort();
-    let error = world.run(1, async move { server.read().await.unwrap_err() });
+    let error = world.run(1, async move { server.read_chunk().await.unwrap_err() });
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
 }
 
@@ -221,7 +226,7 @@ fn dropped_with_bytes_unread_resets_the_peer() {
     });
     world.pass(Duration::from_secs(1));
     drop(server);
-    let error = world.run(2, async move { client.read().await.unwrap_err() });
+    let error = world.run(2, async move { client.read_chunk().await.unwrap_err() });
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
 }
 
@@ -365,7 +370,7 @@ fn threads_block_on_hosts_driven_by_other_threads() {
     client.set_read_timeout(limit);
     let sent: Vec<u8> = (0..1_000_000u32).map(|n| (n >> 4) as u8).collect();
     client.write_all(&sent).unwrap();
-    client.shutdown().unwrap();
+    client.finish().unwrap();
     let mut echoed = Vec::new();
     client.read_to_end(&mut echoed).unwrap();
     assert!(echoed == sent);

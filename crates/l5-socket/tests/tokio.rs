@@ -15,15 +15,21 @@ use std::io::IoSlice;
 
 use common::sock;
 use outcrop_base::{ByteStream, ChunkQueue};
-use outcrop_device::Clock;
+use outcrop_device::{Clock, Device, Format, Tun};
 use outcrop_socket::tokio::{Compat, drive, drive_until};
 use outcrop_socket::{TcpListener, TcpStream};
-use outcrop_stack::Shard;
+use outcrop_stack::{Driver, Shard};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Runs a program with hosts 1 and 2, both driven by tasks of one runtime.
 fn with_hosts<T, F: Future<Output = T>>(program: impl FnOnce(Shard, Shard) -> F) -> T {
-    let [mut first, mut second] = common::drivers(&Clock::start());
+    run(common::drivers(&Clock::start()), program)
+}
+
+fn run<D: Device + 'static, T, F: Future<Output = T>>(
+    [mut first, mut second]: [Driver<D>; 2],
+    program: impl FnOnce(Shard, Shard) -> F,
+) -> T {
     let program = program(first.shard().clone(), second.shard().clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -52,7 +58,7 @@ fn tokio_copies_between_halves_of_our_streams() {
         tokio::spawn(async move {
             let (mut read, mut write) = server.into_split();
             tokio::io::copy(&mut read, &mut write).await.unwrap();
-            write.shutdown().unwrap();
+            write.finish().unwrap();
         });
         let (mut read, mut write) = client.into_split();
         let sent: Vec<u8> = (0..2_000_000u32).map(|n| (n >> 6) as u8).collect();
@@ -137,5 +143,47 @@ fn compat_over_our_own_stream_is_a_byte_stream_again() {
         };
         let ((), len) = tokio::join!(write, read);
         assert_eq!(len, total);
+    });
+}
+
+/// A TUN is to its driver a descriptor that gives and takes whole packets: so is a pair of sockets.
+#[test]
+fn device_with_a_descriptor_is_driven_by_the_reactor() {
+    let clock = Clock::start();
+    let (a, b) = std::os::unix::net::UnixDatagram::pair().unwrap();
+    let tun = |fd: std::os::unix::net::UnixDatagram| {
+        Tun::from_fd(fd.into(), "pair", 1_500, Format::Plain, &clock).unwrap()
+    };
+    let drivers = [
+        common::driver(1, tun(a), &clock),
+        common::driver(2, tun(b), &clock),
+    ];
+    run(drivers, |one, two| async move {
+        let (mut server, mut client) = connected(&one, &two).await;
+        for _ in 0..50 {
+            AsyncWriteExt::write_all(&mut client, b"again")
+                .await
+                .unwrap();
+            let mut word = [0; 5];
+            server.read_exact(&mut word).await.unwrap();
+            AsyncWriteExt::write_all(&mut server, &word).await.unwrap();
+            client.read_exact(&mut word).await.unwrap();
+            assert_eq!(&word, b"again");
+        }
+        // The driver falls asleep in the reactor; the next packet wakes it.
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        let bulk = vec![5; 1_000_000];
+        let (written, read) = tokio::join!(
+            async {
+                AsyncWriteExt::write_all(&mut client, &bulk).await?;
+                client.finish()
+            },
+            async {
+                let mut all = Vec::new();
+                server.read_to_end(&mut all).await.map(|_| all)
+            }
+        );
+        written.unwrap();
+        assert_eq!(read.unwrap().len(), bulk.len());
     });
 }

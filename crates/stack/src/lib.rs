@@ -88,7 +88,14 @@ pub use snapshot::Snapshot;
 pub use tasks::{Runner, Task, Tasks};
 pub use wakers::Interest;
 
-/// The engines' own words, for whoever stands above the stack.
+/// The device's words, for whoever drives a [`Driver`] from above.
+pub mod device {
+    pub use outcrop_device::{
+        Caps, Clock, Device, Doorbell, Medium, Offload, PairEnd, Received, RxOffload, WakeSource,
+        pair,
+    };
+}
+/// IP's words.
 pub mod ip {
     pub use outcrop_ip::{
         Cidr, CidrError, Config, ConfigError, EchoReply, InterfaceConfig, PingError, Quote, Quoted,

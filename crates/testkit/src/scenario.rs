@@ -153,23 +153,23 @@ async fn serve(scenario: Scenario, shard: Shard) -> io::Result<()> {
         Scenario::Get | Scenario::Pipeline => site::serve(stream, &shard).await,
         Scenario::HalfClose => {
             let mut letter = Vec::new();
-            while let Some(bytes) = stream.read().await? {
+            while let Some(bytes) = stream.read_chunk().await? {
                 letter.extend_from_slice(&bytes);
             }
             letter.reverse();
             stream.write_all(&letter).await?;
-            stream.shutdown()
+            stream.finish()
         }
         Scenario::SimultaneousClose => {
             // The client decides on the same instant: both FINs are on the way at once.
             shard.sleep_until(Instant::from_millis(500)).await;
-            stream.shutdown()?;
+            stream.finish()?;
             drain(&mut stream).await
         }
         Scenario::Reset | Scenario::Retransmission => {
-            let _request = stream.read().await?;
+            let _request = stream.read_chunk().await?;
             stream.write_all(&vec![b'x'; ANSWER]).await?;
-            stream.shutdown()?;
+            stream.finish()?;
             drain(&mut stream).await
         }
     }
@@ -179,7 +179,7 @@ async fn serve(scenario: Scenario, shard: Shard) -> io::Result<()> {
 const ANSWER: usize = 7 * 1448 + 500;
 
 async fn drain(stream: &mut TcpStream) -> io::Result<()> {
-    while stream.read().await?.is_some() {}
+    while stream.read_chunk().await?.is_some() {}
     Ok(())
 }
 
@@ -193,32 +193,32 @@ async fn fetch(scenario: Scenario, shard: Shard, mut received: Tape) -> io::Resu
                 .write_all(b"GET / HTTP/1.1\r\nHost: outcrop\r\n\r\n")
                 .await?;
             read_answers(&mut stream, 1, &mut keep).await?;
-            stream.shutdown()?;
+            stream.finish()?;
             drain(&mut stream).await
         }
         Scenario::Pipeline => {
             let pair = b"GET /first HTTP/1.1\r\nHost: outcrop\r\n\r\nGET /second HTTP/1.1\r\nHost: outcrop\r\n\r\n";
             stream.write_all(pair).await?;
             read_answers(&mut stream, 2, &mut keep).await?;
-            stream.shutdown()?;
+            stream.finish()?;
             drain(&mut stream).await
         }
         Scenario::HalfClose => {
             stream.write_all(b"a letter to be turned round").await?;
-            stream.shutdown()?;
-            while let Some(bytes) = stream.read().await? {
+            stream.finish()?;
+            while let Some(bytes) = stream.read_chunk().await? {
                 keep(&bytes)?;
             }
             Ok(())
         }
         Scenario::SimultaneousClose => {
             shard.sleep_until(Instant::from_millis(500)).await;
-            stream.shutdown()?;
+            stream.finish()?;
             drain(&mut stream).await
         }
         Scenario::Reset => {
             stream.write_all(b"send me much").await?;
-            if let Some(bytes) = stream.read().await? {
+            if let Some(bytes) = stream.read_chunk().await? {
                 keep(&bytes)?;
             }
             stream.abort();
@@ -226,10 +226,10 @@ async fn fetch(scenario: Scenario, shard: Shard, mut received: Tape) -> io::Resu
         }
         Scenario::Retransmission => {
             stream.write_all(b"send me much").await?;
-            while let Some(bytes) = stream.read().await? {
+            while let Some(bytes) = stream.read_chunk().await? {
                 keep(&bytes)?;
             }
-            stream.shutdown()
+            stream.finish()
         }
     }
 }
@@ -242,7 +242,7 @@ async fn read_answers(
 ) -> io::Result<()> {
     let mut ends = 0;
     while ends < count {
-        let Some(bytes) = stream.read().await? else {
+        let Some(bytes) = stream.read_chunk().await? else {
             return Ok(());
         };
         keep(&bytes)?;

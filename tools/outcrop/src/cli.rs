@@ -3,7 +3,7 @@
 //! Job: say what can be asked for, and how. Owns: names, defaults, help texts. Does not know: how any of it is
 //! done; values arrive parsed and in range (`values`).
 
-use std::net::IpAddr;
+use core::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -70,11 +70,12 @@ pub(crate) enum Command {
     ///
     /// Opens a TUN in the current network namespace (root or CAP_NET_ADMIN).
     Ping(Ping),
-    /// Run a capture of ours again in virtual time, and say where it differs.
+    /// Play a capture again in virtual time, and say where it differs.
     ///
-    /// A capture that this program made replays byte by byte. A foreign one has its client half fed to our
-    /// server, and our half compared by meaning. The first difference is printed, and what we sent this time is
-    /// written to actual.pcapng.
+    /// A recorded scenario, both ends ours, must come out the same to the byte. In a capture of other stacks the
+    /// client's half is fed to our server, and our half is held against the promises of the recorded one. The
+    /// first difference is printed as a diff, and what came out this time is written to a file. A live
+    /// recording has half of its story in the kernel and cannot be played again.
     Replay(Replay),
     /// Print a capture as text: tcpdump's grammar, with state and reason behind each packet.
     Print(Print),
@@ -82,6 +83,9 @@ pub(crate) enum Command {
     Ladder(Ladder),
     /// Write a capture as classic pcap, without our comments, for tools that know nothing newer.
     Export(Export),
+    /// Two requests over one connection in one write: the demo's own client.
+    #[command(hide = true)]
+    Pipeline(Pipeline),
 }
 
 /// Where the stack lives, and what it records.
@@ -172,7 +176,7 @@ pub(crate) struct Run {
 /// Options of `outcrop get`.
 #[derive(Args, Debug)]
 pub(crate) struct Get {
-    /// What to fetch: http://HOST[:PORT]/PATH.
+    /// What to fetch: `http://HOST[:PORT]/PATH`.
     pub(crate) url: Url,
     /// Write the body to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
@@ -226,9 +230,9 @@ pub(crate) struct Print {
     /// Leave out state and reasons: what tcpdump would print.
     #[arg(long)]
     pub(crate) bare: bool,
-    /// Only packets from or to this address.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) host: Option<IpAddr>,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub(crate) color: When,
 }
 
 /// Options of `outcrop ladder`.
@@ -236,6 +240,12 @@ pub(crate) struct Print {
 pub(crate) struct Ladder {
     /// The capture: pcapng of ours or of others, or classic pcap.
     pub(crate) file: PathBuf,
+    /// Draw every event: timers set and stopped, round-trip samples.
+    #[arg(long)]
+    pub(crate) every_event: bool,
+    /// Leave out the sentences that explain notable packets.
+    #[arg(long)]
+    pub(crate) terse: bool,
     /// When to colour.
     #[arg(long, value_enum, default_value_t = When::Auto)]
     pub(crate) color: When,
@@ -248,6 +258,13 @@ pub(crate) struct Export {
     pub(crate) file: PathBuf,
     /// The classic pcap to write.
     pub(crate) into: PathBuf,
+}
+
+/// Options of the demo's client.
+#[derive(Args, Debug)]
+pub(crate) struct Pipeline {
+    /// The server.
+    pub(crate) server: SocketAddr,
 }
 
 /// Options of `outcrop demo`.

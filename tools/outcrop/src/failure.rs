@@ -9,6 +9,16 @@ use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+/// What to say of an error with a file; anything else is said as the system says it.
+const ADVICE: &[(io::ErrorKind, &str)] = &[
+    (io::ErrorKind::NotFound, "does not exist"),
+    (io::ErrorKind::PermissionDenied, "no permission"),
+    (io::ErrorKind::IsADirectory, "is a folder; name a file"),
+    (io::ErrorKind::NotADirectory, "is not in a folder"),
+    (io::ErrorKind::StorageFull, "the disk is full"),
+    (io::ErrorKind::AlreadyExists, "exists already"),
+];
+
 /// Why the program ends without having done what it was asked.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -35,16 +45,17 @@ impl Failure {
 
     /// A file that could not be used, with the advice that fits the error.
     pub(crate) fn file(what: &str, path: &Path, error: &io::Error) -> Self {
-        let advice = match error.kind() {
-            io::ErrorKind::NotFound => "does not exist",
-            io::ErrorKind::PermissionDenied => "no permission",
-            io::ErrorKind::IsADirectory => "is a folder; name a file",
-            io::ErrorKind::NotADirectory => "is not in a folder",
-            io::ErrorKind::StorageFull => "the disk is full",
-            io::ErrorKind::AlreadyExists => "exists already",
-            _ => return Self::new(format!("{what}: {}: {error}", path.display())),
-        };
+        let known = ADVICE.iter().find(|(kind, _)| *kind == error.kind());
+        let advice = known.map_or_else(|| error.to_string(), |(_, advice)| (*advice).to_owned());
         Self::new(format!("{what}: {}: {advice}", path.display()))
+    }
+
+    /// A program that could not be started.
+    pub(crate) fn program(name: &str, error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound {
+            return Self::new(format!("{name}: no such program: is it installed?"));
+        }
+        Self::new(format!("{name}: cannot be run: {error}"))
     }
 
     /// What clap objects to, in one line.
@@ -53,7 +64,7 @@ impl Failure {
         let argument = context(ContextKind::InvalidArg)
             .map(|arg| arg.split(' ').next().unwrap_or_default().to_owned());
         let value = context(ContextKind::InvalidValue);
-        let source = std::error::Error::source(error).map(ToString::to_string);
+        let source = core::error::Error::source(error).map(ToString::to_string);
         let text = match (error.kind(), argument, value, source) {
             (ErrorKind::ValueValidation, Some(argument), Some(value), Some(source)) => {
                 format!("{argument}: '{value}': {source}")

@@ -6,11 +6,16 @@
 
 mod cli;
 mod command {
+    pub(crate) mod demo;
     pub(crate) mod export;
+    pub(crate) mod get;
     pub(crate) mod ping;
+    pub(crate) mod replay;
     pub(crate) mod run;
     pub(crate) mod serve;
+    pub(crate) mod show;
 }
+mod echo;
 mod failure;
 mod host;
 mod link;
@@ -20,6 +25,7 @@ mod resolve;
 mod server;
 mod services;
 mod signals;
+mod sink;
 mod site;
 mod statistics;
 mod stop;
@@ -67,12 +73,13 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Ping(options) => command::ping::run(&options),
         Command::Serve(options) => command::serve::run(&options),
         Command::Run(options) => command::run::run(&options),
+        Command::Get(options) => command::get::run(&options),
         Command::Export(options) => command::export::run(&options),
-        Command::Demo(_)
-        | Command::Get(_)
-        | Command::Replay(_)
-        | Command::Print(_)
-        | Command::Ladder(_) => Err(Failure::new("not wired")),
+        Command::Demo(options) => command::demo::run(&options),
+        Command::Print(options) => command::show::run_print(&options),
+        Command::Ladder(options) => command::show::run_ladder(&options),
+        Command::Pipeline(options) => command::demo::run_pipeline(&options),
+        Command::Replay(options) => command::replay::run(&options),
     }
 }
 

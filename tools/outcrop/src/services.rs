@@ -76,10 +76,10 @@ async fn connections(tasks: Tasks, listener: TcpListener, echo: bool) {
 }
 
 async fn converse(mut stream: TcpStream, echo: bool) -> io::Result<()> {
-    while let Some(bytes) = stream.read().await? {
+    while let Some(bytes) = stream.read_chunk().await? {
         if echo {
-            stream.write(&mut ChunkQueue::from(bytes)).await?;
+            stream.write_queue(&mut ChunkQueue::from(bytes)).await?;
         }
     }
-    stream.shutdown()
+    stream.finish()
 }

@@ -1,11 +1,11 @@
 //! Where the time of a fetch went.
 //!
-//! Job: note when each phase ended, and draw them as a table. Owns: the phases. Does not know: what happens in one.
+//! Job: draw the phases of a fetch as a table. Owns: its layout. Does not know: what happens in a phase.
 
 use core::fmt;
 use core::time::Duration;
 
-/// One phase of a fetch and how long it took.
+/// Phases of a fetch, each with how long it took, and what came of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Timing {
     phases: Vec<(&'static str, Duration)>,
@@ -32,12 +32,8 @@ impl fmt::Display for Timing {
             // At most forty marks: one for each fortieth of the whole.
             let share = (40.0 * time.as_secs_f64() / total.as_secs_f64().max(1e-9)).round();
             let marks = (0..40).take_while(|mark| f64::from(*mark) < share).count();
-            writeln!(
-                f,
-                "{phase:>12} {:>10.3} ms  {}",
-                millis(*time),
-                "#".repeat(marks)
-            )?;
+            let marks = "#".repeat(marks);
+            writeln!(f, "{:>12} {:>10.3} ms  {marks}", phase, millis(*time))?;
         }
         write!(
             f,

@@ -64,9 +64,9 @@ impl FromStr for Cidr {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let example = "such as 10.77.0.2/24 or fd77::2/64";
-        let (address, prefix) = text.split_once('/').ok_or(format!(
-            "lacks a prefix length: give ADDRESS/PREFIX, {example}"
-        ))?;
+        let (address, prefix) = text
+            .split_once('/')
+            .ok_or_else(|| format!("lacks a prefix length: give ADDRESS/PREFIX, {example}"))?;
         let address: IpAddr = address
             .parse()
             .map_err(|_| format!("is not an address with a prefix: {example}"))?;
@@ -75,9 +75,9 @@ impl FromStr for Cidr {
             .parse()
             .ok()
             .filter(|prefix| (1..=longest).contains(prefix));
-        let prefix: u8 = prefix.ok_or(format!(
-            "the prefix length must be 1 to {longest}, so that two hosts fit: {example}"
-        ))?;
+        let prefix: u8 = prefix.ok_or_else(|| {
+            format!("the prefix length must be 1 to {longest}, so that two hosts fit: {example}")
+        })?;
         if address.is_unspecified()
             || address.is_multicast()
             || address.is_loopback()

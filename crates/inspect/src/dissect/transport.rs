@@ -174,8 +174,8 @@ impl Tcp {
                 ports: word(bytes, 0).zip(word(bytes, 2)),
                 flags: Flags(bytes.get(13).copied().unwrap_or(0)),
                 header_len: bytes
-                    .get(19)
-                    .and(bytes.get(12))
+                    .get(..20)
+                    .and_then(|header| header.get(12))
                     .map(|b| usize::from(b >> 4) * 4),
                 len: body.wire_len,
             });

@@ -37,7 +37,7 @@ impl Printer {
 }
 
 /// The message in words; `None` if it is too short to say.
-fn put_message(out: &mut String, icmp: &[u8]) -> Option<()> {
+pub(super) fn put_message(out: &mut String, icmp: &[u8]) -> Option<()> {
     let (&kind, &code) = (icmp.first()?, icmp.get(1)?);
     icmp.get(3)?;
     match kind {
@@ -82,6 +82,8 @@ fn put_message(out: &mut String, icmp: &[u8]) -> Option<()> {
             );
             put!(out, "xmit {}", Clock(long(icmp, 16)?));
         }
+        15 => out.push_str("information request"),
+        16 => out.push_str("information reply"),
         kind => put!(out, "type-#{kind}"),
     }
     Some(())

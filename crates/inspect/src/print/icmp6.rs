@@ -30,7 +30,7 @@ pub(super) fn put_icmp6(out: &mut String, body: &Body, carrier: Carrier) {
 }
 
 /// The message in words; `None` if it is too short to say all.
-fn put_message(out: &mut String, body: &Body) -> Option<()> {
+pub(super) fn put_message(out: &mut String, body: &Body) -> Option<()> {
     let icmp = &body.bytes;
     let (&kind, &code) = (icmp.first()?, icmp.get(1)?);
     let len = body.wire_len;
@@ -67,6 +67,7 @@ fn put_message(out: &mut String, body: &Body) -> Option<()> {
                 word(icmp, 6)?
             );
         }
+        130..=132 if len < 28 => put_listener(out, icmp, kind)?,
         133 => {
             put!(out, "router solicitation, length {len}");
             put_options(out, icmp.get(8..)?);
@@ -96,6 +97,7 @@ fn put_message(out: &mut String, body: &Body) -> Option<()> {
             );
             put_options(out, icmp.get(24..)?);
         }
+        143 => put_listener_report(out, icmp)?,
         kind => put!(out, "type-#{kind}, length {len}"),
     }
     Some(())
@@ -140,6 +142,47 @@ fn put_unreachable(out: &mut String, icmp: &[u8], code: u8) -> Option<()> {
             }
         }
         code => put!(out, "unknown unreach code ({code})"),
+    }
+    Some(())
+}
+
+/// Multicast listener discovery, version 1 (RFC 2710).
+fn put_listener(out: &mut String, icmp: &[u8], kind: u8) -> Option<()> {
+    let name = match kind {
+        130 => "query",
+        131 => "report",
+        _ => "done",
+    };
+    let (delay, group) = (word(icmp, 4)?, address(icmp, 8)?);
+    put!(
+        out,
+        "multicast listener {name}max resp delay: {delay} addr: {group}"
+    );
+    Some(())
+}
+
+/// Multicast listener report, version 2 (RFC 3810).
+fn put_listener_report(out: &mut String, icmp: &[u8]) -> Option<()> {
+    let count = word(icmp, 6)?;
+    put!(out, "multicast listener report v2, {count} group record(s)");
+    let mut record = icmp.get(8..)?;
+    for _ in 0..count {
+        let change = match *record.first()? {
+            1 => "is_in",
+            2 => "is_ex",
+            3 => "to_in",
+            4 => "to_ex",
+            5 => "allow",
+            6 => "block",
+            _ => "unknown",
+        };
+        put!(out, " [gaddr {} {change} {{", address(record, 4)?);
+        let sources = usize::from(word(record, 2)?);
+        for source in 0..sources {
+            put!(out, " {}", address(record, 20 + source * 16)?);
+        }
+        out.push_str(" }]");
+        record = record.get(20 + sources * 16..)?;
     }
     Some(())
 }

@@ -225,9 +225,10 @@ fn put_option(out: &mut String, option: TcpOption<'_>, edges: u32) {
             }
         }
         (28, 2) => {
+            // Shown as tcpdump does, which takes the lowest bit for the granularity.
             let word = word.unwrap_or(0);
-            let unit = if word & 0x8000 == 0 { 1 } else { 60 };
-            put!(out, " 0x{word:x} {}", u32::from(word & 0x7fff) * unit);
+            let unit = if word & 1 == 0 { 1 } else { 60 };
+            put!(out, " 0x{word:x} {}", u32::from(word >> 1) * unit);
         }
         (34, 0) => out.push_str("  cookiereq"),
         (34, _) => {

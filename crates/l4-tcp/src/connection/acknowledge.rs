@@ -13,8 +13,7 @@ use super::{Connection, Cx};
 use crate::event::Edges;
 use crate::params;
 use crate::recovery::{AckInput, AckOutcome, Lost};
-use crate::segment::{MAX_SACK_BLOCKS, StreamRange};
-use crate::time_wait::ts_distance;
+use crate::segment::{MAX_SACK_BLOCKS, StreamRange, Timestamps};
 
 impl Connection {
     /// Takes what the acknowledgment says; returns whether our FIN is acknowledged by it.
@@ -70,7 +69,7 @@ impl Connection {
             .options
             .timestamps
             .filter(|_| self.terms.timestamps)?;
-        let age = ts_distance(self.timestamp(seg.a.at), theirs.ecr);
+        let age = Timestamps::distance(self.timestamp(seg.a.at), theirs.ecr);
         let age = u64::try_from(age).ok()?;
         let sent = seg.a.at.as_millis().checked_sub(age)?;
         Some(Instant::from_millis(sent))

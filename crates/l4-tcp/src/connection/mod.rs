@@ -26,9 +26,9 @@ use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
 use crate::event::{CloseReason, Edges};
-use crate::handshake::negotiate::{Negotiated, PeerSyn, TIMESTAMPS_LEN, path_mss};
+use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{isn, syn_window};
-use crate::info::Info;
+use crate::info::{Info, Negotiated};
 use crate::pacing::Pacer;
 use crate::params;
 use crate::recovery::Recovery;
@@ -39,7 +39,6 @@ use crate::send::Sender;
 use crate::send::buffer::FinState;
 use crate::seq::{SeqNum, SeqSpace};
 use crate::state::{OurFin, PeerFin, State, Trigger, derive};
-use crate::time_wait::TimeWait;
 use crate::timers::{Timer, TimerTable};
 
 /// What a connection is lent for one call: who it is, where facts go, what caused the call.
@@ -82,6 +81,23 @@ pub(crate) struct Opening {
     pub(crate) syn_repeated: bool,
     /// What the program wrote meanwhile, and whether a write found no room.
     pub(crate) early: Option<(ChunkQueue, bool)>,
+}
+
+/// What a connection leaves behind in TIME-WAIT.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rest {
+    /// The number after our FIN.
+    pub(crate) snd_nxt: SeqNum,
+    /// The number after the peer's FIN.
+    pub(crate) rcv_nxt: SeqNum,
+    /// The window field of our last acknowledgment, as it stood in the header.
+    pub(crate) window: u16,
+    /// The window it stood for, in bytes.
+    pub(crate) rcv_wnd: u32,
+    /// The peer's latest timestamp and our clock's offset, if timestamps were in use.
+    pub(crate) timestamps: Option<(u32, u32)>,
+    /// Limits our answers.
+    pub(crate) challenges: Challenges,
 }
 
 /// One connection from ESTABLISHED on.
@@ -242,14 +258,11 @@ impl Connection {
         self.send.buffer().slices(range, out)
     }
 
-    /// The compact entry, if the connection ended in TIME-WAIT.
-    pub(crate) fn time_wait(&self) -> Option<TimeWait> {
-        if self.state != State::TimeWait {
-            return None;
-        }
-        let snd_nxt = self.snd_space.seq(self.send.nxt());
-        let rcv_nxt = self.rcv_space.seq(self.recv.nxt());
-        Some(TimeWait {
+    /// What TIME-WAIT needs to know, if the connection ended there.
+    pub(crate) fn rest(&self) -> Option<Rest> {
+        (self.state == State::TimeWait).then(|| Rest {
+            snd_nxt: self.snd_space.seq(self.send.nxt()),
+            rcv_nxt: self.rcv_space.seq(self.recv.nxt()),
             window: self.recv.window_field(),
             rcv_wnd: u32::try_from(self.recv.window()).unwrap_or(u32::MAX),
             timestamps: self
@@ -257,7 +270,6 @@ impl Connection {
                 .timestamps
                 .then_some((self.clock.recent, self.clock.offset)),
             challenges: self.life.challenges,
-            ..TimeWait::new(snd_nxt, rcv_nxt)
         })
     }
 

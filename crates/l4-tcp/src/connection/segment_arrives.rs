@@ -16,9 +16,8 @@ use super::{Connection, Cx};
 use crate::event::{CloseReason, Edges};
 use crate::params;
 use crate::rule::Rule;
-use crate::segment::{Segment, SegmentHeader};
+use crate::segment::{Segment, SegmentHeader, Timestamps};
 use crate::state::{PeerFin, State, Trigger};
-use crate::time_wait::ts_distance;
 
 /// A segment on its way through the steps.
 pub(super) struct Incoming<'a> {
@@ -125,7 +124,9 @@ impl Connection {
             return false;
         };
         let outdated = seg.a.at - self.clock.recent_at > params::TIMESTAMP_LIFETIME;
-        !seg.header.flags.rst() && !outdated && ts_distance(theirs.val, self.clock.recent) < 0
+        !seg.header.flags.rst()
+            && !outdated
+            && Timestamps::distance(theirs.val, self.clock.recent) < 0
     }
 
     /// RFC 7323 4.3: the timestamp to echo is the one of the segment that reaches Last.ACK.sent.

@@ -10,7 +10,7 @@ use outcrop_base::{
 };
 
 use super::place::{Holder, Phase, Place};
-use super::{Endpoint, Teller, embryo_settings, flow_of};
+use super::{Endpoint, Teller, embryo_settings};
 use crate::connection::{Connection, Cx, Opening};
 use crate::event::Edges;
 use crate::handshake::negotiate::agree;
@@ -29,7 +29,7 @@ impl Endpoint {
     /// said leaves by `poll_transmit`, after everything that arrived with it has been handled.
     pub fn handle_segment(&mut self, a: &Arrival, segment: Segment, payload: Bytes) -> Verdict {
         self.latest = self.latest.max(a.at);
-        let flow = flow_of(a, &segment);
+        let flow = segment.flow(a);
         if !is_addressable(a, &flow) {
             return Rule::BadAddress.dropped(DropReason::TcpBadAddress);
         }
@@ -132,7 +132,7 @@ impl Endpoint {
         }
         listener.on_embryo();
         self.counters.passive_opens += 1;
-        let flow = flow_of(a, segment);
+        let flow = segment.flow(a);
         let offset = self.isn.timestamp_offset(&flow);
         let embryo = Embryo::passive(listener_id, a, segment, (&self.isn, offset), floor);
         let place = Place::new(Phase::Embryo(embryo), Holder::Listener(listener_id));

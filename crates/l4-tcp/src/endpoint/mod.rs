@@ -15,11 +15,9 @@ mod place;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use core::net::SocketAddr;
-
 use outcrop_base::{
-    Arrival, Cause, ChunkQueue, DropReason, Fact, FactKind, Facts, Flow, Instant, PathSignal, Seed,
-    TimerKind, TimerWheel, Transport, Verdict,
+    Cause, ChunkQueue, DropReason, Fact, FactKind, Facts, Flow, Instant, PathSignal, Seed,
+    TimerKind, TimerWheel, Verdict,
 };
 
 use crate::config::{Config, Settings};
@@ -30,7 +28,6 @@ use crate::handshake::{Expiry, Origin};
 use crate::listener::Listeners;
 use crate::params;
 use crate::rule::Rule;
-use crate::segment::Segment;
 use crate::state::State;
 use crate::table::{FlowTable, ListenerId, Ports};
 use crate::time_wait::TimeWaitTable;
@@ -85,15 +82,6 @@ pub struct Counters {
     pub timed_out: u64,
     /// Stateless answers dropped because too many were waiting.
     pub replies_dropped: u64,
-}
-
-/// The flow of an arriving segment, from our side.
-pub(crate) fn flow_of(a: &Arrival, segment: &Segment) -> Flow {
-    Flow {
-        transport: Transport::Tcp,
-        local: SocketAddr::new(a.dst, segment.dst_port),
-        remote: SocketAddr::new(a.src, segment.src_port),
-    }
 }
 
 impl Endpoint {
@@ -443,7 +431,7 @@ impl Endpoint {
             CloseReason::Finished | CloseReason::Unreachable | CloseReason::Aborted => {}
         }
         place.edges.insert(connection.take_edges());
-        let rest = connection.time_wait();
+        let rest = connection.rest();
         let ended = Ended {
             reason,
             readable: connection.take_readable(),

@@ -10,6 +10,7 @@ use core::net::IpAddr;
 use outcrop_base::Path;
 
 use crate::config::Settings;
+use crate::info::Negotiated;
 use crate::params;
 use crate::segment::{Options, SegmentHeader};
 use crate::seq::SeqNum;
@@ -20,21 +21,6 @@ const HEADERS_V4: u32 = 40;
 const HEADERS_V6: u32 = 60;
 /// The timestamps option with its padding (RFC 7323 appendix A).
 pub(crate) const TIMESTAMPS_LEN: u16 = 12;
-
-/// The terms of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Negotiated {
-    /// The largest segment the peer takes: its payload and its options, but not the fixed header.
-    pub peer_mss: u16,
-    /// By how much the peer shifts the windows it sends.
-    pub snd_shift: u8,
-    /// By how much we shift the windows we send.
-    pub rcv_shift: u8,
-    /// Whether every segment carries timestamps.
-    pub timestamps: bool,
-    /// Whether out-of-order data is reported in blocks.
-    pub sack: bool,
-}
 
 /// What is kept of the peer's SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,10 +15,9 @@ use crate::handshake::isn::Isn;
 use crate::handshake::negotiate::PeerSyn;
 use crate::handshake::{Embryo, Origin, Step, syn_window};
 use crate::rule::Rule;
-use crate::segment::Segment;
+use crate::segment::{Segment, Timestamps};
 use crate::seq::SeqNum;
 use crate::table::ListenerId;
-use crate::time_wait::ts_distance;
 
 /// What a listener makes of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +56,7 @@ impl Embryo {
         numbers: (&Isn, u32),
         floor: Option<SeqNum>,
     ) -> Self {
-        let flow = crate::endpoint::flow_of(a, segment);
+        let flow = segment.flow(a);
         let iss = numbers.0.sequence(&flow, a.at);
         let iss = match floor {
             Some(floor) if !iss.after(floor) => floor + 0x1_0000,
@@ -150,7 +149,7 @@ impl Embryo {
         }
         let their_clock = header.options.timestamps.map(|ts| ts.val);
         if let (Some(val), Some(_), false) = (their_clock, theirs.timestamp, header.flags.rst())
-            && ts_distance(val, self.ts_recent) < 0
+            && Timestamps::distance(val, self.ts_recent) < 0
         {
             let verdict = Rule::Paws.dropped(DropReason::TcpOldTimestamp);
             return Break(self.challenge(a, settings, verdict));

@@ -162,14 +162,15 @@ pub struct Recovery {
     usage: Usage,
 }
 
-/// Whether the window is what holds the sender back.
-#[derive(Clone, Copy, Debug, Default, Hash)]
+/// How the window is used.
+#[derive(Clone, Copy, Debug, Default)]
 struct Usage {
     /// The most that was under way at once in this round trip, and in the one before.
     peak: u64,
     earlier: u64,
     /// ECN: no second reduction before SND.UNA reaches this.
     ecn_until: Option<u64>,
+    last_sent: Option<Instant>,
 }
 
 impl Recovery {
@@ -311,6 +312,7 @@ impl Recovery {
     pub fn on_sent(&mut self, now: Instant, range: StreamRange, controller: &mut dyn Controller) {
         let (una, nxt) = (self.records.una(), self.records.nxt());
         let again = range.start < nxt;
+        self.check_idle(now, controller);
         let stamp = self.rate.on_sent(now, self.records.in_flight());
         self.order += 1;
         self.records.on_sent(range, now, self.order, stamp);
@@ -336,6 +338,15 @@ impl Recovery {
             in_flight,
             retransmission: again,
         });
+    }
+
+    /// RFC 5681 4.1: a window that rested for longer than a timeout says little about the path.
+    fn check_idle(&mut self, now: Instant, controller: &mut dyn Controller) {
+        let last = self.usage.last_sent.replace(now);
+        let rested = last.is_some_and(|last| now - last > self.rtt.rto());
+        if rested && self.outstanding() == 0 {
+            controller.on_idle(now);
+        }
     }
 
     /// The program has nothing more to send, and the window would take more.
@@ -386,7 +397,17 @@ impl Recovery {
         self.rto.fingerprint(now, into);
         self.undo.fingerprint(now, into);
         (&self.board, self.phase, &self.dup_acks, self.prr).hash(&mut into);
-        (self.sack, self.mss, self.usage).hash(&mut into);
+        let u = &self.usage;
+        let last_sent = u.last_sent.map(|at| now - at);
+        (
+            self.sack,
+            self.mss,
+            u.peak,
+            u.earlier,
+            u.ecn_until,
+            last_sent,
+        )
+            .hash(&mut into);
     }
 }
 

@@ -226,6 +226,9 @@ impl Rack {
         let deadline = self.deadline.map(|at| (at - now, now - at));
         (latest, deadline, self.high, self.reordering_seen).hash(&mut into);
         (self.multiplier, self.persist, self.dsack_round).hash(&mut into);
+        for transmission in &self.sent {
+            transmission.range.hash(&mut into);
+        }
     }
 }
 

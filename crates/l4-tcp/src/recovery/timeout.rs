@@ -15,7 +15,8 @@ impl Recovery {
     /// Acts on the first timer due at `now`. Call again until it says that nothing was.
     pub fn handle_timeout(&mut self, now: Instant, controller: &mut dyn Controller) -> Fired {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if due(self.rto.deadline()) {
+        // Where both are due, the probe goes first: it may show that less is lost than a timeout would say.
+        if due(self.rto.deadline()) && !due(self.tlp.deadline()) {
             return self.on_rto(now, controller);
         }
         if due(self.rack.deadline()) {
@@ -104,8 +105,9 @@ impl Recovery {
             let one = self.outstanding() <= self.mss;
             now + tlp::timeout(self.rtt.srtt(), one, self.rtt.rto())
         });
-        // Never after the retransmission timer.
-        let at = at.filter(|at| self.rto.deadline().is_none_or(|rto| *at < rto));
-        self.tlp.schedule(at);
+        // Never after the retransmission timer, but in its place.
+        let rto = self.rto.deadline();
+        self.tlp
+            .schedule(at.map(|at| rto.map_or(at, |rto| at.min(rto))));
     }
 }

@@ -41,7 +41,7 @@ pub enum ProbeFate {
     Repaired,
 }
 
-/// RFC 8985 7.2: how long to wait for acknowledgments before probing.
+/// RFC 8985 7.2: how long to wait for acknowledgments before probing. Without a round trip to go by, `rto`.
 #[must_use]
 pub fn timeout(srtt: Option<Duration>, one_segment: bool, rto: Duration) -> Duration {
     let Some(srtt) = srtt else { return rto };
@@ -50,7 +50,7 @@ pub fn timeout(srtt: Option<Duration>, one_segment: bool, rto: Duration) -> Dura
     } else {
         Duration::ZERO
     };
-    (2 * srtt + delayed).max(TLP_MIN).min(rto)
+    (2 * srtt + delayed).max(TLP_MIN)
 }
 
 impl Tlp {

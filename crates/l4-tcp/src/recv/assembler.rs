@@ -136,7 +136,15 @@ impl Assembler {
 
     /// Adds what of `whole` lies at RCV.NXT or later, up to the first piece kept.
     fn append(&mut self, whole: StreamRange, bytes: &Bytes) {
-        for gap in self.gaps(StreamRange::new(whole.start.max(self.nxt), whole.end)) {
+        let new = StreamRange::new(whole.start.max(self.nxt), whole.end);
+        if self.held.is_empty() {
+            // What nearly every segment is: in order, with nothing behind it.
+            if !new.is_empty() {
+                self.push(slice_of(bytes, whole.start, new));
+            }
+            return;
+        }
+        for gap in self.gaps(new) {
             while self.nxt < gap.start && self.join_next() {}
             self.push(slice_of(bytes, whole.start, gap));
         }

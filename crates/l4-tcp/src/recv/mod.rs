@@ -247,8 +247,14 @@ impl Receiver {
         let mut ranges = [StreamRange::default(); MAX_SACK_BLOCKS];
         let mut count = 0;
         let held = self.assembler.held();
+        // Nearly always there is nothing to tell.
+        let recent = if held.is_empty() {
+            &[][..]
+        } else {
+            &self.recent[..]
+        };
         let enclosing = self.duplicate.and_then(|d| held.containing(d.start));
-        let recent = self.recent.iter().flatten();
+        let recent = recent.iter().flatten();
         let recent = recent.filter_map(|at| held.containing(*at));
         // The rest in ascending order, should the memory of what came last be too short.
         let rest = held.as_slice().iter().copied();

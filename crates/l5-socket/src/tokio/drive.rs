@@ -13,8 +13,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use outcrop_base::Recorder;
-use outcrop_device::{Device, WakeSource};
 use outcrop_stack::Driver;
+use outcrop_stack::device::{Device, WakeSource};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -87,8 +87,12 @@ fn time_left<D: Device, R: Recorder>(driver: &Driver<D, R>) -> Option<Duration> 
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_ref_mut,
+    reason = "exclusive, so that the future is Send for devices that are not Sync"
+)]
 fn poll_wanted<D: Device, R: Recorder>(
-    driver: &Driver<D, R>,
+    driver: &mut Driver<D, R>,
     device: Option<&AsyncFd<OwnedFd>>,
     sleep: Pin<&mut Sleep>,
     cx: &mut Context<'_>,

@@ -8,7 +8,7 @@ use core::time::Duration;
 use std::rc::Rc;
 
 use outcrop_base::{Instant, InterfaceId, Seed, WallClock};
-use outcrop_device::{Caps, Clock, PairEnd, pair};
+use outcrop_device::{Caps, Clock, Device, PairEnd, pair};
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
 use outcrop_stack::{Config, Core, Driver, Runner, Shard};
 
@@ -27,7 +27,7 @@ pub fn sock(last: u8, port: u16) -> SocketAddr {
 }
 
 /// The driver of a host at 10.77.0.`last` and fd77::`last`.
-pub fn driver(last: u8, device: PairEnd, clock: &Clock) -> Driver<PairEnd> {
+pub fn driver<D: Device>(last: u8, device: D, clock: &Clock) -> Driver<D> {
     let mut core = Core::new(Config::default(), &Seed::from_number(u64::from(last)));
     let addresses = vec![
         Cidr::new(v4(last), 24).unwrap(),

@@ -57,7 +57,8 @@ mod tests {
         #[test]
         fn numbers_are_written_as_the_standard_library_writes_them(n: u64) {
             let mut digits = [0; 20];
-            prop_assert_eq!(decimal(n, &mut digits), n.to_string().as_bytes());
+            let text = n.to_string();
+            prop_assert_eq!(decimal(n, &mut digits), text.as_bytes());
         }
     }
 }

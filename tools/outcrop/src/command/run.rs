@@ -1,7 +1,6 @@
 //! `outcrop run`.
 
 use std::ffi::OsString;
-use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus};
 use std::thread;
@@ -61,14 +60,7 @@ fn start(namespace: Option<&Namespace>, command: &[OsString]) -> Result<Child, F
         Some(namespace) => namespace.spawn(command),
         None => command.spawn(),
     };
-    child.map_err(|error| {
-        let program = program.display();
-        match error.kind() {
-            io::ErrorKind::NotFound => Failure::new(format!("{program}: no such program")),
-            io::ErrorKind::PermissionDenied => Failure::new(format!("{program}: may not be run")),
-            _ => Failure::new(format!("{program}: cannot be run: {error}")),
-        }
-    })
+    child.map_err(|error| Failure::program(&program.to_string_lossy(), &error))
 }
 
 /// The status a shell would report.

@@ -37,6 +37,23 @@ fn window_not_used_does_not_grow() {
     assert_eq!(w.controller.cwnd(), 10 * MSS);
 }
 
+// RFC 5681 4.1: after a rest longer than the timeout, no more than the initial window at once.
+#[test]
+fn window_that_rested_starts_again_from_the_initial_one() {
+    let mut w = world(true, Script::default(), 70);
+    w.run();
+    let (grown, rested) = (
+        w.controller.cwnd(),
+        w.now + core::time::Duration::from_secs(5),
+    );
+    assert!(grown >= 40 * MSS);
+    w.now = rested;
+    w.write(60 * MSS);
+    let before = w.sent.len();
+    w.flush();
+    assert_eq!(w.sent.len() - before, 10);
+}
+
 // RFC 8985: three segments sacked, the one before them is lost; sent again at once, one round trip after
 // it first left. RFC 5681 equation 4: half of ten outstanding.
 #[test]
@@ -111,6 +128,17 @@ fn lost_tail_is_probed_before_the_timer_runs_out() {
     assert_eq!(probe.map(|(ms, _)| *ms), Some(60));
     assert_eq!(w.repairs(), [(60, 9), (80, 8)]);
     assert_eq!(w.timeouts(), 0);
+}
+
+// RFC 8985 7.2: a lone segment waits for the peer's delayed acknowledgment as well, 20 + 20 + 200 ms, but no
+// longer than for the timeout of 220 ms; the probe takes its place and no window collapses.
+#[test]
+fn lone_lost_segment_is_probed_when_the_timer_would_run_out() {
+    let mut w = world(true, Script::losing([0]), 1);
+    w.run();
+    assert_eq!(w.repairs(), [(220, 0)]);
+    assert_eq!(w.timeouts(), 0);
+    assert_eq!(w.controller.cwnd(), 10 * MSS);
 }
 
 // RFC 8985 7.4.2: a probe that repaired the only loss still counts as congestion.
