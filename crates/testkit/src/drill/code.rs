@@ -55,7 +55,7 @@ fn words(text: &str) -> Vec<String> {
             let pair = rest
                 .get(..2)
                 .filter(|pair| matches!(*pair, "==" | "!=" | "<=" | ">="));
-            pair.map_or(first.len_utf8(), str::len)
+            pair.map_or_else(|| first.len_utf8(), str::len)
         };
         let (word, after) = rest.split_at_checked(len).unwrap_or((rest, ""));
         words.push(word.to_owned());

@@ -201,7 +201,7 @@ impl Stage {
                 self.waiting = Some(waiting);
                 Ok(())
             }
-            gave => {
+            gave @ (Gave::Value(_) | Gave::Descriptor(_) | Gave::Error(_)) => {
                 let due = waiting.until;
                 self.is_due(waiting.line, due, self.host.now, "the call returned")?;
                 self.finish(waiting.line, &waiting.call, gave)

@@ -193,7 +193,7 @@ const fn connect_errno(error: ConnectError) -> super::Errno {
         ConnectError::Tcp(tcp::ConnectError::AlreadyExists | tcp::ConnectError::NoPortFree) => {
             "EADDRNOTAVAIL"
         }
-        _ => "ENETUNREACH",
+        ConnectError::NoRoute | ConnectError::Tcp(_) | _ => "ENETUNREACH",
     }
 }
 

@@ -126,7 +126,7 @@ impl Program {
         Ok(Gave::Value(0))
     }
 
-    pub(super) fn getsockopt(&mut self, host: &mut Host, call: &Call) -> Called {
+    pub(super) fn getsockopt(&mut self, host: &Host, call: &Call) -> Called {
         let name = call.args.get(2).map(text).unwrap_or_default();
         let expected = call.args.get(3).cloned().unwrap_or(Value::Any);
         let dialect = self.dialect;
@@ -197,7 +197,7 @@ fn same_error(call: &Call, expected: &Value, error: Option<super::Errno>) -> Cal
     let wanted = match expected {
         Value::List(values) => values.first().map(text),
         Value::Any => return Ok(Gave::Value(0)),
-        other => Some(text(other)),
+        Value::Number(_) | Value::Symbol(_) | Value::Text(_) | Value::Struct(_) | Value::Call(..) => Some(text(expected)),
     };
     let actual = error.unwrap_or("0");
     if wanted.as_deref() == Some(actual) {

@@ -86,7 +86,7 @@ impl Socket {
 }
 
 impl Program {
-    pub(super) fn poll(&mut self, host: &mut Host, call: &Call) -> Called {
+    pub(super) fn poll(&self, host: &Host, call: &Call) -> Called {
         let Some(Value::List(fds)) = call.args.first() else {
             return Ok(Gave::Error("EFAULT"));
         };
@@ -161,7 +161,7 @@ impl Program {
         })
     }
 
-    pub(super) fn epoll_wait(&mut self, host: &mut Host, call: &Call) -> Called {
+    pub(super) fn epoll_wait(&mut self, host: &Host, call: &Call) -> Called {
         let set = call.args.first().and_then(number).unwrap_or(-1);
         let Some(Kind::Epoll(watches)) = self.sockets.get(&set).map(|socket| &socket.kind) else {
             return Ok(Gave::Error("EBADF"));

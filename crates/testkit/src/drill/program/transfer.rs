@@ -164,7 +164,7 @@ impl Program {
         })
     }
 
-    pub(super) fn ioctl(&mut self, host: &mut Host, call: &Call) -> Called {
+    pub(super) fn ioctl(&mut self, host: &Host, call: &Call) -> Called {
         let request = call.args.get(1).map(text).unwrap_or_default();
         let socket = match self.entry(call) {
             Ok(socket) => socket,
