@@ -203,7 +203,9 @@ fn is_expectation(event: &Event) -> bool {
 fn without(script: &Script, at: usize) -> Script {
     let mut script = script.clone();
     let gone = script.events.remove(at);
-    let (When::At(Time::Relative(gap)), Some(next)) = (gone.when, script.events.get_mut(at)) else {
+    let (When::At(Time::Relative(gap)) | When::Between(_, Time::Relative(gap)), Some(next)) =
+        (gone.when, script.events.get_mut(at))
+    else {
         return script;
     };
     let later = |time: &mut Time| {

@@ -480,7 +480,8 @@ impl Stage {
             let end = have.seq.wrapping_add(u32::try_from(have.len).unwrap_or(0));
             let joined = have.len + piece.len;
             let fits = u32::try_from(joined).is_ok_and(|joined| joined <= wanted.len);
-            let follows = piece.len > 0
+            let follows = have.len > 0
+                && piece.len > 0
                 && piece.seq == end
                 && piece.ack == have.ack
                 && next.dst == whole.dst

@@ -197,7 +197,11 @@ fn same_error(call: &Call, expected: &Value, error: Option<super::Errno>) -> Cal
     let wanted = match expected {
         Value::List(values) => values.first().map(text),
         Value::Any => return Ok(Gave::Value(0)),
-        Value::Number(_) | Value::Symbol(_) | Value::Text(_) | Value::Struct(_) | Value::Call(..) => Some(text(expected)),
+        Value::Number(_)
+        | Value::Symbol(_)
+        | Value::Text(_)
+        | Value::Struct(_)
+        | Value::Call(..) => Some(text(expected)),
     };
     let actual = error.unwrap_or("0");
     if wanted.as_deref() == Some(actual) {
