@@ -237,7 +237,10 @@ impl Parser {
 
     fn packet(&mut self) -> Result<Packet> {
         let ip = self.ip_prefix()?;
-        let body = if self.eat_word("icmp") {
+        let body = if ["icmp", "icmpv4", "icmpv6"]
+            .iter()
+            .any(|word| self.eat_word(word))
+        {
             Body::Icmp(self.icmp()?)
         } else if self.eat_word("udp") {
             self.want('(')?;

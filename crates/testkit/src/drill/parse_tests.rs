@@ -183,6 +183,19 @@ fn code_and_shell_are_kept_whole() {
 }
 
 #[test]
+fn message_parts_may_say_their_length() {
+    let text = "0 sendmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 50}], msg_flags=0}, 0) = 50 (it's 100%)";
+    let Action::Call(call) = only(text).action else {
+        panic!("call");
+    };
+    let Value::Struct(members) = &call.args[1] else {
+        panic!("struct");
+    };
+    let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["msg_name", "msg_iov", "msg_flags"]);
+}
+
+#[test]
 fn what_is_not_the_language_is_an_error_with_its_line() {
     for (text, line, part) in [
         ("0 > X 1:1(0)", 1, "flags"),

@@ -24,6 +24,8 @@ pub(super) struct Rules {
     pub(super) exact_stamps: bool,
     /// A segment may not come in pieces.
     pub(super) strict_segments: bool,
+    /// Written for IPv6 alone: its MTU is meant as it stands.
+    for_v6: bool,
 }
 
 impl Rules {
@@ -35,10 +37,14 @@ impl Rules {
             tolerance_share: if dialect == Dialect::Ours { 0 } else { 125 },
             exact_stamps: false,
             strict_segments: false,
+            for_v6: false,
         };
         rules.adopt(dialect);
         for (name, value) in &script.options {
             rules.option(name, value, options)?;
+        }
+        if rules.for_v6 {
+            rules.mtu = rules.mtu.saturating_sub(20);
         }
         let mut settings = shell::Settings {
             config: rules.config.clone(),
@@ -105,10 +111,7 @@ impl Rules {
                 if family != options.family {
                     return Err(Stop::skip(format!("for {value} alone")));
                 }
-                // Written for IPv6, the MTU is IPv6's.
-                if family == Family::V6 && self.mtu == 1500 {
-                    self.mtu = 1480;
-                }
+                self.for_v6 = family == Family::V6;
             }
             "tcp_ts_tick_usecs" => self.exact_stamps = number()? == 1000,
             "strict_segments" => self.strict_segments = true,

@@ -20,8 +20,9 @@ pub(super) struct Settings {
 
 /// Applies a line; the error says what is not there.
 pub(super) fn apply(line: &str, settings: &mut Settings) -> Result<(), String> {
+    let line = line.replace("\\\n", " ");
     let commands = line.split(['\n', ';']).flat_map(|part| part.split("&&"));
-    for command in commands.map(|command| command.trim().trim_end_matches('\\').trim()) {
+    for command in commands.map(str::trim) {
         one(command, settings)?;
     }
     Ok(())
@@ -38,8 +39,10 @@ fn one(command: &str, settings: &mut Settings) -> Result<(), String> {
         _ if program.starts_with("sysctl_restore") => Ok(()),
         "sysctl" | "set_sysctls.py" => sysctls(&words, settings),
         "tc" if words.contains(&"pfifo") => Ok(()),
+        "ip" if words.contains(&"tcp_metrics") => Ok(()),
         "ip" if words.contains(&"mtu") && words.contains(&"route") => route(&words, settings),
-        "echo" | ":" => Ok(()),
+        ":" => Ok(()),
+        "echo" if !words.iter().any(|word| word.starts_with('>')) => Ok(()),
         _ => Err(format!("the command `{command}` is not there")),
     }
 }
