@@ -8,24 +8,23 @@
 //! Source: the published behaviour of the original program (`+0.1` counts from when the event before was
 //! done; an expected packet's own time is compared; pieces may come for a larger segment).
 
+mod expect;
+mod inject;
+
 use core::time::Duration;
 
 use outcrop_base::Instant;
 
-use super::ast::{
-    Action, Body, Call, Event, Icmp, Packet, Script, Tcp, TcpOption, Time, Value, When,
-};
+use super::ast::{Action, Call, Event, Script, TcpOption, Time, Value, When};
 use super::code::{self, Wrong};
 use super::host::Host;
 use super::numbers::Numbers;
 use super::program::{Gave, Program, number};
 use super::report::{Dialect, Failure, Options, Outcome, Report, Stop};
 use super::rules::Rules;
-use super::wire::{Inside, Ip, Seen, Segment};
-use super::{compare, icmp, shell};
+use super::shell;
+use super::wire::Inside;
 
-/// How long we wait for a packet to be able to say when it came instead.
-const PATIENCE: Duration = Duration::from_secs(300);
 /// Timers up to this long after the last event may not send what nobody expects, where no round trip was
 /// measured.
 const FIRST_RTO: Duration = Duration::from_secs(1);
@@ -329,294 +328,6 @@ impl Stage {
         Err(failure.compared(wanted, actual).into())
     }
 
-    fn ip(&self, packet: &Packet) -> Ip {
-        Ip {
-            src: self.host.remote,
-            dst: self.host.local,
-            prefix: packet.ip,
-        }
-    }
-
-    fn inject(&mut self, packet: &Packet) -> Result<(), Stop> {
-        self.log(self.host.now, &format!("< {packet}"));
-        let ip = self.ip(packet);
-        let bytes = match &packet.body {
-            Body::Tcp(tcp) => {
-                let opens = tcp.flags.syn && !tcp.flags.ack;
-                let (local, remote) = self.numbers.for_arrival(opens, packet.ip.port);
-                let segment = self.live(tcp, remote);
-                ip.tcp((remote, local), &segment)
-            }
-            Body::Udp(len) => {
-                let (local, remote) = self.numbers.for_arrival(false, packet.ip.port);
-                ip.udp((remote, local), *len)
-            }
-            Body::Icmp(message) => self.icmp(&ip, message, packet.ip.port)?,
-        };
-        self.host.feed(bytes);
-        self.settle()
-    }
-
-    /// A segment of the script as it crosses the wire.
-    fn live(&mut self, tcp: &Tcp, remote: u16) -> Segment {
-        let ack = tcp.ack.filter(|_| tcp.flags.ack);
-        self.acked = ack.unwrap_or(self.acked);
-        let ours = |number| self.numbers.ours_live(remote, number);
-        let option = |option: &TcpOption| match option {
-            TcpOption::Sack(blocks) => {
-                TcpOption::Sack(blocks.iter().map(|(l, r)| (ours(*l), ours(*r))).collect())
-            }
-            TcpOption::Timestamps { val, ecr } => TcpOption::Timestamps {
-                val: *val,
-                ecr: self.numbers.ecr_live(remote, *ecr),
-            },
-            TcpOption::Eol
-            | TcpOption::Nop
-            | TcpOption::Mss(_)
-            | TcpOption::WindowScale(_)
-            | TcpOption::SackPermitted
-            | TcpOption::FastOpen { .. }
-            | TcpOption::Other { .. } => option.clone(),
-        };
-        Segment {
-            flags: tcp.flags,
-            seq: self.numbers.theirs_live(tcp.seq),
-            ack: tcp.ack.map_or(0, ours),
-            win: tcp.win.unwrap_or(0),
-            urg: tcp.urg.unwrap_or(0),
-            options: tcp.options.iter().flatten().map(option).collect(),
-            len: usize::try_from(tcp.len).unwrap_or(0),
-        }
-    }
-
-    /// An ICMP error quotes a segment of ours.
-    fn icmp(&mut self, ip: &Ip, message: &Icmp, port: Option<u16>) -> Result<Vec<u8>, Stop> {
-        let (local, remote) = self.numbers.for_arrival(false, port);
-        let (kind, rest) = icmp::numbers(message, self.options.family).ok_or_else(|| {
-            Stop::skip(format!(
-                "icmp {} {} is not there",
-                message.kind, message.code
-            ))
-        })?;
-        self.program.icmp = icmp::errno(message);
-        let (from, to) = message.quoted.unwrap_or((self.acked, self.acked));
-        let quoted = Segment {
-            seq: self.numbers.ours_live(remote, from),
-            len: usize::try_from(to.wrapping_sub(from))
-                .unwrap_or(0)
-                .min(1480),
-            ..Segment::default()
-        };
-        let ours = Ip {
-            src: ip.dst,
-            dst: ip.src,
-            prefix: super::ast::IpPrefix::default(),
-        };
-        let packet = ours.tcp((local, remote), &quoted);
-        // RFC 792 quotes eight octets beyond the header; routers of today more.
-        let quote = packet.get(..packet.len().min(80)).unwrap_or_default();
-        Ok(ip.icmp(kind, rest, quote))
-    }
-
-    /// The next packet of ours; time passes until there is one, for as long as our patience lasts.
-    fn next_out(&mut self, line: usize, until: Option<Instant>) -> Result<Seen, Stop> {
-        let deadline = until.unwrap_or(self.host.now).max(self.host.now) + PATIENCE;
-        while self.host.out.is_empty() {
-            let Some(at) = self.host.next_timer().filter(|at| *at <= deadline) else {
-                let mut failure = Failure::new(line, "the packet was never sent");
-                failure.actual = Some("nothing left, and nothing will".to_owned());
-                return Err(failure.into());
-            };
-            self.host.step_to(at);
-            self.settle()?;
-        }
-        let seen = self.host.out.pop_front();
-        seen.ok_or_else(|| Failure::new(line, "the packet was never sent").into())
-    }
-
-    fn expect(&mut self, event: &Event, packet: &Packet) -> Result<(), Stop> {
-        let line = event.line;
-        let (from, to) = match event.when {
-            When::At(time) | When::Blocking(time, _) => (Some(self.at(time)), Some(self.at(time))),
-            When::Between(from, to) => (Some(self.at(from)), Some(self.at(to))),
-            When::Any => (None, None),
-        };
-        let before = self.host.now;
-        let seen = self
-            .next_out(line, to)
-            .map_err(|stop| expected_too(stop, packet))?;
-        let whole = self.whole(packet, seen);
-        let actual = self.in_script(&whole, Some(packet));
-        self.log(whole.at, &format!("> {actual}"));
-        if let Some(fault) = whole.fault {
-            return Err(Failure::new(line, fault)
-                .compared(packet.to_string(), actual.to_string())
-                .into());
-        }
-        self.compare(line, packet, &whole)?;
-        let tolerance = self
-            .rules
-            .tolerance_for(from.unwrap_or(before).saturating_since(before));
-        let early = from.is_some_and(|from| whole.at + tolerance < from);
-        let late = to.is_some_and(|to| whole.at > to + tolerance);
-        if early || late {
-            let at = from.map(seconds).unwrap_or_default();
-            let failure = Failure::new(line, "the packet left at the wrong time");
-            let failure = failure.compared(
-                format!("{at} > {packet}"),
-                format!("{} > {actual}", seconds(whole.at)),
-            );
-            return Err(failure.into());
-        }
-        Ok(())
-    }
-
-    /// Joins the pieces of what the script writes as one segment.
-    fn whole(&mut self, expected: &Packet, first: Seen) -> Seen {
-        let Body::Tcp(wanted) = &expected.body else {
-            return first;
-        };
-        let mut whole = first;
-        while let (Inside::Tcp(have), Some(next)) = (&mut whole.inside, self.host.out.front()) {
-            let Inside::Tcp(piece) = &next.inside else {
-                break;
-            };
-            let end = have.seq.wrapping_add(u32::try_from(have.len).unwrap_or(0));
-            let joined = have.len + piece.len;
-            let fits = u32::try_from(joined).is_ok_and(|joined| joined <= wanted.len);
-            let follows = have.len > 0
-                && piece.len > 0
-                && piece.seq == end
-                && piece.ack == have.ack
-                && next.dst == whole.dst
-                && !have.flags.fin
-                && !have.flags.syn;
-            if self.rules.strict_segments || !fits || !follows {
-                break;
-            }
-            have.len = joined;
-            have.flags.psh |= piece.flags.psh;
-            have.flags.fin |= piece.flags.fin;
-            have.options.clone_from(&piece.options);
-            have.win = piece.win;
-            whole.at = next.at;
-            whole.fault = whole.fault.or(next.fault);
-            self.host.out.pop_front();
-        }
-        whole
-    }
-
-    /// A packet of ours as the script would write it. The numbers of a SYN are fixed by what was expected.
-    fn in_script(&mut self, seen: &Seen, expected: Option<&Packet>) -> Packet {
-        let wanted = expected.and_then(|packet| match &packet.body {
-            Body::Tcp(tcp) => Some(tcp),
-            Body::Icmp(_) | Body::Udp(_) => None,
-        });
-        let body = match &seen.inside {
-            Inside::Tcp(segment) => Body::Tcp(self.segment_in_script(seen, segment, wanted)),
-            Inside::Udp(len) => Body::Udp(*len),
-            Inside::Icmp { kind, code } => Body::Icmp(Icmp {
-                kind: format!("{kind}"),
-                code: format!("{code}"),
-                mtu: None,
-                quoted: None,
-            }),
-            Inside::Other(what) => Body::Icmp(Icmp {
-                kind: what.clone(),
-                code: String::new(),
-                mtu: None,
-                quoted: None,
-            }),
-        };
-        Packet {
-            ip: super::ast::IpPrefix::default(),
-            body,
-        }
-    }
-
-    fn segment_in_script(&mut self, seen: &Seen, segment: &Segment, wanted: Option<&Tcp>) -> Tcp {
-        let remote = seen.dst.port();
-        if let (true, Some(wanted)) = (segment.flags.syn, wanted) {
-            self.numbers.fix_ours(remote, wanted.seq, segment.seq);
-        }
-        let wanted_stamp = wanted.and_then(|wanted| stamp(wanted.options.as_deref()?));
-        let options = segment.options.iter().map(|option| match option {
-            TcpOption::Sack(blocks) => {
-                let script = |(l, r): &(u32, u32)| {
-                    (
-                        self.numbers.theirs_script(*l),
-                        self.numbers.theirs_script(*r),
-                    )
-                };
-                TcpOption::Sack(blocks.iter().map(script).collect())
-            }
-            TcpOption::Timestamps { val, ecr } => {
-                let named = self.numbers.stamp_script(remote, *val);
-                let exact = named.filter(|_| self.rules.exact_stamps);
-                TcpOption::Timestamps {
-                    val: exact.or(wanted_stamp).or(named).unwrap_or(*val),
-                    ecr: *ecr,
-                }
-            }
-            other @ (TcpOption::Eol
-            | TcpOption::Nop
-            | TcpOption::Mss(_)
-            | TcpOption::WindowScale(_)
-            | TcpOption::SackPermitted
-            | TcpOption::FastOpen { .. }
-            | TcpOption::Other { .. }) => other.clone(),
-        });
-        let options = options.collect();
-        if let (Some(script), Some(live)) = (wanted_stamp, stamp(&segment.options)) {
-            self.numbers.pair_stamps(remote, script, live);
-        }
-        let seq = self.numbers.ours_script(remote, segment.seq);
-        let len = u32::try_from(segment.len).unwrap_or(u32::MAX);
-        let shows_window = wanted.is_none_or(|wanted| wanted.win.is_some());
-        Tcp {
-            flags: segment.flags,
-            seq,
-            end: seq.wrapping_add(len),
-            len,
-            ack: segment
-                .flags
-                .ack
-                .then(|| self.numbers.theirs_script(segment.ack)),
-            win: shows_window.then_some(segment.win),
-            urg: (segment.urg != 0).then_some(segment.urg),
-            options: Some(options),
-        }
-    }
-
-    fn compare(&mut self, line: usize, expected: &Packet, seen: &Seen) -> Result<(), Stop> {
-        let actual = self.in_script(seen, Some(expected));
-        let mut wrong = compare::headers(&expected.ip, seen);
-        match (&expected.body, &actual.body) {
-            (Body::Tcp(expected), Body::Tcp(actual)) => {
-                wrong.extend(compare::segments(expected, actual, self.dialect));
-            }
-            (Body::Udp(expected), Body::Udp(actual)) if expected == actual => {}
-            (Body::Icmp(message), Body::Icmp(_)) => {
-                let wanted = icmp::numbers(message, self.options.family).map(|(kind, _)| kind);
-                let got = match seen.inside {
-                    Inside::Icmp { kind, code } => Some((kind, code)),
-                    Inside::Tcp(_) | Inside::Udp(_) | Inside::Other(_) => None,
-                };
-                if wanted != got {
-                    wrong.push("another ICMP message".to_owned());
-                }
-            }
-            _ => wrong.push("another kind of packet".to_owned()),
-        }
-        if wrong.is_empty() {
-            return Ok(());
-        }
-        let failure = Failure::new(line, wrong.join("; "));
-        Err(failure
-            .compared(expected.to_string(), actual.to_string())
-            .into())
-    }
-
     /// Nothing may be left over: neither a call that waits nor a packet that nobody expected.
     fn end(&mut self, line: usize) -> Result<(), Stop> {
         if let Some(waiting) = &self.waiting {
@@ -652,16 +363,6 @@ impl Stage {
     }
 }
 
-fn expected_too(stop: Stop, packet: &Packet) -> Stop {
-    match stop {
-        Stop::Fail(mut failure) => {
-            failure.expected.get_or_insert_with(|| packet.to_string());
-            Stop::Fail(failure)
-        }
-        Stop::Skip(_) => stop,
-    }
-}
-
 fn stamp(options: &[TcpOption]) -> Option<u32> {
     options.iter().find_map(|option| {
         if let TcpOption::Timestamps { val, .. } = option {
@@ -687,5 +388,4 @@ pub(super) const fn usual_tolerance(dialect: Dialect) -> Duration {
 }
 
 #[cfg(test)]
-#[path = "run_tests.rs"]
 mod tests;

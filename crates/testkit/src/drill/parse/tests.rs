@@ -1,5 +1,6 @@
 //! The language, one construct a test.
 
+use super::super::ast::{Body, Flags, Packet, Tcp, TcpOption};
 use super::*;
 
 fn only(text: &str) -> Event {
