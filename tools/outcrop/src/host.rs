@@ -77,7 +77,8 @@ impl Host {
         let recording = Recording::begin(net, &link.tun, &seed, wall, scenario)?;
         log::info!("the stack is {} and {}", net.addr, net.addr6);
         Ok(Self {
-            driver: Driver::new(shard, TUN, link.tun, recording),
+            driver: Driver::new(shard, TUN, link.tun, recording)
+                .with_busy_poll(Duration::from_micros(net.busy_poll)),
             namespace: link.namespace,
         })
     }
