@@ -154,10 +154,7 @@ impl Stage {
             id,
             iface: IFACE,
             bytes: packet.rebased(shift, ecr).into(),
-            offload: RxOffload {
-                checksum: ChecksumState::Unverified,
-                gso_size: None,
-            },
+            offload: RxOffload::default(),
         });
         self.settle();
     }
