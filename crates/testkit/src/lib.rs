@@ -5,7 +5,9 @@ pub mod drill;
 pub mod foreign;
 pub mod replay;
 pub mod scenario;
+pub mod simulate;
 mod site;
+mod wire;
 mod world;
 
 pub use world::{HostSetup, Loss, Side, World};
