@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod drill;
+pub mod explore;
 pub mod foreign;
 pub mod replay;
 pub mod scenario;

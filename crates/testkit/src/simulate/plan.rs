@@ -76,6 +76,10 @@ pub enum Leave {
 /// When the link becomes perfect: from here on, everything must come to an end.
 pub(super) const FAULTS_END: Duration = Duration::from_secs(600);
 
+/// Keep-alive's idle time in a strict run: only there for an end whose peer gave up during the handshake. It
+/// lies beyond the patience with connections that were opened, so that it hides no deadlock.
+const SILENCE: Duration = Duration::from_secs(3 * 3600);
+
 impl Plan {
     /// The run of a seed.
     #[must_use]
@@ -145,7 +149,8 @@ impl Dice {
         let mut odds = |share: f64| self.0.unit() * severity * share;
         let (loss, duplicate, corrupt, reorder) = (odds(1.0), odds(0.5), odds(0.2), odds(1.0));
         LinkConfig {
-            delay: self.millis(250),
+            // Never zero: a window of one byte would move a whole stream in one instant.
+            delay: self.millis(250) + Duration::from_micros(10),
             jitter: self.millis(40),
             rate: self
                 .chance(0.3)
@@ -190,11 +195,16 @@ impl Dice {
             }
         };
         let probes = if strict { u8::MAX } else { 5 };
+        let idle = if !strict || self.chance(0.1) {
+            Duration::from_secs(10)
+        } else {
+            SILENCE
+        };
         Settings {
             nodelay: self.chance(0.5),
             delayed_ack: Duration::from_millis(self.pick([0, 40, 200, 400])),
-            keep_alive: (!strict || self.chance(0.3)).then_some(KeepAlive {
-                idle: Duration::from_secs(10),
+            keep_alive: Some(KeepAlive {
+                idle,
                 interval: Duration::from_secs(5),
                 probes,
             }),

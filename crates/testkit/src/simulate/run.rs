@@ -17,7 +17,9 @@ use crate::wire::{IP_HEADER, arrival, deliver, emit};
 
 /// After the last fault, everything must have ended within this: the longest retransmission timeout is two
 /// minutes, and the smallest windows move a few bytes a round trip.
-const PATIENCE: Duration = Duration::from_secs(4 * 3600);
+const PATIENCE: Duration = Duration::from_secs(2 * 3600);
+/// An end whose peer gave up during the handshake finds out by its keep-alive.
+const HALF_OPEN: Duration = Duration::from_secs(4 * 3600);
 /// TIME-WAIT of a strict run comes on top.
 const LONGEST_REST: Duration = Duration::from_secs(5 * 3600);
 /// More packets than this for so little data is a loop.
@@ -209,10 +211,12 @@ impl<'a> Run<'a> {
     fn check_patience(&self) -> Result<(), String> {
         let elapsed = self.now - Instant::ZERO;
         let done = |host: &Host| host.tcp.is_empty();
-        if elapsed > FAULTS_END + PATIENCE && !self.hosts.iter().all(done) {
+        let opened = self.hosts.iter().all(|host| host.opened);
+        let patience = if opened { PATIENCE } else { HALF_OPEN };
+        if elapsed > FAULTS_END + patience && !self.hosts.iter().all(done) {
             return Err(format!("hangs: {}", self.describe()));
         }
-        if elapsed > FAULTS_END + PATIENCE + LONGEST_REST {
+        if elapsed > FAULTS_END + HALF_OPEN + LONGEST_REST {
             return Err(format!("never at rest: {}", self.describe()));
         }
         Ok(())
