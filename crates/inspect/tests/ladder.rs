@@ -33,7 +33,8 @@ fn line_with<'a>(lines: &'a [String], text: &str) -> &'a str {
 }
 
 /// The handshake as it must look, to the column.
-const HANDSHAKE: &str = " A tcp              10.77.0.1:41000                     10.77.0.2:80 this stack
+const HANDSHAKE: &str =
+    " A tcp              10.77.0.1:41000                     10.77.0.2:80 this stack
                     ┬                                              ┬
  0.000000     #1 A  │ SYN win 64240 mss 1460 ws 7 ────────────────▶│ LISTEN
                  A  │                                              ◆ LISTEN → SYN-RECEIVED ← #1

@@ -47,7 +47,9 @@ fn main() -> ExitCode {
             });
         }
     });
-    let total = total.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let total = total
+        .into_inner()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     for (rule, runs) in &total.rules {
         println!("{runs:>8} runs reached {rule}");
     }
@@ -64,7 +66,9 @@ fn play(seed: u64, tell: bool, total: &Mutex<Total>) {
         println!("{plan:#?}");
     }
     let result = catch_unwind(AssertUnwindSafe(|| run(&plan)));
-    let mut total = total.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut total = total
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     total.runs += 1;
     let what = match result {
         Ok(Ok(outcome)) => {

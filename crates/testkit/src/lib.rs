@@ -8,6 +8,7 @@ pub mod replay;
 pub mod scenario;
 pub mod simulate;
 mod site;
+pub mod table;
 mod wire;
 mod world;
 

@@ -12,18 +12,32 @@ fn explored(setup: &Setup, at_least: usize) {
 
 #[test]
 fn listener_and_client_every_order_of_events_both_come_to_rest() {
-    let setup = Setup { depth: 7, ..Setup::default() };
+    let setup = Setup {
+        depth: 7,
+        ..Setup::default()
+    };
     explored(&setup, 1_000);
 }
 
 #[test]
 fn both_connect_at_once_every_order_of_events_both_come_to_rest() {
-    let setup = Setup { depth: 6, simultaneous: true, ..Setup::default() };
+    let setup = Setup {
+        depth: 6,
+        simultaneous: true,
+        ..Setup::default()
+    };
     explored(&setup, 1_000);
 }
 
 #[test]
 fn orderly_programs_deeper_every_order_of_events_both_come_to_rest() {
-    let setup = Setup { depth: 9, losses: 1, duplicates: 0, early_timers: 0, aborts: false, ..Setup::default() };
+    let setup = Setup {
+        depth: 9,
+        losses: 1,
+        duplicates: 0,
+        early_timers: 0,
+        aborts: false,
+        ..Setup::default()
+    };
     explored(&setup, 1_000);
 }

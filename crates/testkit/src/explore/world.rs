@@ -173,7 +173,10 @@ impl World {
     }
 
     fn next_timer(&self) -> Option<Instant> {
-        self.ends.iter().filter_map(|end| end.tcp.poll_timeout()).min()
+        self.ends
+            .iter()
+            .filter_map(|end| end.tcp.poll_timeout())
+            .min()
     }
 
     /// Makes a move.
@@ -192,7 +195,10 @@ impl World {
                 }
             }
             Move::Timer => self.timer(),
-            Move::Write(number) | Move::Shutdown(number) | Move::Close(number) | Move::Abort(number) => {
+            Move::Write(number)
+            | Move::Shutdown(number)
+            | Move::Close(number)
+            | Move::Abort(number) => {
                 if let Some(end) = self.ends.get_mut(number) {
                     end.call(chosen);
                 }

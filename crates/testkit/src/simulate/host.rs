@@ -151,9 +151,8 @@ impl Host {
         if elapsed >= self.plan.starts {
             self.write(id);
         }
-        let stalled = |(from, lasts): &(Duration, Duration)| {
-            *from <= elapsed && elapsed < *from + *lasts
-        };
+        let stalled =
+            |(from, lasts): &(Duration, Duration)| *from <= elapsed && elapsed < *from + *lasts;
         if !self.plan.stalls.iter().any(stalled) {
             self.read(id);
             self.leave(id, elapsed);
@@ -235,7 +234,11 @@ impl Host {
         };
         if shut && !self.shut {
             self.shut = true;
-            self.wrong = self.tcp.shutdown(id).err().map(|e| format!("shutdown: {e}"));
+            self.wrong = self
+                .tcp
+                .shutdown(id)
+                .err()
+                .map(|e| format!("shutdown: {e}"));
         }
         // A strict program stays to see how it ended; a rough one has no reason to.
         let stays = self.strict && !over;

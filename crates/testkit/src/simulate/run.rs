@@ -185,7 +185,9 @@ impl<'a> Run<'a> {
             self.link.backward.set_config(dress(backward));
         }
         let mtus = self.plan.mtus.iter();
-        let current = mtus.filter(|(at, _)| *at <= elapsed).max_by_key(|(at, _)| *at);
+        let current = mtus
+            .filter(|(at, _)| *at <= elapsed)
+            .max_by_key(|(at, _)| *at);
         self.mtu = current.map_or(self.mtu, |(_, mtu)| *mtu);
     }
 
@@ -233,8 +235,15 @@ impl<'a> Run<'a> {
         }
         let [first, second] = &self.hosts;
         let opened = !self.outcome.never_opened;
-        if self.outcome.never_opened && !self.plan.bad_from_start && self.plan.outages.is_empty() && self.plan.strict {
-            return Err(format!("a good link and no connection: {}", self.describe()));
+        if self.outcome.never_opened
+            && !self.plan.bad_from_start
+            && self.plan.outages.is_empty()
+            && self.plan.strict
+        {
+            return Err(format!(
+                "a good link and no connection: {}",
+                self.describe()
+            ));
         }
         if !opened || self.plan.is_rough() {
             return Ok(());
@@ -243,7 +252,10 @@ impl<'a> Run<'a> {
             let sent = self.plan.ends.get(peer).map_or(0, |end| end.len);
             if host.received != sent {
                 let got = host.received;
-                return Err(format!("end {end} received {got} of {sent}: {}", self.describe()));
+                return Err(format!(
+                    "end {end} received {got} of {sent}: {}",
+                    self.describe()
+                ));
             }
             if host.closed != Some(CloseReason::Finished) {
                 return Err(format!("end {end}: {}", self.describe()));
