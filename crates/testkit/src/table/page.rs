@@ -37,6 +37,8 @@ fn section(page: &mut String, state: State) {
         page,
         "\n## {state}\n\n| segment | left | at | inside | edge | beyond |\n|---|---|---|---|---|---|"
     );
+    // Segments with the same fate share a row, in the order of the first.
+    let mut rows: Vec<(String, Vec<String>)> = Vec::new();
     for flags in FLAGS {
         for ack in acks(*flags) {
             for data in [false, true] {
@@ -56,9 +58,17 @@ fn section(page: &mut String, state: State) {
                     Ack::Future => " future",
                 };
                 let text = if data { " + data" } else { "" };
-                let _written = writeln!(page, "| `{flags}`{name}{text} | {} |", row.join(" | "));
+                let name = format!("`{flags}`{name}{text}");
+                let row = row.join(" | ");
+                match rows.iter_mut().find(|(fate, _)| *fate == row) {
+                    Some((_, names)) => names.push(name),
+                    None => rows.push((row, vec![name])),
+                }
             }
         }
+    }
+    for (row, names) in rows {
+        let _written = writeln!(page, "| {} | {row} |", names.join(", "));
     }
 }
 
