@@ -108,6 +108,13 @@ pub(crate) struct Net {
     /// Largest IP packet on the TUN, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 1500, value_parser = clap::value_parser!(u32).range(1280..=65_535), help_heading = "Network")]
     pub(crate) mtu: u32,
+    /// Cut and checksum every packet ourselves: what crosses the TUN is then what crosses a wire. Slower.
+    #[arg(long, help_heading = "Network")]
+    pub(crate) no_offload: bool,
+    /// Look at the TUN again and again for so many microseconds before sleeping: answers sooner, keeps a
+    /// processor busy.
+    #[arg(long, value_name = "USECS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1_000_000), help_heading = "Network")]
+    pub(crate) busy_poll: u64,
     /// Record every packet with its state and reason into this pcapng file.
     #[arg(long, value_name = "FILE", help_heading = "Recording")]
     pub(crate) capture: Option<PathBuf>,

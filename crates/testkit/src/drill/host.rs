@@ -6,7 +6,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::VecDeque;
 
-use outcrop_base::{ChecksumState, Instant, InterfaceId, Seed};
+use outcrop_base::{Instant, InterfaceId, Seed};
 use outcrop_device::RxOffload;
 use outcrop_stack::ip::{Cidr, ConfigError, InterfaceConfig};
 use outcrop_stack::{Config, Core, Event, PacketIn};
@@ -70,10 +70,7 @@ impl Host {
             id,
             iface: IFACE,
             bytes: bytes.into(),
-            offload: RxOffload {
-                checksum: ChecksumState::Unverified,
-                gso_size: None,
-            },
+            offload: RxOffload::default(),
         });
         self.flush();
     }
