@@ -64,6 +64,8 @@ pub(super) struct Socket {
     /// Whether it was taken from `error` before.
     told: bool,
     connecting: bool,
+    /// The peer had finished before the last packet came.
+    peer_finished: bool,
     shut_read: bool,
     /// `MSG_MORE` holds back what a call wrote.
     more: bool,
@@ -86,6 +88,7 @@ impl Socket {
             error: None,
             told: false,
             connecting: false,
+            peer_finished: false,
             shut_read: false,
             more: false,
             unread: Bytes::new(),
@@ -185,6 +188,14 @@ impl Program {
         self.sockets.insert(fd, socket);
     }
 
+    /// A packet is about to arrive: what it meets decides how its effect is told.
+    pub(super) fn before_packet(&mut self, host: &Host) {
+        for socket in self.sockets.values_mut() {
+            let info = socket.stream().and_then(|id| host.core.tcp_info(id));
+            socket.peer_finished = info.is_some_and(|info| info.state == State::CloseWait);
+        }
+    }
+
     /// Listens to the stack's news.
     pub(super) fn hear(&mut self, host: &mut Host) {
         for event in core::mem::take(&mut host.news) {
@@ -202,12 +213,18 @@ impl Program {
                 }
                 Event::Datagram(_) | Event::DatagramRoom(_) | Event::Echo(_) => continue,
             };
-            let icmp = self.icmp;
+            let (icmp, dialect) = (self.icmp, self.dialect);
             let streams = self.sockets.values_mut();
             for socket in streams.filter(|socket| socket.stream() == Some(id)) {
                 socket.edges |= ready::edge_of(event);
                 if let Some(reason) = reason.filter(|_| !socket.told) {
-                    socket.error = errno_of(reason, icmp);
+                    // Linux tells a reset after the end from one before it.
+                    let after_end = socket.peer_finished && dialect == Dialect::Linux;
+                    socket.error = if after_end && reason == CloseReason::Reset {
+                        Some("EPIPE")
+                    } else {
+                        errno_of(reason, icmp)
+                    };
                 }
             }
         }

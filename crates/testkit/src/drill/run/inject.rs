@@ -34,6 +34,7 @@ impl Stage {
             }
             Body::Icmp(message) => self.icmp(&ip, message, packet.ip.port)?,
         };
+        self.program.before_packet(&self.host);
         self.host.feed(bytes);
         self.settle()
     }

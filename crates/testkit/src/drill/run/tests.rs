@@ -145,6 +145,18 @@ fn a_call_that_would_wait_says_so() {
 }
 
 #[test]
+fn a_reset_after_the_end_is_a_broken_pipe_to_linux() {
+    let text = |errno: &str| {
+        let tail = "+.1 < F. 1:1(0) ack 1 win 257\n+0 > . 1:1(0) ack 2\n+.1 < R 2:2(0)\n";
+        format!("{OPEN}{tail}+0 getsockopt(4, SOL_SOCKET, SO_ERROR, [{errno}], [4]) = 0\n")
+    };
+    for (dialect, errno) in [(Dialect::Linux, "EPIPE"), (Dialect::FreeBsd, "ECONNRESET")] {
+        let report = play_as(Some(dialect), &text(errno));
+        assert!(report.passed(), "{report}");
+    }
+}
+
+#[test]
 fn ipv6_scripts_mean_their_own_mtu() {
     let options = Options {
         family: Family::V6,
