@@ -126,7 +126,7 @@ impl<'a> Lexer<'a> {
             'a'..='z' | 'A'..='Z' | '_' => Ok(Kind::Word(self.word().to_owned())),
             '0'..='9' => Ok(Kind::Number(self.number().to_owned())),
             '<' | '>' | '(' | ')' | ',' | ':' | '=' | '[' | ']' | '{' | '}' | '|' | '+' | '-'
-            | '~' | '*' | '.' | '&' | '/' | ';' | '!' => {
+            | '~' | '*' | '.' | '&' | '/' | ';' | '!' | '\'' | '?' | '%' | '$' => {
                 self.take(first.len_utf8());
                 Ok(Kind::Sign(first))
             }

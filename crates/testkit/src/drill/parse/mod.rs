@@ -9,12 +9,11 @@
     reason = "tokens are the words of a language, not a protocol"
 )]
 
+mod packet;
+
 use core::time::Duration;
 
-use super::ast::{
-    Action, Body, Call, Event, Flags, Icmp, IpPrefix, Packet, Script, Tcp, TcpOption, Time, Value,
-    When,
-};
+use super::ast::{Action, Call, Event, Script, Time, Value, When};
 use super::lex::{Kind, Token, lex};
 
 /// Why a script could not be read.
@@ -235,214 +234,6 @@ impl Parser {
         })
     }
 
-    fn packet(&mut self) -> Result<Packet> {
-        let ip = self.ip_prefix()?;
-        let body = if self.eat_word("icmp") {
-            Body::Icmp(self.icmp()?)
-        } else if self.eat_word("udp") {
-            self.want('(')?;
-            let len = self.unsigned("a length")?;
-            self.want(')')?;
-            Body::Udp(len)
-        } else {
-            Body::Tcp(self.tcp()?)
-        };
-        Ok(Packet { ip, body })
-    }
-
-    fn ip_prefix(&mut self) -> Result<IpPrefix> {
-        let mut ip = IpPrefix::default();
-        let close = if self.eat('[') {
-            ']'
-        } else if self.eat('(') {
-            ')'
-        } else {
-            return Ok(ip);
-        };
-        while !self.eat(close) {
-            let word = self.word()?;
-            match word.to_ascii_lowercase().as_str() {
-                "noecn" | "not_ect" => ip.ecn = Some(0),
-                "ect1" => ip.ecn = Some(1),
-                "ect0" => ip.ecn = Some(2),
-                "ce" => ip.ecn = Some(3),
-                "ect01" => ip.ecn = None,
-                "tos" | "class" => ip.tos = Some(self.unsigned("an octet")?),
-                "ttl" | "hlim" => ip.ttl = Some(self.unsigned("an octet")?),
-                "flowlabel" => ip.flow_label = Some(self.unsigned("a flow label")?),
-                other => {
-                    let what = format!("unknown word {other:?} about the IP header");
-                    return Err(ParseError::new(self.line(), what));
-                }
-            }
-            self.eat(',');
-        }
-        Ok(ip)
-    }
-
-    fn tcp(&mut self) -> Result<Tcp> {
-        let mut tcp = Tcp {
-            flags: self.flags()?,
-            options: Some(Vec::new()),
-            ..Tcp::default()
-        };
-        tcp.seq = self.unsigned("a sequence number")?;
-        self.want(':')?;
-        tcp.end = self.unsigned("a sequence number")?;
-        self.want('(')?;
-        tcp.len = self.unsigned("a length")?;
-        self.want(')')?;
-        if self.eat_word("ack") {
-            tcp.ack = Some(self.unsigned("an acknowledgment number")?);
-        }
-        if self.eat_word("win") {
-            tcp.win = Some(self.unsigned("a window of 16 bits")?);
-        }
-        if self.eat_word("urg") {
-            tcp.urg = Some(self.unsigned("an urgent pointer")?);
-        }
-        // The next event begins with its time, so a `<` here opens options.
-        if self.eat('<') {
-            tcp.options = self.options()?;
-        }
-        Ok(tcp)
-    }
-
-    fn flags(&mut self) -> Result<Flags> {
-        let mut flags = Flags::default();
-        if self.eat('-') {
-            return Ok(flags);
-        }
-        let mut any = false;
-        loop {
-            let letters = match self.peek().clone() {
-                Kind::Word(word) if !any || !self.spaced() => word,
-                Kind::Sign('.') if !any || !self.spaced() => ".".to_owned(),
-                _ if any => return Ok(flags),
-                _ => return self.fail("TCP flags"),
-            };
-            for letter in letters.chars() {
-                let flag = match letter {
-                    'F' => &mut flags.fin,
-                    'S' => &mut flags.syn,
-                    'R' => &mut flags.rst,
-                    'P' => &mut flags.psh,
-                    '.' => &mut flags.ack,
-                    'U' => &mut flags.urg,
-                    'E' => &mut flags.ece,
-                    'W' => &mut flags.cwr,
-                    'A' => &mut flags.ae,
-                    _ => return self.fail("TCP flags out of FSRP.UEWA"),
-                };
-                *flag = true;
-            }
-            any = true;
-            self.next += 1;
-        }
-    }
-
-    /// The options after their `<`; `None` for `<...>`.
-    fn options(&mut self) -> Result<Option<Vec<TcpOption>>> {
-        let mut options = Vec::new();
-        if *self.peek() == Kind::Ellipsis {
-            self.next += 1;
-            self.want('>')?;
-            return Ok(None);
-        }
-        while !self.eat('>') {
-            options.push(self.option()?);
-            if !self.eat(',') && !self.is('>') {
-                return self.fail("',' or '>' after a TCP option");
-            }
-        }
-        Ok(Some(options))
-    }
-
-    fn option(&mut self) -> Result<TcpOption> {
-        let word = self.word()?;
-        Ok(match word.as_str() {
-            "eol" => TcpOption::Eol,
-            "nop" => TcpOption::Nop,
-            "mss" => TcpOption::Mss(self.unsigned("an MSS")?),
-            "wscale" => TcpOption::WindowScale(self.unsigned("a shift count")?),
-            "sackOK" => TcpOption::SackPermitted,
-            "sack" => {
-                let mut blocks = Vec::new();
-                while matches!(self.peek(), Kind::Number(_)) {
-                    let start = self.unsigned("a sequence number")?;
-                    self.want(':')?;
-                    blocks.push((start, self.unsigned("a sequence number")?));
-                }
-                TcpOption::Sack(blocks)
-            }
-            "TS" => {
-                let mut numbers = [0, 0];
-                for (name, number) in ["val", "ecr"].into_iter().zip(&mut numbers) {
-                    if !self.eat_word(name) {
-                        return self.fail("TS val N ecr N");
-                    }
-                    *number = self.unsigned("a timestamp")?;
-                }
-                let [val, ecr] = numbers;
-                TcpOption::Timestamps { val, ecr }
-            }
-            "FO" | "FOEXP" => TcpOption::FastOpen {
-                cookie: self.hex()?,
-                experimental: word == "FOEXP",
-            },
-            other => {
-                let what = format!("unknown TCP option {other:?}");
-                return Err(ParseError::new(self.line(), what));
-            }
-        })
-    }
-
-    /// Hexadecimal digits, which the lexer may have cut into words and numbers.
-    fn hex(&mut self) -> Result<Vec<u8>> {
-        let mut digits = String::new();
-        while let Kind::Word(piece) | Kind::Number(piece) = self.peek().clone() {
-            if !digits.is_empty() && self.spaced() {
-                break;
-            }
-            digits.push_str(&piece);
-            self.next += 1;
-        }
-        let pair = |pair: &[u8]| u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok();
-        match digits.as_bytes().chunks(2).map(pair).collect() {
-            Some(bytes) => Ok(bytes),
-            None => self.fail("pairs of hexadecimal digits"),
-        }
-    }
-
-    fn icmp(&mut self) -> Result<Icmp> {
-        let kind = self.word()?;
-        let mut icmp = Icmp {
-            kind,
-            code: String::new(),
-            mtu: None,
-            quoted: None,
-        };
-        loop {
-            if self.eat_word("mtu") {
-                icmp.mtu = Some(self.unsigned("an MTU")?);
-            } else if self.eat('[') {
-                let start = self.unsigned("a sequence number")?;
-                self.want(':')?;
-                let end = self.unsigned("a sequence number")?;
-                self.want('(')?;
-                let _len: u32 = self.unsigned("a length")?;
-                self.want(')')?;
-                self.want(']')?;
-                icmp.quoted = Some((start, end));
-            } else if let (Kind::Word(code), true) = (self.peek().clone(), icmp.code.is_empty()) {
-                self.next += 1;
-                icmp.code = code;
-            } else {
-                return Ok(icmp);
-            }
-        }
-    }
-
     fn call(&mut self) -> Result<Call> {
         let name = self.word()?;
         self.want('(')?;
@@ -553,18 +344,29 @@ impl Parser {
         Ok(Value::Symbol(joined))
     }
 
+    /// `name=`, or `name(length)=` whose length nobody needs; empty for a member without a name.
+    fn member_name(&mut self) -> Result<String> {
+        let plain = matches!(
+            (self.peek(), self.peek_after(1)),
+            (Kind::Word(_), Kind::Sign('='))
+        );
+        let sized = matches!(
+            (self.peek(), self.peek_after(1), self.peek_after(3)),
+            (Kind::Word(_), Kind::Sign('('), Kind::Sign(')'))
+        ) && *self.peek_after(4) == Kind::Sign('=');
+        if !plain && !sized {
+            return Ok(String::new());
+        }
+        let name = self.word()?;
+        self.next += if sized { 3 } else { 0 };
+        self.want('=')?;
+        Ok(name)
+    }
+
     fn members(&mut self) -> Result<Vec<(String, Value)>> {
         let mut members = Vec::new();
         while !self.eat('}') {
-            let named = matches!(
-                (self.peek(), self.peek_after(1)),
-                (Kind::Word(_), Kind::Sign('='))
-            );
-            let name = if named { self.word()? } else { String::new() };
-            if named {
-                self.want('=')?;
-            }
-            members.push((name, self.value()?));
+            members.push((self.member_name()?, self.value()?));
             if !self.eat(',') && !self.is('}') {
                 return self.fail("',' or '}'");
             }
@@ -611,5 +413,4 @@ fn name(kind: &Kind) -> String {
 }
 
 #[cfg(test)]
-#[path = "parse_tests.rs"]
 mod tests;

@@ -1,5 +1,6 @@
 //! The language, one construct a test.
 
+use super::super::ast::{Body, Flags, Packet, Tcp, TcpOption};
 use super::*;
 
 fn only(text: &str) -> Event {
@@ -180,6 +181,19 @@ fn code_and_shell_are_kept_whole() {
         Action::Code(" assert tcpi_snd_cwnd == 10 ".into())
     );
     assert_eq!(script.events[2].line, 3);
+}
+
+#[test]
+fn message_parts_may_say_their_length() {
+    let text = "0 sendmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 50}], msg_flags=0}, 0) = 50 (it's 100%)";
+    let Action::Call(call) = only(text).action else {
+        panic!("call");
+    };
+    let Value::Struct(members) = &call.args[1] else {
+        panic!("struct");
+    };
+    let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["msg_name", "msg_iov", "msg_flags"]);
 }
 
 #[test]
