@@ -1,6 +1,6 @@
 # The front doors. Everything else is in `cargo xtask --help` and `cargo run -p outcrop -- --help`.
 
-.PHONY: demo test fmt doc
+.PHONY: demo test fmt doc bench bench-quick
 
 # A page over our own stack, and the capture that explains it: target/demo/demo.pcapng
 demo:
@@ -25,3 +25,14 @@ doc:
 	else \
 		echo "mdbook is not installed; the book's sources are in docs/book/src"; \
 	fi
+
+# Against nginx and the kernel, interleaved, in private namespaces: a table, and target/bench/results.json.
+# Needs root or user namespaces, and iproute2, util-linux, wrk, nginx.
+bench:
+	cargo build --release --package outcrop --package outcrop-bench
+	cargo run --quiet --release --package outcrop-bench -- --rounds 5 --seconds 3
+
+# The same in under five minutes.
+bench-quick:
+	cargo build --release --package outcrop --package outcrop-bench
+	cargo run --quiet --release --package outcrop-bench -- --rounds 3 --seconds 1

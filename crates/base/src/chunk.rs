@@ -17,6 +17,8 @@ pub const MAX_SLICES: usize = 18;
 pub const COALESCE_BELOW: usize = 4096;
 /// Room of one tail; a full segment's worth of small pieces then spans few slices.
 const TAIL_CAPACITY: usize = 16 * 1024;
+/// Places an emptied queue may keep: a batch of super-segments, in about half a kibibyte.
+const FEW_PIECES: usize = 16;
 
 /// Bytes `start .. end` of a stream, in pieces.
 ///
@@ -101,6 +103,12 @@ impl ChunkQueue {
 
     /// Appends a copy of `bytes`.
     pub fn push_slice(&mut self, mut bytes: &[u8]) {
+        let left = self.tail.capacity();
+        if self.is_empty() && 0 < left && left < bytes.len().min(TAIL_CAPACITY) {
+            // Nothing is held: the memory used so far is whole again, instead of its rest being filled
+            // and new memory asked for.
+            self.tail.reserve(TAIL_CAPACITY);
+        }
         while !bytes.is_empty() {
             let room = self.tail.capacity() - self.tail.len();
             if room == 0 {
@@ -192,6 +200,17 @@ impl ChunkQueue {
         if self.is_empty() {
             self.tail = BytesMut::new();
             self.chunks = VecDeque::new();
+        }
+    }
+
+    /// Gives back the memory of an empty queue, but for the places of a few pieces: a busy stream that is
+    /// emptied after every batch needs them again at once.
+    pub fn relax(&mut self) {
+        if self.is_empty() {
+            self.tail = BytesMut::new();
+            if self.chunks.capacity() > FEW_PIECES {
+                self.chunks = VecDeque::new();
+            }
         }
     }
 

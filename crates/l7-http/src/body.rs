@@ -3,6 +3,7 @@
 //! Job: one body type for answers made here and requests handed to services. Owns: what is still to be read.
 //! Does not know: framing, connections. Data travels as `Bytes`, uncopied where it can.
 
+mod chunk;
 mod incoming;
 
 use core::pin::Pin;
@@ -13,14 +14,12 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
+use chunk::Chunk;
 use incoming::Incoming;
 pub(crate) use incoming::{Feeder, incoming};
-
-/// How much of a large file is read at a time: small enough to stay in cache until it is sent.
-const FILE_CHUNK: usize = 256 * 1024;
 
 type Foreign = Pin<Box<dyn http_body::Body<Data = Bytes, Error = io::Error> + Send>>;
 
@@ -55,7 +54,6 @@ pub(crate) struct FilePart {
     file: Arc<File>,
     at: u64,
     left: u64,
-    buffer: BytesMut,
 }
 
 impl Body {
@@ -171,7 +169,6 @@ impl Part {
             file,
             at,
             left: length,
-            buffer: BytesMut::new(),
         })
     }
 
@@ -203,18 +200,16 @@ fn next_part(parts: &mut VecDeque<Part>) -> Option<io::Result<Bytes>> {
 
 impl FilePart {
     fn next(&mut self) -> io::Result<Bytes> {
-        let want = usize::try_from(self.left).map_or(FILE_CHUNK, |left| left.min(FILE_CHUNK));
-        // Takes the same memory again if the last chunk has left it.
-        self.buffer.clear();
-        self.buffer.resize(want, 0);
-        let got = self.file.read_at(&mut self.buffer, self.at)?;
+        let mut chunk = Chunk::take();
+        let room = chunk.room(self.left);
+        let got = self.file.read_at(room, self.at)?;
         if got == 0 {
             // Cut off while it was sent: the announced length cannot be kept.
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.at += got as u64;
         self.left -= got as u64;
-        Ok(self.buffer.split_to(got).freeze())
+        Ok(chunk.into_bytes(got))
     }
 }
 

@@ -87,7 +87,7 @@ impl Assembler {
         }
         let piece = self.queue.pop(usize::MAX);
         if self.queue.is_empty() {
-            self.queue.release();
+            self.queue.relax();
         }
         piece
     }

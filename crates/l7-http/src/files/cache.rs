@@ -12,7 +12,7 @@ use super::open::{Opened, Root};
 use crate::h1::Prepared;
 
 /// Files up to this many bytes are kept. Larger ones are read anew, in chunks.
-pub(super) const SMALL: u64 = 64 * 1024;
+pub(super) const SMALL: u64 = 1024 * 1024;
 /// How long an answer is given without looking at the file: a change shows within this time.
 const TRUSTED: Duration = Duration::from_millis(500);
 /// Bytes kept in all; when full, everything is forgotten and the files in use come back by themselves.
