@@ -85,7 +85,7 @@ impl Recovery {
             in_flight: self.in_flight(),
             lost: self.newly_lost(),
             cwnd_limited: self.cwnd_limited(controller),
-            in_recovery: matches!(self.phase, Phase::Recovery { .. }) || self.ecn_pending(),
+            in_recovery: self.holds_growth(),
             round_start,
             rtt: out.rtt,
             srtt: self.rtt.srtt(),
@@ -308,6 +308,16 @@ impl Recovery {
     fn ecn_pending(&self) -> bool {
         let una = self.records.una();
         self.usage.ecn_until.is_some_and(|until| una < until)
+    }
+
+    /// Whether acknowledgments are those of a window that was reduced: it grows again after them. Not so after
+    /// a timeout, whose slow start begins with the first (RFC 5681 3.1), though marks count no more there.
+    fn holds_growth(&self) -> bool {
+        match self.phase {
+            Phase::Open => self.ecn_pending(),
+            Phase::Recovery { .. } => true,
+            Phase::Loss { .. } => false,
+        }
     }
 
     /// Bytes declared lost since the controller was last told.

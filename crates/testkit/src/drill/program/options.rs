@@ -69,6 +69,7 @@ pub(in super::super) fn algorithm(name: &str) -> Option<Algorithm> {
     match name {
         "reno" | "newreno" => Some(Algorithm::NewReno),
         "cubic" => Some(Algorithm::Cubic),
+        "bbr" => Some(Algorithm::Bbr),
         _ => None,
     }
 }
