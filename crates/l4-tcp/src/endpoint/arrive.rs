@@ -16,6 +16,7 @@ use crate::event::Edges;
 use crate::handshake::negotiate::agree;
 use crate::handshake::passive::{Listening, listen_arrives};
 use crate::handshake::{Embryo, Origin, Step};
+use crate::info::Negotiated;
 use crate::listener::Listener;
 use crate::rule::Rule;
 use crate::segment::{Segment, SegmentHeader, StreamRange};
@@ -34,10 +35,11 @@ impl Endpoint {
         if !is_addressable(a, &flow) {
             return Rule::BadAddress.dropped(DropReason::TcpBadAddress);
         }
-        if let Some(id) = self.places.find(&flow) {
-            self.hasten_end(a.at, id);
+        let mut found = self.places.find(&flow);
+        if found.is_some_and(|id| self.hasten_end(a.at, id)) {
+            found = self.places.find(&flow);
         }
-        let Some(id) = self.places.find(&flow) else {
+        let Some(id) = found else {
             return self.arrives_without_connection(a, &flow, &segment);
         };
         let Some((flow, place)) = self.places.get_mut(id) else {
@@ -60,16 +62,17 @@ impl Endpoint {
     }
 
     /// A connection that was over before this segment came, and waits only for the next flush, ends
-    /// now: the segment belongs to what follows it.
-    fn hasten_end(&mut self, now: Instant, id: ConnId) {
+    /// now: the segment belongs to what follows it. Returns whether it did.
+    fn hasten_end(&mut self, now: Instant, id: ConnId) -> bool {
         let place = self.places.get(id).map(|place| &place.phase);
         if !matches!(place, Some(Phase::Open(connection)) if connection.over().is_some()) {
-            return;
+            return false;
         }
         while let Some(last) = self.poll_place(now, id) {
             self.reply(Transmit { conn: None, ..last });
         }
         self.retire_if_over(now, id);
+        true
     }
 
     fn arrives_without_connection(
@@ -219,7 +222,10 @@ impl Endpoint {
         let mut opening = Opening {
             iss: embryo.iss?,
             theirs,
-            terms: agree(&settings, &theirs, flow.remote.ip()),
+            terms: Negotiated {
+                ecn: embryo.ecn(&settings),
+                ..agree(&settings, &theirs, flow.remote.ip())
+            },
             ts_offset: embryo.ts_offset,
             path: embryo.path,
             settings,
