@@ -1,6 +1,6 @@
 # The front doors. Everything else is in `cargo xtask --help` and `cargo run -p outcrop -- --help`.
 
-.PHONY: demo test fmt doc bench bench-quick
+.PHONY: demo test soak fmt doc bench bench-quick
 
 # A page over our own stack, and the capture that explains it: target/demo/demo.pcapng
 demo:
@@ -13,6 +13,12 @@ demo:
 test:
 	@tools/setup.sh test
 	cargo run --quiet --package xtask -- ci
+
+# A million simulated lives of TCP connections, every invariant checked; COUNT and SEED choose others.
+COUNT ?= 1000000
+SEED ?= 0
+soak:
+	cargo run --profile sim --package outcrop-testkit --example soak -- $(COUNT) $(SEED)
 
 fmt:
 	cargo fmt --all

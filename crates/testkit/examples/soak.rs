@@ -4,11 +4,12 @@
 //! with the command that plays it alone. Uses every core.
 #![expect(clippy::print_stdout, reason = "a program")]
 
+use core::panic::AssertUnwindSafe;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use outcrop_testkit::simulate::{Plan, run};

@@ -13,7 +13,7 @@ fn explored(setup: &Setup, at_least: usize) {
 #[test]
 fn listener_and_client_every_order_of_events_both_come_to_rest() {
     let setup = Setup {
-        depth: 7,
+        depth: 6,
         ..Setup::default()
     };
     explored(&setup, 1_000);
@@ -22,7 +22,7 @@ fn listener_and_client_every_order_of_events_both_come_to_rest() {
 #[test]
 fn both_connect_at_once_every_order_of_events_both_come_to_rest() {
     let setup = Setup {
-        depth: 6,
+        depth: 5,
         simultaneous: true,
         ..Setup::default()
     };
@@ -32,7 +32,7 @@ fn both_connect_at_once_every_order_of_events_both_come_to_rest() {
 #[test]
 fn orderly_programs_deeper_every_order_of_events_both_come_to_rest() {
     let setup = Setup {
-        depth: 9,
+        depth: 8,
         losses: 1,
         duplicates: 0,
         early_timers: 0,

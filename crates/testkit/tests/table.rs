@@ -1,5 +1,4 @@
 //! The table of states and segments, put to the engine.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::fs;

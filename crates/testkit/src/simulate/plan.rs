@@ -223,7 +223,7 @@ impl Dice {
     }
 
     fn end(&mut self, strict: bool, tiny: bool, may_wait: bool) -> End {
-        let len = self.size(if tiny { 8_000 } else { 150_000 }) as usize;
+        let len = self.size(if tiny { 8_000 } else { 60_000 }) as usize;
         let stalls = self.pick([0, 0, 1, 2]);
         let leaves = match self.index(if strict { 2 } else { 5 }) {
             0 => Leave::InOrder,

@@ -266,7 +266,9 @@ impl Lab {
         } else {
             PEER_ISN + self.rcv
         };
-        let control = header.flags;
+        // ECN's answer to an ECN-setup SYN (RFC 3168 6.1.1) is none of 3.10.7's business.
+        let ecn = Flags::ECE | Flags::CWR | Flags::AE;
+        let control = header.flags.without(ecn);
         if control == Flags::RST && Some(header.seq) == ack {
             Reply::Reset
         } else if control == Flags::RST | Flags::ACK
