@@ -43,8 +43,25 @@ pub struct Listen {
     pub syn_backlog: usize,
     /// Connections waiting to be accepted, at most; zero means the default, [`params::BACKLOG`].
     pub accept_backlog: usize,
+    /// When a SYN is answered without keeping it (RFC 4987 3.6).
+    pub syn_cookies: SynCookies,
     /// What accepted connections start with; `None` means the endpoint's.
     pub settings: Option<Settings>,
+}
+
+/// When a listener answers a SYN by a cookie, so that the peer does the remembering.
+///
+/// What a cookie cannot keep is given up: without timestamps the window scale, SACK and ECN; always
+/// Accurate ECN; and the segment size is rounded down to one of eight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SynCookies {
+    /// When `syn_backlog` handshakes are under way.
+    #[default]
+    WhenFull,
+    /// Never: further SYNs are dropped.
+    Never,
+    /// Always: no embryo is ever made.
+    Always,
 }
 
 /// Settings of a connection.

@@ -104,7 +104,7 @@ mod transmit;
 pub mod tx_record;
 pub mod wire;
 
-pub use config::{Config, KeepAlive, Listen, Settings};
+pub use config::{Config, KeepAlive, Listen, Settings, SynCookies};
 pub use congestion::{Algorithm, Controller};
 pub use endpoint::{Counters, Endpoint};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};

@@ -72,6 +72,15 @@ pub const REPLY_QUEUE: usize = 256;
 /// The SYN queue and the accept queue of a listener, unless the program says otherwise.
 pub const BACKLOG: usize = 1024;
 
+/// How many minutes a SYN cookie is good for, counted by the clock's own minutes: between one and two,
+/// longer than a peer's SYN-ACK can travel, short enough that guessing one does not pay (RFC 4987 3.6).
+pub const COOKIE_MINUTES: u32 = 2;
+/// The segment sizes a SYN cookie can keep, IPv4: three bits. The floor, the default (RFC 9293 3.7.1), and what
+/// links of 1260, 1400, 1420, 1492 (PPPoE), 1500 and 9000 bytes leave.
+pub const COOKIE_MSS_V4: [u16; 8] = [MIN_PEER_MSS, 536, 1220, 1360, 1380, 1452, 1460, 8960];
+/// The same for IPv6, whose headers take 20 bytes more.
+pub const COOKIE_MSS_V6: [u16; 8] = [MIN_PEER_MSS, 1220, 1280, 1340, 1360, 1432, 1440, 8940];
+
 /// Dynamic ports by RFC 6335 6; RFC 6056 3.2 would allow 1024 and up, where services live as well.
 pub const EPHEMERAL_FIRST: u16 = 49_152;
 

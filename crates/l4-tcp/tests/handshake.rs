@@ -201,23 +201,6 @@ fn last_ack_of_the_handshake_lost_first_data_establishes() {
 }
 
 #[test]
-fn syn_queue_full_further_syns_are_dropped_silently() {
-    let mut story = Story::new(plain());
-    let settings = Listen {
-        syn_backlog: 2,
-        ..Listen::default()
-    };
-    story.tcp.listen(story.local, settings).unwrap();
-    for port in 1..=3 {
-        story.remote.set_port(port);
-        let verdict = story.judge(seg("S"));
-        let expected = (port == 3).then_some(DropReason::TcpListenOverflow);
-        assert_eq!(verdict.drop_reason(), expected);
-    }
-    assert_eq!(story.out().len(), 2);
-}
-
-#[test]
 fn accept_queue_full_handshake_waits_and_completes_later() {
     let mut story = Story::new(plain());
     let settings = Listen {

@@ -16,6 +16,7 @@ use crate::event::Edges;
 use crate::handshake::negotiate::agree;
 use crate::handshake::passive::{Listening, listen_arrives};
 use crate::handshake::{Embryo, Origin, Step};
+use crate::listener::Admission;
 use crate::rule::Rule;
 use crate::segment::{Segment, SegmentHeader, StreamRange};
 use crate::seq::SeqNum;
@@ -37,7 +38,7 @@ impl Endpoint {
             self.hasten_end(a.at, id);
         }
         let Some(id) = self.places.find(&flow) else {
-            return self.arrives_without_connection(a, &flow, &segment);
+            return self.arrives_without_connection(a, &flow, (&segment, payload));
         };
         let Some((flow, place)) = self.places.get_mut(id) else {
             return Rule::ClosedResets.dropped(DropReason::TcpClosed);
@@ -75,7 +76,7 @@ impl Endpoint {
         &mut self,
         a: &Arrival,
         flow: &Flow,
-        segment: &Segment,
+        (segment, payload): (&Segment, Bytes),
     ) -> Verdict {
         match self.time_wait.handle(a.at, flow, segment) {
             Some(Outcome::Done(verdict)) => verdict,
@@ -86,9 +87,9 @@ impl Endpoint {
             Some(Outcome::Reuse(floor)) => {
                 let cause = Cause::Packet(a.id);
                 self.emit_state(flow, State::TimeWait, State::Closed, cause);
-                self.arrives_at_listener(a, flow, segment, Some(floor))
+                self.arrives_at_listener(a, flow, (segment, payload), Some(floor))
             }
-            None => self.arrives_at_listener(a, flow, segment, None),
+            None => self.arrives_at_listener(a, flow, (segment, payload), None),
         }
     }
 
@@ -96,7 +97,7 @@ impl Endpoint {
         &mut self,
         a: &Arrival,
         flow: &Flow,
-        segment: &Segment,
+        (segment, payload): (&Segment, Bytes),
         floor: Option<SeqNum>,
     ) -> Verdict {
         let Some(id) = self.listeners.find(flow.local) else {
@@ -106,6 +107,9 @@ impl Endpoint {
             self.refuse(a, flow, segment);
             return Rule::ClosedResets.dropped(DropReason::TcpNoSocket);
         };
+        if let Some(verdict) = self.cookie_arrives(a, id, flow, (segment, payload)) {
+            return verdict;
+        }
         match listen_arrives(segment) {
             Listening::Drop(verdict) => verdict,
             Listening::Reset(verdict) => {
@@ -127,14 +131,16 @@ impl Endpoint {
         let Some(listener) = self.listeners.get_mut(listener_id) else {
             return overflow;
         };
-        if !listener.takes_syn() {
-            return overflow;
+        match listener.admits() {
+            Admission::Refused => return overflow,
+            Admission::Cookie => return self.answer_by_cookie(a, listener_id, segment),
+            Admission::Embryo => listener.on_embryo(),
         }
-        listener.on_embryo();
         self.counters.passive_opens += 1;
         let flow = segment.flow(a);
-        let offset = self.isn.timestamp_offset(&flow);
-        let embryo = Embryo::passive(listener_id, a, segment, (&self.isn, offset), floor);
+        let iss = self.isn.sequence_above(&flow, a.at, floor);
+        let numbers = (iss, self.isn.timestamp_offset(&flow));
+        let embryo = Embryo::passive(listener_id, a, &segment.header, numbers);
         let place = Place::new(Phase::Embryo(embryo), Holder::Listener(listener_id));
         let id = self.places.insert(flow, place);
         let cause = Cause::Packet(a.id);
@@ -150,6 +156,7 @@ impl Endpoint {
         segment: &Segment,
         payload: Bytes,
     ) -> Verdict {
+        self.adopt_cookie(a, id, segment);
         let Some((flow, place)) = self.places.get_mut(id) else {
             return Rule::ClosedResets.dropped(DropReason::TcpClosed);
         };
@@ -189,7 +196,7 @@ impl Endpoint {
 
     /// The embryo becomes a connection, which then takes what else the segment brings. `None` leaves
     /// the handshake's verdict.
-    fn establish(
+    pub(super) fn establish(
         &mut self,
         a: &Arrival,
         id: ConnId,

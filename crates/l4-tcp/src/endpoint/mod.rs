@@ -5,10 +5,11 @@
 //! Owns: the table of flows, the listeners, TIME-WAIT, the timer wheel, the queues. Does not know: algorithms.
 //! Sources: RFC 9293 3.10; the six verbs are those of every engine of this workspace.
 //!
-//! `arrive` demultiplexes, `calls` serves the program, `observe` answers questions, `place` is one slot.
+//! `arrive` demultiplexes, `cookies` does without embryos, `calls` serves the program, `observe` answers questions, `place` is one slot.
 
 mod arrive;
 mod calls;
+mod cookies;
 mod observe;
 mod place;
 
@@ -23,6 +24,7 @@ use outcrop_base::{
 use crate::config::{Config, Settings};
 use crate::connection::Cx;
 use crate::event::{CloseReason, Edges, Event};
+use crate::handshake::cookie::Cookies;
 use crate::handshake::isn::Isn;
 use crate::handshake::{Expiry, Origin};
 use crate::listener::Listeners;
@@ -42,6 +44,7 @@ pub struct Endpoint {
     time_wait: TimeWaitTable,
     listeners: Listeners,
     isn: Isn,
+    cookies: Cookies,
     ports: Ports,
     /// Deadlines by place. An entry whose instant is not the one the place remembers is stale.
     wheel: TimerWheel<(ConnId, Instant)>,
@@ -72,6 +75,10 @@ pub struct Counters {
     pub active_opens: u64,
     /// SYNs our listeners took.
     pub passive_opens: u64,
+    /// SYNs answered by a cookie.
+    pub cookies_sent: u64,
+    /// Cookies that came back.
+    pub cookies_taken: u64,
     /// Handshakes that completed.
     pub established: u64,
     /// Connections that ended by a reset of the peer.
@@ -94,6 +101,7 @@ impl Endpoint {
             time_wait: TimeWaitTable::new(config.time_wait, config.time_wait_max, &seed),
             listeners: Listeners::default(),
             isn: Isn::new(&seed),
+            cookies: Cookies::new(&seed),
             ports: Ports::new(config.ephemeral_ports.clone(), &seed),
             wheel: TimerWheel::new(),
             ready: VecDeque::new(),

@@ -5,9 +5,10 @@
 //! Sources: RFC 9293 3.5, 3.10.1, 3.10.7.2 to 3.10.7.4; RFC 6298 5.7 (the SYN's timer).
 //!
 //! `active` holds what arrives in SYN-SENT, `passive` what arrives in LISTEN and SYN-RECEIVED,
-//! `negotiate` what the two SYNs agree on, `isn` where the numbers begin.
+//! `negotiate` what the two SYNs agree on, `isn` where the numbers begin, `cookie` how to do without an embryo.
 
 pub(crate) mod active;
+pub(crate) mod cookie;
 pub(crate) mod isn;
 pub(crate) mod negotiate;
 pub(crate) mod passive;
