@@ -30,9 +30,9 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// Repeats of our SYN before `connect` fails: 1+2+4+8+16+32+60 s, and the last wait of 60 s, exceed the
 /// three minutes that RFC 9293 3.8.3 MUST-23 asks for R2 of a SYN.
 pub const SYN_RETRIES: u8 = 7;
-/// Repeats of our SYN-ACK before the embryo is given up: 1+2+4+8+16+32 s. Deviation from MUST-23
-/// (three minutes): a passive open that never completes is a flood more often than a friend.
-pub const SYN_ACK_RETRIES: u8 = 5;
+/// Repeats of our SYN-ACK before the embryo is given up: the same three minutes (MUST-23 speaks of any SYN).
+/// A flood of SYNs nobody completes fills the queue; then cookies do without it.
+pub const SYN_ACK_RETRIES: u8 = SYN_RETRIES;
 /// R1 of RFC 9293 3.8.3 SHLD-10: after three retransmissions the path is doubted.
 pub const R1: u8 = 3;
 /// R2 of RFC 9293 3.8.3 SHLD-11: data is given up after this long without acknowledgment,

@@ -72,6 +72,8 @@ rules! {
     SynReceivedEstablishes = "tcp:syn-received-establishes", "RFC 9293 3.10.7.4 fifth";
     /// The accept queue is full: the ACK of our SYN is ignored, the SYN-ACK will be repeated.
     AcceptOverflow = "tcp:accept-overflow", "RFC 9293 MUST-4, backlog";
+    /// The ACK of our SYN waits for the client's first bytes.
+    AcceptDeferred = "tcp:accept-deferred", "RFC 9293 3.10.7.4 fifth, TCP_DEFER_ACCEPT";
     /// An old duplicate by its timestamp is acknowledged and dropped.
     Paws = "tcp:paws", "RFC 7323 5.3 R1";
     /// A segment outside the window is acknowledged and dropped.

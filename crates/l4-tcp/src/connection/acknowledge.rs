@@ -10,7 +10,6 @@ use outcrop_base::{FactKind, Instant};
 
 use super::segment_arrives::Incoming;
 use super::{Connection, Cx};
-use crate::event::Edges;
 use crate::params;
 use crate::recovery::{AckInput, AckOutcome, Lost};
 use crate::segment::{MAX_SACK_BLOCKS, StreamRange, Timestamps};
@@ -34,9 +33,8 @@ impl Connection {
             &mut *self.way.congestion,
         );
         let freed = self.send.on_ack(seg.ack);
-        if freed.bytes > 0 && self.life.blocked {
-            self.life.blocked = false;
-            self.life.edges.insert(Edges::WRITABLE);
+        if freed.bytes > 0 {
+            self.tell_writable();
         }
         // A peer that answers is alive: with a closed window no other progress is possible (MUST-37).
         // Where nobody waits for it any more, that is no reason to go on for ever.

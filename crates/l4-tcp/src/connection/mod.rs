@@ -5,14 +5,15 @@
 //! Does not know: algorithms; those are in the parts. Other connections.
 //! Sources: RFC 9293 3.3.1, 3.10.
 //!
-//! `segment_arrives` is 3.10.7.4 step by step, `user_calls` what the program asks, `timeouts` what time
-//! does, `output` the list of decisions from which every packet comes.
+//! `segment_arrives` is 3.10.7.4 step by step, `user_calls` what the program asks, `urgent` the urgent
+//! pointer both ways, `timeouts` what time does, `output` the list of decisions from which every packet comes.
 
 mod acknowledge;
 mod output;
 mod path;
 mod segment_arrives;
 mod timeouts;
+mod urgent;
 mod user_calls;
 
 use std::io::IoSlice;
@@ -40,6 +41,7 @@ use crate::send::buffer::FinState;
 use crate::seq::{SeqNum, SeqSpace};
 use crate::state::{OurFin, PeerFin, State, Trigger, derive};
 use crate::timers::{Timer, TimerTable};
+use urgent::Urgent;
 
 /// What a connection is lent for one call: who it is, where facts go, what caused the call.
 pub(crate) struct Cx<'a> {
@@ -81,6 +83,8 @@ pub(crate) struct Opening {
     pub(crate) syn_repeated: bool,
     /// What the program wrote meanwhile, and whether a write found no room.
     pub(crate) early: Option<(ChunkQueue, bool)>,
+    /// How far of that is urgent.
+    pub(crate) urgent: u64,
 }
 
 /// What a connection leaves behind in TIME-WAIT.
@@ -117,6 +121,7 @@ pub(crate) struct Connection {
     recv: Receiver,
     recovery: Recovery,
     timers: TimerTable,
+    urgent: Urgent,
     life: Life,
 }
 
@@ -183,11 +188,11 @@ impl Connection {
             blocked = was_blocked;
         }
         let recv = Receiver::new(&ReceiverConfig {
-            capacity: o.settings.receive_buffer,
+            capacity: o.settings.window_limit(),
             scale: o.terms.rcv_shift,
             promised: u32::from(syn_window(&o.settings)),
             mss: u32::from(mss),
-            delayed_ack: o.settings.delayed_ack,
+            delayed_ack: o.settings.ack_delay(),
         });
         let mut connection = Self {
             state: State::Established,
@@ -216,6 +221,7 @@ impl Connection {
                 RttEstimator::new(params::RTO_INITIAL),
             ),
             timers: TimerTable::default(),
+            urgent: Urgent::new(o.urgent),
             life: Life::new(o.at, blocked),
             settings: o.settings,
         };
@@ -403,7 +409,13 @@ impl Connection {
         self.way.pacer.fingerprint(now, into);
         let mut into = into;
         (self.state, self.peer_fin, self.terms, self.way.mss).hash(&mut into);
-        (self.snd_space, self.rcv_space, self.window_from).hash(&mut into);
+        (
+            self.snd_space,
+            self.rcv_space,
+            self.window_from,
+            self.urgent,
+        )
+            .hash(&mut into);
         (self.clock.recent, now - self.clock.recent_at).hash(&mut into);
         for timer in Timer::ALL {
             let due = self.timers.get(timer).map(|at| (at - now, now - at));

@@ -181,6 +181,8 @@ impl Connection {
         }
         let (why, cause) = if let Some(cause) = self.life.challenge_due {
             (Why::ChallengeAck, cause)
+        } else if self.urgent.is_unannounced() && self.urgent.pointer(self.send.nxt()).is_some() {
+            (Why::PureAck, self.life.cause)
         } else {
             let why = self.recv.ack_due(now)?;
             if self.life.handshake_ack {
@@ -250,7 +252,11 @@ impl Connection {
         let mss = u64::from(self.room_for_data());
         let headers = u64::from(LONGEST_HEADERS);
         let most = u64::from(self.way.path.gso_max).min(u64::from(u16::MAX));
-        let whole = most.saturating_sub(headers) / mss;
+        // A device that cuts would repeat one urgent pointer in every piece.
+        let whole = match self.urgent.pointer(self.send.una()) {
+            Some(_) => 1,
+            None => most.saturating_sub(headers) / mss,
+        };
         mss * whole.max(1)
     }
 
@@ -281,19 +287,22 @@ impl Connection {
         });
         // A reset promises nothing: its window and blocks would mean nothing.
         let is_reset = plan.kind == Kind::Reset;
+        // A probe with an old number is not about the stream; everything else tells what is urgent.
+        let in_stream = !is_reset && plan.seq == self.snd_space.seq(plan.range.start);
+        let urgent = self.urgent.pointer(plan.range.start).filter(|_| in_stream);
         Transmit {
             conn: None,
             flow: *flow,
             header: SegmentHeader {
                 seq: plan.seq,
                 ack: Some(self.rcv_space.seq(self.recv.nxt())),
-                flags: plan.flags,
+                flags: plan.flags.with_if(Flags::URG, urgent.is_some()),
                 wnd: if is_reset {
                     0
                 } else {
                     self.recv.window_field()
                 },
-                urg: 0,
+                urg: urgent.unwrap_or(0),
                 options: Options {
                     timestamps,
                     sack: if is_reset {
@@ -327,6 +336,7 @@ impl Connection {
                     self.send
                         .on_sent(plan.range, u32::from(self.room_for_data()));
                     self.sent(now, plan.range);
+                    self.tell_writable();
                 }
                 if plan.kind == Kind::WindowProbe {
                     let rto = self.recovery.rtt().rto();
@@ -340,6 +350,7 @@ impl Connection {
             self.arm_user_timeout(now);
         }
         self.recv.on_sent(now, !plan.range.is_empty());
+        self.urgent.on_announced();
         self.life.challenge_due = None;
         self.life.handshake_ack = false;
     }
@@ -373,5 +384,6 @@ impl Connection {
         }
         self.arm_keep_alive(now);
         self.arm_fin_wait_2(now);
+        self.arm_linger(now);
     }
 }

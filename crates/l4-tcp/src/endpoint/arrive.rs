@@ -16,7 +16,7 @@ use crate::event::Edges;
 use crate::handshake::negotiate::agree;
 use crate::handshake::passive::{Listening, listen_arrives};
 use crate::handshake::{Embryo, Origin, Step};
-use crate::listener::Admission;
+use crate::listener::{Admission, Listener};
 use crate::rule::Rule;
 use crate::segment::{Segment, SegmentHeader, StreamRange};
 use crate::seq::SeqNum;
@@ -208,12 +208,18 @@ impl Endpoint {
             return None;
         };
         if let Some(listener) = embryo.listener() {
-            let room = self
-                .listeners
-                .get(listener)
-                .is_some_and(|l| l.takes_connection());
-            if !room {
+            let listener = self.listeners.get(listener);
+            if !listener.is_some_and(Listener::takes_connection) {
                 return Some(Rule::AcceptOverflow.dropped(DropReason::TcpListenOverflow));
+            }
+            let patience = listener.and_then(|listener| listener.settings.defer_accept);
+            let end = embryo
+                .sent_at()
+                .zip(patience)
+                .map(|(sent, span)| sent + span);
+            if let Some(end) = end.filter(|end| a.at < *end && segment.seq_len() == 0) {
+                embryo.defer(end);
+                return Some(Rule::AcceptDeferred.taken());
             }
         }
         let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
@@ -229,9 +235,11 @@ impl Endpoint {
             round_trip: embryo.round_trip(a.at),
             syn_repeated: embryo.was_repeated(),
             early: None,
+            urgent: 0,
         };
         let listener = embryo.listener();
         if let Origin::Active(early) = &mut embryo.origin {
+            opening.urgent = early.urgent;
             opening.early = Some((core::mem::take(&mut early.written), early.blocked));
         }
         let shut = matches!(&embryo.origin, Origin::Active(early) if early.shutdown);

@@ -171,7 +171,12 @@ impl Endpoint {
         place.filed = None;
         match &mut place.phase {
             Phase::Embryo(embryo) => {
-                let expiry = embryo.handle_timeout(now);
+                let settings = embryo_settings(&embryo.origin, &self.listeners, &self.config);
+                let settings = *settings;
+                let expiry = embryo.handle_timeout(now, &settings);
+                if expiry == Expiry::Repeat && embryo.is_doubtful(&settings) {
+                    place.edges.insert(Edges::DOUBTFUL);
+                }
                 let flow = *flow;
                 let cause = Cause::Timer(TimerKind::Retransmit);
                 if expiry != Expiry::NotDue {
@@ -216,6 +221,10 @@ impl Endpoint {
             self.turn = params::TURN;
             if let Some((_, place)) = self.places.get_mut(id) {
                 place.in_ready = false;
+                if let Phase::Open(connection) = &mut place.phase {
+                    place.edges.insert(connection.take_edges());
+                }
+                self.queue_events(id);
                 self.file_timer(id);
                 self.retire_if_over(now, id);
             }
@@ -293,6 +302,8 @@ impl Endpoint {
             Edges::CONNECTED => Some(Event::Connected(id)),
             Edges::READABLE => Some(Event::Readable(id)),
             Edges::WRITABLE => Some(Event::Writable(id)),
+            Edges::URGENT => Some(Event::Urgent(id)),
+            Edges::DOUBTFUL => Some(Event::Doubtful(id)),
             _ => self
                 .close_reason(id)
                 .map(|reason| Event::Closed(id, reason)),
