@@ -39,8 +39,8 @@ const ORDER: &[&str] = &[
     "recovery",
     "challenge",
     "handshake",
-    "time_wait",
     "connection",
+    "time_wait",
     "listener",
     "endpoint",
 ];
