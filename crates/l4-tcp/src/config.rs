@@ -10,6 +10,7 @@ use core::time::Duration;
 use outcrop_base::DEFAULT_HOP_LIMIT;
 
 use crate::congestion::Algorithm;
+use crate::ecn::EcnPolicy;
 use crate::params;
 
 /// Settings of an endpoint.
@@ -112,6 +113,8 @@ pub struct Settings {
     pub sack: bool,
     /// The largest segment we announce and send; `None` leaves it to the path's MTU (MUST-14).
     pub mss: Option<u16>,
+    /// Explicit congestion notification (RFC 3168).
+    pub ecn: EcnPolicy,
     /// The congestion controller.
     pub congestion: Algorithm,
     /// Time to live or hop limit (MUST-49).
@@ -142,6 +145,7 @@ impl Default for Settings {
             timestamps: true,
             sack: true,
             mss: None,
+            ecn: EcnPolicy::default(),
             congestion: Algorithm::default(),
             ttl: DEFAULT_HOP_LIMIT,
             dscp: 0,

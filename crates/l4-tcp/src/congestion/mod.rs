@@ -187,9 +187,9 @@ impl Clone for Box<dyn Controller> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// RFC 5681 with RFC 6582: the textbook's.
-    #[default]
     NewReno,
     /// RFC 9438 with RFC 9406: what most hosts run.
+    #[default]
     Cubic,
 }
 

@@ -12,7 +12,7 @@ use super::segment_arrives::Incoming;
 use super::{Connection, Cx};
 use crate::params;
 use crate::recovery::{AckInput, AckOutcome, Lost};
-use crate::segment::{MAX_SACK_BLOCKS, StreamRange, Timestamps};
+use crate::segment::{Flags, MAX_SACK_BLOCKS, StreamRange, Timestamps};
 
 impl Connection {
     /// Takes what the acknowledgment says; returns whether our FIN is acknowledged by it.
@@ -28,10 +28,13 @@ impl Connection {
                 sack: blocks.get(..count).unwrap_or_default(),
                 echo: self.echo(seg),
                 pure: seg.len == 0 && !window_changed,
-                ece: false,
+                ece: self.ecn.listens() && seg.header.flags.contains(Flags::ECE),
             },
             &mut *self.way.congestion,
         );
+        if outcome.reduced {
+            self.ecn.on_reduced();
+        }
         let freed = self.send.on_ack(seg.ack);
         if freed.bytes > 0 {
             self.tell_writable();

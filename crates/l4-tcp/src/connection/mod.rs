@@ -26,6 +26,7 @@ use outcrop_base::{Cause, ChunkQueue, Fact, FactKind, Facts, Flow, Instant, Path
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
+use crate::ecn::Echo;
 use crate::event::{CloseReason, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{isn, syn_window};
@@ -120,6 +121,7 @@ pub(crate) struct Connection {
     window_from: (i64, u64),
     recv: Receiver,
     recovery: Recovery,
+    ecn: Echo,
     timers: TimerTable,
     urgent: Urgent,
     life: Life,
@@ -220,6 +222,7 @@ impl Connection {
                 o.terms.sack,
                 RttEstimator::new(params::RTO_INITIAL),
             ),
+            ecn: Echo::new(o.terms.ecn),
             timers: TimerTable::default(),
             urgent: Urgent::new(o.urgent),
             life: Life::new(o.at, blocked),
@@ -416,6 +419,7 @@ impl Connection {
             self.urgent,
         )
             .hash(&mut into);
+        self.ecn.hash(&mut into);
         (self.clock.recent, now - self.clock.recent_at).hash(&mut into);
         for timer in Timer::ALL {
             let due = self.timers.get(timer).map(|at| (at - now, now - at));

@@ -8,7 +8,7 @@
 //! Planners are `&self`: they decide. Every segment carries an acknowledgment and the window, so that
 //! whatever leaves first pays what is owed to the peer; a pure ACK comes last.
 
-use outcrop_base::{Cause, Flow, Instant, Limit, Note, TimerKind, Why};
+use outcrop_base::{Cause, Flow, Instant, IpFields, Limit, Note, TimerKind, Why};
 
 use super::Connection;
 use crate::handshake;
@@ -33,6 +33,13 @@ pub(super) struct Plan {
     /// The payload alone.
     data: StreamRange,
     note: Note,
+}
+
+impl Plan {
+    /// Whether it carries data for the first time, and is no probe.
+    fn is_fresh(&self) -> bool {
+        self.kind == Kind::New && !self.data.is_empty()
+    }
 }
 
 /// What a commit must remember.
@@ -251,6 +258,9 @@ impl Connection {
     fn max_payload(&self) -> u64 {
         let mss = u64::from(self.room_for_data());
         let headers = u64::from(LONGEST_HEADERS);
+        if self.ecn.owes_reduced() {
+            return mss;
+        }
         let most = u64::from(self.way.path.gso_max).min(u64::from(u16::MAX));
         // A device that cuts would repeat one urgent pointer in every piece.
         let whole = match self.urgent.pointer(self.send.una()) {
@@ -296,7 +306,7 @@ impl Connection {
             header: SegmentHeader {
                 seq: plan.seq,
                 ack: Some(self.rcv_space.seq(self.recv.nxt())),
-                flags: plan.flags.with_if(Flags::URG, urgent.is_some()),
+                flags: plan.flags.with_if(Flags::URG, urgent.is_some()) | self.ecn_flags(plan),
                 wnd: if is_reset {
                     0
                 } else {
@@ -313,10 +323,22 @@ impl Connection {
                     ..Options::default()
                 },
             },
-            fields: handshake::fields(&self.settings),
+            fields: IpFields {
+                ecn: self.ecn.mark(plan.is_fresh()),
+                ..handshake::fields(&self.settings)
+            },
             range: plan.data,
             gso: (plan.data.len() > u64::from(mss)).then_some(mss),
             note: plan.note,
+        }
+    }
+
+    /// ECN's bits; a reset has none.
+    fn ecn_flags(&self, plan: &Plan) -> Flags {
+        if plan.kind == Kind::Reset {
+            Flags::NONE
+        } else {
+            self.ecn.flags(plan.is_fresh())
         }
     }
 
@@ -348,6 +370,9 @@ impl Connection {
         }
         if !plan.range.is_empty() {
             self.arm_user_timeout(now);
+        }
+        if plan.is_fresh() {
+            self.ecn.on_fresh_sent();
         }
         self.recv.on_sent(now, !plan.range.is_empty());
         self.urgent.on_announced();

@@ -76,10 +76,14 @@ impl Connection {
                     if count == self.settings.r1 && count > 0 {
                         self.life.edges.insert(Edges::DOUBTFUL);
                     }
+                    self.ecn.on_reduced();
                     tell_lost(&lost, cx);
                     self.tell_congestion("timeout", cx);
                 }
-                Fired::Reordering { lost: Some(lost) } => tell_lost(&lost, cx),
+                Fired::Reordering { lost: Some(lost) } => {
+                    self.ecn.on_reduced();
+                    tell_lost(&lost, cx);
+                }
                 Fired::Reordering { lost: None } | Fired::TailLossProbe => {}
             }
         }

@@ -16,6 +16,7 @@ use crate::event::Edges;
 use crate::handshake::negotiate::agree;
 use crate::handshake::passive::{Listening, listen_arrives};
 use crate::handshake::{Embryo, Origin, Step};
+use crate::info::Negotiated;
 use crate::listener::{Admission, Listener};
 use crate::rule::Rule;
 use crate::segment::{Segment, SegmentHeader, StreamRange};
@@ -227,7 +228,10 @@ impl Endpoint {
         let mut opening = Opening {
             iss: embryo.iss?,
             theirs,
-            terms: agree(&settings, &theirs, flow.remote.ip()),
+            terms: Negotiated {
+                ecn: embryo.ecn(&settings),
+                ..agree(&settings, &theirs, flow.remote.ip())
+            },
             ts_offset: embryo.ts_offset,
             path: embryo.path,
             settings,

@@ -63,10 +63,11 @@ impl Recovery {
         self.detect(input, &news, &mut out, flight);
         if out.lost.is_some() && self.phase == Phase::Open {
             out.entered = true;
+            out.reduced = true;
             self.enter_recovery(input.now, flight, controller);
         }
-        self.check_probe(input, &news, flight, controller);
-        self.check_ecn(input, flight, controller);
+        out.reduced |= self.check_probe(input, &news, flight, controller);
+        out.reduced |= self.check_ecn(input, flight, controller);
         out.recovered = self.leave_recovery();
         let round_start = self.rate.round_started();
         // RFC 6937 3: a duplicate without SACK counts as a segment, once.
@@ -230,6 +231,7 @@ impl Recovery {
         }
         let recover = self.records.nxt();
         self.phase = Phase::Recovery { recover };
+        self.usage.ecn_until = Some(recover);
         self.dup_acks.set_guard(recover);
         self.tlp.cancel();
         self.undo.begin(false);
@@ -260,27 +262,36 @@ impl Recovery {
         news: &News,
         flight: u64,
         controller: &mut dyn Controller,
-    ) {
+    ) -> bool {
         let repeated = news.delivered() == 0 && input.sack.is_empty() && input.pure;
         let una = self.records.una();
         match self.tlp.on_ack(una, news.duplicate, repeated) {
-            ProbeFate::Nothing | ProbeFate::Needless => {}
-            ProbeFate::Repaired if self.phase == Phase::Open => {
+            ProbeFate::Nothing | ProbeFate::Needless => false,
+            ProbeFate::Repaired if self.phase != Phase::Open => false,
+            ProbeFate::Repaired => {
                 // RFC 8985 7.4.2: the loss counts, though nothing is left to repair.
                 controller.on_congestion(&CongestionEvent {
                     now: input.now,
                     kind: CongestionKind::Loss,
                     flight,
                 });
+                true
             }
-            ProbeFate::Repaired => {}
         }
     }
 
     /// RFC 3168 6.1.2: react at most once a window of data.
-    fn check_ecn(&mut self, input: &AckInput<'_>, flight: u64, controller: &mut dyn Controller) {
-        if !input.ece || self.ecn_pending() || self.phase != Phase::Open {
-            return;
+    fn check_ecn(
+        &mut self,
+        input: &AckInput<'_>,
+        flight: u64,
+        controller: &mut dyn Controller,
+    ) -> bool {
+        // The peer echoes until our CWR reaches it, which leaves beyond `until` at the earliest.
+        let una = self.records.una();
+        let told = self.usage.ecn_until.is_some_and(|until| una <= until);
+        if !input.ece || told || self.phase != Phase::Open {
+            return false;
         }
         self.usage.ecn_until = Some(self.records.nxt());
         controller.on_congestion(&CongestionEvent {
@@ -288,6 +299,7 @@ impl Recovery {
             kind: CongestionKind::Ecn,
             flight,
         });
+        true
     }
 
     /// Whether the window in which the path marked packets is not yet acknowledged.

@@ -111,6 +111,8 @@ pub struct AckOutcome {
     pub rtt: Option<Duration>,
     /// The delivery rate it measured.
     pub rate: Option<RateSample>,
+    /// The congestion window was reduced, whatever for.
+    pub reduced: bool,
     /// Fast recovery began.
     pub entered: bool,
     /// Recovery, or the repair after a timeout, is complete.

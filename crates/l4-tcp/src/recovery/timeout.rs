@@ -54,6 +54,7 @@ impl Recovery {
         self.dup_acks.reset();
         self.dup_acks.set_guard(hull.end);
         self.phase = Phase::Loss { recover: hull.end };
+        self.usage.ecn_until = Some(hull.end);
         if !again {
             self.undo.begin(true);
         }
