@@ -47,6 +47,10 @@ pub struct Listen {
     /// Wait with the last ACK of a handshake for the client's first bytes, at most this long: a program that
     /// reads first is not woken for a connection that has nothing to say.
     pub defer_accept: Option<Duration>,
+    /// Clients that may speak in their SYN and have not completed the handshake, at most (RFC 7413 5.1);
+    /// zero switches fast open off. What such a client says may arrive twice (6.1): only for programs to
+    /// which that does no harm.
+    pub fast_open: usize,
     /// When a SYN is answered without keeping it (RFC 4987 3.6).
     pub syn_cookies: SynCookies,
     /// What accepted connections start with; `None` means the endpoint's.
@@ -115,6 +119,9 @@ pub struct Settings {
     pub mss: Option<u16>,
     /// Explicit congestion notification (RFC 3168).
     pub ecn: EcnPolicy,
+    /// As a client, ask servers for fast-open cookies, and with one put what is written before the SYN leaves
+    /// into the SYN (RFC 7413). It may arrive twice.
+    pub fast_open: bool,
     /// The congestion controller.
     pub congestion: Algorithm,
     /// Time to live or hop limit (MUST-49).
@@ -145,6 +152,7 @@ impl Default for Settings {
             timestamps: true,
             sack: true,
             mss: None,
+            fast_open: false,
             ecn: EcnPolicy::default(),
             congestion: Algorithm::default(),
             ttl: DEFAULT_HOP_LIMIT,

@@ -113,7 +113,7 @@ pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
 pub use event::{CloseReason, Event};
 pub use info::{Info, Negotiated};
 pub use rule::Rule;
-pub use segment::{Flags, Options, SackBlock, SackBlocks, Timestamps};
+pub use segment::{FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Timestamps};
 pub use segment::{Segment, SegmentHeader, StreamRange};
 pub use seq::SeqNum;
 pub use state::{FIGURE_5, OurFin, PeerFin, Sends, State, Transition, Trigger, derive};

@@ -38,6 +38,8 @@ pub(crate) struct Listener {
     embryos: usize,
     /// When a SYN was last answered by a cookie.
     cookie_at: Option<Instant>,
+    /// Connections opened early, until they are found to be opening no more.
+    early: Vec<ConnId>,
     /// Whether the program is about to be told.
     pub(crate) told: bool,
     /// Completed, waiting for `accept`.
@@ -65,6 +67,17 @@ impl Listener {
     /// Whether another embryo finds a place.
     pub(crate) fn has_room(&self) -> bool {
         self.embryos < Self::limit(self.settings.syn_backlog)
+    }
+
+    /// A connection was opened early.
+    pub(crate) fn on_fast_open(&mut self, id: ConnId) {
+        self.early.push(id);
+    }
+
+    /// How many of those have not completed their handshake.
+    pub(crate) fn pending_fast_opens(&mut self, is_opening: impl Fn(ConnId) -> bool) -> usize {
+        self.early.retain(|id| is_opening(*id));
+        self.early.len()
     }
 
     /// A SYN was answered by a cookie.
@@ -138,6 +151,7 @@ impl Listeners {
             settings,
             embryos: 0,
             cookie_at: None,
+            early: Vec::new(),
             told: false,
             completed: VecDeque::new(),
         };

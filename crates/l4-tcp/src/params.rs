@@ -81,6 +81,14 @@ pub const COOKIE_MSS_V4: [u16; 8] = [MIN_PEER_MSS, 536, 1220, 1360, 1380, 1452, 
 /// The same for IPv6, whose headers take 20 bytes more.
 pub const COOKIE_MSS_V6: [u16; 8] = [MIN_PEER_MSS, 1220, 1280, 1340, 1360, 1432, 1440, 8940];
 
+/// How long the server's fast-open key lasts; a cookie is good in the period it was given in and the next
+/// (RFC 7413 4.1.2 asks for expiry without a number: a day or two is enough for clients that come back).
+pub const FAST_OPEN_PERIOD: Duration = Duration::from_secs(24 * 3600);
+/// How long a client does without after a SYN with text was lost (RFC 7413 4.1.3.1; Linux begins with an hour).
+pub const FAST_OPEN_BLOCK: Duration = Duration::from_secs(3600);
+/// Servers a client remembers cookies of (RFC 7413 4.1.3: bounded).
+pub const FAST_OPEN_CACHE: usize = 1024;
+
 /// Dynamic ports by RFC 6335 6; RFC 6056 3.2 would allow 1024 and up, where services live as well.
 pub const EPHEMERAL_FIRST: u16 = 49_152;
 

@@ -44,6 +44,8 @@ rules! {
     CookieEstablishes = "tcp:cookie-establishes", "RFC 4987 3.6";
     /// A listener that sent cookies drops text without one: what brings the cookie may be behind it.
     CookieMissing = "tcp:cookie-missing", "RFC 4987 3.6";
+    /// A SYN with a good fast-open cookie has its text taken at once.
+    FastOpenTaken = "tcp:fast-open-taken", "RFC 7413 4.2.2";
     /// A listener drops what is neither SYN, ACK nor RST.
     ListenDropsOther = "tcp:listen-drops-other", "RFC 9293 3.10.7.2";
     /// In SYN-SENT, an acknowledgment of something never sent is answered by a reset.

@@ -264,3 +264,24 @@ fn cookies_switched_off_further_syns_are_dropped_silently() {
     assert_eq!(verdict.drop_reason(), Some(DropReason::TcpListenOverflow));
     story.expect(&[]);
 }
+
+// RFC 3168 6.1.1: ECN survives a cookie where timestamps do; without them it is not agreed to.
+#[test]
+fn ecn_setup_syn_in_a_flood_is_agreed_to_only_if_it_can_be_remembered() {
+    for (stamped, flags) in [(true, "S.E"), (false, "S.")] {
+        let (mut story, listener) = flooded(Settings::default());
+        let syn = seg("SEW").mss(1460);
+        story.recv(if stamped { syn.ts(500, 0) } else { syn });
+        let answer = only(&mut story);
+        assert_eq!(answer.flags.to_string(), flags);
+        let ack = seg(".").seq(1).ack(1);
+        story.recv(match answer.options.timestamps {
+            Some(stamp) => ack.ts(501, stamp.val),
+            None => ack,
+        });
+        let id = story.tcp.accept(listener).unwrap();
+        story.write(id, 10);
+        let marked = story.tcp.poll_transmit(story.now).unwrap().fields.ecn;
+        assert_eq!(marked != outcrop_base::Ecn::NotEct, stamped);
+    }
+}

@@ -62,6 +62,9 @@ const LONGEST_HEADERS: u32 = 100;
 impl Connection {
     /// The next packet of this connection.
     pub(crate) fn poll_transmit(&mut self, now: Instant, flow: &Flow) -> Option<Transmit> {
+        if let Some(syn_ack) = self.poll_syn_ack(now, flow) {
+            return Some(syn_ack);
+        }
         let Some(plan) = self.plan(now) else {
             self.after_flush(now);
             return None;

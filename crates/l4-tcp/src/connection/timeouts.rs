@@ -28,12 +28,14 @@ impl Connection {
             .into_iter()
             .chain(self.recovery.deadline().map(|(at, _)| at))
             .chain(self.recv.deadline())
+            .chain(self.syn.as_ref().and_then(|syn| syn.next_timeout()))
             .chain(self.send.persist().deadline())
             .min()
     }
 
     /// Acts on every timer that is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant, cx: &mut Cx<'_>) {
+        self.opening_timeout(now, cx);
         while self.life.over.is_none()
             && let Some(timer) = self.timers.pop_due(now)
         {
@@ -58,7 +60,7 @@ impl Connection {
         self.recovery_fired(now, cx);
     }
 
-    fn fired(&mut self, timer: TimerKind, cx: &mut Cx<'_>) {
+    pub(super) fn fired(&mut self, timer: TimerKind, cx: &mut Cx<'_>) {
         self.life.cause = Cause::Timer(timer);
         cx.cause = self.life.cause;
         cx.emit(FactKind::TimerFired { timer });

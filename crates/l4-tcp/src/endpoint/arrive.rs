@@ -9,8 +9,10 @@ use outcrop_base::{
     Arrival, CallKind, Cast, Cause, DropReason, Flow, Instant, IpFields, Limit, Note, Verdict, Why,
 };
 
+use super::fast_open::{Wish, learn};
 use super::place::{Holder, Phase, Place};
 use super::{Endpoint, Teller, embryo_settings};
+use crate::config::Settings;
 use crate::connection::{Connection, Cx, Opening};
 use crate::event::Edges;
 use crate::handshake::negotiate::agree;
@@ -51,7 +53,19 @@ impl Endpoint {
                     facts: &mut self.facts,
                     cause: Cause::Packet(a.id),
                 };
-                connection.segment_arrives(a, &segment, payload, &mut cx)
+                match connection.opening_arrives(a, &segment, &mut cx) {
+                    None => connection.segment_arrives(a, &segment, payload, &mut cx),
+                    Some(Step::Establish(_)) => {
+                        self.counters.established += 1;
+                        connection.segment_arrives(a, &segment, payload, &mut cx)
+                    }
+                    Some(Step::Stay(verdict) | Step::Gone(verdict, _)) => verdict,
+                    Some(Step::Answer(verdict, header, why)) => {
+                        let flow = *flow;
+                        self.answer(a, &flow, header, why);
+                        verdict
+                    }
+                }
             }
             Phase::Embryo(_) => self.arrives_at_embryo(a, id, &segment, payload),
             Phase::Ended(_) => Rule::Gone.dropped(DropReason::TcpClosed),
@@ -108,7 +122,7 @@ impl Endpoint {
             self.refuse(a, flow, segment);
             return Rule::ClosedResets.dropped(DropReason::TcpNoSocket);
         };
-        if let Some(verdict) = self.cookie_arrives(a, id, flow, (segment, payload)) {
+        if let Some(verdict) = self.cookie_arrives(a, id, flow, (segment, payload.clone())) {
             return verdict;
         }
         match listen_arrives(segment) {
@@ -117,7 +131,7 @@ impl Endpoint {
                 self.refuse(a, flow, segment);
                 verdict
             }
-            Listening::Syn => self.take_syn(a, id, segment, floor),
+            Listening::Syn => self.take_syn(a, id, (segment, payload), floor),
         }
     }
 
@@ -125,7 +139,7 @@ impl Endpoint {
         &mut self,
         a: &Arrival,
         listener_id: ListenerId,
-        segment: &Segment,
+        (segment, payload): (&Segment, Bytes),
         floor: Option<SeqNum>,
     ) -> Verdict {
         let overflow = Rule::ListenOverflow.dropped(DropReason::TcpListenOverflow);
@@ -141,11 +155,18 @@ impl Endpoint {
         let flow = segment.flow(a);
         let iss = self.isn.sequence_above(&flow, a.at, floor);
         let numbers = (iss, self.isn.timestamp_offset(&flow));
-        let embryo = Embryo::passive(listener_id, a, &segment.header, numbers);
+        let mut embryo = Embryo::passive(listener_id, a, &segment.header, numbers);
+        let wish = self.wish(a, listener_id, segment);
+        embryo.grant = wish.grant();
         let place = Place::new(Phase::Embryo(embryo), Holder::Listener(listener_id));
         let id = self.places.insert(flow, place);
         let cause = Cause::Packet(a.id);
         self.emit_state(&flow, State::Listen, State::SynReceived, cause);
+        if wish == Wish::Speak {
+            self.open_early(a, id, (segment, payload));
+            self.settle(id);
+            return Rule::FastOpenTaken.taken();
+        }
         self.settle(id);
         Rule::ListenTakesSyn.taken()
     }
@@ -224,23 +245,15 @@ impl Endpoint {
             }
         }
         let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
-        let theirs = embryo.theirs?;
-        let mut opening = Opening {
-            iss: embryo.iss?,
-            theirs,
-            terms: Negotiated {
-                ecn: embryo.ecn(&settings),
-                ..agree(&settings, &theirs, flow.remote.ip())
-            },
-            ts_offset: embryo.ts_offset,
-            path: embryo.path,
-            settings,
-            at: a.at,
-            round_trip: embryo.round_trip(a.at),
-            syn_repeated: embryo.was_repeated(),
-            early: None,
-            urgent: 0,
-        };
+        let mut opening = opening_of(embryo, &settings, flow, a.at)?;
+        let text = embryo.text_acknowledged(segment.header.ack);
+        if text > 0 {
+            opening.round_trip = None;
+        }
+        let sent_at = embryo.sent_at().unwrap_or(a.at);
+        if before == State::SynSent {
+            learn(&mut self.known, a.at, embryo, flow, &segment.header);
+        }
         let listener = embryo.listener();
         if let Origin::Active(early) = &mut embryo.origin {
             opening.urgent = early.urgent;
@@ -254,6 +267,7 @@ impl Endpoint {
             cause: Cause::Packet(a.id),
         };
         cx.emit_state(before, State::Established);
+        connection.syn_text_acknowledged(sent_at, a.at, text);
         if shut {
             cx.cause = Cause::Call(CallKind::Shutdown);
             connection.shutdown(&mut cx);
@@ -277,7 +291,7 @@ impl Endpoint {
         Some(verdict).filter(|_| segment.payload_len > 0 || segment.header.flags.fin())
     }
 
-    fn queue_accept(&mut self, id: ListenerId, connection: ConnId) {
+    pub(super) fn queue_accept(&mut self, id: ListenerId, connection: ConnId) {
         if let Some(listener) = self.listeners.get_mut(id) {
             listener.on_completed(connection);
             if !listener.told {
@@ -310,6 +324,32 @@ impl Endpoint {
         };
         self.reply(transmit);
     }
+}
+
+/// What an embryo hands on, apart from what the program wrote.
+pub(super) fn opening_of(
+    embryo: &Embryo,
+    settings: &Settings,
+    flow: &Flow,
+    at: Instant,
+) -> Option<Opening> {
+    let theirs = embryo.theirs?;
+    Some(Opening {
+        iss: embryo.iss?,
+        theirs,
+        terms: Negotiated {
+            ecn: embryo.ecn(settings),
+            ..agree(settings, &theirs, flow.remote.ip())
+        },
+        ts_offset: embryo.ts_offset,
+        path: embryo.path,
+        settings: *settings,
+        at,
+        round_trip: embryo.round_trip(at),
+        syn_repeated: embryo.was_repeated(),
+        early: None,
+        urgent: 0,
+    })
 }
 
 /// Whether a connection may exist between these sockets (RFC 9293 3.9.2.3 MUST-57, MUST-63).

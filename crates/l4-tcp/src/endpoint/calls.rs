@@ -111,7 +111,12 @@ impl Endpoint {
         }
         let flow = self.free_flow(local, remote)?;
         let settings = settings.unwrap_or(self.config.settings);
-        let embryo = Embryo::active(settings, path, self.isn.timestamp_offset(&flow));
+        let mut embryo = Embryo::active(settings, path, self.isn.timestamp_offset(&flow));
+        if let Origin::Active(early) = &mut embryo.origin
+            && settings.fast_open
+        {
+            early.fast_open = self.known.option(self.latest, addr);
+        }
         let place = Place::new(Phase::Embryo(embryo), Holder::Program);
         let id = self.places.insert(flow, place);
         self.counters.active_opens += 1;

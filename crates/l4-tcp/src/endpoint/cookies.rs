@@ -32,7 +32,7 @@ impl Endpoint {
         let iss = self.cookies.make(&flow, a.at, &kept);
         let numbers = (iss, self.isn.timestamp_offset(&flow));
         let mut embryo = Embryo::passive(id, a, &kept, numbers);
-        if let Some(mut answer) = embryo.poll_transmit(a.at, &flow, &self.isn, &settings) {
+        if let Some(mut answer) = embryo.poll_transmit(a.at, &flow, None, &settings) {
             if let Some(timestamps) = &mut answer.header.options.timestamps {
                 timestamps.val = stamp(timestamps.val, &kept);
             }
@@ -122,7 +122,7 @@ impl Endpoint {
         Some(self.cookies.recall(flow, a.at, &segment.header, timestamps))
     }
 
-    fn listener_settings(&self, id: ListenerId) -> Settings {
+    pub(super) fn listener_settings(&self, id: ListenerId) -> Settings {
         *embryo_settings(&Origin::Passive(id), &self.listeners, &self.config)
     }
 

@@ -5,11 +5,13 @@
 //! Owns: the table of flows, the listeners, TIME-WAIT, the timer wheel, the queues. Does not know: algorithms.
 //! Sources: RFC 9293 3.10; the six verbs are those of every engine of this workspace.
 //!
-//! `arrive` demultiplexes, `cookies` does without embryos, `calls` serves the program, `observe` answers questions, `place` is one slot.
+//! `arrive` demultiplexes, `cookies` does without embryos, `fast_open`
+//! without waiting, `calls` serves the program, `observe` answers questions, `place` is one slot.
 
 mod arrive;
 mod calls;
 mod cookies;
+mod fast_open;
 mod observe;
 mod place;
 
@@ -25,6 +27,7 @@ use crate::config::{Config, Settings};
 use crate::connection::Cx;
 use crate::event::{CloseReason, Edges, Event};
 use crate::handshake::cookie::Cookies;
+use crate::handshake::fast_open::{Known, Tokens};
 use crate::handshake::isn::Isn;
 use crate::handshake::{Expiry, Origin};
 use crate::listener::Listeners;
@@ -45,6 +48,8 @@ pub struct Endpoint {
     listeners: Listeners,
     isn: Isn,
     cookies: Cookies,
+    tokens: Tokens,
+    known: Known,
     ports: Ports,
     /// Deadlines by place. An entry whose instant is not the one the place remembers is stale.
     wheel: TimerWheel<(ConnId, Instant)>,
@@ -79,6 +84,8 @@ pub struct Counters {
     pub cookies_sent: u64,
     /// Cookies that came back.
     pub cookies_taken: u64,
+    /// Connections opened with their SYN's text.
+    pub fast_opens: u64,
     /// Handshakes that completed.
     pub established: u64,
     /// Connections that ended by a reset of the peer.
@@ -102,6 +109,8 @@ impl Endpoint {
             listeners: Listeners::default(),
             isn: Isn::new(&seed),
             cookies: Cookies::new(&seed),
+            tokens: Tokens::new(&seed),
+            known: Known::default(),
             ports: Ports::new(config.ephemeral_ports.clone(), &seed),
             wheel: TimerWheel::new(),
             ready: VecDeque::new(),
@@ -245,7 +254,11 @@ impl Endpoint {
         let transmit = match &mut place.phase {
             Phase::Embryo(embryo) => {
                 let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
-                embryo.poll_transmit(now, flow, &self.isn, &settings)
+                let mut plan = embryo.poll_transmit(now, flow, Some(&self.isn), &settings);
+                if let (Some(plan), Some(grant)) = (&mut plan, embryo.grant) {
+                    plan.header.options.fast_open = self.tokens.grant(now, flow, grant);
+                }
+                plan
             }
             Phase::Open(connection) => connection.poll_transmit(now, flow),
             Phase::Ended(_) => None,
@@ -262,7 +275,8 @@ impl Endpoint {
         let place = t.conn.and_then(|id| self.places.get(id));
         match place.map(|place| &place.phase) {
             Some(Phase::Open(connection)) => connection.payload(t.range, out),
-            Some(Phase::Embryo(_) | Phase::Ended(_)) | None => 0,
+            Some(Phase::Embryo(embryo)) => embryo.payload(t.range, out),
+            Some(Phase::Ended(_)) | None => 0,
         }
     }
 

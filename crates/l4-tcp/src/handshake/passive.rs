@@ -67,6 +67,9 @@ impl Embryo {
             sent_at: None,
             due: None,
             repeats: 0,
+            sent: 0,
+            taken: 0,
+            grant: None,
             challenges: Challenges::new(),
         }
     }
@@ -124,10 +127,6 @@ impl Embryo {
             && self.theirs.is_some_and(|syn| syn.seq == header.seq)
     }
 
-    fn acknowledges_our_syn(&self, ack: SeqNum) -> bool {
-        self.iss.is_some_and(|iss| ack == iss + 1)
-    }
-
     /// An answer, if the allowance permits one.
     fn challenge(&mut self, a: &Arrival, settings: &Settings, verdict: Verdict) -> Step {
         match self.acknowledgment(a.at, settings) {
@@ -168,7 +167,7 @@ impl Embryo {
             let verdict = Rule::Paws.dropped(DropReason::TcpOldTimestamp);
             return Break(self.challenge(a, settings, verdict));
         }
-        let rcv_nxt = theirs.seq + 1;
+        let rcv_nxt = theirs.seq + (1 + self.taken);
         let window = u32::from(syn_window(settings));
         let acceptable = header.seq.in_window(rcv_nxt, window.max(1))
             || segment.seq_len() > 0
