@@ -220,7 +220,7 @@ impl Scene {
         let to = SocketAddr::new(US.into(), PORT);
         self.theirs = self.peer.tcp_connect(None, to, None).ok();
         if state == SYN_RECEIVED {
-            self.to_us();
+            self.deliver_to_us();
             return;
         }
         self.exchange();
@@ -277,7 +277,7 @@ impl Scene {
                 finish_us(&mut self.us);
                 finish_peer(&mut self.peer);
                 self.observe();
-                self.to_us();
+                self.deliver_to_us();
             }
             // LAST-ACK.
             8 => {
@@ -296,7 +296,7 @@ impl Scene {
     }
 
     /// The peer's packets reach us; ours reach nobody.
-    fn to_us(&mut self) {
+    fn deliver_to_us(&mut self) {
         for packet in drain(&mut self.peer, self.now) {
             feed(&mut self.us, self.now, packet);
         }

@@ -11,7 +11,7 @@ fn corpus(name: &str, target: fn(&[u8])) {
         .join("../fixtures/fuzz")
         .join(name);
     let inputs: Vec<_> = std::fs::read_dir(&folder)
-        .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
+        .expect("fixtures/fuzz has a folder for every target")
         .map(|entry| {
             std::fs::read(entry.expect("a readable folder").path()).expect("a readable file")
         })

@@ -81,3 +81,8 @@ pub use link::Link;
 pub use reader::{Packet, Reader, Record};
 pub use section::Section;
 pub use writer::{Config, Writer};
+
+/// The README's examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,5 +1,10 @@
 //! Other people's programs open what we write. They must be installed: a missing one fails the test.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 mod common;
 

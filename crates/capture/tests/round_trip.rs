@@ -1,7 +1,6 @@
 //! What the writer writes, the reader reads.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
     reason = "tests"

@@ -214,7 +214,12 @@ impl Conversations {
                 port: Some(addr.port()),
             })
         };
-        Some(self.find_or_add(talk, [end(remote)?, end(local)?], true))
+        let remote = end(remote)?;
+        // A listener's peer is everybody and nobody yet.
+        if remote.port == Some(0) {
+            return None;
+        }
+        Some(self.find_or_add(talk, [remote, end(local)?], true))
     }
 
     fn find_or_add(&mut self, talk: Talk, [peer, ours]: [End; 2], known: bool) -> usize {

@@ -154,8 +154,12 @@ impl Ladder {
         let mut canvas = Canvas::new(out, self.options.paint);
         let (mark, ink) = notes::event_mark(event);
         let text = notes::event_text(event);
-        let mut lines = wrap(&text, draw::NOTES).into_iter();
         canvas.margin(since, None, &name);
+        if conversation.is_none() {
+            canvas.event_apart(mark, ink, &text);
+            return;
+        }
+        let mut lines = wrap(&text, draw::NOTES).into_iter();
         canvas.event(mark, ink, &lines.next().unwrap_or_default());
         for line in lines {
             canvas.beside_notes(ink, &line);
@@ -174,7 +178,7 @@ impl Ladder {
                 let (peer, ours) = (conversation.peer.to_string(), conversation.ours.to_string());
                 let title = format!("{} {}", name(index), conversation.talk);
                 let mut canvas = Canvas::new(out, self.options.paint);
-                if index > 0 {
+                if index > 0 || self.first.is_some() {
                     canvas.plain(Ink::None, "");
                 }
                 canvas.heads(&title, &peer, &ours);

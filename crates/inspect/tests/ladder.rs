@@ -1,6 +1,7 @@
 //! What the ladder shows, on a made-up connection and on rubbish.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     reason = "tests"
@@ -9,7 +10,8 @@
 mod build;
 mod story;
 
-use outcrop_capture::{Reader, Record};
+use outcrop_base::{Cause, Fact, FactKind, Flow, Instant, Recorder, Transport};
+use outcrop_capture::{Config, Reader, Record, Writer};
 use outcrop_inspect::{
     Identity, Ladder, LadderOptions, Paint, PrintOptions, ladder, print, start_lines,
 };
@@ -33,13 +35,14 @@ fn line_with<'a>(lines: &'a [String], text: &str) -> &'a str {
 }
 
 /// The handshake as it must look, to the column.
-const HANDSHAKE: &str = " A tcp              10.77.0.1:41000                     10.77.0.2:80 this stack
-                    ┬                                              ┬
- 0.000000     #1 A  │ SYN win 64240 mss 1460 ws 7 ────────────────▶│ LISTEN
-                 A  │                                              ◆ LISTEN → SYN-RECEIVED ← #1
- 0.000042     #2 A  │◀────── SYN ACK ack 1 win 64240 mss 1460 ws 7 │ syn-ack  ← #1  cwnd 14600
- 0.000252     #3 A  │ ACK ack 1 win 64256 ────────────────────────▶│
-                 A  │                                              ◆ SYN-RECEIVED → ESTABLISHED ← #3
+const HANDSHAKE: &str =
+    " A tcp             10.77.0.1:41000                   10.77.0.2:80 this stack
+                   ┬                                            ┬
+ 0.000000    #1 A  │ SYN win 64240 mss 1460 ws 7 ──────────────▶│ LISTEN
+                A  │                                            ◆ LISTEN → SYN-RECEIVED ← #1
+ 0.000042    #2 A  │◀──── SYN ACK ack 1 win 64240 mss 1460 ws 7 │ syn-ack  ← #1  cwnd 14600
+ 0.000252    #3 A  │ ACK ack 1 win 64256 ──────────────────────▶│
+                A  │                                            ◆ SYN-RECEIVED → ESTABLISHED ← #3
 ";
 
 #[test]
@@ -66,7 +69,10 @@ fn silence_and_retransmission_are_told_with_their_cause() {
         resent.contains("◀") && resent.contains("1:1461"),
         "{resent}"
     );
-    assert!(resent.ends_with("rto  ← timer:retransmit"), "{resent}");
+    assert!(
+        resent.ends_with("rto  ← timer:retransmit  cwnd 1460"),
+        "{resent}"
+    );
     line_with(&lines, "The retransmission timer ran out: the");
 }
 
@@ -120,6 +126,26 @@ fn terse_ladder_has_no_sentences_and_color_changes_no_text() {
     assert_eq!(
         trimmed,
         story_lines().iter().map(String::as_str).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn listener_has_no_lifelines() {
+    let flow = Flow {
+        transport: Transport::Tcp,
+        local: "[::]:80".parse().unwrap(),
+        remote: "[::]:0".parse().unwrap(),
+    };
+    let kind = FactKind::State {
+        from: "CLOSED",
+        to: "LISTEN",
+    };
+    let mut writer = Writer::new(Vec::new(), Config::default()).unwrap();
+    writer.fact(Instant::ZERO, &Fact::new(Some(flow), kind, Cause::None));
+    let text = drawn(&writer.into_inner().unwrap(), LadderOptions::default());
+    assert!(
+        text.starts_with(" 0.000000          ◆ CLOSED → LISTEN on [::]:80\n"),
+        "{text}"
     );
 }
 
@@ -213,7 +239,7 @@ proptest! {
             prop::collection::vec(any::<u8>(), 0..90),
             (any::<u8>(), prop::collection::vec(any::<u8>(), 0..90)).prop_map(|(p, b)| build::ip4(p % 60, &b)),
             (any::<u8>(), prop::collection::vec(any::<u8>(), 0..90)).prop_map(|(p, b)| build::ip6(p % 62, &b)),
-            prop::collection::vec(any::<u8>(), 0..60).prop_map(|b| build::ip4(6, &build::tcp((1, 80), 7, 9, 0x18, &[], &b))),
+            prop::collection::vec(any::<u8>(), 0..60).prop_map(|b| build::ip4(6, &build::tcp((1, 80), (7, 9), 0x18, &[], &b))),
         ], 1..8),
     ) {
         let file = build::pcap(&packets);

@@ -62,33 +62,33 @@ fn segments_of_a_connection_are_printed_alike() {
     ];
     let sack = [1, 1, 5, 10, 0, 0, 3, 0xe8, 0, 0, 4, 0xe8];
     let ends = |toward: bool| if toward { (41_000, 81) } else { (81, 41_000) };
-    let mut broken = tcp(ends(true), 1_001, 5_001, 0x18, &[], b"broken");
+    let mut broken = tcp(ends(true), (1_001, 5_001), 0x18, &[], b"broken");
     broken[16] ^= 1;
     same(&[
-        ip4(6, &tcp(ends(true), 1_000, 0, 0x02, &syn, b"")),
-        ip4(6, &tcp(ends(false), 5_000, 1_001, 0x12, &syn[..4], b"")),
-        ip4(6, &tcp(ends(true), 1_001, 5_001, 0x10, &[], b"")),
-        ip4(6, &tcp(ends(true), 1_001, 5_001, 0x18, &[], &[b'x'; 50])),
+        ip4(6, &tcp(ends(true), (1_000, 0), 0x02, &syn, b"")),
+        ip4(6, &tcp(ends(false), (5_000, 1_001), 0x12, &syn[..4], b"")),
+        ip4(6, &tcp(ends(true), (1_001, 5_001), 0x10, &[], b"")),
+        ip4(6, &tcp(ends(true), (1_001, 5_001), 0x18, &[], &[b'x'; 50])),
         ip4(6, &broken),
-        ip4(6, &tcp(ends(false), 5_001, 1_051, 0x10, &sack, b"")),
-        ip4(6, &tcp(ends(true), 1_051, 5_001, 0xf8, &[], b"")),
-        ip4(6, &tcp(ends(true), 1_051, 0, 0x00, &[], b"")),
-        ip4(6, &tcp(ends(false), 5_001, 1_051, 0x11, &[], b"")),
-        ip4(6, &tcp(ends(true), 1_051, 0, 0x04, &[], b"go away")),
-        ip4(6, &tcp(ends(true), 1_051, 0, 0x04, &[], &[0xe9; 40])),
-        ip4(6, &tcp(ends(true), 1, 0, 0x02, &syn, b"early")),
+        ip4(6, &tcp(ends(false), (5_001, 1_051), 0x10, &sack, b"")),
+        ip4(6, &tcp(ends(true), (1_051, 5_001), 0xf8, &[], b"")),
+        ip4(6, &tcp(ends(true), (1_051, 0), 0x00, &[], b"")),
+        ip4(6, &tcp(ends(false), (5_001, 1_051), 0x11, &[], b"")),
+        ip4(6, &tcp(ends(true), (1_051, 0), 0x04, &[], b"go away")),
+        ip4(6, &tcp(ends(true), (1_051, 0), 0x04, &[], &[0xe9; 40])),
+        ip4(6, &tcp(ends(true), (1, 0), 0x02, &syn, b"early")),
     ]);
 }
 
 #[test]
 fn broken_and_rare_tcp_headers_are_printed_alike() {
-    let plain = tcp((41_000, 81), 1, 0, 0x02, &[], b"");
+    let plain = tcp((41_000, 81), (1, 0), 0x02, &[], b"");
     let with_offset = |offset: u8| {
         let mut bytes = plain.clone();
         bytes[12] = offset << 4;
         ip4(6, &bytes)
     };
-    let option = |bytes: &[u8]| ip4(6, &tcp((41_000, 81), 1, 0, 0x02, bytes, b""));
+    let option = |bytes: &[u8]| ip4(6, &tcp((41_000, 81), (1, 0), 0x02, bytes, b""));
     same(&[
         with_offset(4),
         with_offset(15),
@@ -102,7 +102,6 @@ fn broken_and_rare_tcp_headers_are_printed_alike() {
         option(&[2, 8, 0, 0]),
         option(&[5, 7, 1, 2, 3, 4, 5, 0]),
         option(&[28, 4, 0, 5]),
-        option(&[1, 1, 1, 2]),
     ]);
 }
 
@@ -132,7 +131,7 @@ fn datagrams_are_printed_alike() {
 #[test]
 fn icmp_messages_and_what_they_quote_are_printed_alike() {
     let quote = ip4(17, &udp((4_000, 4_001), b"hello"));
-    let syn = ip4(6, &tcp((41_000, 81), 1, 0, 0x02, &[], b""));
+    let syn = ip4(6, &tcp((41_000, 81), (1, 0), 0x02, &[], b""));
     let mut packets = vec![
         ip4(1, &icmp4(8, 0, [0, 1, 0, 2], &[b'a'; 56])),
         ip4(1, &icmp4(0, 0, [0, 1, 0, 2], &[b'a'; 56])),
@@ -194,7 +193,7 @@ fn ipv4_headers_are_printed_alike() {
         (0xe0, 0),
     ] {
         for protocol in [1, 6, 17] {
-            let mut bytes = ip4(protocol, &tcp((4_000, 4_001), 1, 1, 0x10, &[], b"text"));
+            let mut bytes = ip4(protocol, &tcp((4_000, 4_001), (1, 1), 0x10, &[], b"text"));
             (bytes[6], bytes[7]) = (flags, offset);
             packets.push(checksum4(bytes));
         }
@@ -298,7 +297,7 @@ fn http_is_printed_alike() {
     let mut packets = Vec::new();
     for text in texts {
         for ends in [(41_000, 80), (8_080, 41_000), (41_000, 81)] {
-            packets.push(ip4(6, &tcp(ends, 1, 1, 0x18, &[], text)));
+            packets.push(ip4(6, &tcp(ends, (1, 1), 0x18, &[], text)));
         }
     }
     same(&packets);
@@ -349,8 +348,7 @@ fn tcp_strategy() -> impl Strategy<Value = Vec<u8>> {
                 6,
                 &tcp(
                     ends,
-                    seq.wrapping_sub(50),
-                    ack,
+                    (seq.wrapping_sub(50), ack),
                     flags,
                     &options,
                     &vec![b'.'; len],

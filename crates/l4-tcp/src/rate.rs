@@ -225,22 +225,40 @@ mod tests {
         }
     }
 
-    // Acknowledgments squeezed together do not make the path faster than data was sent.
+    // Acknowledgments squeezed together do not make the path faster than data was sent: eleven segments
+    // in 190 ms, ten of them acknowledged within 20 ms.
     #[test]
     fn compressed_acknowledgments_are_bounded_by_the_send_rate() {
         let (mut rate, mut records) = (RateEstimator::new(Instant::ZERO), TxRecords::new());
-        let start = Instant::from_secs(1);
+        let at = |ms: u64| Instant::from_millis(1000 + ms);
         for n in 0..10 {
-            send(&mut rate, &mut records, start + RTT * n, 1);
+            send(&mut rate, &mut records, at(20 * n), 1);
         }
-        let late = start + RTT * 10;
-        let mut best = 0;
-        for n in 1..=10u64 {
-            let at = late + Duration::from_micros(n);
-            let sample = ack(&mut rate, &mut records, at, n * 1000);
-            best = best.max(sample.map_or(0, |s| s.bytes_per_second()));
+        let first = ack(&mut rate, &mut records, at(185), 1000);
+        assert_eq!(first.map(|s| s.delivered), Some(1000));
+        send(&mut rate, &mut records, at(190), 1);
+        let all = ack(&mut rate, &mut records, at(205), 11_000).unwrap();
+        assert_eq!(all.delivered, 10_000);
+        assert_eq!(all.interval, Duration::from_millis(190));
+    }
+
+    // The send time of a flight begins with the transmission whose delivery began it.
+    #[test]
+    fn continuous_sending_is_measured_flight_by_flight() {
+        let (mut rate, mut records) = (RateEstimator::new(Instant::ZERO), TxRecords::new());
+        let tick = Duration::from_millis(2);
+        let start = Instant::from_secs(1);
+        let mut samples = Vec::new();
+        for n in 0..100u32 {
+            let now = start + tick * n;
+            if let Some(arrived) = n.checked_sub(10) {
+                let una = u64::from(arrived + 1) * 1000;
+                samples.extend(ack(&mut rate, &mut records, now, una));
+            }
+            send(&mut rate, &mut records, now, 1);
         }
-        assert!(best <= 56_000, "sent at 50 000 a second, measured {best}");
+        let steady = samples.iter().skip(20).map(RateSample::bytes_per_second);
+        assert!(steady.into_iter().all(|r| (450_000..=500_000).contains(&r)));
     }
 
     #[test]

@@ -70,11 +70,12 @@ pub(crate) enum Command {
     ///
     /// Opens a TUN in the current network namespace (root or CAP_NET_ADMIN).
     Ping(Ping),
-    /// Run a capture of ours again in virtual time, and say where it differs.
+    /// Play a capture again in virtual time, and say where it differs.
     ///
-    /// A capture that this program made replays byte by byte. A foreign one has its client half fed to our
-    /// server, and our half compared by meaning. The first difference is printed, and what we sent this time is
-    /// written to actual.pcapng.
+    /// A recorded scenario, both ends ours, must come out the same to the byte. In a capture of other stacks the
+    /// client's half is fed to our server, and our half is held against the promises of the recorded one. The
+    /// first difference is printed as a diff, and what came out this time is written to a file. A live
+    /// recording has half of its story in the kernel and cannot be played again.
     Replay(Replay),
     /// Print a capture as text: tcpdump's grammar, with state and reason behind each packet.
     Print(Print),
@@ -175,7 +176,7 @@ pub(crate) struct Run {
 /// Options of `outcrop get`.
 #[derive(Args, Debug)]
 pub(crate) struct Get {
-    /// What to fetch: http://HOST[:PORT]/PATH.
+    /// What to fetch: `http://HOST[:PORT]/PATH`.
     pub(crate) url: Url,
     /// Write the body to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]

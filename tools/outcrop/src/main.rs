@@ -10,10 +10,12 @@ mod command {
     pub(crate) mod export;
     pub(crate) mod get;
     pub(crate) mod ping;
+    pub(crate) mod replay;
     pub(crate) mod run;
     pub(crate) mod serve;
     pub(crate) mod show;
 }
+mod echo;
 mod failure;
 mod host;
 mod link;
@@ -77,7 +79,7 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Print(options) => command::show::run_print(&options),
         Command::Ladder(options) => command::show::run_ladder(&options),
         Command::Pipeline(options) => command::demo::run_pipeline(&options),
-        Command::Replay(_) => Err(Failure::new("replay: not wired")),
+        Command::Replay(options) => command::replay::run(&options),
     }
 }
 

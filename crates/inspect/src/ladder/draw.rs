@@ -8,11 +8,11 @@ use core::time::Duration;
 use crate::paint::{Ink, Paint};
 
 /// Columns before the peer's lifeline: time, id, conversation.
-const MARGIN: usize = 20;
+const MARGIN: usize = 19;
 /// Columns between the lifelines.
-pub(super) const MIDDLE: usize = 46;
+pub(super) const MIDDLE: usize = 44;
 /// Columns after our lifeline: with a lifeline each and a space, a line has a hundred.
-pub(super) const NOTES: usize = 31;
+pub(super) const NOTES: usize = 34;
 
 /// How an arrow looks.
 #[derive(Clone, Copy, Debug)]
@@ -64,11 +64,15 @@ impl<'a> Canvas<'a> {
 
     /// Time (unless it stands above), packet id and conversation.
     pub(super) fn margin(&mut self, since: Option<Duration>, id: Option<u64>, name: &str) {
-        let digits = |at: Duration| format!("{}.{:06}", at.as_secs(), at.subsec_micros());
-        let time = since.map(digits).unwrap_or_default();
-        let id = id.map(|id| format!("#{id}")).unwrap_or_default();
-        let space = MARGIN.saturating_sub(width(&time).max(9) + 4);
-        self.put(Ink::Faint, &format!("{time:>9}{id:>space$} "));
+        // Two spaces and two letters for the conversation.
+        const ROOM: usize = MARGIN - 4;
+        let id = id.map(|id| format!(" #{id}")).unwrap_or_default();
+        let room = ROOM.saturating_sub(width(&id));
+        let time = since.map(|since| clock(since, room)).unwrap_or_default();
+        let first = room.min(9);
+        let time = format!("{time:>first$}");
+        let space = ROOM.saturating_sub(width(&time));
+        self.put(Ink::Faint, &format!("{time}{id:>space$} "));
         self.put(Ink::Heading, &format!("{name:<2} "));
     }
 
@@ -132,6 +136,12 @@ impl<'a> Canvas<'a> {
         self.end();
     }
 
+    /// What happened to no conversation in particular.
+    pub(super) fn event_apart(&mut self, mark: char, ink: Ink, text: &str) {
+        self.put(ink, &shorten(&format!("{mark} {text}"), MIDDLE + NOTES));
+        self.end();
+    }
+
     /// A further line of notes.
     pub(super) fn beside_notes(&mut self, ink: Ink, text: &str) {
         self.rails_start();
@@ -155,16 +165,22 @@ impl<'a> Canvas<'a> {
         self.plain(Ink::Faint, &line);
     }
 
-    /// The names of both ends over their lifelines.
+    /// The names of both ends over their lifelines; on two lines if they are long.
     pub(super) fn heads(&mut self, title: &str, peer: &str, ours: &str) {
-        self.put(
-            Ink::Heading,
-            &format!(" {title:<width$}", width = MARGIN - 1),
-        );
         let room = MIDDLE + 2;
-        let between = room.saturating_sub(width(peer) + width(ours)).max(2);
+        let title = format!(
+            " {:<width$}",
+            shorten(title, MARGIN - 2),
+            width = MARGIN - 1
+        );
+        self.put(Ink::Heading, &title);
         self.put(Ink::In, peer);
-        self.out.push_str(&spaces(between));
+        let mut before = room.saturating_sub(width(peer) + width(ours));
+        if before < 2 {
+            self.end();
+            before = MARGIN + room.saturating_sub(width(ours));
+        }
+        self.out.push_str(&spaces(before));
         self.put(Ink::Out, ours);
     }
 
@@ -182,6 +198,17 @@ impl<'a> Canvas<'a> {
         self.out.push_str(&spaces(MARGIN));
         self.put(Ink::Faint, &format!("┴{}┴", spaces(MIDDLE)));
         self.end();
+    }
+}
+
+/// Seconds, with as many decimals as there is room for.
+fn clock(since: Duration, room: usize) -> String {
+    let seconds = since.as_secs().to_string();
+    let digits = format!("{:06}", since.subsec_micros());
+    let decimals = room.saturating_sub(width(&seconds) + 1).min(6);
+    match digits.get(..decimals).filter(|digits| !digits.is_empty()) {
+        Some(decimals) => format!("{seconds}.{decimals}"),
+        None => shorten(&seconds, room),
     }
 }
 
@@ -244,4 +271,44 @@ pub(super) fn wrap(text: &str, max: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIDTH: usize = 100;
+
+    fn longest(draw: impl FnOnce(&mut Canvas<'_>)) -> usize {
+        let mut out = String::new();
+        draw(&mut Canvas::new(&mut out, Paint::Plain));
+        out.lines().map(width).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn large_times_and_ids_keep_their_columns() {
+        for (seconds, id) in [(0, 1), (99_999, 99_999), (1 << 33, 1_000_000_000)] {
+            let since = Duration::from_secs(seconds);
+            let taken = longest(|canvas| canvas.margin(Some(since), Some(id), "A1"));
+            assert_eq!(taken, MARGIN, "{seconds} {id}");
+        }
+    }
+
+    #[test]
+    fn long_addresses_take_two_lines_within_the_width() {
+        let long = "[2001:db8:1111:2222:3333:4444:5555:6666]:65535";
+        let taken = longest(|canvas| {
+            canvas.heads("A protocol 253", long, long);
+            canvas.heads_end("this stack");
+        });
+        assert!(taken <= WIDTH, "{taken}");
+    }
+
+    #[test]
+    fn pieces_that_do_not_fit_are_left_out_but_the_first_is_cut() {
+        let piece = |text: &str| (Ink::None, text.to_owned());
+        let kept = fit(vec![piece("abc"), piece("too long for it"), piece("de")], 8);
+        assert_eq!(kept, [piece("abc"), piece("de")]);
+        assert_eq!(fit(vec![piece("abcdef")], 4), [piece("abc…")]);
+    }
 }

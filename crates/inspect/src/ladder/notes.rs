@@ -22,7 +22,7 @@ pub(super) fn of(packet: &Packet, seen: &Seen, drawn: &Drawn) -> Vec<(Ink, Strin
             (false, false) => Ink::Why,
         };
         pieces.push((ink, why.to_owned()));
-    } else if is_again(packet, seen) {
+    } else if is_again(packet, seen) && pieces.is_empty() {
         pieces.push((Ink::Again, "seen before".to_owned()));
     }
     if let Some(cause) = notes.get("cause") {
@@ -31,7 +31,11 @@ pub(super) fn of(packet: &Packet, seen: &Seen, drawn: &Drawn) -> Vec<(Ink, Strin
     if let Some(state) = notes.get("state").filter(|state| *state != drawn.state) {
         pieces.push((Ink::State, state.to_owned()));
     }
-    if let Some(cwnd) = notes.get("cwnd").filter(|cwnd| *cwnd != drawn.cwnd) {
+    // Zero is what a connection that has yet to be established tells.
+    let cwnd = notes
+        .get("cwnd")
+        .filter(|cwnd| *cwnd != drawn.cwnd && *cwnd != "0");
+    if let Some(cwnd) = cwnd {
         pieces.push((Ink::None, format!("cwnd {cwnd}")));
     }
     if let Some(lim) = notes.lim().filter(is_telling) {
@@ -73,9 +77,19 @@ pub(super) fn event_mark(event: &Event) -> (char, Ink) {
     }
 }
 
+/// The local end of an event that concerns no peer: a listener's.
+fn listening(event: &Event) -> Option<&str> {
+    let (local, remote) = event.get("NET_CONN")?.split_once(' ')?;
+    remote.ends_with(":0").then_some(local)
+}
+
 /// The event in words, and what caused it.
 pub(super) fn event_text(event: &Event) -> String {
     let mut text = event.message().replace("->", "→");
+    if let Some(local) = listening(event) {
+        text.push_str(" on ");
+        text.push_str(local);
+    }
     // A program's call and a timer are their own cause.
     if let Some(cause) = event
         .get("NET_CAUSE")

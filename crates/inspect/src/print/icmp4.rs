@@ -82,6 +82,8 @@ pub(super) fn put_message(out: &mut String, icmp: &[u8]) -> Option<()> {
             );
             put!(out, "xmit {}", Clock(long(icmp, 16)?));
         }
+        15 => out.push_str("information request"),
+        16 => out.push_str("information reply"),
         kind => put!(out, "type-#{kind}"),
     }
     Some(())

@@ -71,8 +71,7 @@ fn tcp_bytes(ends: (u16, u16), seq: u32, ack: u32, flags: u8) -> Vec<u8> {
 
 pub(crate) fn tcp(
     ends: (u16, u16),
-    seq: u32,
-    ack: u32,
+    (seq, ack): (u32, u32),
     flags: u8,
     options: &[u8],
     payload: &[u8],

@@ -50,6 +50,12 @@ struct Tcp {
     syn: bool,
 }
 
+/// What is known about a packet.
+enum Told {
+    Left(Note),
+    Came(Verdict),
+}
+
 struct Tape {
     writer: Writer<Vec<u8>>,
     micros: u64,
@@ -79,27 +85,19 @@ impl Tape {
     }
 
     fn take(&mut self, tcp: Tcp, payload: &[u8]) {
-        self.received(tcp, payload, Verdict::taken(RULE));
+        self.packet(tcp, payload, Told::Came(Verdict::taken(RULE)));
     }
 
-    fn received(&mut self, tcp: Tcp, payload: &[u8], verdict: Verdict) {
-        self.packet(Direction::In, tcp, payload, None, Some(verdict));
-    }
-
-    #[track_caller]
     fn send(&mut self, tcp: Tcp, payload: &[u8], note: Note) {
-        self.packet(Direction::Out, tcp, payload, Some(note), None);
+        self.packet(tcp, payload, Told::Left(note));
     }
 
-    fn packet(
-        &mut self,
-        direction: Direction,
-        tcp: Tcp,
-        payload: &[u8],
-        note: Option<Note>,
-        verdict: Option<Verdict>,
-    ) {
+    fn packet(&mut self, tcp: Tcp, payload: &[u8], told: Told) {
         self.id += 1;
+        let (direction, note, verdict) = match told {
+            Told::Left(note) => (Direction::Out, Some(note), None),
+            Told::Came(verdict) => (Direction::In, None, Some(verdict)),
+        };
         let bytes = segment(direction, tcp, payload);
         self.writer.packet(&PacketRecord {
             at: Instant::from_micros(self.micros),
@@ -211,7 +209,7 @@ fn loss_and_repair(tape: &mut Tape) {
     tape.after(350).take(tcp("A", 1080, 6501), b"");
     let stray = Verdict::dropped(DropReason::TcpOutOfWindow, RULE);
     tape.after(500)
-        .received(tcp("PA", 900, 6501), b"old", stray);
+        .packet(tcp("PA", 900, 6501), b"old", Told::Came(stray));
     let note = Note::new(Why::DupAck, Limit::None, PACKET(9));
     tape.after(11).send(tcp("A", 6501, 1080), b"", note);
 }

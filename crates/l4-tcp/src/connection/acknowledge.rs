@@ -10,7 +10,7 @@ use outcrop_base::{FactKind, Instant};
 
 use super::segment_arrives::Incoming;
 use super::{Connection, Cx};
-use crate::event::Edges;
+use crate::congestion::Rate;
 use crate::params;
 use crate::recovery::{AckInput, AckOutcome, Lost};
 use crate::segment::{Flags, MAX_SACK_BLOCKS, StreamRange, Timestamps};
@@ -33,13 +33,13 @@ impl Connection {
             },
             &mut *self.way.congestion,
         );
+        self.count(seg, &outcome);
         if outcome.reduced {
             self.ecn.on_reduced();
         }
         let freed = self.send.on_ack(seg.ack);
-        if freed.bytes > 0 && self.life.blocked {
-            self.life.blocked = false;
-            self.life.edges.insert(Edges::WRITABLE);
+        if freed.bytes > 0 {
+            self.tell_writable();
         }
         // A peer that answers is alive: with a closed window no other progress is possible (MUST-37).
         // Where nobody waits for it any more, that is no reason to go on for ever.
@@ -49,6 +49,18 @@ impl Connection {
         }
         self.tell(&outcome, cx);
         freed.fin
+    }
+
+    fn count(&mut self, seg: &Incoming<'_>, outcome: &AckOutcome) {
+        let totals = &mut self.account.totals;
+        let echo = self.ecn.listens() && seg.header.flags.contains(Flags::ECE);
+        totals.echoes_in += u64::from(echo);
+        totals.recoveries += u64::from(outcome.entered);
+        totals.spurious += u64::from(outcome.spurious.is_some());
+        if let Some(sample) = outcome.rate {
+            totals.delivery_rate = Some(Rate(sample.bytes_per_second()));
+            totals.delivery_app_limited = sample.app_limited;
+        }
     }
 
     /// The window is taken from the newest segment only (SND.WL1, SND.WL2); returns whether it changed.

@@ -11,7 +11,7 @@ use outcrop_base::{Cause, FactKind, Instant, TimerKind, Why};
 
 use super::acknowledge::tell_lost;
 use super::{Connection, Cx};
-use crate::event::CloseReason;
+use crate::event::{CloseReason, Edges};
 use crate::params;
 use crate::recovery::Fired;
 use crate::state::State;
@@ -41,6 +41,7 @@ impl Connection {
             match timer {
                 Timer::UserTimeout => self.reset(Why::ResetTimedOut, cx),
                 Timer::FinWait2 => self.end(CloseReason::TimedOut, cx),
+                Timer::Linger => self.linger_fired(cx),
                 Timer::KeepAlive => self.keep_alive_fired(now, cx),
                 Timer::Pacing => {}
             }
@@ -71,8 +72,12 @@ impl Connection {
             self.fired(timer, cx);
             match self.recovery.handle_timeout(now, &mut *self.way.congestion) {
                 Fired::Nothing => return,
-                Fired::Rto { lost, .. } => {
+                Fired::Rto { lost, count } => {
+                    if count == self.settings.r1 && count > 0 {
+                        self.life.edges.insert(Edges::DOUBTFUL);
+                    }
                     self.ecn.on_reduced();
+                    self.account.totals.timeouts += 1;
                     tell_lost(&lost, cx);
                     self.tell_congestion("timeout", cx);
                 }
@@ -140,5 +145,28 @@ impl Connection {
             let limit = self.settings.fin_wait_2;
             self.timers.arm_if_idle(Timer::FinWait2, now + limit);
         }
+    }
+
+    /// The program is gone and said how long its last bytes may take.
+    pub(super) fn arm_linger(&mut self, now: Instant) {
+        if let Some(limit) = self.settings.linger
+            && !self.life.held
+            && self.is_delivering()
+        {
+            self.timers.arm_if_idle(Timer::Linger, now + limit);
+        }
+    }
+
+    /// Whatever is not acknowledged by now is given up; with everything acknowledged, FIN-WAIT-2's own
+    /// limit goes on.
+    fn linger_fired(&mut self, cx: &mut Cx<'_>) {
+        if self.is_delivering() {
+            self.reset(Why::ResetAborted, cx);
+        }
+    }
+
+    /// Whether bytes or the FIN are not acknowledged yet.
+    fn is_delivering(&self) -> bool {
+        self.send.una() < self.send.nxt() || self.send.buffer().has_unsent()
     }
 }

@@ -17,6 +17,7 @@ use crate::handshake::negotiate::agree;
 use crate::handshake::passive::{Listening, listen_arrives};
 use crate::handshake::{Embryo, Origin, Step};
 use crate::info::Negotiated;
+use crate::listener::{Admission, Listener};
 use crate::rule::Rule;
 use crate::segment::{Segment, SegmentHeader, StreamRange};
 use crate::seq::SeqNum;
@@ -38,7 +39,7 @@ impl Endpoint {
             self.hasten_end(a.at, id);
         }
         let Some(id) = self.places.find(&flow) else {
-            return self.arrives_without_connection(a, &flow, &segment);
+            return self.arrives_without_connection(a, &flow, (&segment, payload));
         };
         let Some((flow, place)) = self.places.get_mut(id) else {
             return Rule::ClosedResets.dropped(DropReason::TcpClosed);
@@ -76,7 +77,7 @@ impl Endpoint {
         &mut self,
         a: &Arrival,
         flow: &Flow,
-        segment: &Segment,
+        (segment, payload): (&Segment, Bytes),
     ) -> Verdict {
         match self.time_wait.handle(a.at, flow, segment) {
             Some(Outcome::Done(verdict)) => verdict,
@@ -87,9 +88,9 @@ impl Endpoint {
             Some(Outcome::Reuse(floor)) => {
                 let cause = Cause::Packet(a.id);
                 self.emit_state(flow, State::TimeWait, State::Closed, cause);
-                self.arrives_at_listener(a, flow, segment, Some(floor))
+                self.arrives_at_listener(a, flow, (segment, payload), Some(floor))
             }
-            None => self.arrives_at_listener(a, flow, segment, None),
+            None => self.arrives_at_listener(a, flow, (segment, payload), None),
         }
     }
 
@@ -97,7 +98,7 @@ impl Endpoint {
         &mut self,
         a: &Arrival,
         flow: &Flow,
-        segment: &Segment,
+        (segment, payload): (&Segment, Bytes),
         floor: Option<SeqNum>,
     ) -> Verdict {
         let Some(id) = self.listeners.find(flow.local) else {
@@ -107,6 +108,9 @@ impl Endpoint {
             self.refuse(a, flow, segment);
             return Rule::ClosedResets.dropped(DropReason::TcpNoSocket);
         };
+        if let Some(verdict) = self.cookie_arrives(a, id, flow, (segment, payload)) {
+            return verdict;
+        }
         match listen_arrives(segment) {
             Listening::Drop(verdict) => verdict,
             Listening::Reset(verdict) => {
@@ -128,14 +132,16 @@ impl Endpoint {
         let Some(listener) = self.listeners.get_mut(listener_id) else {
             return overflow;
         };
-        if !listener.takes_syn() {
-            return overflow;
+        match listener.admits() {
+            Admission::Refused => return overflow,
+            Admission::Cookie => return self.answer_by_cookie(a, listener_id, segment),
+            Admission::Embryo => listener.on_embryo(),
         }
-        listener.on_embryo();
         self.counters.passive_opens += 1;
         let flow = segment.flow(a);
-        let offset = self.isn.timestamp_offset(&flow);
-        let embryo = Embryo::passive(listener_id, a, segment, (&self.isn, offset), floor);
+        let iss = self.isn.sequence_above(&flow, a.at, floor);
+        let numbers = (iss, self.isn.timestamp_offset(&flow));
+        let embryo = Embryo::passive(listener_id, a, &segment.header, numbers);
         let place = Place::new(Phase::Embryo(embryo), Holder::Listener(listener_id));
         let id = self.places.insert(flow, place);
         let cause = Cause::Packet(a.id);
@@ -151,6 +157,7 @@ impl Endpoint {
         segment: &Segment,
         payload: Bytes,
     ) -> Verdict {
+        self.adopt_cookie(a, id, segment);
         let Some((flow, place)) = self.places.get_mut(id) else {
             return Rule::ClosedResets.dropped(DropReason::TcpClosed);
         };
@@ -190,7 +197,7 @@ impl Endpoint {
 
     /// The embryo becomes a connection, which then takes what else the segment brings. `None` leaves
     /// the handshake's verdict.
-    fn establish(
+    pub(super) fn establish(
         &mut self,
         a: &Arrival,
         id: ConnId,
@@ -202,12 +209,18 @@ impl Endpoint {
             return None;
         };
         if let Some(listener) = embryo.listener() {
-            let room = self
-                .listeners
-                .get(listener)
-                .is_some_and(|l| l.takes_connection());
-            if !room {
+            let listener = self.listeners.get(listener);
+            if !listener.is_some_and(Listener::takes_connection) {
                 return Some(Rule::AcceptOverflow.dropped(DropReason::TcpListenOverflow));
+            }
+            let patience = listener.and_then(|listener| listener.settings.defer_accept);
+            let end = embryo
+                .sent_at()
+                .zip(patience)
+                .map(|(sent, span)| sent + span);
+            if let Some(end) = end.filter(|end| a.at < *end && segment.seq_len() == 0) {
+                embryo.defer(end);
+                return Some(Rule::AcceptDeferred.taken());
             }
         }
         let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
@@ -226,9 +239,11 @@ impl Endpoint {
             round_trip: embryo.round_trip(a.at),
             syn_repeated: embryo.was_repeated(),
             early: None,
+            urgent: 0,
         };
         let listener = embryo.listener();
         if let Origin::Active(early) = &mut embryo.origin {
+            opening.urgent = early.urgent;
             opening.early = Some((core::mem::take(&mut early.written), early.blocked));
         }
         let shut = matches!(&embryo.origin, Origin::Active(early) if early.shutdown);

@@ -5,9 +5,10 @@
 //! Sources: RFC 9293 3.5, 3.10.1, 3.10.7.2 to 3.10.7.4; RFC 6298 5.7 (the SYN's timer).
 //!
 //! `active` holds what arrives in SYN-SENT, `passive` what arrives in LISTEN and SYN-RECEIVED,
-//! `negotiate` what the two SYNs agree on, `isn` where the numbers begin.
+//! `negotiate` what the two SYNs agree on, `isn` where the numbers begin, `cookie` how to do without an embryo.
 
 pub(crate) mod active;
+pub(crate) mod cookie;
 pub(crate) mod isn;
 pub(crate) mod negotiate;
 pub(crate) mod passive;
@@ -20,6 +21,7 @@ use outcrop_base::{
     PathSignal, PathSignalKind, TimerKind, Verdict, Why,
 };
 
+use crate::account::Totals;
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::ecn::{EcnPolicy, EcnTerms};
@@ -51,6 +53,8 @@ pub(crate) struct Early {
     pub(crate) settings: Settings,
     /// Bytes written.
     pub(crate) written: ChunkQueue,
+    /// How many of them, from the first, are urgent.
+    pub(crate) urgent: u64,
     /// Whether a write found no room.
     pub(crate) blocked: bool,
     /// Whether the program has no more to send. The FIN waits for ESTABLISHED, as RFC 9293 3.10.4
@@ -111,6 +115,7 @@ impl Embryo {
         let early = Early {
             settings,
             written: ChunkQueue::new(),
+            urgent: 0,
             blocked: false,
             shutdown: false,
         };
@@ -173,16 +178,17 @@ impl Embryo {
     }
 
     /// The timer, at `now`.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Expiry {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, settings: &Settings) -> Expiry {
         if self.due.is_none_or(|due| due > now) {
             return Expiry::NotDue;
         }
         self.due = None;
         let limit = match self.origin {
-            Origin::Active(_) => params::SYN_RETRIES,
-            Origin::Passive(_) => params::SYN_ACK_RETRIES,
+            Origin::Active(_) => settings.syn_retries,
+            Origin::Passive(_) => settings.syn_ack_retries,
         };
-        if self.repeats >= limit {
+        let is_late = self.patience_ends(settings).is_some_and(|end| end <= now);
+        if self.repeats >= limit || is_late {
             return Expiry::GiveUp;
         }
         self.repeats += 1;
@@ -206,7 +212,9 @@ impl Embryo {
         let (why, cause) = self.want.take()?;
         let iss = *self.iss.get_or_insert_with(|| isn.sequence(flow, now));
         self.sent_at.get_or_insert(now);
-        self.due = Some(now + self.rto());
+        let due = now + self.rto();
+        let end = self.patience_ends(settings);
+        self.due = Some(end.map_or(due, |end| due.min(end)));
         let remote = flow.remote.ip();
         let mut options = negotiate::offer(settings, &self.path, remote, self.theirs.as_ref());
         if options.timestamps.is_some() {
@@ -229,6 +237,28 @@ impl Embryo {
             gso: None,
             note: Note::new(why, Limit::None, cause),
         })
+    }
+
+    /// When the program's own R2 is reached.
+    fn patience_ends(&self, settings: &Settings) -> Option<Instant> {
+        Some(self.sent_at? + settings.user_timeout?)
+    }
+
+    /// Whether R1 has just been reached (RFC 9293 3.8.3).
+    pub(crate) fn is_doubtful(&self, settings: &Settings) -> bool {
+        settings.r1 > 0 && self.repeats == settings.r1
+    }
+
+    /// The acknowledgment that would complete the handshake has to wait for text, until `end`; then our
+    /// SYN-ACK asks for it once more.
+    pub(crate) fn defer(&mut self, end: Instant) {
+        self.want = None;
+        self.due = Some(end);
+    }
+
+    /// When our SYN first left.
+    pub(crate) const fn sent_at(&self) -> Option<Instant> {
+        self.sent_at
     }
 
     /// RFC 3168 6.1.1: a first SYN asks for ECN by ECE and CWR, an answer agrees by ECE alone. 6.1.1.1: a SYN
@@ -301,6 +331,15 @@ impl Embryo {
             },
             receive_queued: 0,
             retransmitted: u64::from(self.repeats),
+            min_rtt: None,
+            rttvar: None,
+            lost: 0,
+            sacked: 0,
+            delivered: 0,
+            timeouts: self.repeats,
+            pacing_rate: None,
+            controller: None,
+            totals: Totals::default(),
         }
     }
 
@@ -348,7 +387,7 @@ impl Embryo {
     fn agreed_shift(&self, settings: &Settings) -> u8 {
         let theirs_scales = self.theirs.is_some_and(|syn| syn.wscale.is_some());
         if theirs_scales && settings.window_scale {
-            negotiate::window_shift(settings.receive_buffer)
+            negotiate::window_shift(settings.window_limit())
         } else {
             0
         }
@@ -357,7 +396,7 @@ impl Embryo {
 
 /// The window of a SYN: not scaled, so at most 65,535 (RFC 7323 2.2).
 pub(crate) fn syn_window(settings: &Settings) -> u16 {
-    u16::try_from(settings.receive_buffer).unwrap_or(u16::MAX)
+    u16::try_from(settings.window_limit()).unwrap_or(u16::MAX)
 }
 
 /// What every segment of a connection asks of IP.

@@ -109,6 +109,20 @@ mod tests {
         assert!((9 * MSS..=11 * MSS).contains(&pipe), "{pipe}");
     }
 
+    // RFC 6937 3: the fast retransmission is not held back by the proportion.
+    #[test]
+    fn first_segment_always_leaves() {
+        let mut prr = Prr::new(20 * MSS);
+        prr.on_ack(&PrrAck {
+            delivered: MSS,
+            in_flight: 18 * MSS,
+            safe: false,
+            ssthresh: 10 * MSS,
+            mss: MSS,
+        });
+        assert_eq!(prr.cwnd(), 19 * MSS);
+    }
+
     #[test]
     fn far_below_the_goal_a_safe_ack_lets_grow_and_an_unsafe_one_only_replaces() {
         let ack = |safe| PrrAck {

@@ -114,6 +114,26 @@ fn fin_behind_a_gap_counts_once_the_gap_is_closed() {
     assert_eq!(r.ack_due(at(1)), Some(Why::PureAck));
 }
 
+// A FIN needs no room: a peer that has filled the window may still finish.
+#[test]
+fn fin_right_at_the_edge_of_a_closed_window_is_taken() {
+    let mut r = settled();
+    let edge = r.edge();
+    let full = r.on_segment(at(0), 1, bytes(1..edge), true);
+    assert!(!full.finished, "outside the window with bytes before it");
+    assert!(r.on_segment(at(0), edge, Bytes::new(), true).finished);
+    assert_eq!(r.nxt(), edge + 1);
+}
+
+#[test]
+fn fin_before_bytes_that_have_arrived_is_no_fin() {
+    let mut r = settled();
+    segment(&mut r, 0, 100..110);
+    r.on_segment(at(0), 50, bytes(50..60), true);
+    segment(&mut r, 0, 1..100);
+    assert_eq!((r.nxt(), r.finished()), (110, false));
+}
+
 #[test]
 fn bytes_after_the_fin_never_reach_the_program() {
     let mut r = Receiver::new(&CONFIG);

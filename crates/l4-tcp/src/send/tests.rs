@@ -130,6 +130,18 @@ fn silly_window_is_not_filled() {
     assert_eq!(send_all(&mut small, &FREE), (vec![600], Limit::Rwnd));
 }
 
+// RFC 9293 3.8.6.2.1 (3): a peer with a buffer below a segment gets half of it at once.
+#[test]
+fn half_of_a_small_buffer_is_worth_a_segment() {
+    let mut s = sender(900, 5000);
+    assert_eq!(send_all(&mut s, &FREE).0, [900]);
+    s.on_ack(900);
+    s.on_window(900, 449);
+    assert_eq!(s.plan(&FREE), Err(Limit::Sws));
+    s.on_window(900, 450);
+    assert_eq!(s.plan(&FREE).map(|plan| plan.range.len()), Ok(450));
+}
+
 #[test]
 fn window_taken_back_keeps_new_data_and_frees_nothing() {
     let mut s = sender(10_000, 20_000);

@@ -13,8 +13,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use outcrop_base::Recorder;
-use outcrop_device::{Device, WakeSource};
 use outcrop_stack::Driver;
+use outcrop_stack::device::{Device, WakeSource};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, Sleep, sleep_until};

@@ -56,6 +56,9 @@ impl BodyReader {
                 Piece::Data(data)
             }
         };
+        if matches!(piece, Piece::More) {
+            input.starve();
+        }
         match (piece, &self) {
             (Piece::More, Self::UntilClose { .. }) if finished => Ok(Piece::End(None)),
             (Piece::More, Self::Length(_) | Self::Chunked(_)) if finished => {

@@ -271,7 +271,7 @@ impl Client {
             && match self.reading {
                 Reading::Idle => true,
                 Reading::Head(..) => self.event.is_none(),
-                Reading::Body(_) => self.input.is_empty() && self.event.is_none(),
+                Reading::Body(_) => self.input.needs_more() && self.event.is_none(),
             }
     }
 
@@ -346,7 +346,7 @@ impl Client {
             Reading::Head(..) | Reading::Body(_) if self.event.is_some() => None,
             Reading::Head(..) if self.held => Some((Timer::Continue, self.config.expect_continue)),
             Reading::Head(..) => Some((Timer::Response, self.config.response)),
-            Reading::Body(_) if self.input.is_empty() => {
+            Reading::Body(_) if self.input.needs_more() => {
                 Some((Timer::Response, self.config.response))
             }
             Reading::Body(_) => None,

@@ -12,10 +12,13 @@ pub(super) struct Input {
     whole: Bytes,
     /// Pieces copied together.
     joined: BytesMut,
+    /// What waits is not enough to go on with: half a chunk-size line, say.
+    starved: bool,
 }
 
 impl Input {
     pub(super) fn push(&mut self, bytes: Bytes) {
+        self.starved = false;
         if self.is_empty() {
             self.whole = bytes;
             return;
@@ -42,6 +45,16 @@ impl Input {
         } else {
             self.joined.split_to(count.min(self.joined.len())).freeze()
         }
+    }
+
+    /// Its reader found nothing to go on with.
+    pub(super) const fn starve(&mut self) {
+        self.starved = true;
+    }
+
+    /// Whether only more bytes can help.
+    pub(super) fn needs_more(&self) -> bool {
+        self.starved || self.is_empty()
     }
 
     pub(super) fn clear(&mut self) {

@@ -190,7 +190,7 @@ pub(super) fn request(
         1 => return Err(Reject::HostInvalid),
         2.. => return Err(Reject::HostRepeated),
     }
-    let framing = framing::request(&found.lengths, line.version)?;
+    let framing = framing::request(&found.lengths, &line, limits.require_length)?;
     if let (Framing::Length(length), Some(most)) = (framing, limits.body)
         && length > most
     {
@@ -223,6 +223,9 @@ pub(super) fn status_line(line: &[u8]) -> Result<StatusLine, Reject> {
     let (first, rest) = line
         .split_at_checked("HTTP/1.1".len())
         .ok_or(Reject::BadVersion)?;
+    if !first.starts_with(b"HTTP/") {
+        return Err(Reject::BadVersion);
+    }
     let version = version(first)?;
     let rest = rest.strip_prefix(b" ").ok_or(Reject::BadStartLine)?;
     let (code, reason) = rest.split_at_checked(3).ok_or(Reject::BadStatus)?;

@@ -142,8 +142,6 @@ pub struct Server {
     exchange: Exchange,
     closing: Closing,
     input: Input,
-    /// What waits is the beginning of something, and the rest is still to come.
-    starved: bool,
     peer_finished: bool,
     reading: Reading,
     event: Option<ServerEvent>,
@@ -167,7 +165,6 @@ impl Server {
             exchange: Exchange::default(),
             closing: Closing::Open,
             input: Input::default(),
-            starved: false,
             peer_finished: false,
             reading: Reading::next_head(),
             event: None,
@@ -199,7 +196,6 @@ impl Server {
             return Verdict::dropped(DropReason::HttpClosed, AFTER_LAST);
         }
         self.input.push(bytes);
-        self.starved = false;
         self.look_ahead();
         self.rearm();
         match &self.event {
@@ -249,9 +245,7 @@ impl Server {
             (Closing::Gone | Closing::Finish, _) => false,
             (Closing::Linger, _) => true,
             (Closing::Open, Reading::Head { .. }) => self.event.is_none(),
-            (Closing::Open, Reading::Body(_) | Reading::Drain(..)) => {
-                self.starved || self.input.is_empty()
-            }
+            (Closing::Open, Reading::Body(_) | Reading::Drain(..)) => self.input.needs_more(),
             (Closing::Open, Reading::Pause) => self.input.len() < self.config.limits.pipelined,
         }
     }
@@ -338,7 +332,7 @@ impl Server {
         self.exchange.hash(&mut state);
         self.closing.hash(&mut state);
         self.input.view().hash(&mut state);
-        (self.peer_finished, self.starved).hash(&mut state);
+        (self.peer_finished, self.input.needs_more()).hash(&mut state);
         match &self.reading {
             Reading::Head {
                 scan, empty_lines, ..
@@ -375,7 +369,7 @@ impl Server {
                 Some((Timer::Idle, self.config.idle))
             }
             (Closing::Open, Reading::Head { .. }) => Some((Timer::Head, self.config.head)),
-            (Closing::Open, Reading::Body(_) | Reading::Drain(..)) => (self.input.is_empty()
+            (Closing::Open, Reading::Body(_) | Reading::Drain(..)) => (self.input.needs_more()
                 && !self.asked.awaits_continue)
                 .then_some((Timer::Body, self.config.body)),
             (Closing::Open, Reading::Pause) => None,

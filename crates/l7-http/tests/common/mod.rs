@@ -1,12 +1,13 @@
 //! What several test files share: a connection played through, a pipe, virtual time.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod story;
 pub(crate) mod world;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use outcrop_base::Instant;
-use outcrop_http::h1::{BodyLength, Limits, Reject, Server, ServerConfig, ServerEvent};
+use outcrop_http::h1::{BodyLength, Closing, Limits, Reject, Server, ServerConfig, ServerEvent};
 
 /// What a server made of a stream of bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +38,11 @@ pub(crate) fn play(config: &ServerConfig, pieces: &[&[u8]]) -> Outcome {
     let mut server = Server::new(config.clone(), now);
     let mut player = Player::default();
     for piece in pieces {
+        let open = server.closing() == Closing::Open;
+        assert!(
+            server.wants_bytes() == open,
+            "drained, so more is welcome: {server:?}"
+        );
         let _verdict = server.handle_bytes(now, Bytes::copy_from_slice(piece));
         player.pump(&mut server);
     }

@@ -209,13 +209,13 @@ impl Conversation {
         })
     }
 
-    pub(crate) fn from_server(&self) -> impl Iterator<Item = &Packet> {
+    pub(crate) fn server_half(&self) -> impl Iterator<Item = &Packet> {
         self.packets
             .iter()
             .filter(|packet| packet.src == self.server)
     }
 
-    pub(crate) fn from_client(&self) -> impl Iterator<Item = &Packet> {
+    pub(crate) fn client_half(&self) -> impl Iterator<Item = &Packet> {
         self.packets
             .iter()
             .filter(|packet| packet.src == self.client)

@@ -25,7 +25,7 @@ const IFACE: InterfaceId = InterfaceId(0);
 /// Runs the conversation; see the module above for what is compared.
 pub(super) fn play(conversation: &Conversation) -> Result<Report, PlayError> {
     let mut stage = Stage::new(conversation)?;
-    for packet in conversation.from_client() {
+    for packet in conversation.client_half() {
         if !stage.await_acknowledged(packet) {
             break;
         }
@@ -81,7 +81,7 @@ impl Stage {
             read: 0,
             read_end: false,
             recorded_isn: conversation
-                .from_server()
+                .server_half()
                 .find(|p| p.has(SYN))
                 .map(|p| p.seq),
             ours: Stream::default(),
@@ -287,7 +287,7 @@ impl Stage {
 
     fn judge(mut self, conversation: &Conversation) -> Report {
         let mut recorded = Stream::default();
-        for packet in conversation.from_server() {
+        for packet in conversation.server_half() {
             recorded.take(packet);
         }
         if self.ours.bytes != recorded.bytes {
@@ -324,7 +324,7 @@ impl Stage {
                 ("timestamps", options.timestamps.is_some()),
             ]
         };
-        let recorded = conversation.from_server().find(|packet| packet.has(SYN));
+        let recorded = conversation.server_half().find(|packet| packet.has(SYN));
         let ours = self.sent.iter().find(|packet| packet.has(SYN)).cloned();
         match (recorded, ours) {
             (Some(recorded), Some(ours)) => {
@@ -344,7 +344,7 @@ impl Stage {
             }
         }
         for (name, flag) in [("FIN", FIN), ("RST", RST)] {
-            let recorded = conversation.from_server().any(|packet| packet.has(flag));
+            let recorded = conversation.server_half().any(|packet| packet.has(flag));
             let ours = self.sent.iter().any(|packet| packet.has(flag));
             if recorded != ours {
                 self.differ(format!(

@@ -1,5 +1,6 @@
 //! Losses and their repair, in virtual time.
 
+mod parts;
 mod stories;
 mod world;
 

@@ -15,8 +15,8 @@ use super::super::scan::{Found, Section};
 use super::super::state::{Role, State, Step};
 use super::{Asked, Closing, Reading, Server, ServerEvent};
 
-/// Empty lines before a request that are taken for an old client's slip (RFC 9112 section 2.2 asks for one).
-const MAX_EMPTY_LINES: u8 = 4;
+/// Empty lines before a request that are taken for an old client's slip: RFC 9112 section 2.2 asks for at least one.
+const MAX_EMPTY_LINES: u8 = 1;
 
 /// A head in the making.
 enum Progress {
@@ -108,7 +108,6 @@ impl Server {
         // In turn by construction: a head is read only while the client is idle.
         let _in_turn = self.exchange.step(Role::Client, Step::Request);
         self.timer = None;
-        self.starved = false;
         self.requests = self.requests.saturating_add(1);
         if !head.keep_alive() || self.requests == self.config.requests {
             self.exchange.last();
@@ -129,10 +128,7 @@ impl Server {
             return None;
         };
         match reader.next(&mut self.input, self.peer_finished, &self.config.limits) {
-            Ok(Piece::More) => {
-                self.starved = true;
-                None
-            }
+            Ok(Piece::More) => None,
             Ok(Piece::Data(data)) => {
                 self.timer = None;
                 self.asked.awaits_continue = false;
@@ -167,10 +163,7 @@ impl Server {
         };
         loop {
             match reader.next(&mut self.input, self.peer_finished, &self.config.limits) {
-                Ok(Piece::More) => {
-                    self.starved = true;
-                    return false;
-                }
+                Ok(Piece::More) => return false,
                 Ok(Piece::Data(data)) => {
                     self.timer = None;
                     *left = left.saturating_sub(data.len() as u64);
