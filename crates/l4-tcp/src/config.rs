@@ -98,10 +98,15 @@ pub struct Settings {
     pub fin_wait_2: Duration,
     /// Bytes the receiver may hold; half of the largest window the peer can use well.
     pub receive_buffer: u32,
+    /// Bytes the receive buffer grows to while the program reads as fast as they come; `None` keeps it at
+    /// `receive_buffer`. Decides the window scale our SYN offers.
+    pub receive_buffer_max: Option<u32>,
     /// The largest window we ever offer, whatever the buffer could hold.
     pub window_clamp: Option<u32>,
     /// Bytes the sender may hold, unsent and unacknowledged.
     pub send_buffer: u32,
+    /// Bytes the send buffer grows to, as twice the congestion window; `None` keeps it at `send_buffer`.
+    pub send_buffer_max: Option<u32>,
     /// Of those, unsent: a write is taken up to here, and `Event::Writable` waits until half of it is left. Keeps
     /// old words from queueing before new ones, and the pipe full all the same.
     pub notsent_lowat: Option<u32>,
@@ -142,6 +147,8 @@ impl Default for Settings {
             linger: None,
             fin_wait_2: params::FIN_WAIT_2,
             receive_buffer: 1 << 20,
+            receive_buffer_max: None,
+            send_buffer_max: None,
             window_clamp: None,
             send_buffer: 1 << 20,
             notsent_lowat: None,
@@ -164,6 +171,13 @@ impl Settings {
     pub(crate) fn window_limit(&self) -> u32 {
         let clamp = self.window_clamp.unwrap_or(u32::MAX);
         self.receive_buffer.min(clamp)
+    }
+
+    /// The largest window we may offer once the buffer has grown: what the window scale must express.
+    pub(crate) fn widest_window(&self) -> u32 {
+        let clamp = self.window_clamp.unwrap_or(u32::MAX);
+        let max = self.receive_buffer_max.unwrap_or(0);
+        self.receive_buffer.max(max).min(clamp)
     }
 
     /// The longest an acknowledgment waits.

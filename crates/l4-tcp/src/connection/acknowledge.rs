@@ -38,7 +38,8 @@ impl Connection {
             self.ecn.on_reduced();
         }
         let freed = self.send.on_ack(seg.ack);
-        if freed.bytes > 0 {
+        let grown = self.tune_send_buffer();
+        if freed.bytes > 0 || grown {
             self.tell_writable();
         }
         // A peer that answers is alive: with a closed window no other progress is possible (MUST-37).
@@ -49,6 +50,20 @@ impl Connection {
         }
         self.tell(&outcome, cx);
         freed.fin
+    }
+
+    /// Room for twice the congestion window: one under way, one being written. Returns whether there is more.
+    fn tune_send_buffer(&mut self) -> bool {
+        let Some(max) = self.settings.send_buffer_max else {
+            return false;
+        };
+        let wanted = (2 * self.way.congestion.cwnd()).min(u64::from(max));
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        let grows = wanted > self.send.buffer().capacity();
+        if grows {
+            self.send.buffer_mut().set_capacity(wanted);
+        }
+        grows
     }
 
     fn count(&mut self, seg: &Incoming<'_>, outcome: &AckOutcome) {

@@ -193,6 +193,10 @@ impl Connection {
         }
         let recv = Receiver::new(&ReceiverConfig {
             capacity: o.settings.window_limit(),
+            capacity_max: o
+                .settings
+                .receive_buffer_max
+                .map(|_| o.settings.widest_window()),
             scale: o.terms.rcv_shift,
             promised: u32::from(syn_window(&o.settings)),
             mss: u32::from(mss),

@@ -387,7 +387,7 @@ impl Embryo {
     fn agreed_shift(&self, settings: &Settings) -> u8 {
         let theirs_scales = self.theirs.is_some_and(|syn| syn.wscale.is_some());
         if theirs_scales && settings.window_scale {
-            negotiate::window_shift(settings.window_limit())
+            negotiate::window_shift(settings.widest_window())
         } else {
             0
         }
