@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use outcrop_base::DEFAULT_HOP_LIMIT;
 
-use crate::congestion::Algorithm;
+use crate::congestion::{Algorithm, Rate};
 use crate::ecn::EcnPolicy;
 use crate::params;
 
@@ -102,10 +102,15 @@ pub struct Settings {
     pub fin_wait_2: Duration,
     /// Bytes the receiver may hold; half of the largest window the peer can use well.
     pub receive_buffer: u32,
+    /// Bytes the receive buffer grows to while the program reads as fast as they come; `None` keeps it at
+    /// `receive_buffer`. Decides the window scale our SYN offers.
+    pub receive_buffer_max: Option<u32>,
     /// The largest window we ever offer, whatever the buffer could hold.
     pub window_clamp: Option<u32>,
     /// Bytes the sender may hold, unsent and unacknowledged.
     pub send_buffer: u32,
+    /// Bytes the send buffer grows to, as twice the congestion window; `None` keeps it at `send_buffer`.
+    pub send_buffer_max: Option<u32>,
     /// Of those, unsent: a write is taken up to here, and `Event::Writable` waits until half of it is left. Keeps
     /// old words from queueing before new ones, and the pipe full all the same.
     pub notsent_lowat: Option<u32>,
@@ -122,6 +127,10 @@ pub struct Settings {
     /// As a client, ask servers for fast-open cookies, and with one put what is written before the SYN leaves
     /// into the SYN (RFC 7413). It may arrive twice.
     pub fast_open: bool,
+    /// Spread what leaves over the round trip, also where the controller does not ask for it.
+    pub pacing: bool,
+    /// The fastest that data may leave; `None` is no limit.
+    pub max_pacing_rate: Option<Rate>,
     /// The congestion controller.
     pub congestion: Algorithm,
     /// Time to live or hop limit (MUST-49).
@@ -145,6 +154,8 @@ impl Default for Settings {
             linger: None,
             fin_wait_2: params::FIN_WAIT_2,
             receive_buffer: 1 << 20,
+            receive_buffer_max: None,
+            send_buffer_max: None,
             window_clamp: None,
             send_buffer: 1 << 20,
             notsent_lowat: None,
@@ -154,6 +165,8 @@ impl Default for Settings {
             mss: None,
             fast_open: false,
             ecn: EcnPolicy::default(),
+            pacing: false,
+            max_pacing_rate: None,
             congestion: Algorithm::default(),
             ttl: DEFAULT_HOP_LIMIT,
             dscp: 0,
@@ -166,6 +179,13 @@ impl Settings {
     pub(crate) fn window_limit(&self) -> u32 {
         let clamp = self.window_clamp.unwrap_or(u32::MAX);
         self.receive_buffer.min(clamp)
+    }
+
+    /// The largest window we may offer once the buffer has grown: what the window scale must express.
+    pub(crate) fn widest_window(&self) -> u32 {
+        let clamp = self.window_clamp.unwrap_or(u32::MAX);
+        let max = self.receive_buffer_max.unwrap_or(0);
+        self.receive_buffer.max(max).min(clamp)
     }
 
     /// The longest an acknowledgment waits.

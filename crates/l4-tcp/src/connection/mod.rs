@@ -24,6 +24,7 @@ use core::time::Duration;
 
 use outcrop_base::{Cause, ChunkQueue, Fact, FactKind, Facts, Flow, Instant, Path, Why};
 
+use crate::account::{Account, Explanation, Totals};
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
@@ -125,6 +126,7 @@ pub(crate) struct Connection {
     recv: Receiver,
     recovery: Recovery,
     ecn: Echo,
+    account: Account,
     timers: TimerTable,
     urgent: Urgent,
     life: Life,
@@ -194,6 +196,10 @@ impl Connection {
         }
         let recv = Receiver::new(&ReceiverConfig {
             capacity: o.settings.window_limit(),
+            capacity_max: o
+                .settings
+                .receive_buffer_max
+                .map(|_| o.settings.widest_window()),
             scale: o.terms.rcv_shift,
             promised: u32::from(syn_window(&o.settings)),
             mss: u32::from(mss),
@@ -227,6 +233,7 @@ impl Connection {
                 RttEstimator::new(params::RTO_INITIAL),
             ),
             ecn: Echo::new(o.terms.ecn),
+            account: Account::new(o.at),
             timers: TimerTable::default(),
             urgent: Urgent::new(o.urgent),
             life: Life::new(o.at, blocked),
@@ -360,6 +367,42 @@ impl Connection {
             send_queued: self.send.buffer().len() as u64,
             receive_queued: self.recv.queued(),
             retransmitted: self.life.retransmitted,
+            min_rtt: rtt.min(),
+            rttvar: rtt.rttvar(),
+            lost: self.recovery.records().lost(),
+            sacked: self.recovery.records().sacked(),
+            delivered: self.recovery.delivered(),
+            timeouts: self.recovery.timeouts(),
+            pacing_rate: self.pacing_rate(),
+            controller: Some(self.way.congestion.snapshot().name),
+            totals: self.totals(),
+        }
+    }
+
+    /// What was counted so far.
+    pub(crate) fn totals(&self) -> Totals {
+        Totals {
+            marks_in: self.ecn.marks(),
+            ..self.account.totals
+        }
+    }
+
+    /// Why it is not sending, and where its time went.
+    pub(crate) fn explain(&self, now: Instant) -> Explanation {
+        let rtt = self.recovery.rtt();
+        Explanation {
+            held: self.account.held(),
+            shares: self.account.shares_at(now),
+            totals: self.totals(),
+            controller: self.way.congestion.snapshot(),
+            recovery: self.recovery.phase().name(),
+            in_flight: self.recovery.in_flight(),
+            snd_wnd: self.send.window(),
+            unsent: self.send.buffer().unsent(),
+            pacing_rate: self.pacing_rate(),
+            srtt: rtt.srtt(),
+            min_rtt: rtt.min(),
+            acked: self.send.una(),
         }
     }
 

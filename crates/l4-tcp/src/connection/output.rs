@@ -11,7 +11,10 @@
 use outcrop_base::{Cause, Flow, Instant, IpFields, Limit, Note, TimerKind, Why};
 
 use super::Connection;
+use crate::account::Held;
+use crate::congestion::Rate;
 use crate::handshake;
+use crate::pacing::{burst, rate_of_window};
 use crate::recovery::Phase;
 use crate::segment::{
     Flags, Options, SackBlock, SackBlocks, SegmentHeader, StreamRange, Timestamps,
@@ -70,6 +73,7 @@ impl Connection {
             return None;
         };
         let transmit = self.build(now, &plan, flow);
+        self.count_departure(now, &plan);
         self.commit(now, &plan);
         Some(transmit)
     }
@@ -79,7 +83,7 @@ impl Connection {
         if self.life.over.is_some() {
             return self.plan_reset().or_else(|| self.plan_ack(now));
         }
-        self.plan_retransmission()
+        self.plan_retransmission(now)
             .or_else(|| self.plan_window_probe(now))
             .or_else(|| self.plan_new(now))
             .or_else(|| self.plan_tail_probe())
@@ -100,7 +104,10 @@ impl Connection {
     }
 
     /// What recovery has declared lost.
-    fn plan_retransmission(&self) -> Option<Plan> {
+    fn plan_retransmission(&self, now: Instant) -> Option<Plan> {
+        if self.way.pacer.wait_until(now).is_some() {
+            return None;
+        }
         let max = u32::try_from(self.max_payload()).unwrap_or(u32::MAX);
         let lost = self
             .recovery
@@ -270,7 +277,21 @@ impl Connection {
             Some(_) => 1,
             None => most.saturating_sub(headers) / mss,
         };
-        mss * whole.max(1)
+        let paced = self.pacing_rate().map_or(u64::MAX, |rate| burst(rate, mss));
+        (mss * whole.max(1)).min(paced.max(mss))
+    }
+
+    /// How fast data may leave: the controller's rate, or the window's if the program wants it spread, and never
+    /// more than the program allows.
+    pub(super) fn pacing_rate(&self) -> Option<Rate> {
+        let own = self.way.congestion.pacing_rate();
+        let srtt = self.recovery.rtt().srtt();
+        let spread = || rate_of_window(&*self.way.congestion, srtt);
+        let rate = own.or_else(|| spread().filter(|_| self.settings.pacing));
+        match (rate, self.settings.max_pacing_rate) {
+            (Some(rate), Some(most)) => Some(rate.min(most)),
+            (rate, most) => rate.or(most),
+        }
     }
 
     fn sack_blocks(&self) -> SackBlocks {
@@ -345,6 +366,33 @@ impl Connection {
         }
     }
 
+    fn count_departure(&mut self, now: Instant, plan: &Plan) {
+        let bytes = plan.data.len();
+        let segments = bytes.div_ceil(u64::from(self.room_for_data())).max(1);
+        let totals = &mut self.account.totals;
+        totals.segments_out += segments;
+        if bytes > 0 {
+            totals.data_segments_out += segments;
+            totals.bytes_out += bytes;
+            totals.data_sent_at = Some(now);
+        }
+        if plan.kind == Kind::Resend {
+            totals.retransmissions += segments;
+        }
+    }
+
+    /// What keeps more from leaving, now that the flush is over.
+    fn held(&self, next: Result<NewData, Limit>) -> Held {
+        let repairing = self.recovery.phase() != Phase::Open;
+        let limit = match next {
+            Ok(_) => Limit::Pacing,
+            // What is lost goes first, and the window did not take it.
+            Err(_) if self.recovery.next_lost().is_some() => Limit::Recovery,
+            Err(limit) => limit,
+        };
+        Held::by(limit, repairing, self.life.blocked)
+    }
+
     /// Does what a plan implies; everything was decided before.
     fn commit(&mut self, now: Instant, plan: &Plan) {
         match plan.kind {
@@ -384,10 +432,18 @@ impl Connection {
     }
 
     fn sent(&mut self, now: Instant, range: StreamRange) {
+        self.recovery.on_sent(now, range, &mut *self.way.congestion);
+        let rate = self.pacing_rate();
         let way = &mut self.way;
-        self.recovery.on_sent(now, range, &mut *way.congestion);
-        let rate = way.congestion.pacing_rate();
         way.pacer.on_sent(now, range.len(), rate);
+    }
+
+    /// Whether something lost would leave, if pacing let it.
+    fn has_lost(&self) -> bool {
+        let most = u32::from(self.way.mss);
+        self.recovery
+            .next_retransmission(&*self.way.congestion, most)
+            .is_some()
     }
 
     /// Nothing more leaves now: what the connection waits for gets its timer.
@@ -397,9 +453,11 @@ impl Connection {
             return;
         }
         let next = self.new_data();
+        let busy = self.send.buffer().has_unsent() || self.send.una() < self.send.nxt();
+        self.account.on_flush(now, self.held(next), busy);
         let wait = self.way.pacer.wait_until(now);
-        self.timers
-            .set(Timer::Pacing, wait.filter(|_| next.is_ok()));
+        let more = next.is_ok() || self.has_lost();
+        self.timers.set(Timer::Pacing, wait.filter(|_| more));
         if next == Err(Limit::App) {
             self.recovery.on_app_limited();
         }

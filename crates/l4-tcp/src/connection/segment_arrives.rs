@@ -10,7 +10,7 @@
 use core::ops::ControlFlow::{self, Break, Continue};
 
 use bytes::Bytes;
-use outcrop_base::{Arrival, Cause, DropReason, Verdict, Why};
+use outcrop_base::{Arrival, Cause, DropReason, Instant, Verdict, Why};
 
 use super::{Connection, Cx};
 use crate::event::{CloseReason, Edges};
@@ -41,6 +41,7 @@ impl Connection {
         payload: Bytes,
         cx: &mut Cx<'_>,
     ) -> Verdict {
+        self.count_arrival(a.at, &payload);
         let mut incoming = self.incoming(a, segment, payload);
         self.life.cause = cx.cause;
         let (Break(verdict) | Continue(verdict)) = self.steps(&mut incoming, cx);
@@ -62,6 +63,15 @@ impl Connection {
         self.recv.owe_ack(a.at);
         let (Break(verdict) | Continue(verdict)) = self.last_steps(&incoming, cx);
         verdict
+    }
+
+    fn count_arrival(&mut self, at: Instant, payload: &Bytes) {
+        let totals = &mut self.account.totals;
+        totals.segments_in += 1;
+        if !payload.is_empty() {
+            totals.data_segments_in += 1;
+            totals.data_received_at = Some(at);
+        }
     }
 
     fn incoming<'a>(&self, a: &'a Arrival, segment: &'a Segment, payload: Bytes) -> Incoming<'a> {

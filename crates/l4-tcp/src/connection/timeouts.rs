@@ -79,6 +79,7 @@ impl Connection {
                         self.life.edges.insert(Edges::DOUBTFUL);
                     }
                     self.ecn.on_reduced();
+                    self.account.totals.timeouts += 1;
                     tell_lost(&lost, cx);
                     self.tell_congestion("timeout", cx);
                 }

@@ -142,8 +142,13 @@ impl Connection {
     /// Takes changed settings.
     pub(crate) fn configure(&mut self, settings: Settings) {
         let send = usize::try_from(settings.send_buffer).unwrap_or(usize::MAX);
-        self.send.buffer_mut().set_capacity(send);
-        self.recv.set_capacity(settings.window_limit());
+        // A buffer that has grown keeps its size while the program changes something else.
+        if settings.send_buffer != self.settings.send_buffer {
+            self.send.buffer_mut().set_capacity(send);
+        }
+        if settings.window_limit() != self.settings.window_limit() {
+            self.recv.set_capacity(settings.window_limit());
+        }
         self.recv.set_delayed_ack(settings.ack_delay());
         self.settings = settings;
         self.life.cause = Cause::Call(CallKind::Configure);

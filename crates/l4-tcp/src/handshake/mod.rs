@@ -23,6 +23,7 @@ use outcrop_base::{
     Path, PathSignal, PathSignalKind, TimerKind, Verdict, Why,
 };
 
+use crate::account::Totals;
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::ecn::{EcnPolicy, EcnTerms};
@@ -403,6 +404,15 @@ impl Embryo {
             },
             receive_queued: 0,
             retransmitted: u64::from(self.repeats),
+            min_rtt: None,
+            rttvar: None,
+            lost: 0,
+            sacked: 0,
+            delivered: 0,
+            timeouts: self.repeats,
+            pacing_rate: None,
+            controller: None,
+            totals: Totals::default(),
         }
     }
 
@@ -450,7 +460,7 @@ impl Embryo {
     fn agreed_shift(&self, settings: &Settings) -> u8 {
         let theirs_scales = self.theirs.is_some_and(|syn| syn.wscale.is_some());
         if theirs_scales && settings.window_scale {
-            negotiate::window_shift(settings.window_limit())
+            negotiate::window_shift(settings.widest_window())
         } else {
             0
         }

@@ -61,6 +61,7 @@ impl Recovery {
         out.rate = self.rate.sample(self.rtt.min());
         self.check_spurious(input, &news, &mut out, controller);
         self.detect(input, &news, &mut out, flight);
+        self.rate.on_lost(out.lost.map_or(0, |lost| lost.bytes));
         if out.lost.is_some() && self.phase == Phase::Open {
             out.entered = true;
             out.reduced = true;
@@ -82,6 +83,7 @@ impl Recovery {
             delivered,
             prior_in_flight,
             in_flight: self.in_flight(),
+            lost: self.newly_lost(),
             cwnd_limited: self.cwnd_limited(controller),
             in_recovery: matches!(self.phase, Phase::Recovery { .. }) || self.ecn_pending(),
             round_start,
@@ -306,6 +308,12 @@ impl Recovery {
     fn ecn_pending(&self) -> bool {
         let una = self.records.una();
         self.usage.ecn_until.is_some_and(|until| una < until)
+    }
+
+    /// Bytes declared lost since the controller was last told.
+    fn newly_lost(&mut self) -> u64 {
+        let told = core::mem::replace(&mut self.usage.lost_told, self.rate.lost());
+        self.rate.lost() - told
     }
 
     /// RFC 7661 4.3: in slow start half the window in use is enough (it doubles in this round).

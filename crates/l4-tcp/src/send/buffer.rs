@@ -83,6 +83,12 @@ impl SendBuffer {
         self.queue.is_empty()
     }
 
+    /// Bytes it takes in all.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Changes the capacity; what is held stays.
     pub const fn set_capacity(&mut self, capacity: usize) {
         self.capacity = capacity;
