@@ -18,6 +18,10 @@ impl Embryo {
         // First, the ACK bit: it must acknowledge our SYN, and what text it carried at most.
         let acceptable_ack = match header.ack {
             Some(ack) if self.acknowledges_our_syn(ack) => true,
+            Some(_) if header.flags.rst() => {
+                let rule = Rule::SynSentBlindReset;
+                return Step::Stay(rule.dropped(DropReason::TcpUnacceptableAck));
+            }
             Some(_) => {
                 let verdict = Rule::SynSentBadAck.dropped(DropReason::TcpUnacceptableAck);
                 return match segment.reset_for() {
