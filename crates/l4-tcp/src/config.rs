@@ -44,8 +44,32 @@ pub struct Listen {
     pub syn_backlog: usize,
     /// Connections waiting to be accepted, at most; zero means the default, [`params::BACKLOG`].
     pub accept_backlog: usize,
+    /// Wait with the last ACK of a handshake for the client's first bytes, at most this long: a program that
+    /// reads first is not woken for a connection that has nothing to say.
+    pub defer_accept: Option<Duration>,
+    /// Clients that may speak in their SYN and have not completed the handshake, at most (RFC 7413 5.1);
+    /// zero switches fast open off. What such a client says may arrive twice (6.1): only for programs to
+    /// which that does no harm.
+    pub fast_open: usize,
+    /// When a SYN is answered without keeping it (RFC 4987 3.6).
+    pub syn_cookies: SynCookies,
     /// What accepted connections start with; `None` means the endpoint's.
     pub settings: Option<Settings>,
+}
+
+/// When a listener answers a SYN by a cookie, so that the peer does the remembering.
+///
+/// What a cookie cannot keep is given up: without timestamps the window scale, SACK and ECN; always
+/// Accurate ECN; and the segment size is rounded down to one of eight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SynCookies {
+    /// When `syn_backlog` handshakes are under way.
+    #[default]
+    WhenFull,
+    /// Never: further SYNs are dropped.
+    Never,
+    /// Always: no embryo is ever made.
+    Always,
 }
 
 /// Settings of a connection.
@@ -59,14 +83,37 @@ pub struct Settings {
     pub delayed_ack: Duration,
     /// Keep-alive, off by default (MUST-25).
     pub keep_alive: Option<KeepAlive>,
-    /// How long sent data may stay unacknowledged; `None` leaves it to R2 (RFC 9293 3.10.8).
+    /// Acknowledge everything at once, whatever `delayed_ack` says.
+    pub quickack: bool,
+    /// How long sent data, or our SYN, may stay unacknowledged: R2 (RFC 9293 3.8.3 MUST-21, 3.10.8). `None` is
+    /// [`params::R2`] for data and the count of retries for a SYN; [`Duration::MAX`] waits for ever.
     pub user_timeout: Option<Duration>,
+    /// R1: after so many unanswered retransmissions of one segment the program is told (SHLD-9, SHLD-10);
+    /// zero never tells.
+    pub r1: u8,
+    /// Repeats of our SYN before `connect` fails (MUST-23: three minutes of them by default).
+    pub syn_retries: u8,
+    /// Repeats of our SYN-ACK before the embryo is given up (MUST-23 as well).
+    pub syn_ack_retries: u8,
+    /// What `close` means for bytes that are not acknowledged yet. `None`: the engine goes on until they are or
+    /// R2 is reached. Zero: they are given up, by a reset. Otherwise it goes on for so long, then resets.
+    pub linger: Option<Duration>,
     /// How long an orphan waits in FIN-WAIT-2.
     pub fin_wait_2: Duration,
     /// Bytes the receiver may hold; half of the largest window the peer can use well.
     pub receive_buffer: u32,
+    /// Bytes the receive buffer grows to while the program reads as fast as they come; `None` keeps it at
+    /// `receive_buffer`. Decides the window scale our SYN offers.
+    pub receive_buffer_max: Option<u32>,
+    /// The largest window we ever offer, whatever the buffer could hold.
+    pub window_clamp: Option<u32>,
     /// Bytes the sender may hold, unsent and unacknowledged.
     pub send_buffer: u32,
+    /// Bytes the send buffer grows to, as twice the congestion window; `None` keeps it at `send_buffer`.
+    pub send_buffer_max: Option<u32>,
+    /// Of those, unsent: a write is taken up to here, and `Event::Writable` waits until half of it is left. Keeps
+    /// old words from queueing before new ones, and the pipe full all the same.
+    pub notsent_lowat: Option<u32>,
     /// Offer and accept window scaling (RFC 7323 2).
     pub window_scale: bool,
     /// Offer and accept timestamps (RFC 7323 3).
@@ -77,6 +124,9 @@ pub struct Settings {
     pub mss: Option<u16>,
     /// Explicit congestion notification (RFC 3168).
     pub ecn: EcnPolicy,
+    /// As a client, ask servers for fast-open cookies, and with one put what is written before the SYN leaves
+    /// into the SYN (RFC 7413). It may arrive twice.
+    pub fast_open: bool,
     /// Spread what leaves over the round trip, also where the controller does not ask for it.
     pub pacing: bool,
     /// The fastest that data may leave; `None` is no limit.
@@ -95,21 +145,55 @@ impl Default for Settings {
             nodelay: false,
             cork: false,
             delayed_ack: params::DELAYED_ACK,
+            quickack: false,
             keep_alive: None,
             user_timeout: None,
+            r1: params::R1,
+            syn_retries: params::SYN_RETRIES,
+            syn_ack_retries: params::SYN_ACK_RETRIES,
+            linger: None,
             fin_wait_2: params::FIN_WAIT_2,
             receive_buffer: 1 << 20,
+            receive_buffer_max: None,
+            send_buffer_max: None,
+            window_clamp: None,
             send_buffer: 1 << 20,
+            notsent_lowat: None,
             window_scale: true,
             timestamps: true,
             sack: true,
             mss: None,
+            fast_open: false,
             ecn: EcnPolicy::default(),
             pacing: false,
             max_pacing_rate: None,
             congestion: Algorithm::default(),
             ttl: DEFAULT_HOP_LIMIT,
             dscp: 0,
+        }
+    }
+}
+
+impl Settings {
+    /// The largest window we may ever offer, bytes.
+    pub(crate) fn window_limit(&self) -> u32 {
+        let clamp = self.window_clamp.unwrap_or(u32::MAX);
+        self.receive_buffer.min(clamp)
+    }
+
+    /// The largest window we may offer once the buffer has grown: what the window scale must express.
+    pub(crate) fn widest_window(&self) -> u32 {
+        let clamp = self.window_clamp.unwrap_or(u32::MAX);
+        let max = self.receive_buffer_max.unwrap_or(0);
+        self.receive_buffer.max(max).min(clamp)
+    }
+
+    /// The longest an acknowledgment waits.
+    pub(crate) const fn ack_delay(&self) -> Duration {
+        if self.quickack {
+            Duration::ZERO
+        } else {
+            self.delayed_ack
         }
     }
 }

@@ -16,8 +16,14 @@ pub enum Event {
     Connected(ConnId),
     /// There are bytes to read, or the peer has finished.
     Readable(ConnId),
+    /// The peer has urgent data, or more of it than it said before (RFC 9293 3.8.5 MUST-32):
+    /// [`Endpoint::urgent_left`](crate::Endpoint::urgent_left) says how far it reaches.
+    Urgent(ConnId),
     /// A write that found no room would find some now.
     Writable(ConnId),
+    /// What was sent goes unacknowledged: `Settings::r1` retransmissions of one segment had no answer
+    /// (RFC 9293 3.8.3 SHLD-9). The connection lives on; the path deserves doubt (MUST-20 b).
+    Doubtful(ConnId),
     /// The connection has ended, in this way.
     Closed(ConnId, CloseReason),
 }
@@ -49,12 +55,16 @@ impl Edges {
     pub(crate) const NONE: Self = Self(0);
     /// An active open has completed.
     pub(crate) const CONNECTED: Self = Self(1);
+    /// Urgent data is on its way.
+    pub(crate) const URGENT: Self = Self(2);
     /// Bytes or the end arrived.
-    pub(crate) const READABLE: Self = Self(2);
+    pub(crate) const READABLE: Self = Self(4);
     /// Room appeared.
-    pub(crate) const WRITABLE: Self = Self(4);
-    /// The connection ended.
-    pub(crate) const CLOSED: Self = Self(8);
+    pub(crate) const WRITABLE: Self = Self(8);
+    /// Retransmissions go unanswered.
+    pub(crate) const DOUBTFUL: Self = Self(16);
+    /// The connection ended; told last.
+    pub(crate) const CLOSED: Self = Self(32);
 
     /// Adds edges.
     pub(crate) const fn insert(&mut self, more: Self) {

@@ -8,6 +8,8 @@ use core::time::Duration;
 
 use outcrop_base::{Flow, Value};
 
+use crate::account::Totals;
+use crate::congestion::Rate;
 use crate::ecn::EcnTerms;
 use crate::state::State;
 
@@ -65,6 +67,24 @@ pub struct Info {
     pub receive_queued: u64,
     /// Bytes sent again.
     pub retransmitted: u64,
+    /// The smallest recent round trip (`tcpi_min_rtt`).
+    pub min_rtt: Option<Duration>,
+    /// How much it varies (`tcpi_rttvar`).
+    pub rttvar: Option<Duration>,
+    /// Bytes declared lost and not sent again (`tcpi_lost`, in bytes).
+    pub lost: u64,
+    /// Bytes the peer holds beyond a gap (`tcpi_sacked`, in bytes).
+    pub sacked: u64,
+    /// Bytes known to have arrived, in order or not (`tcpi_delivered`, in bytes).
+    pub delivered: u64,
+    /// Retransmission timeouts in a row (`tcpi_backoff`).
+    pub timeouts: u8,
+    /// How fast data may leave, if it is paced (`tcpi_pacing_rate`).
+    pub pacing_rate: Option<Rate>,
+    /// The congestion controller's name; `None` before the handshake is complete.
+    pub controller: Option<&'static str>,
+    /// What was counted over its life.
+    pub totals: Totals,
 }
 
 impl Info {

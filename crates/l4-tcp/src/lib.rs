@@ -65,16 +65,14 @@
 //! assert_eq!(server.read(accepted)?, Some(Bytes::from_static(b"hello")));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//!
 //! # Files, in reading order
 //! A module uses only those before it. Words: [`seq`] [`segment`] `transmit` [`wire`] `rule` `table` `event` [`params`]
-//! `ecn` `state` `timers`. Measures: [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` `info`. Halves: [`recv`]
+//! `ecn` `state` `timers`. Measures: [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` `account` `info`. Halves: [`recv`]
 //! [`send`] [`recovery`]. Lives: `handshake` `connection` `time_wait` `listener`. All of them: `endpoint`.
-//!
 //! # Not here
 //! Addresses, routes, ICMP (`l3-ip`); the loop and the clock (`stack`); wakers (`l5-socket`).
 #![forbid(unsafe_code)]
-
+mod account;
 mod challenge;
 mod config;
 pub mod congestion;
@@ -105,7 +103,8 @@ mod transmit;
 pub mod tx_record;
 pub mod wire;
 
-pub use config::{Config, KeepAlive, Listen, Settings};
+pub use account::{Explanation, Held, Shares, Totals};
+pub use config::{Config, KeepAlive, Listen, Settings, SynCookies};
 pub use congestion::{Algorithm, Controller};
 pub use ecn::{EcnPolicy, EcnTerms};
 pub use endpoint::{Counters, Endpoint};
@@ -113,7 +112,7 @@ pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
 pub use event::{CloseReason, Event};
 pub use info::{Info, Negotiated};
 pub use rule::Rule;
-pub use segment::{Flags, Options, SackBlock, SackBlocks, Timestamps};
+pub use segment::{FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Timestamps};
 pub use segment::{Segment, SegmentHeader, StreamRange};
 pub use seq::SeqNum;
 pub use state::{FIGURE_5, OurFin, PeerFin, Sends, State, Transition, Trigger, derive};

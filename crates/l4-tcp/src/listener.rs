@@ -7,11 +7,25 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
-use crate::config::Listen;
+use outcrop_base::Instant;
+
+use crate::config::{Listen, SynCookies};
 use crate::params;
 use crate::table::ListenerId;
 use crate::transmit::ConnId;
+
+/// What becomes of a SYN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// An embryo remembers it.
+    Embryo,
+    /// The peer is made to remember it.
+    Cookie,
+    /// It is dropped; the peer will repeat it.
+    Refused,
+}
 
 /// One listener.
 #[derive(Clone, Debug)]
@@ -22,6 +36,10 @@ pub(crate) struct Listener {
     pub(crate) settings: Listen,
     /// Handshakes under way.
     embryos: usize,
+    /// When a SYN was last answered by a cookie.
+    cookie_at: Option<Instant>,
+    /// Connections opened early, until they are found to be opening no more.
+    early: Vec<ConnId>,
     /// Whether the program is about to be told.
     pub(crate) told: bool,
     /// Completed, waiting for `accept`.
@@ -33,9 +51,49 @@ impl Listener {
         if set == 0 { params::BACKLOG } else { set }
     }
 
-    /// Whether another handshake may begin: neither queue is full (RFC 4987 3.2).
+    /// What is to become of a SYN. While connections wait that nobody accepts, more of them help
+    /// nobody; while only handshakes are too many, cookies go on without memory (RFC 4987 3.2, 3.6).
+    pub(crate) fn admits(&self) -> Admission {
+        let has_room = self.has_room();
+        match self.settings.syn_cookies {
+            _ if !self.takes_connection() => Admission::Refused,
+            SynCookies::Always => Admission::Cookie,
+            SynCookies::Never | SynCookies::WhenFull if has_room => Admission::Embryo,
+            SynCookies::WhenFull => Admission::Cookie,
+            SynCookies::Never => Admission::Refused,
+        }
+    }
+
+    /// Whether a SYN gets an answer at all.
     pub(crate) fn takes_syn(&self) -> bool {
-        self.embryos < Self::limit(self.settings.syn_backlog) && self.takes_connection()
+        self.admits() != Admission::Refused
+    }
+
+    /// Whether another embryo finds a place.
+    pub(crate) fn has_room(&self) -> bool {
+        self.embryos < Self::limit(self.settings.syn_backlog)
+    }
+
+    /// A connection was opened early.
+    pub(crate) fn on_fast_open(&mut self, id: ConnId) {
+        self.early.push(id);
+    }
+
+    /// How many of those have not completed their handshake.
+    pub(crate) fn pending_fast_opens(&mut self, is_opening: impl Fn(ConnId) -> bool) -> usize {
+        self.early.retain(|id| is_opening(*id));
+        self.early.len()
+    }
+
+    /// A SYN was answered by a cookie.
+    pub(crate) const fn on_cookie(&mut self, now: Instant) {
+        self.cookie_at = Some(now);
+    }
+
+    /// Whether a cookie may come back: without a flood, no number is taken for one.
+    pub(crate) fn expects_cookies(&self, now: Instant) -> bool {
+        let span = Duration::from_secs(60) * params::COOKIE_MINUTES;
+        self.cookie_at.is_some_and(|last| now - last <= span)
     }
 
     /// Whether a completed handshake finds a place.
@@ -97,6 +155,8 @@ impl Listeners {
             local,
             settings,
             embryos: 0,
+            cookie_at: None,
+            early: Vec::new(),
             told: false,
             completed: VecDeque::new(),
         };

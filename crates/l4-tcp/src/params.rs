@@ -30,9 +30,9 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// Repeats of our SYN before `connect` fails: 1+2+4+8+16+32+60 s, and the last wait of 60 s, exceed the
 /// three minutes that RFC 9293 3.8.3 MUST-23 asks for R2 of a SYN.
 pub const SYN_RETRIES: u8 = 7;
-/// Repeats of our SYN-ACK before the embryo is given up: 1+2+4+8+16+32 s. Deviation from MUST-23
-/// (three minutes): a passive open that never completes is a flood more often than a friend.
-pub const SYN_ACK_RETRIES: u8 = 5;
+/// Repeats of our SYN-ACK before the embryo is given up: the same three minutes (MUST-23 speaks of any SYN).
+/// A flood of SYNs nobody completes fills the queue; then cookies do without it.
+pub const SYN_ACK_RETRIES: u8 = SYN_RETRIES;
 /// R1 of RFC 9293 3.8.3 SHLD-10: after three retransmissions the path is doubted.
 pub const R1: u8 = 3;
 /// R2 of RFC 9293 3.8.3 SHLD-11: data is given up after this long without acknowledgment,
@@ -71,6 +71,23 @@ pub const REPLY_QUEUE: usize = 256;
 
 /// The SYN queue and the accept queue of a listener, unless the program says otherwise.
 pub const BACKLOG: usize = 1024;
+
+/// How many minutes a SYN cookie is good for, counted by the clock's own minutes: between one and two,
+/// longer than a peer's SYN-ACK can travel, short enough that guessing one does not pay (RFC 4987 3.6).
+pub const COOKIE_MINUTES: u32 = 2;
+/// The segment sizes a SYN cookie can keep, IPv4: three bits. The floor, the default (RFC 9293 3.7.1), and what
+/// links of 1260, 1400, 1420, 1492 (PPPoE), 1500 and 9000 bytes leave.
+pub const COOKIE_MSS_V4: [u16; 8] = [MIN_PEER_MSS, 536, 1220, 1360, 1380, 1452, 1460, 8960];
+/// The same for IPv6, whose headers take 20 bytes more.
+pub const COOKIE_MSS_V6: [u16; 8] = [MIN_PEER_MSS, 1220, 1280, 1340, 1360, 1432, 1440, 8940];
+
+/// How long the server's fast-open key lasts; a cookie is good in the period it was given in and the next
+/// (RFC 7413 4.1.2 asks for expiry without a number: a day or two is enough for clients that come back).
+pub const FAST_OPEN_PERIOD: Duration = Duration::from_secs(24 * 3600);
+/// How long a client does without after a SYN with text was lost (RFC 7413 4.1.3.1; Linux begins with an hour).
+pub const FAST_OPEN_BLOCK: Duration = Duration::from_secs(3600);
+/// Servers a client remembers cookies of (RFC 7413 4.1.3: bounded).
+pub const FAST_OPEN_CACHE: usize = 1024;
 
 /// Dynamic ports by RFC 6335 6; RFC 6056 3.2 would allow 1024 and up, where services live as well.
 pub const EPHEMERAL_FIRST: u16 = 49_152;

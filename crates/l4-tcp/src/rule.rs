@@ -38,6 +38,14 @@ rules! {
     ListenTakesSyn = "tcp:listen-takes-syn", "RFC 9293 3.10.7.2";
     /// A listener whose queues are full drops a SYN: the peer will repeat it.
     ListenOverflow = "tcp:listen-overflow", "RFC 4987 3.2";
+    /// A listener whose queue of handshakes is full answers a SYN by a cookie.
+    ListenSendsCookie = "tcp:listen-sends-cookie", "RFC 4987 3.6";
+    /// A listener takes an acknowledgment that brings a cookie of ours back.
+    CookieEstablishes = "tcp:cookie-establishes", "RFC 4987 3.6";
+    /// A listener that sent cookies drops text without one: what brings the cookie may be behind it.
+    CookieMissing = "tcp:cookie-missing", "RFC 4987 3.6";
+    /// A SYN with a good fast-open cookie has its text taken at once.
+    FastOpenTaken = "tcp:fast-open-taken", "RFC 7413 4.2.2";
     /// A listener drops what is neither SYN, ACK nor RST.
     ListenDropsOther = "tcp:listen-drops-other", "RFC 9293 3.10.7.2";
     /// In SYN-SENT, an acknowledgment of something never sent is answered by a reset.
@@ -66,6 +74,8 @@ rules! {
     SynReceivedEstablishes = "tcp:syn-received-establishes", "RFC 9293 3.10.7.4 fifth";
     /// The accept queue is full: the ACK of our SYN is ignored, the SYN-ACK will be repeated.
     AcceptOverflow = "tcp:accept-overflow", "RFC 9293 MUST-4, backlog";
+    /// The ACK of our SYN waits for the client's first bytes.
+    AcceptDeferred = "tcp:accept-deferred", "RFC 9293 3.10.7.4 fifth, TCP_DEFER_ACCEPT";
     /// An old duplicate by its timestamp is acknowledged and dropped.
     Paws = "tcp:paws", "RFC 7323 5.3 R1";
     /// A segment outside the window is acknowledged and dropped.

@@ -301,6 +301,49 @@ impl SackBlocks {
     }
 }
 
+/// The longest fast-open cookie (RFC 7413 2).
+pub const MAX_FAST_OPEN_COOKIE: usize = 16;
+
+/// The fast-open option of a SYN (RFC 7413 2): a cookie, or with none the wish for one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FastOpenCookie {
+    bytes: [u8; MAX_FAST_OPEN_COOKIE],
+    len: u8,
+    /// Whether it came, or is to leave, under the experimental kind 254 of RFC 6994.
+    pub experimental: bool,
+}
+
+impl FastOpenCookie {
+    /// An option of these bytes: none, or an even number from 4 to 16.
+    #[must_use]
+    pub fn new(from: &[u8], experimental: bool) -> Option<Self> {
+        if !matches!(from.len(), 0 | 4 | 6 | 8 | 10 | 12 | 14 | 16) {
+            return None;
+        }
+        let mut bytes = [0; MAX_FAST_OPEN_COOKIE];
+        for (to, from) in bytes.iter_mut().zip(from) {
+            *to = *from;
+        }
+        Some(Self {
+            bytes,
+            len: u8::try_from(from.len()).ok()?,
+            experimental,
+        })
+    }
+
+    /// The cookie; empty if one is wished for.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// Whether it only wishes for a cookie.
+    #[must_use]
+    pub const fn is_request(&self) -> bool {
+        self.len == 0
+    }
+}
+
 /// The options of one segment. Absent ones are `None`, `false` or empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options {
@@ -314,6 +357,8 @@ pub struct Options {
     pub sack: SackBlocks,
     /// Timestamps (RFC 7323 3).
     pub timestamps: Option<Timestamps>,
+    /// Fast open, in a SYN (RFC 7413 2).
+    pub fast_open: Option<FastOpenCookie>,
 }
 
 /// What a header says apart from ports, checksum and lengths.

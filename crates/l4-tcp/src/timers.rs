@@ -19,15 +19,18 @@ pub(crate) enum Timer {
     FinWait2,
     /// How long sent data may stay unacknowledged.
     UserTimeout,
+    /// How long an orphan may go on sending.
+    Linger,
 }
 
 impl Timer {
     /// Every timer, in the order in which equal instants fire.
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::UserTimeout,
         Self::KeepAlive,
         Self::Pacing,
         Self::FinWait2,
+        Self::Linger,
     ];
 
     /// The name shared by all layers.
@@ -37,6 +40,7 @@ impl Timer {
             Self::Pacing => TimerKind::Pacing,
             Self::FinWait2 => TimerKind::FinWait2,
             Self::UserTimeout => TimerKind::UserTimeout,
+            Self::Linger => TimerKind::Linger,
         }
     }
 }

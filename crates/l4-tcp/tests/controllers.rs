@@ -147,3 +147,56 @@ fn paced_connection_waits_between_its_bursts() {
         "{times:?}: 1000 bytes a millisecond"
     );
 }
+
+// A path of 200 ms: a fixed 64 KiB at both ends brings 320 kB/s; buffers that grow with the path do far better.
+#[test]
+fn buffers_that_grow_fill_a_long_path_and_stay_within_their_bounds() {
+    let time = |max: Option<u32>| {
+        let settings = Settings {
+            receive_buffer: 65_536,
+            receive_buffer_max: max,
+            send_buffer: 65_536,
+            send_buffer_max: max,
+            ..Settings::default()
+        };
+        let badness = Badness {
+            loss: 0.0,
+            duplicate: 0.0,
+            reorder: 0.0,
+            delay: Duration::from_millis(100),
+        };
+        let (took, peak) =
+            long_transfer(World::new(9, [config(settings), config(settings)], badness));
+        assert!(peak <= u64::from(max.unwrap_or(65_536)) * 9 / 8, "{peak}");
+        took
+    };
+    let (fixed, grown) = (time(None), time(Some(1 << 20)));
+    assert!(grown * 2 < fixed, "{grown:?} against {fixed:?}");
+}
+
+/// How long four mebibytes take, and the largest window offered meanwhile.
+fn long_transfer(mut world: World) -> (Duration, u64) {
+    let (start, size) = (world.now, 4 * SIZE);
+    let listener = world.ends[0]
+        .listen(World::addr(0), Listen::default())
+        .unwrap();
+    let id = world.ends[1]
+        .connect(World::addr(1), World::addr(0), world.path, None)
+        .unwrap();
+    let mut left = ChunkQueue::from(Bytes::from(vec![7; size]));
+    let (mut accepted, mut received, mut peak) = (None, 0, 0);
+    while received < size {
+        assert!(
+            world.step(),
+            "nothing left to happen after {received} bytes"
+        );
+        let _taken = world.ends[1].write(id, &mut left).unwrap();
+        accepted = accepted.or_else(|| world.ends[0].accept(listener));
+        while let Some(Ok(Some(bytes))) = accepted.map(|id| world.ends[0].read(id)) {
+            received += bytes.len();
+        }
+        let info = accepted.and_then(|id| world.ends[0].info(id));
+        peak = peak.max(info.map_or(0, |info| info.rcv_wnd));
+    }
+    (world.now - start, peak)
+}

@@ -190,7 +190,11 @@ fn nobody_acknowledges_retransmission_backs_off_and_finally_gives_up() {
     let (at, reset) = last.unwrap();
     assert_eq!(reset.why.name(), "reset-timed-out");
     assert!(at >= 100_000, "RFC 9293 SHLD-11: at least 100 s");
-    assert_eq!(story.events(), [Event::Closed(id, CloseReason::TimedOut)]);
+    let told = [
+        Event::Doubtful(id),
+        Event::Closed(id, CloseReason::TimedOut),
+    ];
+    assert_eq!(story.events(), told);
 }
 
 #[test]

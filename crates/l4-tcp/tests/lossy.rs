@@ -61,7 +61,8 @@ impl Program {
                 Event::Acceptable(listener) => self.id = tcp.accept(listener),
                 Event::Connected(id) => self.id = Some(id),
                 Event::Closed(_, reason) => assert_eq!(reason.name(), "finished"),
-                Event::Readable(_) | Event::Writable(_) => {}
+                Event::Readable(_) | Event::Writable(_) | Event::Urgent(_) | Event::Doubtful(_) => {
+                }
             }
         }
         let Some(id) = self.id else { return };

@@ -75,7 +75,11 @@ impl Wakers {
     pub(crate) fn take(&mut self, event: Event, out: &mut Vec<Waker>) {
         match event {
             Event::Acceptable(id) => take(&mut self.listeners, id.0.slot, READ, out),
-            Event::Readable(id) => take(&mut self.streams, id.0.slot, READ, out),
+            // Nobody waits for doubts alone.
+            Event::Doubtful(_) => {}
+            Event::Readable(id) | Event::Urgent(id) => {
+                take(&mut self.streams, id.0.slot, READ, out)
+            }
             Event::Connected(id) | Event::Writable(id) => {
                 take(&mut self.streams, id.0.slot, WRITE, out);
             }

@@ -10,7 +10,7 @@ use outcrop_base::{FactKind, Instant};
 
 use super::segment_arrives::Incoming;
 use super::{Connection, Cx};
-use crate::event::Edges;
+use crate::congestion::Rate;
 use crate::params;
 use crate::recovery::{AckInput, AckOutcome, Lost};
 use crate::segment::{Flags, MAX_SACK_BLOCKS, StreamRange, Timestamps};
@@ -33,13 +33,14 @@ impl Connection {
             },
             &mut *self.way.congestion,
         );
+        self.count(seg, &outcome);
         if outcome.reduced {
             self.ecn.on_reduced();
         }
         let freed = self.send.on_ack(seg.ack);
-        if freed.bytes > 0 && self.life.blocked {
-            self.life.blocked = false;
-            self.life.edges.insert(Edges::WRITABLE);
+        let grown = self.tune_send_buffer();
+        if freed.bytes > 0 || grown {
+            self.tell_writable();
         }
         // A peer that answers is alive: with a closed window no other progress is possible (MUST-37).
         // Where nobody waits for it any more, that is no reason to go on for ever.
@@ -49,6 +50,32 @@ impl Connection {
         }
         self.tell(&outcome, cx);
         freed.fin
+    }
+
+    /// Room for twice the congestion window: one under way, one being written. Returns whether there is more.
+    fn tune_send_buffer(&mut self) -> bool {
+        let Some(max) = self.settings.send_buffer_max else {
+            return false;
+        };
+        let wanted = (2 * self.way.congestion.cwnd()).min(u64::from(max));
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        let grows = wanted > self.send.buffer().capacity();
+        if grows {
+            self.send.buffer_mut().set_capacity(wanted);
+        }
+        grows
+    }
+
+    fn count(&mut self, seg: &Incoming<'_>, outcome: &AckOutcome) {
+        let totals = &mut self.account.totals;
+        let echo = self.ecn.listens() && seg.header.flags.contains(Flags::ECE);
+        totals.echoes_in += u64::from(echo);
+        totals.recoveries += u64::from(outcome.entered);
+        totals.spurious += u64::from(outcome.spurious.is_some());
+        if let Some(sample) = outcome.rate {
+            totals.delivery_rate = Some(Rate(sample.bytes_per_second()));
+            totals.delivery_app_limited = sample.app_limited;
+        }
     }
 
     /// The window is taken from the newest segment only (SND.WL1, SND.WL2); returns whether it changed.

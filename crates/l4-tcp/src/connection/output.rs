@@ -11,6 +11,7 @@
 use outcrop_base::{Cause, Flow, Instant, IpFields, Limit, Note, TimerKind, Why};
 
 use super::Connection;
+use crate::account::Held;
 use crate::congestion::Rate;
 use crate::handshake;
 use crate::pacing::{burst, rate_of_window};
@@ -64,11 +65,15 @@ const LONGEST_HEADERS: u32 = 100;
 impl Connection {
     /// The next packet of this connection.
     pub(crate) fn poll_transmit(&mut self, now: Instant, flow: &Flow) -> Option<Transmit> {
+        if let Some(syn_ack) = self.poll_syn_ack(now, flow) {
+            return Some(syn_ack);
+        }
         let Some(plan) = self.plan(now) else {
             self.after_flush(now);
             return None;
         };
         let transmit = self.build(now, &plan, flow);
+        self.count_departure(now, &plan);
         self.commit(now, &plan);
         Some(transmit)
     }
@@ -193,6 +198,8 @@ impl Connection {
         }
         let (why, cause) = if let Some(cause) = self.life.challenge_due {
             (Why::ChallengeAck, cause)
+        } else if self.urgent.is_unannounced() && self.urgent.pointer(self.send.nxt()).is_some() {
+            (Why::PureAck, self.life.cause)
         } else {
             let why = self.recv.ack_due(now)?;
             if self.life.handshake_ack {
@@ -265,7 +272,11 @@ impl Connection {
             return mss;
         }
         let most = u64::from(self.way.path.gso_max).min(u64::from(u16::MAX));
-        let whole = most.saturating_sub(headers) / mss;
+        // A device that cuts would repeat one urgent pointer in every piece.
+        let whole = match self.urgent.pointer(self.send.una()) {
+            Some(_) => 1,
+            None => most.saturating_sub(headers) / mss,
+        };
         let paced = self.pacing_rate().map_or(u64::MAX, |rate| burst(rate, mss));
         (mss * whole.max(1)).min(paced.max(mss))
     }
@@ -310,19 +321,22 @@ impl Connection {
         });
         // A reset promises nothing: its window and blocks would mean nothing.
         let is_reset = plan.kind == Kind::Reset;
+        // A probe with an old number is not about the stream; everything else tells what is urgent.
+        let in_stream = !is_reset && plan.seq == self.snd_space.seq(plan.range.start);
+        let urgent = self.urgent.pointer(plan.range.start).filter(|_| in_stream);
         Transmit {
             conn: None,
             flow: *flow,
             header: SegmentHeader {
                 seq: plan.seq,
                 ack: Some(self.rcv_space.seq(self.recv.nxt())),
-                flags: plan.flags | self.ecn_flags(plan),
+                flags: plan.flags.with_if(Flags::URG, urgent.is_some()) | self.ecn_flags(plan),
                 wnd: if is_reset {
                     0
                 } else {
                     self.recv.window_field()
                 },
-                urg: 0,
+                urg: urgent.unwrap_or(0),
                 options: Options {
                     timestamps,
                     sack: if is_reset {
@@ -352,6 +366,33 @@ impl Connection {
         }
     }
 
+    fn count_departure(&mut self, now: Instant, plan: &Plan) {
+        let bytes = plan.data.len();
+        let segments = bytes.div_ceil(u64::from(self.room_for_data())).max(1);
+        let totals = &mut self.account.totals;
+        totals.segments_out += segments;
+        if bytes > 0 {
+            totals.data_segments_out += segments;
+            totals.bytes_out += bytes;
+            totals.data_sent_at = Some(now);
+        }
+        if plan.kind == Kind::Resend {
+            totals.retransmissions += segments;
+        }
+    }
+
+    /// What keeps more from leaving, now that the flush is over.
+    fn held(&self, next: Result<NewData, Limit>) -> Held {
+        let repairing = self.recovery.phase() != Phase::Open;
+        let limit = match next {
+            Ok(_) => Limit::Pacing,
+            // What is lost goes first, and the window did not take it.
+            Err(_) if self.recovery.next_lost().is_some() => Limit::Recovery,
+            Err(limit) => limit,
+        };
+        Held::by(limit, repairing, self.life.blocked)
+    }
+
     /// Does what a plan implies; everything was decided before.
     fn commit(&mut self, now: Instant, plan: &Plan) {
         match plan.kind {
@@ -368,6 +409,7 @@ impl Connection {
                     self.send
                         .on_sent(plan.range, u32::from(self.room_for_data()));
                     self.sent(now, plan.range);
+                    self.tell_writable();
                 }
                 if plan.kind == Kind::WindowProbe {
                     let rto = self.recovery.rtt().rto();
@@ -384,6 +426,7 @@ impl Connection {
             self.ecn.on_fresh_sent();
         }
         self.recv.on_sent(now, !plan.range.is_empty());
+        self.urgent.on_announced();
         self.life.challenge_due = None;
         self.life.handshake_ack = false;
     }
@@ -410,6 +453,8 @@ impl Connection {
             return;
         }
         let next = self.new_data();
+        let busy = self.send.buffer().has_unsent() || self.send.una() < self.send.nxt();
+        self.account.on_flush(now, self.held(next), busy);
         let wait = self.way.pacer.wait_until(now);
         let more = next.is_ok() || self.has_lost();
         self.timers.set(Timer::Pacing, wait.filter(|_| more));
@@ -425,5 +470,6 @@ impl Connection {
         }
         self.arm_keep_alive(now);
         self.arm_fin_wait_2(now);
+        self.arm_linger(now);
     }
 }

@@ -10,13 +10,13 @@
 use core::ops::ControlFlow::{self, Break, Continue};
 
 use bytes::Bytes;
-use outcrop_base::{Arrival, Cause, DropReason, Verdict, Why};
+use outcrop_base::{Arrival, Cause, DropReason, Instant, Verdict, Why};
 
 use super::{Connection, Cx};
 use crate::event::{CloseReason, Edges};
 use crate::params;
 use crate::rule::Rule;
-use crate::segment::{Segment, SegmentHeader, Timestamps};
+use crate::segment::{Flags, Segment, SegmentHeader, Timestamps};
 use crate::state::{PeerFin, State, Trigger};
 
 /// A segment on its way through the steps.
@@ -41,6 +41,7 @@ impl Connection {
         payload: Bytes,
         cx: &mut Cx<'_>,
     ) -> Verdict {
+        self.count_arrival(a.at, &payload);
         let mut incoming = self.incoming(a, segment, payload);
         self.life.cause = cx.cause;
         let (Break(verdict) | Continue(verdict)) = self.steps(&mut incoming, cx);
@@ -62,6 +63,15 @@ impl Connection {
         self.recv.owe_ack(a.at);
         let (Break(verdict) | Continue(verdict)) = self.last_steps(&incoming, cx);
         verdict
+    }
+
+    fn count_arrival(&mut self, at: Instant, payload: &Bytes) {
+        let totals = &mut self.account.totals;
+        totals.segments_in += 1;
+        if !payload.is_empty() {
+            totals.data_segments_in += 1;
+            totals.data_received_at = Some(at);
+        }
     }
 
     fn incoming<'a>(&self, a: &'a Arrival, segment: &'a Segment, payload: Bytes) -> Incoming<'a> {
@@ -87,7 +97,7 @@ impl Connection {
     }
 
     fn last_steps(&mut self, seg: &Incoming<'_>, cx: &mut Cx<'_>) -> ControlFlow<Verdict, Verdict> {
-        self.check_urgent(seg)?;
+        self.check_urgent(seg);
         self.take_text(seg, cx)?;
         self.check_fin(seg, cx)
     }
@@ -246,11 +256,13 @@ impl Connection {
         }
     }
 
-    /// Sixth, check the URG bit. Deviation from MUST-30: urgent data is delivered in line, at its place
-    /// in the stream, and the program is not told where it ends (RFC 6093 advises against using it).
-    #[expect(clippy::unused_self, reason = "the RFC's sixth step")]
-    const fn check_urgent(&self, _seg: &Incoming<'_>) -> ControlFlow<Verdict> {
-        Continue(())
+    /// Sixth, check the URG bit: the pointer moves on, and the program is told. The data itself stays in
+    /// the stream.
+    fn check_urgent(&mut self, seg: &Incoming<'_>) {
+        let names_urgent = seg.header.flags.contains(Flags::URG) && self.state.expects_text();
+        if names_urgent && self.hear_urgent(seg.seq + i64::from(seg.header.urg)) {
+            self.life.edges.insert(Edges::URGENT);
+        }
     }
 
     /// Seventh, process the segment text, and keep a FIN that comes before its turn.

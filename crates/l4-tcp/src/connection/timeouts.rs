@@ -11,7 +11,7 @@ use outcrop_base::{Cause, FactKind, Instant, TimerKind, Why};
 
 use super::acknowledge::tell_lost;
 use super::{Connection, Cx};
-use crate::event::CloseReason;
+use crate::event::{CloseReason, Edges};
 use crate::params;
 use crate::recovery::Fired;
 use crate::state::State;
@@ -28,12 +28,14 @@ impl Connection {
             .into_iter()
             .chain(self.recovery.deadline().map(|(at, _)| at))
             .chain(self.recv.deadline())
+            .chain(self.syn.as_ref().and_then(|syn| syn.next_timeout()))
             .chain(self.send.persist().deadline())
             .min()
     }
 
     /// Acts on every timer that is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant, cx: &mut Cx<'_>) {
+        self.opening_timeout(now, cx);
         while self.life.over.is_none()
             && let Some(timer) = self.timers.pop_due(now)
         {
@@ -41,6 +43,7 @@ impl Connection {
             match timer {
                 Timer::UserTimeout => self.reset(Why::ResetTimedOut, cx),
                 Timer::FinWait2 => self.end(CloseReason::TimedOut, cx),
+                Timer::Linger => self.linger_fired(cx),
                 Timer::KeepAlive => self.keep_alive_fired(now, cx),
                 Timer::Pacing => {}
             }
@@ -57,7 +60,7 @@ impl Connection {
         self.recovery_fired(now, cx);
     }
 
-    fn fired(&mut self, timer: TimerKind, cx: &mut Cx<'_>) {
+    pub(super) fn fired(&mut self, timer: TimerKind, cx: &mut Cx<'_>) {
         self.life.cause = Cause::Timer(timer);
         cx.cause = self.life.cause;
         cx.emit(FactKind::TimerFired { timer });
@@ -71,8 +74,12 @@ impl Connection {
             self.fired(timer, cx);
             match self.recovery.handle_timeout(now, &mut *self.way.congestion) {
                 Fired::Nothing => return,
-                Fired::Rto { lost, .. } => {
+                Fired::Rto { lost, count } => {
+                    if count == self.settings.r1 && count > 0 {
+                        self.life.edges.insert(Edges::DOUBTFUL);
+                    }
                     self.ecn.on_reduced();
+                    self.account.totals.timeouts += 1;
                     tell_lost(&lost, cx);
                     self.tell_congestion("timeout", cx);
                 }
@@ -140,5 +147,28 @@ impl Connection {
             let limit = self.settings.fin_wait_2;
             self.timers.arm_if_idle(Timer::FinWait2, now + limit);
         }
+    }
+
+    /// The program is gone and said how long its last bytes may take.
+    pub(super) fn arm_linger(&mut self, now: Instant) {
+        if let Some(limit) = self.settings.linger
+            && !self.life.held
+            && self.is_delivering()
+        {
+            self.timers.arm_if_idle(Timer::Linger, now + limit);
+        }
+    }
+
+    /// Whatever is not acknowledged by now is given up; with everything acknowledged, FIN-WAIT-2's own
+    /// limit goes on.
+    fn linger_fired(&mut self, cx: &mut Cx<'_>) {
+        if self.is_delivering() {
+            self.reset(Why::ResetAborted, cx);
+        }
+    }
+
+    /// Whether bytes or the FIN are not acknowledged yet.
+    fn is_delivering(&self) -> bool {
+        self.send.una() < self.send.nxt() || self.send.buffer().has_unsent()
     }
 }

@@ -4,13 +4,15 @@
 //! Owns: nothing. Does not know: time; what a call causes leaves at the next flush.
 //! Sources: RFC 9293 3.10.2 to 3.10.5, 3.6.1 (a program that lets go); RFC 1122 4.2.2.13 (unread data).
 
+use core::time::Duration;
+
 use bytes::Bytes;
 use outcrop_base::{CallKind, Cause, ChunkQueue, Why};
 
 use super::{Connection, Cx};
 use crate::config::Settings;
 use crate::error::{ReadError, WriteError};
-use crate::event::CloseReason;
+use crate::event::{CloseReason, Edges};
 use crate::send::buffer::FinState;
 use crate::state::{State, Trigger};
 use crate::timers::Timer;
@@ -24,10 +26,37 @@ impl Connection {
         if self.send.buffer().fin() != FinState::Open {
             return Err(WriteError::Shutdown);
         }
-        let taken = self.send.buffer_mut().write(data);
+        let room = self.write_room();
+        let taken = self.send.buffer_mut().write_up_to(data, room);
         self.life.blocked |= !data.is_empty();
         self.life.cause = Cause::Call(CallKind::Write);
         Ok(taken)
+    }
+
+    /// Bytes a write may bring: what the buffer takes, and no more unsent than the program wants to wait.
+    fn write_room(&self) -> usize {
+        let buffer = self.send.buffer();
+        match self.settings.notsent_lowat {
+            None => buffer.room(),
+            Some(mark) => {
+                let left = u64::from(mark.max(1)).saturating_sub(buffer.unsent());
+                buffer
+                    .room()
+                    .min(usize::try_from(left).unwrap_or(usize::MAX))
+            }
+        }
+    }
+
+    /// Tells a program whose write found no room that there is some: with a mark on unsent bytes, once
+    /// half of it is left, so that it is not woken for every segment.
+    pub(super) fn tell_writable(&mut self) {
+        let buffer = self.send.buffer();
+        let mark = self.settings.notsent_lowat.unwrap_or(u32::MAX).max(1);
+        let below = buffer.unsent() <= u64::from(mark / 2);
+        if self.life.blocked && below && buffer.room() > 0 {
+            self.life.blocked = false;
+            self.life.edges.insert(Edges::WRITABLE);
+        }
     }
 
     /// The next bytes; `None` after the peer's FIN.
@@ -63,6 +92,10 @@ impl Connection {
         }
         if self.recv.queued() > 0 {
             self.reset(Why::ResetUnreadData, cx);
+            return;
+        }
+        if self.settings.linger == Some(Duration::ZERO) {
+            self.reset(Why::ResetAborted, cx);
             return;
         }
         self.shutdown(cx);
@@ -110,9 +143,14 @@ impl Connection {
     /// Takes changed settings.
     pub(crate) fn configure(&mut self, settings: Settings) {
         let send = usize::try_from(settings.send_buffer).unwrap_or(usize::MAX);
-        self.send.buffer_mut().set_capacity(send);
-        self.recv.set_capacity(settings.receive_buffer);
-        self.recv.set_delayed_ack(settings.delayed_ack);
+        // A buffer that has grown keeps its size while the program changes something else.
+        if settings.send_buffer != self.settings.send_buffer {
+            self.send.buffer_mut().set_capacity(send);
+        }
+        if settings.window_limit() != self.settings.window_limit() {
+            self.recv.set_capacity(settings.window_limit());
+        }
+        self.recv.set_delayed_ack(settings.ack_delay());
         if self.settings.keep_alive != settings.keep_alive {
             // Armed for the old interval; the next flush arms it for the new one.
             self.timers.stop(Timer::KeepAlive);

@@ -9,15 +9,17 @@ use outcrop_base::{
     Arrival, CallKind, Cast, Cause, DropReason, Flow, Instant, IpFields, Limit, Note, Verdict, Why,
 };
 
+use super::fast_open::{Wish, learn};
 use super::place::{Holder, Phase, Place};
 use super::{Endpoint, Teller, embryo_settings};
+use crate::config::Settings;
 use crate::connection::{Connection, Cx, Opening};
 use crate::event::Edges;
 use crate::handshake::negotiate::agree;
 use crate::handshake::passive::{Listening, listen_arrives};
 use crate::handshake::{Embryo, Origin, Step};
 use crate::info::Negotiated;
-use crate::listener::Listener;
+use crate::listener::{Admission, Listener};
 use crate::rule::Rule;
 use crate::segment::{Segment, SegmentHeader, StreamRange};
 use crate::seq::SeqNum;
@@ -40,7 +42,7 @@ impl Endpoint {
             found = self.places.find(&flow);
         }
         let Some(id) = found else {
-            return self.arrives_without_connection(a, &flow, &segment);
+            return self.arrives_without_connection(a, &flow, (&segment, payload));
         };
         let Some((flow, place)) = self.places.get_mut(id) else {
             return Rule::ClosedResets.dropped(DropReason::TcpClosed);
@@ -52,7 +54,19 @@ impl Endpoint {
                     facts: &mut self.facts,
                     cause: Cause::Packet(a.id),
                 };
-                connection.segment_arrives(a, &segment, payload, &mut cx)
+                match connection.opening_arrives(a, &segment, &mut cx) {
+                    None => connection.segment_arrives(a, &segment, payload, &mut cx),
+                    Some(Step::Establish(_)) => {
+                        self.counters.established += 1;
+                        connection.segment_arrives(a, &segment, payload, &mut cx)
+                    }
+                    Some(Step::Stay(verdict) | Step::Gone(verdict, _)) => verdict,
+                    Some(Step::Answer(verdict, header, why)) => {
+                        let flow = *flow;
+                        self.answer(a, &flow, header, why);
+                        verdict
+                    }
+                }
             }
             Phase::Embryo(_) => self.arrives_at_embryo(a, id, &segment, payload),
             Phase::Ended(_) => Rule::Gone.dropped(DropReason::TcpClosed),
@@ -79,7 +93,7 @@ impl Endpoint {
         &mut self,
         a: &Arrival,
         flow: &Flow,
-        segment: &Segment,
+        (segment, payload): (&Segment, Bytes),
     ) -> Verdict {
         let listener = self.listeners.find(flow.local);
         let listener = listener.and_then(|id| self.listeners.get(id));
@@ -93,10 +107,10 @@ impl Endpoint {
             Some(Outcome::Reuse(floor)) => {
                 let cause = Cause::Packet(a.id);
                 self.emit_state(flow, State::TimeWait, State::Closed, cause);
-                let _taken = self.arrives_at_listener(a, flow, segment, Some(floor));
+                let _taken = self.arrives_at_listener(a, flow, (segment, payload), Some(floor));
                 Rule::TimeWaitReuse.taken()
             }
-            None => self.arrives_at_listener(a, flow, segment, None),
+            None => self.arrives_at_listener(a, flow, (segment, payload), None),
         }
     }
 
@@ -104,7 +118,7 @@ impl Endpoint {
         &mut self,
         a: &Arrival,
         flow: &Flow,
-        segment: &Segment,
+        (segment, payload): (&Segment, Bytes),
         floor: Option<SeqNum>,
     ) -> Verdict {
         let Some(id) = self.listeners.find(flow.local) else {
@@ -114,13 +128,16 @@ impl Endpoint {
             self.refuse(a, flow, segment);
             return Rule::ClosedResets.dropped(DropReason::TcpNoSocket);
         };
+        if let Some(verdict) = self.cookie_arrives(a, id, flow, (segment, payload.clone())) {
+            return verdict;
+        }
         match listen_arrives(segment) {
             Listening::Drop(verdict) => verdict,
             Listening::Reset(verdict) => {
                 self.refuse(a, flow, segment);
                 verdict
             }
-            Listening::Syn => self.take_syn(a, id, segment, floor),
+            Listening::Syn => self.take_syn(a, id, (segment, payload), floor),
         }
     }
 
@@ -128,25 +145,34 @@ impl Endpoint {
         &mut self,
         a: &Arrival,
         listener_id: ListenerId,
-        segment: &Segment,
+        (segment, payload): (&Segment, Bytes),
         floor: Option<SeqNum>,
     ) -> Verdict {
         let overflow = Rule::ListenOverflow.dropped(DropReason::TcpListenOverflow);
         let Some(listener) = self.listeners.get_mut(listener_id) else {
             return overflow;
         };
-        if !listener.takes_syn() {
-            return overflow;
+        match listener.admits() {
+            Admission::Refused => return overflow,
+            Admission::Cookie => return self.answer_by_cookie(a, listener_id, segment),
+            Admission::Embryo => listener.on_embryo(),
         }
-        listener.on_embryo();
         self.counters.passive_opens += 1;
         let flow = segment.flow(a);
-        let offset = self.isn.timestamp_offset(&flow);
-        let embryo = Embryo::passive(listener_id, a, segment, (&self.isn, offset), floor);
+        let iss = self.isn.sequence_above(&flow, a.at, floor);
+        let numbers = (iss, self.isn.timestamp_offset(&flow));
+        let mut embryo = Embryo::passive(listener_id, a, &segment.header, numbers);
+        let wish = self.wish(a, listener_id, segment);
+        embryo.grant = wish.grant();
         let place = Place::new(Phase::Embryo(embryo), Holder::Listener(listener_id));
         let id = self.places.insert(flow, place);
         let cause = Cause::Packet(a.id);
         self.emit_state(&flow, State::Listen, State::SynReceived, cause);
+        if wish == Wish::Speak {
+            self.open_early(a, id, (segment, payload));
+            self.settle(id);
+            return Rule::FastOpenTaken.taken();
+        }
         self.settle(id);
         Rule::ListenTakesSyn.taken()
     }
@@ -158,6 +184,7 @@ impl Endpoint {
         segment: &Segment,
         payload: Bytes,
     ) -> Verdict {
+        self.adopt_cookie(a, id, segment);
         let Some((flow, place)) = self.places.get_mut(id) else {
             return Rule::ClosedResets.dropped(DropReason::TcpClosed);
         };
@@ -197,7 +224,7 @@ impl Endpoint {
 
     /// The embryo becomes a connection, which then takes what else the segment brings. `None` leaves
     /// the handshake's verdict.
-    fn establish(
+    pub(super) fn establish(
         &mut self,
         a: &Arrival,
         id: ConnId,
@@ -209,33 +236,33 @@ impl Endpoint {
             return None;
         };
         if let Some(listener) = embryo.listener() {
-            let room = self
-                .listeners
-                .get(listener)
-                .is_some_and(|l| l.takes_connection());
-            if !room {
+            let listener = self.listeners.get(listener);
+            if !listener.is_some_and(Listener::takes_connection) {
                 return Some(Rule::AcceptOverflow.dropped(DropReason::TcpListenOverflow));
+            }
+            let patience = listener.and_then(|listener| listener.settings.defer_accept);
+            let end = embryo
+                .sent_at()
+                .zip(patience)
+                .map(|(sent, span)| sent + span);
+            if let Some(end) = end.filter(|end| a.at < *end && segment.seq_len() == 0) {
+                embryo.defer(end);
+                return Some(Rule::AcceptDeferred.taken());
             }
         }
         let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
-        let theirs = embryo.theirs?;
-        let mut opening = Opening {
-            iss: embryo.iss?,
-            theirs,
-            terms: Negotiated {
-                ecn: embryo.ecn(&settings),
-                ..agree(&settings, &theirs, flow.remote.ip())
-            },
-            ts_offset: embryo.ts_offset,
-            path: embryo.path,
-            settings,
-            at: a.at,
-            round_trip: embryo.round_trip(a.at),
-            syn_repeated: embryo.was_repeated(),
-            early: None,
-        };
+        let mut opening = opening_of(embryo, &settings, flow, a.at)?;
+        let text = embryo.text_acknowledged(segment.header.ack);
+        if text > 0 {
+            opening.round_trip = None;
+        }
+        let sent_at = embryo.sent_at().unwrap_or(a.at);
+        if before == State::SynSent {
+            learn(&mut self.known, a.at, embryo, flow, &segment.header);
+        }
         let listener = embryo.listener();
         if let Origin::Active(early) = &mut embryo.origin {
+            opening.urgent = early.urgent;
             opening.early = Some((core::mem::take(&mut early.written), early.blocked));
         }
         let shut = matches!(&embryo.origin, Origin::Active(early) if early.shutdown);
@@ -246,6 +273,7 @@ impl Endpoint {
             cause: Cause::Packet(a.id),
         };
         cx.emit_state(before, State::Established);
+        connection.syn_text_acknowledged(sent_at, a.at, text);
         if shut {
             cx.cause = Cause::Call(CallKind::Shutdown);
             connection.shutdown(&mut cx);
@@ -269,7 +297,7 @@ impl Endpoint {
         Some(verdict).filter(|_| segment.payload_len > 0 || segment.header.flags.fin())
     }
 
-    fn queue_accept(&mut self, id: ListenerId, connection: ConnId) {
+    pub(super) fn queue_accept(&mut self, id: ListenerId, connection: ConnId) {
         if let Some(listener) = self.listeners.get_mut(id) {
             listener.on_completed(connection);
             if !listener.told {
@@ -302,6 +330,32 @@ impl Endpoint {
         };
         self.reply(transmit);
     }
+}
+
+/// What an embryo hands on, apart from what the program wrote.
+pub(super) fn opening_of(
+    embryo: &Embryo,
+    settings: &Settings,
+    flow: &Flow,
+    at: Instant,
+) -> Option<Opening> {
+    let theirs = embryo.theirs?;
+    Some(Opening {
+        iss: embryo.iss?,
+        theirs,
+        terms: Negotiated {
+            ecn: embryo.ecn(settings),
+            ..agree(settings, &theirs, flow.remote.ip())
+        },
+        ts_offset: embryo.ts_offset,
+        path: embryo.path,
+        settings: *settings,
+        at,
+        round_trip: embryo.round_trip(at),
+        syn_repeated: embryo.was_repeated(),
+        early: None,
+        urgent: 0,
+    })
 }
 
 /// Whether a connection may exist between these sockets (RFC 9293 3.9.2.3 MUST-57, MUST-63).

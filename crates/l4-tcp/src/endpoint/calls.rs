@@ -111,7 +111,12 @@ impl Endpoint {
         }
         let flow = self.free_flow(local, remote)?;
         let settings = settings.unwrap_or(self.config.settings);
-        let embryo = Embryo::active(settings, path, self.isn.timestamp_offset(&flow));
+        let mut embryo = Embryo::active(settings, path, self.isn.timestamp_offset(&flow));
+        if let Origin::Active(early) = &mut embryo.origin
+            && settings.fast_open
+        {
+            early.fast_open = self.known.option(self.latest, addr);
+        }
         let place = Place::new(Phase::Embryo(embryo), Holder::Program);
         let id = self.places.insert(flow, place);
         self.counters.active_opens += 1;
@@ -190,6 +195,41 @@ impl Endpoint {
             .emit(|| Fact::new(flow, FactKind::Call { bytes }, cause));
         self.settle(id);
         Ok(taken)
+    }
+
+    /// The same for urgent data (RFC 9293 3.10.2): what is taken, and everything before it, is announced
+    /// to the peer as urgent. It stays in its place in the stream. New protocols should do without
+    /// (SHLD-13, RFC 6093).
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_urgent(&mut self, id: ConnId, data: &mut ChunkQueue) -> Result<usize, WriteError> {
+        let taken = self.write(id, data)?;
+        if taken == 0 {
+            return Ok(0);
+        }
+        if let Some((_, place)) = held(&mut self.places, id) {
+            match &mut place.phase {
+                Phase::Embryo(embryo) => {
+                    if let Origin::Active(early) = &mut embryo.origin {
+                        early.urgent = early.written.len() as u64;
+                    }
+                }
+                Phase::Open(connection) => connection.mark_urgent(),
+                Phase::Ended(_) => {}
+            }
+        }
+        Ok(taken)
+    }
+
+    /// How many of the bytes to be read next the peer called urgent, arrived or not
+    /// (RFC 9293 3.8.5 MUST-33); zero in normal mode.
+    #[must_use]
+    pub fn urgent_left(&self, id: ConnId) -> u64 {
+        match self.places.get(id).map(|place| &place.phase) {
+            Some(Phase::Open(connection)) => connection.urgent_left(),
+            Some(Phase::Embryo(_) | Phase::Ended(_)) | None => 0,
+        }
     }
 
     /// No more to send: a FIN follows everything written (RFC 9293 3.10.4). Reading goes on.

@@ -5,10 +5,13 @@
 //! Owns: the table of flows, the listeners, TIME-WAIT, the timer wheel, the queues. Does not know: algorithms.
 //! Sources: RFC 9293 3.10; the six verbs are those of every engine of this workspace.
 //!
-//! `arrive` demultiplexes, `calls` serves the program, `observe` answers questions, `place` is one slot.
+//! `arrive` demultiplexes, `cookies` does without embryos, `fast_open`
+//! without waiting, `calls` serves the program, `observe` answers questions, `place` is one slot.
 
 mod arrive;
 mod calls;
+mod cookies;
+mod fast_open;
 mod observe;
 mod place;
 
@@ -23,6 +26,8 @@ use outcrop_base::{
 use crate::config::{Config, Settings};
 use crate::connection::Cx;
 use crate::event::{CloseReason, Edges, Event};
+use crate::handshake::cookie::Cookies;
+use crate::handshake::fast_open::{Known, Tokens};
 use crate::handshake::isn::Isn;
 use crate::handshake::{Expiry, Origin};
 use crate::listener::Listeners;
@@ -42,6 +47,9 @@ pub struct Endpoint {
     time_wait: TimeWaitTable,
     listeners: Listeners,
     isn: Isn,
+    cookies: Cookies,
+    tokens: Tokens,
+    known: Known,
     ports: Ports,
     /// Deadlines by place. An entry whose instant is not the one the place remembers is stale.
     wheel: TimerWheel<(ConnId, Instant)>,
@@ -72,6 +80,12 @@ pub struct Counters {
     pub active_opens: u64,
     /// SYNs our listeners took.
     pub passive_opens: u64,
+    /// SYNs answered by a cookie.
+    pub cookies_sent: u64,
+    /// Cookies that came back.
+    pub cookies_taken: u64,
+    /// Connections opened with their SYN's text.
+    pub fast_opens: u64,
     /// Handshakes that completed.
     pub established: u64,
     /// Connections that ended by a reset of the peer.
@@ -94,6 +108,9 @@ impl Endpoint {
             time_wait: TimeWaitTable::new(config.time_wait, config.time_wait_max, &seed),
             listeners: Listeners::default(),
             isn: Isn::new(&seed),
+            cookies: Cookies::new(&seed),
+            tokens: Tokens::new(&seed),
+            known: Known::default(),
             ports: Ports::new(config.ephemeral_ports.clone(), &seed),
             wheel: TimerWheel::new(),
             ready: VecDeque::new(),
@@ -163,7 +180,12 @@ impl Endpoint {
         place.filed = None;
         match &mut place.phase {
             Phase::Embryo(embryo) => {
-                let expiry = embryo.handle_timeout(now);
+                let settings = embryo_settings(&embryo.origin, &self.listeners, &self.config);
+                let settings = *settings;
+                let expiry = embryo.handle_timeout(now, &settings);
+                if expiry == Expiry::Repeat && embryo.is_doubtful(&settings) {
+                    place.edges.insert(Edges::DOUBTFUL);
+                }
                 let flow = *flow;
                 let cause = Cause::Timer(TimerKind::Retransmit);
                 if expiry != Expiry::NotDue {
@@ -208,6 +230,10 @@ impl Endpoint {
             self.turn = params::TURN;
             if let Some((_, place)) = self.places.get_mut(id) {
                 place.in_ready = false;
+                if let Phase::Open(connection) = &mut place.phase {
+                    place.edges.insert(connection.take_edges());
+                }
+                self.queue_events(id);
                 self.file_timer(id);
                 self.retire_if_over(now, id);
             }
@@ -228,7 +254,11 @@ impl Endpoint {
         let transmit = match &mut place.phase {
             Phase::Embryo(embryo) => {
                 let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
-                embryo.poll_transmit(now, flow, &self.isn, &settings)
+                let mut plan = embryo.poll_transmit(now, flow, Some(&self.isn), &settings);
+                if let (Some(plan), Some(grant)) = (&mut plan, embryo.grant) {
+                    plan.header.options.fast_open = self.tokens.grant(now, flow, grant);
+                }
+                plan
             }
             Phase::Open(connection) => connection.poll_transmit(now, flow),
             Phase::Ended(_) => None,
@@ -245,7 +275,8 @@ impl Endpoint {
         let place = t.conn.and_then(|id| self.places.get(id));
         match place.map(|place| &place.phase) {
             Some(Phase::Open(connection)) => connection.payload(t.range, out),
-            Some(Phase::Embryo(_) | Phase::Ended(_)) | None => 0,
+            Some(Phase::Embryo(embryo)) => embryo.payload(t.range, out),
+            Some(Phase::Ended(_)) | None => 0,
         }
     }
 
@@ -285,6 +316,8 @@ impl Endpoint {
             Edges::CONNECTED => Some(Event::Connected(id)),
             Edges::READABLE => Some(Event::Readable(id)),
             Edges::WRITABLE => Some(Event::Writable(id)),
+            Edges::URGENT => Some(Event::Urgent(id)),
+            Edges::DOUBTFUL => Some(Event::Doubtful(id)),
             _ => self
                 .close_reason(id)
                 .map(|reason| Event::Closed(id, reason)),

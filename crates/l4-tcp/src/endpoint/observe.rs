@@ -10,6 +10,7 @@ use outcrop_base::{Facts, Flow, Instant, Value};
 
 use super::place::{Holder, Phase, Place};
 use super::{Counters, Endpoint};
+use crate::account::Explanation;
 use crate::event::CloseReason;
 use crate::info::Info;
 use crate::state::State;
@@ -29,6 +30,15 @@ impl Endpoint {
                 ..ended.info
             },
         })
+    }
+
+    /// Why a connection is not sending more at `now`, and how its life divided; `None` unless it is open.
+    #[must_use]
+    pub fn explain(&self, now: Instant, id: ConnId) -> Option<Explanation> {
+        match &self.places.get(id)?.phase {
+            Phase::Open(connection) => Some(connection.explain(now)),
+            Phase::Embryo(_) | Phase::Ended(_) => None,
+        }
     }
 
     /// An ended connection is in TIME-WAIT for as long as its tuple rests.

@@ -15,21 +15,21 @@ impl Embryo {
     /// A segment arrives in SYN-SENT.
     pub(crate) fn syn_sent_arrives(&mut self, a: &Arrival, segment: &Segment) -> Step {
         let header = &segment.header;
-        // First, the ACK bit: it must acknowledge our SYN, of which there is only one number.
-        let acceptable_ack = match (header.ack, self.iss) {
-            (Some(ack), Some(iss)) if ack == iss + 1 => true,
-            (Some(_), _) if header.flags.rst() => {
+        // First, the ACK bit: it must acknowledge our SYN, and what text it carried at most.
+        let acceptable_ack = match header.ack {
+            Some(ack) if self.acknowledges_our_syn(ack) => true,
+            Some(_) if header.flags.rst() => {
                 let rule = Rule::SynSentBlindReset;
                 return Step::Stay(rule.dropped(DropReason::TcpUnacceptableAck));
             }
-            (Some(_), _) => {
+            Some(_) => {
                 let verdict = Rule::SynSentBadAck.dropped(DropReason::TcpUnacceptableAck);
                 return match segment.reset_for() {
                     Some(reset) => Step::Answer(verdict, reset, Why::ResetUnacceptableAck),
                     None => Step::Stay(verdict),
                 };
             }
-            (None, _) => false,
+            None => false,
         };
         // Second, the RST bit.
         if header.flags.rst() {

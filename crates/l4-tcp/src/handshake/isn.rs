@@ -34,6 +34,21 @@ impl Isn {
         SeqNum::new(clock.wrapping_add(hash(self.sequence, flow)))
     }
 
+    /// The same for the next incarnation of a tuple in TIME-WAIT whose last number was `floor`: above it
+    /// (RFC 1122 4.2.2.13).
+    pub(crate) fn sequence_above(
+        &self,
+        flow: &Flow,
+        now: Instant,
+        floor: Option<SeqNum>,
+    ) -> SeqNum {
+        let fresh = self.sequence(flow, now);
+        match floor {
+            Some(floor) if !fresh.after(floor) => floor + 0x1_0000,
+            Some(_) | None => fresh,
+        }
+    }
+
     /// What `flow` adds to the millisecond clock in its timestamps.
     pub(crate) fn timestamp_offset(&self, flow: &Flow) -> u32 {
         hash(self.timestamp, flow)

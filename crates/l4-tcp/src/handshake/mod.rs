@@ -5,21 +5,25 @@
 //! Sources: RFC 9293 3.5, 3.10.1, 3.10.7.2 to 3.10.7.4; RFC 6298 5.7 (the SYN's timer).
 //!
 //! `active` holds what arrives in SYN-SENT, `passive` what arrives in LISTEN and SYN-RECEIVED,
-//! `negotiate` what the two SYNs agree on, `isn` where the numbers begin.
+//! `negotiate` what the two SYNs agree on, `isn` where the numbers begin, `cookie` how to do without an embryo.
 
 pub(crate) mod active;
+pub(crate) mod cookie;
+pub(crate) mod fast_open;
 pub(crate) mod isn;
 pub(crate) mod negotiate;
 pub(crate) mod passive;
 
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
+use std::io::IoSlice;
 
 use outcrop_base::{
-    CallKind, Cause, ChunkQueue, DropReason, Flow, Instant, IpFields, Limit, Note, Path,
-    PathSignal, PathSignalKind, TimerKind, Verdict, Why,
+    CallKind, Cause, ChunkQueue, DropReason, Flow, Instant, IpFields, Limit, MAX_SLICES, Note,
+    Path, PathSignal, PathSignalKind, TimerKind, Verdict, Why,
 };
 
+use crate::account::Totals;
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::ecn::{EcnPolicy, EcnTerms};
@@ -27,7 +31,7 @@ use crate::event::CloseReason;
 use crate::info::Info;
 use crate::params;
 use crate::rule::Rule;
-use crate::segment::{Flags, Options, SegmentHeader, StreamRange, Timestamps};
+use crate::segment::{FastOpenCookie, Flags, Options, SegmentHeader, StreamRange, Timestamps};
 use crate::seq::SeqNum;
 use crate::state::State;
 use crate::table::ListenerId;
@@ -51,6 +55,10 @@ pub(crate) struct Early {
     pub(crate) settings: Settings,
     /// Bytes written.
     pub(crate) written: ChunkQueue,
+    /// How many of them, from the first, are urgent.
+    pub(crate) urgent: u64,
+    /// The fast-open option of our first SYN, and the segment size the server named when it gave it.
+    pub(crate) fast_open: Option<(FastOpenCookie, u16)>,
     /// Whether a write found no room.
     pub(crate) blocked: bool,
     /// Whether the program has no more to send. The FIN waits for ESTABLISHED, as RFC 9293 3.10.4
@@ -78,7 +86,22 @@ pub(crate) struct Embryo {
     /// When it will be repeated.
     due: Option<Instant>,
     repeats: u8,
+    /// Bytes of ours that left in, or behind, our SYN: an acknowledgment may cover them.
+    pub(crate) sent: u32,
+    /// Bytes of text in the peer's SYN that were taken.
+    pub(crate) taken: u32,
+    /// Whether our SYN-ACK brings a fast-open cookie, and under which kind.
+    pub(crate) grant: Option<Grant>,
     challenges: Challenges,
+}
+
+/// A fast-open cookie was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Grant {
+    /// Under its own kind.
+    Standard,
+    /// Under the kind of experiments.
+    Experimental,
 }
 
 /// What a segment did to an embryo.
@@ -111,6 +134,8 @@ impl Embryo {
         let early = Early {
             settings,
             written: ChunkQueue::new(),
+            urgent: 0,
+            fast_open: None,
             blocked: false,
             shutdown: false,
         };
@@ -125,6 +150,9 @@ impl Embryo {
             sent_at: None,
             due: None,
             repeats: 0,
+            sent: 0,
+            taken: 0,
+            grant: None,
             challenges: Challenges::new(),
         }
     }
@@ -148,7 +176,7 @@ impl Embryo {
 
     /// The number of the peer's next byte.
     pub(crate) fn rcv_nxt(&self) -> Option<SeqNum> {
-        self.theirs.map(|syn| syn.seq + 1)
+        self.theirs.map(|syn| syn.seq + (1 + self.taken))
     }
 
     /// When the timer is due.
@@ -173,16 +201,17 @@ impl Embryo {
     }
 
     /// The timer, at `now`.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Expiry {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, settings: &Settings) -> Expiry {
         if self.due.is_none_or(|due| due > now) {
             return Expiry::NotDue;
         }
         self.due = None;
         let limit = match self.origin {
-            Origin::Active(_) => params::SYN_RETRIES,
-            Origin::Passive(_) => params::SYN_ACK_RETRIES,
+            Origin::Active(_) => settings.syn_retries,
+            Origin::Passive(_) => settings.syn_ack_retries,
         };
-        if self.repeats >= limit {
+        let is_late = self.patience_ends(settings).is_some_and(|end| end <= now);
+        if self.repeats >= limit || is_late {
             return Expiry::GiveUp;
         }
         self.repeats += 1;
@@ -195,24 +224,32 @@ impl Embryo {
         Expiry::Repeat
     }
 
-    /// Our SYN or SYN-ACK, if one is to leave.
+    /// Our SYN or SYN-ACK, if one is to leave. `isn` is needed by whoever has no number yet.
     pub(crate) fn poll_transmit(
         &mut self,
         now: Instant,
         flow: &Flow,
-        isn: &Isn,
+        isn: Option<&Isn>,
         settings: &Settings,
     ) -> Option<Transmit> {
+        let iss = self
+            .iss
+            .or_else(|| isn.map(|isn| isn.sequence(flow, now)))?;
         let (why, cause) = self.want.take()?;
-        let iss = *self.iss.get_or_insert_with(|| isn.sequence(flow, now));
+        self.iss = Some(iss);
         self.sent_at.get_or_insert(now);
-        self.due = Some(now + self.rto());
+        let due = now + self.rto();
+        let end = self.patience_ends(settings);
+        self.due = Some(end.map_or(due, |end| due.min(end)));
         let remote = flow.remote.ip();
         let mut options = negotiate::offer(settings, &self.path, remote, self.theirs.as_ref());
         if options.timestamps.is_some() {
             options.timestamps = Some(self.timestamps(now));
         }
         let ack = self.rcv_nxt();
+        let (fast_open, range) = self.fast_open();
+        options.fast_open = fast_open;
+        self.sent = self.sent.max(u32::try_from(range.len()).unwrap_or(0));
         Some(Transmit {
             conn: None,
             flow: *flow,
@@ -225,10 +262,76 @@ impl Embryo {
                 ..SegmentHeader::default()
             },
             fields: fields(settings),
-            range: StreamRange::default(),
+            range,
             gso: None,
             note: Note::new(why, Limit::None, cause),
         })
+    }
+
+    /// The fast-open option and the text of the SYN that leaves now: only the first carries them, because a
+    /// middlebox that drops such SYNs must not cost the connection (RFC 7413 4.2.2 and 7.1).
+    fn fast_open(&self) -> (Option<FastOpenCookie>, StreamRange) {
+        let none = StreamRange::default();
+        let Origin::Active(early) = &self.origin else {
+            return (None, none);
+        };
+        let Some((cookie, mss)) = early.fast_open.filter(|_| self.repeats == 0) else {
+            return (None, none);
+        };
+        if cookie.is_request() || self.theirs.is_some() {
+            return (Some(cookie).filter(|_| self.theirs.is_none()), none);
+        }
+        // Beside every option a SYN may carry (RFC 7413 4.1.3: at most the size remembered).
+        let most = u64::from(mss).saturating_sub(40);
+        let all = StreamRange::new(0, early.written.len() as u64).first(most);
+        let cut = early.written.cut_to_slices(all.into(), MAX_SLICES);
+        (Some(cookie), StreamRange::new(cut.start, cut.end))
+    }
+
+    /// Borrows text of our SYN.
+    pub(crate) fn payload<'a>(&'a self, range: StreamRange, out: &mut [IoSlice<'a>]) -> usize {
+        match &self.origin {
+            Origin::Active(early) => early.written.slices(range.into(), out).0,
+            Origin::Passive(_) => 0,
+        }
+    }
+
+    /// Whether `ack` covers our SYN, and nothing that never left.
+    pub(crate) fn acknowledges_our_syn(&self, ack: SeqNum) -> bool {
+        self.iss
+            .is_some_and(|iss| ack.in_window(iss + 1, self.sent + 1))
+    }
+
+    /// Bytes of our SYN's text that `ack` covers.
+    pub(crate) fn text_acknowledged(&self, ack: Option<SeqNum>) -> u64 {
+        let beyond = ack.zip(self.iss).map(|(ack, iss)| ack.distance(iss + 1));
+        let beyond = beyond.and_then(|count| u64::try_from(count).ok());
+        match self.origin {
+            Origin::Active(_) => beyond.unwrap_or(0).min(u64::from(self.sent)),
+            Origin::Passive(_) => 0,
+        }
+    }
+
+    /// When the program's own R2 is reached.
+    fn patience_ends(&self, settings: &Settings) -> Option<Instant> {
+        Some(self.sent_at? + settings.user_timeout?)
+    }
+
+    /// Whether R1 has just been reached (RFC 9293 3.8.3).
+    pub(crate) fn is_doubtful(&self, settings: &Settings) -> bool {
+        settings.r1 > 0 && self.repeats == settings.r1
+    }
+
+    /// The acknowledgment that would complete the handshake has to wait for text, until `end`; then our
+    /// SYN-ACK asks for it once more.
+    pub(crate) fn defer(&mut self, end: Instant) {
+        self.want = None;
+        self.due = Some(end);
+    }
+
+    /// When our SYN first left.
+    pub(crate) const fn sent_at(&self) -> Option<Instant> {
+        self.sent_at
     }
 
     /// RFC 3168 6.1.1: a first SYN asks for ECN by ECE and CWR, an answer agrees by ECE alone. 6.1.1.1: a SYN
@@ -301,6 +404,15 @@ impl Embryo {
             },
             receive_queued: 0,
             retransmitted: u64::from(self.repeats),
+            min_rtt: None,
+            rttvar: None,
+            lost: 0,
+            sacked: 0,
+            delivered: 0,
+            timeouts: self.repeats,
+            pacing_rate: None,
+            controller: None,
+            totals: Totals::default(),
         }
     }
 
@@ -348,7 +460,7 @@ impl Embryo {
     fn agreed_shift(&self, settings: &Settings) -> u8 {
         let theirs_scales = self.theirs.is_some_and(|syn| syn.wscale.is_some());
         if theirs_scales && settings.window_scale {
-            negotiate::window_shift(settings.receive_buffer)
+            negotiate::window_shift(settings.widest_window())
         } else {
             0
         }
@@ -357,7 +469,7 @@ impl Embryo {
 
 /// The window of a SYN: not scaled, so at most 65,535 (RFC 7323 2.2).
 pub(crate) fn syn_window(settings: &Settings) -> u16 {
-    u16::try_from(settings.receive_buffer).unwrap_or(u16::MAX)
+    u16::try_from(settings.window_limit()).unwrap_or(u16::MAX)
 }
 
 /// What every segment of a connection asks of IP.

@@ -89,7 +89,7 @@ pub(crate) fn offer(
     Options {
         mss: Some(settings.mss.map_or(path_mss, |mss| mss.min(path_mss))),
         wscale: offered(settings.window_scale, |syn| syn.wscale.is_some())
-            .then(|| window_shift(settings.receive_buffer)),
+            .then(|| window_shift(settings.widest_window())),
         sack_permitted: offered(settings.sack, |syn| syn.sack),
         timestamps: offered(settings.timestamps, |syn| syn.timestamp.is_some())
             .then(Default::default),
@@ -108,7 +108,7 @@ pub(crate) fn agree(settings: &Settings, theirs: &PeerSyn, remote: IpAddr) -> Ne
     let (snd_shift, rcv_shift) = match theirs.wscale {
         Some(shift) if settings.window_scale => (
             shift.min(params::MAX_WINDOW_SHIFT),
-            window_shift(settings.receive_buffer),
+            window_shift(settings.widest_window()),
         ),
         Some(_) | None => (0, 0),
     };

@@ -11,11 +11,11 @@ use outcrop_base::{Arrival, Cause, DropReason, Verdict, Why};
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::event::CloseReason;
-use crate::handshake::isn::Isn;
+use crate::handshake::cookie::Recalled;
 use crate::handshake::negotiate::PeerSyn;
 use crate::handshake::{Embryo, Origin, Step, syn_window};
 use crate::rule::Rule;
-use crate::segment::{Segment, Timestamps};
+use crate::segment::{Segment, SegmentHeader, Timestamps};
 use crate::seq::SeqNum;
 use crate::table::ListenerId;
 
@@ -47,34 +47,46 @@ pub(crate) fn listen_arrives(segment: &Segment) -> Listening {
 }
 
 impl Embryo {
-    /// SYN-RECEIVED: the peer connects to a listener. `floor` is the last number of an earlier
-    /// incarnation still resting in TIME-WAIT; ours begins above it (RFC 1122 4.2.2.13).
+    /// SYN-RECEIVED: the peer connects to a listener by `syn`; `numbers` are our first number and what
+    /// we add to the clock in timestamps.
     pub(crate) fn passive(
         listener: ListenerId,
         a: &Arrival,
-        segment: &Segment,
-        numbers: (&Isn, u32),
-        floor: Option<SeqNum>,
+        syn: &SegmentHeader,
+        (iss, ts_offset): (SeqNum, u32),
     ) -> Self {
-        let flow = segment.flow(a);
-        let iss = numbers.0.sequence(&flow, a.at);
-        let iss = match floor {
-            Some(floor) if !iss.after(floor) => floor + 0x1_0000,
-            Some(_) | None => iss,
-        };
-        let syn = PeerSyn::from(&segment.header);
+        let syn = PeerSyn::from(syn);
         Self {
             origin: Origin::Passive(listener),
             iss: Some(iss),
             theirs: Some(syn),
             ts_recent: syn.timestamp.unwrap_or(0),
-            ts_offset: numbers.1,
+            ts_offset,
             path: a.path,
             want: Some((Why::SynAck, Cause::Packet(a.id))),
             sent_at: None,
             due: None,
             repeats: 0,
+            sent: 0,
+            taken: 0,
+            grant: None,
             challenges: Challenges::new(),
+        }
+    }
+
+    /// The same for a SYN that was answered by a cookie and comes back with its acknowledgment: nothing
+    /// is to be sent, unless this acknowledgment has to wait.
+    pub(crate) fn recalled(
+        listener: ListenerId,
+        a: &Arrival,
+        recalled: &Recalled,
+        ts_offset: u32,
+    ) -> Self {
+        let embryo = Self::passive(listener, a, &recalled.syn, (recalled.iss, ts_offset));
+        Self {
+            want: None,
+            due: Some(a.at + embryo.rto()),
+            ..embryo
         }
     }
 
@@ -113,10 +125,6 @@ impl Embryo {
             && !header.flags.rst()
             && header.ack.is_some_and(|ack| self.acknowledges_our_syn(ack))
             && self.theirs.is_some_and(|syn| syn.seq == header.seq)
-    }
-
-    fn acknowledges_our_syn(&self, ack: SeqNum) -> bool {
-        self.iss.is_some_and(|iss| ack == iss + 1)
     }
 
     /// An answer, if the allowance permits one.
@@ -159,7 +167,7 @@ impl Embryo {
             let verdict = Rule::Paws.dropped(DropReason::TcpOldTimestamp);
             return Break(self.challenge(a, settings, verdict));
         }
-        let rcv_nxt = theirs.seq + 1;
+        let rcv_nxt = theirs.seq + (1 + self.taken);
         let window = u32::from(syn_window(settings));
         let acceptable = header.seq.in_window(rcv_nxt, window.max(1))
             || segment.seq_len() > 0

@@ -240,6 +240,12 @@ impl Recovery {
         self.records.first().map(|record| record.first_sent_at)
     }
 
+    /// Bytes known to have arrived, in order or not.
+    #[must_use]
+    pub const fn delivered(&self) -> u64 {
+        self.rate.delivered()
+    }
+
     /// Bytes sent and not acknowledged in order.
     #[must_use]
     pub const fn outstanding(&self) -> u64 {

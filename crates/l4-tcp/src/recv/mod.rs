@@ -11,6 +11,7 @@
 
 pub mod ack_policy;
 pub mod assembler;
+pub mod tuning;
 pub mod window;
 
 use core::hash::{Hash, Hasher};
@@ -23,6 +24,7 @@ use crate::segment::{MAX_SACK_BLOCKS, StreamRange};
 
 use ack_policy::{AckPolicy, Urgency};
 use assembler::{Assembler, Placed};
+use tuning::Tuning;
 use window::RecvWindow;
 
 /// What a receiver starts with.
@@ -30,6 +32,8 @@ use window::RecvWindow;
 pub struct ReceiverConfig {
     /// Bytes it may hold.
     pub capacity: u32,
+    /// Bytes it may grow to while the program reads as fast as they come; `None` keeps it as it is.
+    pub capacity_max: Option<u32>,
     /// The shift of our window field, zero if scaling was not agreed upon.
     pub scale: u8,
     /// The window our SYN or SYN-ACK promised, bytes.
@@ -61,6 +65,8 @@ pub struct Receiver {
     assembler: Assembler,
     window: RecvWindow,
     acks: AckPolicy,
+    tuning: Option<Tuning>,
+    mss: u64,
     /// Starts of what arrived out of order, latest first: decides the order of SACK blocks.
     recent: [Option<u64>; MAX_SACK_BLOCKS],
     /// What arrived twice, to be reported once (RFC 2883 4).
@@ -77,6 +83,8 @@ impl Receiver {
             assembler: Assembler::new(),
             window: RecvWindow::new(config.capacity, config.scale, config.mss, config.promised),
             acks: AckPolicy::new(config.delayed_ack, config.mss),
+            tuning: config.capacity_max.map(|max| Tuning::new(u64::from(max))),
+            mss: u64::from(config.mss),
             recent: [None; MAX_SACK_BLOCKS],
             duplicate: None,
             acked: 0,
@@ -151,6 +159,7 @@ impl Receiver {
         let placed = self.assembler.insert(at, payload, fin);
         self.remember(at, &placed);
         let finished = placed.advanced > 0 && self.finished();
+        self.tune(now);
         let urgency = self.urgency(&placed, bytes, finished);
         self.acks.on_arrival(now, urgency);
         Received {
@@ -159,6 +168,18 @@ impl Receiver {
             out_of_order: placed.stored,
             new: placed.advanced + placed.stored > 0,
             refused: placed.refused,
+        }
+    }
+
+    /// Grows the buffer if the program keeps up with what comes.
+    fn tune(&mut self, now: Instant) {
+        let (nxt, edge, capacity) = (self.nxt(), self.edge(), self.window.capacity());
+        let grown = self
+            .tuning
+            .as_mut()
+            .and_then(|tuning| tuning.on_data(now, nxt, edge, (capacity, self.mss)));
+        if let Some(capacity) = grown {
+            self.set_capacity(u32::try_from(capacity).unwrap_or(u32::MAX));
         }
     }
 
@@ -204,7 +225,11 @@ impl Receiver {
 
     /// The next bytes for the program; `None` if there are none (yet, or any more: see [`Self::finished`]).
     pub fn read(&mut self) -> Option<Bytes> {
-        self.assembler.read()
+        let bytes = self.assembler.read()?;
+        if let Some(tuning) = &mut self.tuning {
+            tuning.on_read(bytes.len() as u64);
+        }
+        Some(bytes)
     }
 
     /// Why a pure acknowledgment must leave at `now`, if one must.
@@ -296,6 +321,7 @@ impl Receiver {
 
     /// Changes the size of a full segment.
     pub fn set_mss(&mut self, mss: u32) {
+        self.mss = u64::from(mss);
         self.window.set_mss(mss);
         self.acks.set_mss(mss);
     }
@@ -316,6 +342,9 @@ impl Receiver {
     pub fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
         self.assembler.fingerprint(into);
         self.acks.fingerprint(now, into);
+        if let Some(tuning) = &self.tuning {
+            tuning.fingerprint(now, into);
+        }
         (&self.window, self.recent, self.duplicate, self.acked).hash(&mut into);
     }
 }

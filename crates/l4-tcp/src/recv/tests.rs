@@ -6,6 +6,7 @@ use super::*;
 
 const MSS: u32 = 1000;
 const CONFIG: ReceiverConfig = ReceiverConfig {
+    capacity_max: None,
     capacity: 20_000,
     scale: 0,
     promised: 20_000,
@@ -225,6 +226,7 @@ fn silly_opening_is_not_announced() {
 #[test]
 fn lots_of_crumbs_are_refused_in_the_end_and_full_segments_never() {
     let config = ReceiverConfig {
+        capacity_max: None,
         capacity: 4_000_000,
         promised: 4_000_000,
         ..CONFIG

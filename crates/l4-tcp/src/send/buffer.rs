@@ -83,6 +83,12 @@ impl SendBuffer {
         self.queue.is_empty()
     }
 
+    /// Bytes it takes in all.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Changes the capacity; what is held stays.
     pub const fn set_capacity(&mut self, capacity: usize) {
         self.capacity = capacity;
@@ -90,7 +96,12 @@ impl SendBuffer {
 
     /// Takes from the front of `data` what there is room for; returns how many bytes.
     pub fn write(&mut self, data: &mut ChunkQueue) -> usize {
-        self.queue.append_up_to(data, self.room())
+        self.write_up_to(data, usize::MAX)
+    }
+
+    /// The same, but at most `max` bytes.
+    pub fn write_up_to(&mut self, data: &mut ChunkQueue, max: usize) -> usize {
+        self.queue.append_up_to(data, self.room().min(max))
     }
 
     /// The program is done: a FIN follows the last byte.

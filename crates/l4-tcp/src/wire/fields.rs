@@ -8,7 +8,7 @@ use core::ops::Range;
 
 use outcrop_base::{Field, FieldValue};
 
-use super::options::{self, MSS, NOP, Raw, SACK, SACK_PERMITTED, TIMESTAMPS, WSCALE};
+use super::options::{self, FAST_OPEN, MSS, NOP, Raw, SACK, SACK_PERMITTED, TIMESTAMPS, WSCALE};
 
 const HEADER: &str = "RFC 9293 3.1";
 const OPTIONS: &str = "RFC 9293 3.2";
@@ -143,6 +143,17 @@ fn visit_option(option: &Raw<'_>, visit: &mut dyn FnMut(Field<'_>)) {
                 "RFC 7323 3.2",
             );
         }
+        (FAST_OPEN, body) => tell(
+            if body == 0 {
+                "tcp.options.tfo.request"
+            } else {
+                "tcp.options.tfo.cookie"
+            },
+            "TCP Fast Open Cookie",
+            0..len,
+            FieldValue::Bytes(option.body),
+            "RFC 7413 2",
+        ),
         (_, _) => tell(
             "tcp.options.unknown",
             "Unknown Option",

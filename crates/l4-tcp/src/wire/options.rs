@@ -3,11 +3,11 @@
 //! Job: read the options we know and skip those we do not; write ours, padded, in the order Linux uses, so
 //! that a fingerprint of the stack says nothing unusual and 32-bit fields are aligned.
 //! Owns: kinds and lengths. Does not know: which options were agreed upon.
-//! Sources: RFC 9293 3.2 (MUST-4 to MUST-7, MUST-68), RFC 7323 2.2, 3.2 and appendix A, RFC 2018 2 and 3.
+//! Sources: RFC 9293 3.2 (MUST-4 to MUST-7, MUST-68), RFC 7323 2.2, 3.2 and appendix A, RFC 2018 2 and 3, RFC 7413 2.
 
 use outcrop_base::DropReason;
 
-use crate::segment::{Options, SackBlock, SackBlocks, Timestamps};
+use crate::segment::{FastOpenCookie, Options, SackBlock, SackBlocks, Timestamps};
 use crate::seq::SeqNum;
 
 /// The room for options: a data offset of 15 words, less the fixed 20 octets.
@@ -20,6 +20,11 @@ pub(super) const WSCALE: u8 = 3;
 pub(super) const SACK_PERMITTED: u8 = 4;
 pub(super) const SACK: u8 = 5;
 pub(super) const TIMESTAMPS: u8 = 8;
+pub(super) const FAST_OPEN: u8 = 34;
+/// The kind shared by experiments, which tell themselves apart by two more octets (RFC 6994).
+pub(super) const EXPERIMENT: u8 = 254;
+/// Fast open's, from before it had a kind (RFC 7413 appendix, RFC 6994).
+pub(super) const FAST_OPEN_EXPERIMENT: [u8; 2] = [0xf9, 0x89];
 
 const TIMESTAMPS_PADDED: usize = 12;
 
@@ -95,6 +100,12 @@ pub(super) fn parse(all: &[u8]) -> Result<Options, DropReason> {
                     ecr: u32::from_be_bytes([e0, e1, e2, e3]),
                 });
             }
+            (FAST_OPEN, cookie) => options.fast_open = FastOpenCookie::new(cookie, false),
+            (EXPERIMENT, [high, low, cookie @ ..])
+                if [*high, *low] == FAST_OPEN_EXPERIMENT && options.fast_open.is_none() =>
+            {
+                options.fast_open = FastOpenCookie::new(cookie, true);
+            }
             _ => {}
         }
     }
@@ -131,7 +142,13 @@ fn fixed_len(o: &Options) -> usize {
         (false, false) => 0,
     };
     let wscale = if o.wscale.is_some() { 4 } else { 0 };
-    mss + timestamps + wscale
+    mss + timestamps + wscale + o.fast_open.as_ref().map_or(0, fast_open_len)
+}
+
+/// What the fast-open option takes, padded.
+fn fast_open_len(cookie: &FastOpenCookie) -> usize {
+    let head = if cookie.experimental { 4 } else { 2 };
+    (head + cookie.as_slice().len()).next_multiple_of(4)
 }
 
 /// How many of the blocks fit behind the rest.
@@ -168,6 +185,9 @@ pub(super) fn write(o: &Options) -> ([u8; MAX_LEN], usize) {
     if let Some(shift) = o.wscale {
         out.put(&[NOP, WSCALE, 3, shift]);
     }
+    if let Some(cookie) = &o.fast_open {
+        write_fast_open(cookie, &mut out);
+    }
     let count = sack_count(o);
     if count > 0 {
         let len = u8::try_from(2 + 8 * count).unwrap_or(2);
@@ -178,6 +198,22 @@ pub(super) fn write(o: &Options) -> ([u8; MAX_LEN], usize) {
         }
     }
     (out.bytes, out.len)
+}
+
+fn write_fast_open(cookie: &FastOpenCookie, out: &mut Writer) {
+    let body = cookie.as_slice();
+    let head = if cookie.experimental { 4 } else { 2 };
+    let len = u8::try_from(head + body.len()).unwrap_or(2);
+    if cookie.experimental {
+        out.put(&[EXPERIMENT, len]);
+        out.put(&FAST_OPEN_EXPERIMENT);
+    } else {
+        out.put(&[FAST_OPEN, len]);
+    }
+    out.put(body);
+    while !out.len.is_multiple_of(4) {
+        out.put(&[NOP]);
+    }
 }
 
 struct Writer {

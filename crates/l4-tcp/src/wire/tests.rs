@@ -10,7 +10,7 @@ use outcrop_base::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::segment::{Options, SackBlock, SackBlocks, StreamRange, Timestamps};
+use crate::segment::{FastOpenCookie, Options, SackBlock, SackBlocks, StreamRange, Timestamps};
 
 const V4: (IpAddr, IpAddr) = (
     IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2)),
@@ -97,6 +97,7 @@ fn header_strategy() -> impl Strategy<Value = SegmentHeader> {
                 sack_permitted: o.2,
                 sack,
                 timestamps: o.4.map(|(val, ecr)| Timestamps { val, ecr }),
+                fast_open: None,
             },
         }
     })
@@ -109,8 +110,13 @@ proptest! {
         ports in (1u16.., 1u16..),
         payload in prop::collection::vec(any::<u8>(), 0..100),
         v6: bool,
+        cookie in proptest::option::of((prop::collection::vec(any::<u8>(), 0..17), any::<bool>())),
     ) {
         let ips = if v6 { V6 } else { V4 };
+        let mut header = header;
+        if header.options.sack.is_empty() {
+            header.options.fast_open = cookie.and_then(|(bytes, kind)| FastOpenCookie::new(&bytes, kind));
+        }
         let t = plan(ips, ports, header);
         let bytes = emitted(&t, &payload);
         prop_assert_eq!(bytes.len(), header_len(&header) + payload.len());
@@ -250,6 +256,23 @@ fn four_blocks_leave_no_room_for_timestamps_and_three_do() {
     let bytes = emitted(&plan(V4, (1, 2), header), b"");
     let (segment, _) = parse(&arrival(V4), Bytes::from(bytes)).unwrap();
     assert_eq!(segment.header.options.sack, sack.truncated(3));
+}
+
+// RFC 7413 2: kind 34, no cookie or an even number of bytes from 4 to 16; RFC 6994: kind 254, 0xF989.
+#[test]
+fn fast_open_is_read_under_both_kinds_and_of_the_right_length_only() {
+    let read = |raw: &[u8]| parse_options(raw).unwrap().fast_open;
+    let cookie = |bytes: &[u8], experimental| FastOpenCookie::new(bytes, experimental);
+    assert_eq!(read(&[34, 2, 1, 1]), cookie(&[], false));
+    assert_eq!(read(&[34, 6, 1, 2, 3, 4]), cookie(&[1, 2, 3, 4], false));
+    assert_eq!(read(&[254, 4, 0xf9, 0x89]), cookie(&[], true));
+    let experiment = [254, 8, 0xf9, 0x89, 1, 2, 3, 4];
+    assert_eq!(read(&experiment), cookie(&[1, 2, 3, 4], true));
+    for odd in [&[34, 4, 1, 2][..], &[34, 7, 1, 2, 3, 4, 5], &[254, 4, 1, 2]] {
+        assert_eq!(read(odd), None, "{odd:?}");
+    }
+    let long = [[34, 20].as_slice(), &[7; 18]].concat();
+    assert_eq!(read(&long), None);
 }
 
 #[test]

@@ -34,6 +34,10 @@ pub enum Event {
     Readable(StreamId),
     /// A write that found no room would find some now.
     Writable(StreamId),
+    /// The peer has urgent data, or more of it than it said before.
+    Urgent(StreamId),
+    /// Retransmissions go unanswered; the connection lives on.
+    Doubtful(StreamId),
     /// The connection has ended, in this way.
     Closed(StreamId, CloseReason),
     /// A datagram, or an error about one, waits.
@@ -54,6 +58,8 @@ impl Core {
                 outcrop_tcp::Event::Connected(id) => Event::Connected(StreamId(id)),
                 outcrop_tcp::Event::Readable(id) => Event::Readable(StreamId(id)),
                 outcrop_tcp::Event::Writable(id) => Event::Writable(StreamId(id)),
+                outcrop_tcp::Event::Urgent(id) => Event::Urgent(StreamId(id)),
+                outcrop_tcp::Event::Doubtful(id) => Event::Doubtful(StreamId(id)),
                 outcrop_tcp::Event::Closed(id, reason) => Event::Closed(StreamId(id), reason),
             });
         }

@@ -85,6 +85,7 @@ impl World {
         rtt.on_sample(now, 2 * DELAY, 1);
         let config = ReceiverConfig {
             capacity: 1 << 20,
+            capacity_max: None,
             scale: 7,
             promised: 1 << 20,
             mss,

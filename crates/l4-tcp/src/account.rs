@@ -1,0 +1,267 @@
+//! Where a connection's time went.
+//!
+//! Job: after every flush, note what keeps the sender from sending more, and add up how long each thing did; count
+//! what left and what arrived. Owns: the sums. Does not know: why a window is as large as it is.
+//! Sources: RFC 4898 (per-connection statistics: its SndLimTime family), the meaning of Linux's `TCP_INFO` fields.
+
+use core::fmt;
+use core::time::Duration;
+
+use outcrop_base::{Instant, Limit};
+
+use crate::congestion::{ControllerInfo, Rate};
+
+outcrop_base::vocabulary! {
+    /// What keeps a connection from sending more.
+    pub enum Held {
+        /// The program has written no more.
+        Application = "application",
+        /// The program would write more, but the send buffer is full.
+        SendBuffer = "send buffer",
+        /// The peer's receive window.
+        ReceiveWindow = "receive window",
+        /// The congestion window.
+        CongestionWindow = "congestion window",
+        /// The pacing rate.
+        Pacing = "pacing",
+        /// Nagle's algorithm, or a cork.
+        Nagle = "Nagle's algorithm",
+        /// A loss is being repaired.
+        Recovery = "recovery",
+    }
+}
+
+impl Held {
+    /// By the limit that a plan met.
+    pub(crate) const fn by(limit: Limit, repairing: bool, writer_blocked: bool) -> Self {
+        match limit {
+            Limit::App if writer_blocked => Self::SendBuffer,
+            Limit::App | Limit::None => Self::Application,
+            Limit::Rwnd | Limit::Sws => Self::ReceiveWindow,
+            Limit::Cwnd if repairing => Self::Recovery,
+            Limit::Cwnd => Self::CongestionWindow,
+            Limit::Pacing | Limit::Segment => Self::Pacing,
+            Limit::Nagle => Self::Nagle,
+            Limit::Recovery => Self::Recovery,
+        }
+    }
+
+    /// What would help, in a sentence's end.
+    const fn meaning(self) -> &'static str {
+        match self {
+            Self::Application => "the program has written nothing more",
+            Self::SendBuffer => {
+                "the send buffer is full of bytes the peer has not acknowledged; a larger one would let the program write on"
+            }
+            Self::ReceiveWindow => {
+                "the peer's receive window takes no more; its program reads too slowly or its buffer is small for this path"
+            }
+            Self::CongestionWindow => "the congestion window is full; acknowledgments will open it",
+            Self::Pacing => "the pacing rate spaces the data out",
+            Self::Nagle => {
+                "a short segment waits for the acknowledgment of the one before (Nagle), or the program has corked the connection"
+            }
+            Self::Recovery => "a loss is being repaired first",
+        }
+    }
+}
+
+/// Time by what held the sender. Sums to the connection's life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shares {
+    times: [Duration; Held::ALL.len()],
+    /// How long bytes were written and not acknowledged (`tcpi_busy_time`).
+    pub busy: Duration,
+}
+
+impl Shares {
+    /// How long `held` held the sender. The receive window is `tcpi_rwnd_limited`, the send buffer
+    /// `tcpi_sndbuf_limited`.
+    #[must_use]
+    pub fn of(&self, held: Held) -> Duration {
+        self.times.get(held as usize).copied().unwrap_or_default()
+    }
+
+    /// The whole.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        self.times.iter().sum()
+    }
+}
+
+/// What was counted over the life of a connection, beyond the figures of the moment. The names of Linux's `TCP_INFO`
+/// are in brackets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Segments that left, as they are on the wire [`segs_out`].
+    pub segments_out: u64,
+    /// Of them with payload [`data_segs_out`].
+    pub data_segments_out: u64,
+    /// Of them sent again [`total_retrans`].
+    pub retransmissions: u64,
+    /// Payload bytes that left, those sent again included [`bytes_sent`].
+    pub bytes_out: u64,
+    /// Segments that arrived; merged ones count once [`segs_in`].
+    pub segments_in: u64,
+    /// Of them with payload [`data_segs_in`].
+    pub data_segments_in: u64,
+    /// Retransmission timeouts [`total_rto`].
+    pub timeouts: u64,
+    /// Times fast recovery began.
+    pub recoveries: u64,
+    /// Reductions that proved mistakes.
+    pub spurious: u64,
+    /// Segments that arrived with a congestion mark.
+    pub marks_in: u64,
+    /// Acknowledgments that echoed one.
+    pub echoes_in: u64,
+    /// When payload last left [`last_data_sent`].
+    pub data_sent_at: Option<Instant>,
+    /// When payload last arrived [`last_data_recv`].
+    pub data_received_at: Option<Instant>,
+    /// The latest delivery rate [`delivery_rate`].
+    pub delivery_rate: Option<Rate>,
+    /// Whether the program limited that [`delivery_rate_app_limited`].
+    pub delivery_app_limited: bool,
+}
+
+/// What keeps the account.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Account {
+    pub(crate) totals: Totals,
+    shares: Shares,
+    held: Held,
+    busy: bool,
+    since: Instant,
+}
+
+impl Account {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            totals: Totals::default(),
+            shares: Shares::default(),
+            held: Held::Application,
+            busy: false,
+            since: now,
+        }
+    }
+
+    /// From now on `held` is what holds the sender; `busy` if bytes wait to be acknowledged or sent.
+    pub(crate) fn on_flush(&mut self, now: Instant, held: Held, busy: bool) {
+        self.shares = self.shares_at(now);
+        self.held = held;
+        self.busy = busy;
+        self.since = now;
+    }
+
+    /// What holds the sender.
+    pub(crate) const fn held(&self) -> Held {
+        self.held
+    }
+
+    /// The shares up to `now`.
+    pub(crate) fn shares_at(&self, now: Instant) -> Shares {
+        let (mut shares, passed) = (self.shares, now - self.since);
+        if let Some(time) = shares.times.get_mut(self.held as usize) {
+            *time += passed;
+        }
+        if self.busy {
+            shares.busy += passed;
+        }
+        shares
+    }
+}
+
+/// Why a connection is not sending now, and where its time went: [`fmt::Display`] says it in words.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Explanation {
+    /// What holds the sender now.
+    pub held: Held,
+    /// Its life so far.
+    pub shares: Shares,
+    /// What was counted.
+    pub totals: Totals,
+    /// The controller.
+    pub controller: ControllerInfo,
+    /// `open`, `recovery` or `loss`.
+    pub recovery: &'static str,
+    /// Bytes under way.
+    pub in_flight: u64,
+    /// Bytes the peer's window takes from SND.UNA on.
+    pub snd_wnd: u64,
+    /// Bytes written and not sent.
+    pub unsent: u64,
+    /// How fast data may leave, if it is paced.
+    pub pacing_rate: Option<Rate>,
+    /// Smoothed, smallest and varying round trip.
+    pub srtt: Option<Duration>,
+    /// The smallest recent round trip.
+    pub min_rtt: Option<Duration>,
+    /// Bytes acknowledged in order.
+    pub acked: u64,
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "held by {}: {}.", self.held, self.held.meaning())?;
+        let c = &self.controller;
+        writeln!(
+            f,
+            "{} bytes under way, {} unsent; congestion window {} ({}, {}), peer's window {}.",
+            self.in_flight,
+            self.unsent,
+            c.cwnd,
+            c.name,
+            c.phase.name(),
+            self.snd_wnd
+        )?;
+        if let (Some(srtt), Some(min)) = (self.srtt, self.min_rtt) {
+            writeln!(f, "round trip {srtt:.1?}, at best {min:.1?}.")?;
+        }
+        if let Some(rate) = self.pacing_rate {
+            writeln!(f, "paced at {} bytes a second.", rate.0)?;
+        }
+        let t = &self.totals;
+        writeln!(
+            f,
+            "{} bytes acknowledged; {} segments out, {} of them again; {} timeouts, {} recoveries, {} mistaken.",
+            self.acked, t.segments_out, t.retransmissions, t.timeouts, t.recoveries, t.spurious
+        )?;
+        let total = self.shares.total();
+        write!(f, "of {total:.1?}:")?;
+        for held in Held::ALL {
+            let time = self.shares.of(*held);
+            if !time.is_zero() {
+                let share = per_cent(time, total);
+                write!(f, " {held} {share} % ({time:.1?});")?;
+            }
+        }
+        write!(f, " busy {} %.", per_cent(self.shares.busy, total))
+    }
+}
+
+/// Rounded to the nearest whole.
+fn per_cent(part: Duration, whole: Duration) -> u128 {
+    let whole = whole.as_nanos().max(1);
+    (part.as_nanos() * 100 + whole / 2) / whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_add_up_to_the_life_and_the_running_one_counts() {
+        let at = Instant::from_millis;
+        let mut account = Account::new(at(0));
+        account.on_flush(at(10), Held::CongestionWindow, true);
+        account.on_flush(at(40), Held::ReceiveWindow, true);
+        account.on_flush(at(90), Held::Application, false);
+        let shares = account.shares_at(at(100));
+        let ms = Duration::from_millis;
+        assert_eq!(shares.of(Held::Application), ms(20));
+        assert_eq!(shares.of(Held::CongestionWindow), ms(30));
+        assert_eq!(shares.of(Held::ReceiveWindow), ms(50));
+        assert_eq!((shares.busy, shares.total()), (ms(80), ms(100)));
+    }
+}
