@@ -150,6 +150,8 @@ impl Connection {
             self.recv.set_capacity(settings.window_limit());
         }
         self.recv.set_delayed_ack(settings.ack_delay());
+        self.recovery
+            .keep_unused_window(settings.keep_unused_window);
         self.settings = settings;
         self.life.cause = Cause::Call(CallKind::Configure);
         self.life.keep_alive_probes = 0;
