@@ -69,6 +69,8 @@ pub struct Received {
 pub struct RxOffload {
     /// Whether the transport checksum still needs verifying.
     pub checksum: ChecksumState,
+    /// Where a checksum the kernel left open is. Nobody needs it but who hands the packet on.
+    pub partial: Option<PartialChecksum>,
     /// Payload bytes of each segment merged into this one, if it is a super-segment.
     pub gso_size: Option<u16>,
 }
@@ -82,7 +84,7 @@ pub struct Offload {
     pub gso: Option<Gso>,
 }
 
-/// A checksum whose field holds the pseudo-header's sum, to be completed by the device.
+/// A checksum whose field holds the pseudo-header's sum, to be completed by who hands the unit on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartialChecksum {
     /// Where the sum begins: bytes from the start of the unit to the transport header.

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use outcrop_base::ChecksumState;
 
-use crate::device::{Gso, GsoKind, Offload, RxOffload};
+use crate::device::{Gso, GsoKind, Offload, PartialChecksum, RxOffload};
 
 pub(crate) mod raw;
 
@@ -73,7 +73,7 @@ pub(crate) fn encode(offload: Offload) -> [u8; HEADER] {
 
 /// What the header of a packet received says.
 pub(crate) fn decode(header: [u8; HEADER]) -> RxOffload {
-    let [flags, gso_type, _, _, z0, z1, ..] = header;
+    let [flags, gso_type, _, _, z0, z1, s0, s1, o0, o1] = header;
     RxOffload {
         // A checksum still to be completed belongs to a packet that never left this machine.
         checksum: if flags & (NEEDS_CSUM | DATA_VALID) == 0 {
@@ -81,6 +81,10 @@ pub(crate) fn decode(header: [u8; HEADER]) -> RxOffload {
         } else {
             ChecksumState::Verified
         },
+        partial: (flags & NEEDS_CSUM != 0).then(|| PartialChecksum {
+            start: u16::from_ne_bytes([s0, s1]),
+            offset: u16::from_ne_bytes([o0, o1]),
+        }),
         gso_size: (gso_type != GSO_NONE).then(|| u16::from_ne_bytes([z0, z1])),
     }
 }
@@ -88,7 +92,6 @@ pub(crate) fn decode(header: [u8; HEADER]) -> RxOffload {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::PartialChecksum;
 
     /// The kernel's `struct virtio_net_hdr` of a 1460-byte segmented TCP packet over IPv4.
     #[test]
@@ -119,6 +122,15 @@ mod tests {
             assert_eq!(decode(header).checksum, ChecksumState::Verified);
             assert_eq!(decode(header).gso_size, None);
         }
+        header[0] = NEEDS_CSUM;
+        header[6..10].copy_from_slice(&[20u16, 16].map(u16::to_ne_bytes).concat());
+        let (start, offset) = (20, 16);
+        assert_eq!(
+            decode(header).partial,
+            Some(PartialChecksum { start, offset })
+        );
+        header[0] = DATA_VALID;
+        assert_eq!(decode(header).partial, None);
         // 0x80 marks ECN beside the type.
         header[1] = GSO_TCPV6 | 0x80;
         header[4..6].copy_from_slice(&1_440u16.to_ne_bytes());

@@ -136,6 +136,7 @@ impl Device for PairEnd {
                 Some(_) => ChecksumState::Verified,
                 None => ChecksumState::Unverified,
             },
+            partial: offload.checksum,
             gso_size: offload.gso.map(|gso| gso.size),
         };
         queue.units.push_back((self.pool.gather(packet), meta));

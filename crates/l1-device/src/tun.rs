@@ -239,10 +239,10 @@ impl Device for Tun {
         while units < max && bytes < BATCH_BYTES {
             let mut buffer = pool.take(self.room);
             let read = raw::read_spare(self.fd.as_fd(), &mut buffer);
-            let received = self.cut(&mut buffer);
+            let received = read.map(|()| self.cut(&mut buffer));
             pool.give_back(buffer);
-            match read {
-                Ok(()) => {
+            match received {
+                Ok(received) => {
                     units += 1;
                     bytes += received.bytes.len();
                     out.push(received);

@@ -328,7 +328,7 @@ fn fresh_syn_in_time_wait_opens_the_next_incarnation() {
     let (mut story, _) = time_wait();
     let old_end = story.iss + 2;
     let verdict = story.judge(seg("S").seq(5_000).mss(1000));
-    assert_eq!(verdict.rule.name, "tcp:listen-takes-syn");
+    assert_eq!(verdict.rule.name, "tcp:time-wait-reuse");
     let out = story.out();
     assert_eq!(
         (out[0].flags.to_string(), out[0].ack),

@@ -188,11 +188,17 @@ fn redirect(request: &Request<'_>) -> Answer {
 
 impl Handler for Files {
     fn answer(&mut self, request: &RequestHead, about: &About) -> Answer {
+        let (path, query) = request.path_and_query();
+        let asked = if request.may_be_conditional() {
+            Asked::of_fields(request.fields())
+        } else {
+            Asked::default()
+        };
         self.respond(&Request {
             method: request.method(),
-            path: request.path(),
-            query: request.query(),
-            asked: Asked::of_fields(request.fields()),
+            path: if path.is_empty() { "/" } else { path },
+            query,
+            asked,
             at: Some(about.at),
         })
     }

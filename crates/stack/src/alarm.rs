@@ -79,6 +79,11 @@ impl Alarm {
         self.bits.load(Ordering::Acquire) & ask as u8 != 0
     }
 
+    /// Whether anything is asked.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.bits.load(Ordering::Acquire) & !ASLEEP != 0
+    }
+
     /// Says that the driver sleeps from now on, to be woken by `waker` or else by the descriptor.
     /// Returns false, and takes it back, if something has been asked already.
     pub(crate) fn sleep(&self, waker: Option<&Waker>) -> bool {

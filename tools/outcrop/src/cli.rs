@@ -77,6 +77,11 @@ pub(crate) enum Command {
     /// first difference is printed as a diff, and what came out this time is written to a file. A live
     /// recording has half of its story in the kernel and cannot be played again.
     Replay(Replay),
+    /// Run scripts in the packetdrill language against the stack, in virtual time; no root needed.
+    ///
+    /// A script lists packets that arrive, packets that must leave, and the program's calls. A packet that
+    /// nobody expects fails it. Exits with 0 only if no script failed.
+    Drill(Drill),
     /// Print a capture as text: tcpdump's grammar, with state and reason behind each packet.
     Print(Print),
     /// Draw a capture as a ladder: who sent what to whom, in which state, and why.
@@ -103,6 +108,13 @@ pub(crate) struct Net {
     /// Largest IP packet on the TUN, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 1500, value_parser = clap::value_parser!(u32).range(1280..=65_535), help_heading = "Network")]
     pub(crate) mtu: u32,
+    /// Cut and checksum every packet ourselves: what crosses the TUN is then what crosses a wire. Slower.
+    #[arg(long, help_heading = "Network")]
+    pub(crate) no_offload: bool,
+    /// Look at the TUN again and again for so many microseconds before sleeping: answers sooner, keeps a
+    /// processor busy.
+    #[arg(long, value_name = "USECS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1_000_000), help_heading = "Network")]
+    pub(crate) busy_poll: u64,
     /// Record every packet with its state and reason into this pcapng file.
     #[arg(long, value_name = "FILE", help_heading = "Recording")]
     pub(crate) capture: Option<PathBuf>,
@@ -220,6 +232,31 @@ pub(crate) struct Replay {
     /// Where to write what we sent this time, if it differs.
     #[arg(long, value_name = "FILE", default_value = "actual.pcapng")]
     pub(crate) actual: PathBuf,
+}
+
+/// Options of `outcrop drill`.
+#[derive(Args, Debug)]
+pub(crate) struct Drill {
+    /// Scripts, or folders of them (*.pkt).
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Run over IPv6.
+    #[arg(long)]
+    pub(crate) ip6: bool,
+    /// Whose habits the scripts assume; without it each script's own words decide.
+    #[arg(long, value_enum)]
+    pub(crate) dialect: Option<Dialect>,
+}
+
+/// Whose habits a script assumes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dialect {
+    /// Everything written is compared, and times exactly.
+    Ours,
+    /// Window sizes, the order of options and PSH are Linux's own; 4 ms of tolerance.
+    Linux,
+    /// The same for FreeBSD.
+    Freebsd,
 }
 
 /// Options of `outcrop print`.

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use outcrop_base::{InterfaceId, Seed, WallClock};
 use outcrop_device::namespace::Namespace;
-use outcrop_device::{Clock, Tun};
+use outcrop_device::{Caps, Clock, Device as _, Tun};
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
 use outcrop_stack::{Config, Core, Counters, Driver, Shard, Tasks};
 
@@ -71,13 +71,14 @@ impl Host {
             Place::Here => Link::here(net, &clock),
             Place::Private => Link::private(net, &clock),
         }?;
-        let core = core(net, &seed)?;
+        let core = core(net, &seed, link.tun.caps())?;
         let shard = Shard::new(core, clock, wall)
             .map_err(|error| Failure::new(format!("the stack: {error}")))?;
-        let recording = Recording::begin(net, link.tun.name(), &seed, wall, command)?;
+        let recording = Recording::begin(net, &link.tun, &seed, wall, command)?;
         log::info!("the stack is {} and {}", net.addr, net.addr6);
         Ok(Self {
-            driver: Driver::new(shard, TUN, link.tun, recording),
+            driver: Driver::new(shard, TUN, link.tun, recording)
+                .with_busy_poll(Duration::from_micros(net.busy_poll)),
             namespace: link.namespace,
         })
     }
@@ -121,7 +122,7 @@ fn lost(error: &std::io::Error) -> Failure {
     Failure::new(format!("the device is gone: {error}"))
 }
 
-fn core(net: &Net, seed: &Seed) -> Result<Core, Failure> {
+fn core(net: &Net, seed: &Seed, caps: Caps) -> Result<Core, Failure> {
     let mut core = Core::new(Config::default(), seed);
     let mut addresses = Vec::new();
     for cidr in [net.addr, net.addr6] {
@@ -131,8 +132,12 @@ fn core(net: &Net, seed: &Seed) -> Result<Core, Failure> {
     let bad = |error: &dyn core::fmt::Display| {
         Failure::asked(format!("{} {}: {error}", net.addr, net.addr6))
     };
-    core.add_interface(InterfaceConfig::tun(TUN, net.mtu, addresses))
-        .map_err(|error| bad(&error))?;
+    core.add_interface(InterfaceConfig {
+        gso_max: caps.gso_max,
+        checksum_offload: caps.checksum_tx,
+        ..InterfaceConfig::tun(TUN, net.mtu, addresses)
+    })
+    .map_err(|error| bad(&error))?;
     // Whatever is not on the link goes to the kernel at its other end.
     for cidr in [net.addr, net.addr6] {
         let everywhere = Cidr::new(unspecified(cidr.address), 0).map_err(|error| bad(&error))?;

@@ -26,10 +26,11 @@ impl Link {
     /// A link in the network of whoever called us.
     pub(crate) fn here(net: &Net, clock: &Clock) -> Result<Self, Failure> {
         let name = net.dev.as_ref().map(|name| name.0.as_str());
-        let tun = Tun::open(name, Format::Plain, clock)
-            .map_err(|error| Failure::new(error.to_string()))?;
+        let (tun, format) = with_fallback(net, |format| {
+            Tun::open(name, format, clock).map(|tun| (tun, format))
+        })?;
         log::info!("opened {}", tun.name());
-        let ours = interface(tun.name(), net);
+        let ours = interface(tun.name(), net, format);
         kernel::configure(&ours).map_err(|error| Failure::new(error.to_string()))?;
         log::info!(
             "the kernel's end is {} and {}",
@@ -37,7 +38,7 @@ impl Link {
             net.addr6.neighbour()
         );
         // The MTU the TUN was opened with is the kernel's default; ours is set only now.
-        reopened(tun, net, clock)
+        reopened(tun, net, format, clock)
     }
 
     /// A link in a private network of its own.
@@ -46,8 +47,9 @@ impl Link {
             .dev
             .as_ref()
             .map_or(PRIVATE_NAME, |name| name.0.as_str());
-        let made = Namespace::create(&[interface(name, net)], clock);
-        let (namespace, tuns) = made.map_err(|error| Failure::new(error.to_string()))?;
+        let (namespace, tuns) = with_fallback(net, |format| {
+            Namespace::create(&[interface(name, net, format)], clock)
+        })?;
         let tun = tuns
             .into_iter()
             .next()
@@ -60,11 +62,35 @@ impl Link {
     }
 }
 
+/// Opens with offload unless that is not wanted, and without where the kernel does not offer it.
+fn with_fallback<T, E: core::fmt::Display>(
+    net: &Net,
+    open: impl Fn(Format) -> Result<T, E>,
+) -> Result<T, Failure> {
+    let plain = || open(Format::Plain).map_err(|error| Failure::new(error.to_string()));
+    if net.no_offload {
+        log::info!("offload: off, as asked");
+        return plain();
+    }
+    match open(Format::Offload) {
+        Ok(opened) => {
+            log::info!("offload: on (super-segments, partial checksums)");
+            Ok(opened)
+        }
+        Err(error) => {
+            // What is wrong with either kind is best said of the plain one.
+            let opened = plain()?;
+            log::warn!("offload: not available, so bulk will be slow: {error}");
+            Ok(opened)
+        }
+    }
+}
+
 /// The same TUN, knowing the MTU that was set since it was opened.
-fn reopened(tun: Tun, net: &Net, clock: &Clock) -> Result<Link, Failure> {
+fn reopened(tun: Tun, net: &Net, format: Format, clock: &Clock) -> Result<Link, Failure> {
     use std::os::fd::AsFd as _;
     let fd = tun.as_fd().try_clone_to_owned();
-    let again = fd.and_then(|fd| Tun::from_fd(fd, tun.name(), net.mtu, Format::Plain, clock));
+    let again = fd.and_then(|fd| Tun::from_fd(fd, tun.name(), net.mtu, format, clock));
     let tun = again.map_err(|error| Failure::new(format!("{}: {error}", tun.name())))?;
     Ok(Link {
         tun,
@@ -72,11 +98,12 @@ fn reopened(tun: Tun, net: &Net, clock: &Clock) -> Result<Link, Failure> {
     })
 }
 
-fn interface(name: &str, net: &Net) -> Interface {
+fn interface(name: &str, net: &Net, format: Format) -> Interface {
     let (four, six) = (net.addr.neighbour(), net.addr6.neighbour());
     let mut interface = Interface::new(name)
         .address(four.address, four.prefix)
         .address(six.address, six.prefix);
     interface.mtu = net.mtu;
+    interface.format = format;
     interface
 }

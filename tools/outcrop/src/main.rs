@@ -7,6 +7,7 @@
 mod cli;
 mod command {
     pub(crate) mod demo;
+    pub(crate) mod drill;
     pub(crate) mod export;
     pub(crate) mod get;
     pub(crate) mod ping;
@@ -79,6 +80,7 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Print(options) => command::show::run_print(&options),
         Command::Ladder(options) => command::show::run_ladder(&options),
         Command::Pipeline(options) => command::demo::run_pipeline(&options),
+        Command::Drill(options) => command::drill::run(&options),
         Command::Replay(options) => command::replay::run(&options),
     }
 }

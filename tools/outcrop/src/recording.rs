@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use outcrop_base::{Fact, Instant, Level, PacketRecord, Recorder, Seed, WallClock};
 use outcrop_capture::{Config, Section, Writer};
+use outcrop_device::{Device as _, Tun};
 
 use crate::cli::Net;
 use crate::failure::Failure;
@@ -21,7 +22,7 @@ impl Recording {
     /// Begins what `net` asks for. The file says how the run was made: seed, addresses, command.
     pub(crate) fn begin(
         net: &Net,
-        device: &str,
+        tun: &Tun,
         seed: &Seed,
         wall: WallClock,
         command: &str,
@@ -35,10 +36,11 @@ impl Recording {
             .with("command", command)
             .with("addr", &net.addr.to_string())
             .with("addr6", &net.addr6.to_string())
-            .with("mtu", &net.mtu.to_string());
+            .with("mtu", &net.mtu.to_string())
+            .with("gso_max", &tun.caps().gso_max.to_string());
         let config = Config {
             level,
-            interface: device.to_owned(),
+            interface: tun.name().to_owned(),
             clock: wall,
             section,
             ..Config::default()

@@ -293,7 +293,7 @@ impl Connection {
 
     fn sack_blocks(&self) -> SackBlocks {
         let mut blocks = SackBlocks::new();
-        if !self.terms.sack {
+        if !self.terms.sack || !self.recv.has_sack() {
             return blocks;
         }
         let max = if self.terms.timestamps {

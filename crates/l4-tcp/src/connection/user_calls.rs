@@ -15,6 +15,7 @@ use crate::error::{ReadError, WriteError};
 use crate::event::{CloseReason, Edges};
 use crate::send::buffer::FinState;
 use crate::state::{State, Trigger};
+use crate::timers::Timer;
 
 impl Connection {
     /// Takes bytes from the front of `data` as room allows.
@@ -152,6 +153,10 @@ impl Connection {
         self.recv.set_delayed_ack(settings.ack_delay());
         self.recovery
             .keep_unused_window(settings.keep_unused_window);
+        if self.settings.keep_alive != settings.keep_alive {
+            // Armed for the old interval; the next flush arms it for the new one.
+            self.timers.stop(Timer::KeepAlive);
+        }
         self.settings = settings;
         self.life.cause = Cause::Call(CallKind::Configure);
         self.life.keep_alive_probes = 0;

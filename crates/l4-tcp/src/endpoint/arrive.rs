@@ -35,10 +35,11 @@ impl Endpoint {
         if !is_addressable(a, &flow) {
             return Rule::BadAddress.dropped(DropReason::TcpBadAddress);
         }
-        if let Some(id) = self.places.find(&flow) {
-            self.hasten_end(a.at, id);
+        let mut found = self.places.find(&flow);
+        if found.is_some_and(|id| self.hasten_end(a.at, id)) {
+            found = self.places.find(&flow);
         }
-        let Some(id) = self.places.find(&flow) else {
+        let Some(id) = found else {
             return self.arrives_without_connection(a, &flow, (&segment, payload));
         };
         let Some((flow, place)) = self.places.get_mut(id) else {
@@ -61,16 +62,17 @@ impl Endpoint {
     }
 
     /// A connection that was over before this segment came, and waits only for the next flush, ends
-    /// now: the segment belongs to what follows it.
-    fn hasten_end(&mut self, now: Instant, id: ConnId) {
+    /// now: the segment belongs to what follows it. Returns whether it did.
+    fn hasten_end(&mut self, now: Instant, id: ConnId) -> bool {
         let place = self.places.get(id).map(|place| &place.phase);
         if !matches!(place, Some(Phase::Open(connection)) if connection.over().is_some()) {
-            return;
+            return false;
         }
         while let Some(last) = self.poll_place(now, id) {
             self.reply(Transmit { conn: None, ..last });
         }
         self.retire_if_over(now, id);
+        true
     }
 
     fn arrives_without_connection(
@@ -79,7 +81,10 @@ impl Endpoint {
         flow: &Flow,
         (segment, payload): (&Segment, Bytes),
     ) -> Verdict {
-        match self.time_wait.handle(a.at, flow, segment) {
+        let listener = self.listeners.find(flow.local);
+        let listener = listener.and_then(|id| self.listeners.get(id));
+        let welcome = listener.is_some_and(|listener| listener.admits() == Admission::Embryo);
+        match self.time_wait.handle(a.at, flow, segment, welcome) {
             Some(Outcome::Done(verdict)) => verdict,
             Some(Outcome::Answer(verdict, header, why)) => {
                 self.answer(a, flow, header, why);
@@ -88,7 +93,8 @@ impl Endpoint {
             Some(Outcome::Reuse(floor)) => {
                 let cause = Cause::Packet(a.id);
                 self.emit_state(flow, State::TimeWait, State::Closed, cause);
-                self.arrives_at_listener(a, flow, (segment, payload), Some(floor))
+                let _taken = self.arrives_at_listener(a, flow, (segment, payload), Some(floor));
+                Rule::TimeWaitReuse.taken()
             }
             None => self.arrives_at_listener(a, flow, (segment, payload), None),
         }

@@ -266,6 +266,12 @@ impl Receiver {
         self.edge().saturating_sub(self.nxt())
     }
 
+    /// Whether there is anything to report in a SACK option; nearly always there is not.
+    #[must_use]
+    pub const fn has_sack(&self) -> bool {
+        self.duplicate.is_some() || self.has_gap()
+    }
+
     /// What to report in a SACK option, at most `max` ranges: a duplicate first (RFC 2883), then the
     /// range that grew last, then the ones reported before it (RFC 2018 4).
     pub fn sack_ranges(&self, max: usize) -> impl Iterator<Item = StreamRange> + use<> {

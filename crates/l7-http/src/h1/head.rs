@@ -21,6 +21,7 @@ pub struct RequestHead {
     pub(super) framing: Framing,
     pub(super) keep_alive: bool,
     pub(super) expects_continue: bool,
+    pub(super) conditional: bool,
 }
 
 impl RequestHead {
@@ -57,7 +58,13 @@ impl RequestHead {
         self.path_and_query().1
     }
 
-    fn path_and_query(&self) -> (&str, Option<&str>) {
+    /// Whether there may be a precondition (`If-*`) or a range among the fields.
+    pub(crate) const fn may_be_conditional(&self) -> bool {
+        self.conditional
+    }
+
+    /// Both of [`path`](Self::path) and [`query`](Self::query), looked for once.
+    pub(crate) fn path_and_query(&self) -> (&str, Option<&str>) {
         let target = self.target();
         let tail = if target.starts_with('/') {
             target

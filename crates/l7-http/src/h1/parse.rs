@@ -104,6 +104,8 @@ struct Meaning {
     keep_alive: bool,
     expects_continue: bool,
     expects_other: bool,
+    /// Some field may be a precondition or a range: only then is it worth looking for them.
+    conditional: bool,
 }
 
 /// Checks a field section that ends with its empty line, and tells every field to `visit`.
@@ -148,6 +150,7 @@ fn meaning(section: &[u8], limits: &Limits) -> Result<Meaning, Reject> {
     let mut found = Meaning::default();
     check_fields(section, limits, |name, value| {
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
+        found.conditional |= matches!(name.as_bytes().first(), Some(b'i' | b'I' | b'r' | b'R'));
         match name.len() {
             4 if is("host") => {
                 found.hosts += 1;
@@ -204,6 +207,7 @@ pub(super) fn request(
         keep_alive: !found.close && (is_11 || found.keep_alive),
         // A 1.0 client does not know 1xx (RFC 9110 section 10.1.1), and a request without body awaits nothing.
         expects_continue: found.expects_continue && is_11 && framing != Framing::Length(0),
+        conditional: found.conditional,
         raw,
         line,
         fields_at,

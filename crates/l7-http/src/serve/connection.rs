@@ -39,6 +39,8 @@ pub struct Connection<S, T, A: App> {
     feeder: Option<Feeder>,
     /// When the stream refused our bytes for too long.
     stalled_at: Option<Instant>,
+    /// When this poll began: nothing in it takes long enough to ask the clock again.
+    now: Instant,
     summary: Summary,
 }
 
@@ -48,7 +50,8 @@ impl<S, T, A: App> Unpin for Connection<S, T, A> {}
 impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
     /// Serves `stream` with `app`.
     pub fn new(stream: S, sleep: T, app: A, config: Config, info: ConnectionInfo) -> Self {
-        let server = Server::new(config.http.clone(), sleep.now());
+        let now = sleep.now();
+        let server = Server::new(config.http.clone(), now);
         Self {
             stream,
             sleep,
@@ -60,6 +63,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             answer: None,
             feeder: None,
             stalled_at: None,
+            now,
             summary: Summary::default(),
         }
     }
@@ -120,7 +124,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
         let about = About {
             connection: self.info,
             request: self.server.requests(),
-            at: self.sleep.now(),
+            at: self.now,
         };
         let length = match head.framing() {
             Framing::Length(length) => Some(length),
@@ -151,7 +155,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             return false;
         };
         self.asked = false;
-        let now = self.sleep.now();
+        let now = self.now;
         let sent = match answer {
             Answer::Prepared(page) => {
                 self.feeder = None;
@@ -232,7 +236,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
                 result?;
                 return Ok(true);
             }
-            let stall = self.sleep.now() + self.config.write_stall;
+            let stall = self.now + self.config.write_stall;
             self.stalled_at = self.stalled_at.or(Some(stall));
             return Ok(after < before);
         }
@@ -240,7 +244,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             && let Poll::Ready(result) = self.stream.poll_close(cx)
         {
             result?;
-            self.server.handle_finished(self.sleep.now());
+            self.server.handle_finished(self.now);
             return Ok(true);
         }
         Ok(false)
@@ -253,7 +257,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
         let Poll::Ready(bytes) = self.stream.poll_read(cx)? else {
             return Ok(false);
         };
-        let now = self.sleep.now();
+        let now = self.now;
         match bytes {
             Some(bytes) => {
                 self.summary.bytes_in += bytes.len() as u64;
@@ -288,6 +292,7 @@ impl<S: ByteStream, T: Sleep, A: App> Future for Connection<S, T, A> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<Summary>> {
         let this = &mut *self;
+        this.now = this.sleep.now();
         for _ in 0..ROUNDS {
             let mut moved = this.exchange(cx);
             moved |= this.write(cx)?;

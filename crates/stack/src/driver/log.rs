@@ -56,7 +56,7 @@ impl<R: Recorder> Log<R> {
                 iface,
                 direction: Direction::In,
                 bytes: &[IoSlice::new(&whole)],
-                partial_checksum: None,
+                partial_checksum: offload.partial.map(|c| (c.start, c.offset)),
                 gso_size: offload.gso_size,
                 note: None,
                 verdict: Some(verdict),

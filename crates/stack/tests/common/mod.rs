@@ -214,6 +214,7 @@ fn received_as(sent: &Sent) -> RxOffload {
             Some(_) => ChecksumState::Verified,
             None => ChecksumState::Unverified,
         },
+        partial: sent.offload.checksum,
         gso_size: sent.offload.gso.map(|gso| gso.size),
     }
 }

@@ -5,7 +5,7 @@
 
 use core::time::Duration;
 
-use outcrop_base::{ChecksumState, ChunkQueue, Instant, InterfaceId, Seed};
+use outcrop_base::{ChunkQueue, Instant, InterfaceId, Seed};
 use outcrop_device::RxOffload;
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
 use outcrop_stack::tcp::Listen;
@@ -154,10 +154,7 @@ impl Stage {
             id,
             iface: IFACE,
             bytes: packet.rebased(shift, ecr).into(),
-            offload: RxOffload {
-                checksum: ChecksumState::Unverified,
-                gso_size: None,
-            },
+            offload: RxOffload::default(),
         });
         self.settle();
     }

@@ -68,11 +68,12 @@ pub(crate) fn run(options: &cli::Demo) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// The demo runs what `outcrop serve` runs, with its defaults.
+/// The demo runs what `outcrop serve` runs, with its defaults but one: packets as they cross a wire.
 fn as_if_asked(capture: &Path) -> Result<cli::Serve, Failure> {
     use clap::Parser as _;
-    let mut arguments: Vec<std::ffi::OsString> =
-        vec!["outcrop".into(), "serve".into(), "--capture".into()];
+    let mut arguments: Vec<std::ffi::OsString> = ["outcrop", "serve", "--no-offload", "--capture"]
+        .map(Into::into)
+        .to_vec();
     arguments.push(capture.into());
     let cli = Cli::try_parse_from(arguments).map_err(|error| Failure::usage(&error))?;
     if let Asked::Serve(serve) = cli.command {

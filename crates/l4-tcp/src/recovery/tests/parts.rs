@@ -4,7 +4,9 @@ use core::time::Duration;
 
 use outcrop_base::Instant;
 
-use crate::congestion::{AckEvent, Algorithm, CongestionEvent, Controller, ControllerInfo, Phase};
+use crate::congestion::{
+    AckEvent, Algorithm, CongestionEvent, Controller, ControllerInfo, IdleEvent, Phase,
+};
 use crate::recovery::dup_acks::DupAcks;
 use crate::recovery::rack::{Rack, Situation};
 use crate::recovery::undo::{Evidence, Shown, Undo};
@@ -185,7 +187,7 @@ impl Controller for Counting {
     }
     fn on_congestion(&mut self, _e: &CongestionEvent) {}
     fn on_spurious(&mut self, _now: Instant) {}
-    fn on_idle(&mut self, _e: &crate::congestion::IdleEvent) {}
+    fn on_idle(&mut self, _e: &IdleEvent) {}
     fn on_mss_change(&mut self, _mss: u32) {}
     fn cwnd(&self) -> u64 {
         10_000
