@@ -131,6 +131,9 @@ pub struct Settings {
     pub pacing: bool,
     /// The fastest that data may leave; `None` is no limit.
     pub max_pacing_rate: Option<Rate>,
+    /// Keep a congestion window that is not used for five minutes, for programs that pause (RFC 7661), instead of
+    /// halving it each timeout (RFC 2861, RFC 5681 4.1).
+    pub keep_unused_window: bool,
     /// The congestion controller.
     pub congestion: Algorithm,
     /// Time to live or hop limit (MUST-49).
@@ -165,6 +168,7 @@ impl Default for Settings {
             mss: None,
             fast_open: false,
             ecn: EcnPolicy::default(),
+            keep_unused_window: false,
             pacing: false,
             max_pacing_rate: None,
             congestion: Algorithm::default(),

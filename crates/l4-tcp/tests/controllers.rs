@@ -200,3 +200,34 @@ fn long_transfer(mut world: World) -> (Duration, u64) {
     }
     (world.now - start, peak)
 }
+
+/// A window of 20 segments, used in full, then a pause of `pause` ms; returns the window at the next write.
+fn window_after_pause(keep: bool, pause: u64) -> u64 {
+    let settings = Settings {
+        congestion: Algorithm::NewReno,
+        keep_unused_window: keep,
+        ..plain()
+    };
+    let (mut story, id) = Story::established_by(settings, seg("S").mss(1000));
+    story.write(id, 10_000);
+    story.out();
+    story.at(100);
+    // One acknowledgment may add eight segments at most: two halves.
+    story.recv(seg(".").seq(1).ack(5_001));
+    story.recv(seg(".").seq(1).ack(10_001));
+    assert_eq!(story.tcp.info(id).unwrap().cwnd, 20_000);
+    story.at(100 + pause);
+    story.write(id, 1_000);
+    story.out();
+    story.tcp.info(id).unwrap().cwnd
+}
+
+// RFC 2861 3: half for each timeout of rest, not below the restart window of ten segments. RFC 7661 4.4: kept for
+// five minutes.
+#[test]
+fn window_that_rested_decays_or_is_kept_as_the_program_wants() {
+    assert_eq!(window_after_pause(false, 50), 20_000);
+    assert_eq!(window_after_pause(false, 5_000), 10_000);
+    assert_eq!(window_after_pause(true, 5_000), 20_000);
+    assert_eq!(window_after_pause(true, 290_000), 20_000);
+}

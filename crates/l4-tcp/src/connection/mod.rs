@@ -239,6 +239,8 @@ impl Connection {
             life: Life::new(o.at, blocked),
             settings: o.settings,
         };
+        let keep = connection.settings.keep_unused_window;
+        connection.recovery.keep_unused_window(keep);
         connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeated);
         connection.arm_keep_alive(o.at);
         connection

@@ -151,6 +151,8 @@ impl Connection {
             self.recv.set_capacity(settings.window_limit());
         }
         self.recv.set_delayed_ack(settings.ack_delay());
+        self.recovery
+            .keep_unused_window(settings.keep_unused_window);
         if self.settings.keep_alive != settings.keep_alive {
             // Armed for the old interval; the next flush arms it for the new one.
             self.timers.stop(Timer::KeepAlive);

@@ -97,7 +97,7 @@ impl Endpoint {
     ) -> Verdict {
         let listener = self.listeners.find(flow.local);
         let listener = listener.and_then(|id| self.listeners.get(id));
-        let welcome = listener.is_some_and(Listener::takes_syn);
+        let welcome = listener.is_some_and(|listener| listener.admits() == Admission::Embryo);
         match self.time_wait.handle(a.at, flow, segment, welcome) {
             Some(Outcome::Done(verdict)) => verdict,
             Some(Outcome::Answer(verdict, header, why)) => {

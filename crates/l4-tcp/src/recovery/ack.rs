@@ -84,7 +84,7 @@ impl Recovery {
             prior_in_flight,
             in_flight: self.in_flight(),
             lost: self.newly_lost(),
-            cwnd_limited: self.cwnd_limited(controller),
+            cwnd_limited: self.cwnd_limited(controller) && self.validated(input.now, controller),
             in_recovery: self.holds_growth(),
             round_start,
             rtt: out.rtt,
@@ -241,7 +241,7 @@ impl Recovery {
         controller.on_congestion(&CongestionEvent {
             now,
             kind: CongestionKind::Loss,
-            flight,
+            flight: self.flight_that_counts(now, flight),
         });
     }
 
@@ -318,6 +318,24 @@ impl Recovery {
             Phase::Recovery { .. } => true,
             Phase::Loss { .. } => false,
         }
+    }
+
+    /// RFC 7661 4.3: without use of half of it, the window may not grow.
+    fn validated(&mut self, now: Instant, controller: &dyn Controller) -> bool {
+        let (delivered, srtt) = (self.rate.delivered(), self.rtt.srtt());
+        let round = self.rate.round_started();
+        self.validation.as_mut().is_none_or(|validation| {
+            validation.on_ack(now, delivered, round);
+            validation.validated(now, srtt, controller.cwnd())
+        })
+    }
+
+    /// RFC 7661 4.4.1: in a pause little is under way; what a loss costs is measured by what was used.
+    fn flight_that_counts(&self, now: Instant, flight: u64) -> u64 {
+        let used = self
+            .validation
+            .and_then(|validation| validation.pipe_ack(now, self.rtt.srtt()));
+        flight.max(used.unwrap_or(0))
     }
 
     /// Bytes declared lost since the controller was last told.

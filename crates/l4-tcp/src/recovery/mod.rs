@@ -19,6 +19,7 @@ pub mod rto;
 mod timeout;
 pub mod tlp;
 pub mod undo;
+pub mod validation;
 
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
@@ -38,6 +39,7 @@ use rack::Rack;
 use rto::RtoTimer;
 use tlp::Tlp;
 use undo::{Evidence, Undo};
+use validation::Validation;
 
 /// What is being done about losses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -162,6 +164,8 @@ pub struct Recovery {
     /// Transmissions so far.
     order: u64,
     usage: Usage,
+    /// Keeps the window through pauses (RFC 7661); `None` lets it decay (RFC 2861).
+    validation: Option<Validation>,
 }
 
 /// How the window is used.
@@ -197,7 +201,13 @@ impl Recovery {
             mss: u64::from(mss.max(1)),
             order: 0,
             usage: Usage::default(),
+            validation: None,
         }
+    }
+
+    /// Whether a window that is not used is kept (RFC 7661) or decays (RFC 5681 4.1, RFC 2861).
+    pub fn keep_unused_window(&mut self, keep: bool) {
+        self.validation = keep.then(|| self.validation.unwrap_or_default());
     }
 
     /// Changes the size of a full segment.
@@ -359,6 +369,14 @@ impl Recovery {
         let Some(last) = self.usage.last_sent.replace(now) else {
             return;
         };
+        if let Some(validation) = &mut self.validation {
+            validation.validated(now, self.rtt.srtt(), controller.cwnd());
+            let periods = validation.expired(now);
+            if periods > 0 {
+                controller.on_idle(&IdleEvent { now, periods });
+            }
+            return;
+        }
         let rto = self.rtt.rto().as_nanos().max(1);
         let periods = u32::try_from((now - last).as_nanos() / rto).unwrap_or(u32::MAX);
         if periods > 0 && self.outstanding() == 0 {
@@ -413,6 +431,9 @@ impl Recovery {
         self.tlp.fingerprint(now, into);
         self.rto.fingerprint(now, into);
         self.undo.fingerprint(now, into);
+        if let Some(validation) = &self.validation {
+            validation.fingerprint(now, into);
+        }
         (&self.board, self.phase, &self.dup_acks, self.prr).hash(&mut into);
         let u = &self.usage;
         let last_sent = u.last_sent.map(|at| now - at);

@@ -141,7 +141,10 @@ impl Host {
                 }
                 Event::Connected(_) => self.opened = true,
                 Event::Closed(_, reason) => self.closed = Some(reason),
-                Event::Readable(_) | Event::Writable(_) => {}
+                Event::Readable(_)
+                | Event::Writable(_)
+                | Event::Urgent(_)
+                | Event::Doubtful(_) => {}
             }
         }
         let Some(id) = self.id.filter(|_| !self.let_go) else {

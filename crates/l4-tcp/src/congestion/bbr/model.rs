@@ -97,7 +97,7 @@ impl Model {
     pub(super) fn bw(&self) -> Rate {
         self.bounds
             .bw_short
-            .map_or(self.max_bw(), |short| short.min(self.max_bw()))
+            .map_or_else(|| self.max_bw(), |short| short.min(self.max_bw()))
     }
 
     pub(super) fn extra_acked(&self) -> u64 {
@@ -189,7 +189,7 @@ impl Model {
     }
 
     fn lower_bounds(&mut self, cwnd: u64) {
-        let bw = self.bounds.bw_short.unwrap_or(self.max_bw());
+        let bw = self.bounds.bw_short.unwrap_or_else(|| self.max_bw());
         let inflight = self.bounds.inflight_short.unwrap_or(cwnd);
         self.bounds.bw_short = Some(self.latest.bw.max(Rate(per_mille(bw.0, BETA))));
         self.bounds.inflight_short = Some(self.latest.inflight.max(per_mille(inflight, BETA)));

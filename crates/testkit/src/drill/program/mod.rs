@@ -201,7 +201,11 @@ impl Program {
         for event in core::mem::take(&mut host.news) {
             let (id, reason) = match event {
                 Event::Closed(id, reason) => (id, Some(reason)),
-                Event::Readable(id) | Event::Writable(id) | Event::Connected(id) => (id, None),
+                Event::Readable(id)
+                | Event::Writable(id)
+                | Event::Connected(id)
+                | Event::Urgent(id)
+                | Event::Doubtful(id) => (id, None),
                 Event::Acceptable(id) => {
                     let listeners = self.sockets.values_mut();
                     for socket in

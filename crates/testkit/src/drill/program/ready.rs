@@ -13,6 +13,7 @@ use super::names::member;
 use super::{Called, Gave, Kind, Program, Socket, failed, number};
 
 pub(super) const IN: i64 = 1;
+const PRI: i64 = 2;
 const OUT: i64 = 4;
 const ERR: i64 = 8;
 const HUP: i64 = 0x10;
@@ -39,6 +40,8 @@ pub(super) const fn edge_of(event: Event) -> i64 {
         Event::Readable(_) => IN | RDNORM | RDHUP,
         Event::Writable(_) | Event::Connected(_) => OUT | WRNORM,
         Event::Closed(..) => IN | OUT | HUP | ERR | RDHUP,
+        Event::Urgent(_) => PRI,
+        Event::Doubtful(_) => 0,
         Event::Acceptable(_) | Event::Datagram(_) | Event::DatagramRoom(_) | Event::Echo(_) => IN,
     }
 }
