@@ -3,62 +3,21 @@
     clippy::unwrap_used,
     reason = "a test that meets the unexpected shall fail"
 )]
-#![expect(unsafe_code, reason = "a global allocator that counts")]
 
 mod common;
 
-use core::cell::Cell;
-use core::time::Duration;
-use std::alloc::{GlobalAlloc, Layout, System};
-
 use bytes::Bytes;
 use common::{IFACE, sock, v4, v6};
+use core::time::Duration;
 use outcrop_base::{ChunkQueue, Seed, WallClock};
 use outcrop_device::{Caps, Clock, PairEnd, pair};
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
 use outcrop_stack::tcp::Listen;
 use outcrop_stack::{Config, Core, Driver, Shard, StreamId};
 
-thread_local! {
-    /// Allocations of this thread while it counts.
-    static COUNTED: Cell<Option<u64>> = const { Cell::new(None) };
-}
-
-struct Counting;
-
-fn count() {
-    // A thread that is ending has nothing to count any more.
-    let _ended = COUNTED.try_with(|counted| counted.set(counted.get().map(|n| n + 1)));
-}
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps the contract, and it is the same one.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(memory, layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: as above.
-        unsafe { System.realloc(memory, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// How often memory was asked for while `act` ran.
 fn allocations(act: impl FnOnce()) -> u64 {
-    COUNTED.set(Some(0));
-    act();
-    COUNTED.take().unwrap()
+    allocation_counter::measure(act).count_total
 }
 
 const OFFLOAD: Caps = Caps {
@@ -124,8 +83,7 @@ impl Pair {
     /// One turn of each side, a millisecond later: the client writes `request` and reads, the server reads
     /// and writes `response` if anything came. Returns what the client read, and the server's allocations.
     fn round(&mut self, request: &Bytes, response: &Bytes) -> (usize, u64) {
-        self.clock
-            .set(self.clock.now() + Duration::from_millis(1));
+        self.clock.set(self.clock.now() + Duration::from_millis(1));
         let (asking, answering) = (self.asking, self.answering);
         let shard = self.client.shard().clone();
         let mut read = 0;

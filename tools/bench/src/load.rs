@@ -3,10 +3,11 @@
 //! Job: put one load on one address and say what came of it, as one line of JSON on standard output.
 //! Owns: the client's side: `wrk` for requests, plain sockets for bulk. Does not know: who answers.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;

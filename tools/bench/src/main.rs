@@ -14,7 +14,7 @@ mod load;
 mod network;
 mod scenario;
 
-use std::error::Error;
+use core::error::Error;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
