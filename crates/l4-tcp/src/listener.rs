@@ -64,11 +64,6 @@ impl Listener {
         }
     }
 
-    /// Whether a SYN gets an answer at all.
-    pub(crate) fn takes_syn(&self) -> bool {
-        self.admits() != Admission::Refused
-    }
-
     /// Whether another embryo finds a place.
     pub(crate) fn has_room(&self) -> bool {
         self.embryos < Self::limit(self.settings.syn_backlog)

@@ -141,10 +141,8 @@ impl Host {
                 }
                 Event::Connected(_) => self.opened = true,
                 Event::Closed(_, reason) => self.closed = Some(reason),
-                Event::Readable(_)
-                | Event::Writable(_)
-                | Event::Urgent(_)
-                | Event::Doubtful(_) => {}
+                Event::Readable(_) | Event::Writable(_) | Event::Urgent(_) | Event::Doubtful(_) => {
+                }
             }
         }
         let Some(id) = self.id.filter(|_| !self.let_go) else {
