@@ -223,7 +223,7 @@ pub fn tshark(capture: &Path, filter: &str, fields: &[&str]) -> Vec<String> {
 }
 
 /// Asserts that an independent reader finds nothing wrong with a capture: nothing malformed, no wrong
-/// checksum on what was taken, a comment on every packet.
+/// checksum on what was taken, a comment on every packet; tcpdump reads it, and editcap keeps the comments.
 ///
 /// # Panics
 /// With the offending frames.
@@ -234,10 +234,15 @@ pub fn assert_capture_is_sound(capture: &Path) {
     let mute = "(ip || ipv6) && !frame.comment";
     let mute = tshark(capture, mute, &["frame.number", "_ws.col.Info"]);
     assert!(mute.is_empty(), "packets without a comment: {mute:#?}");
-    assert!(
-        !tshark(capture, "frame", &["frame.number"]).is_empty(),
-        "an empty capture"
-    );
+    let comments = tshark(capture, "frame.comment", &["frame.comment"]);
+    assert!(!comments.is_empty(), "an empty capture");
+    let shown = capture.to_string_lossy();
+    let packets = tool("tcpdump", &["-nr", &shown]);
+    assert!(!packets.is_empty(), "tcpdump reads nothing");
+    let copy = capture.with_extension("copy.pcapng");
+    let _silent = tool("editcap", &[&shown, &copy.to_string_lossy()]);
+    let kept = tshark(&copy, "frame.comment", &["frame.comment"]);
+    assert_eq!(kept, comments, "editcap keeps every comment");
 }
 
 /// SHA-256 in hexadecimal, as `sha256sum` prints it.

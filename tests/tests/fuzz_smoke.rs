@@ -1,4 +1,4 @@
-//! The fuzz targets for a few seconds each, by proptest, and over every input kept in `fixtures/fuzz`.
+//! The fuzz targets by proptest (`PROPTEST_CASES` inputs each), and over every input kept in `fixtures/fuzz`.
 
 use std::path::Path;
 
@@ -93,7 +93,7 @@ fn words() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_ip_packets(data in prop::collection::vec(any::<u8>(), 0..400)) {

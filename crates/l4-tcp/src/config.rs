@@ -9,7 +9,8 @@ use core::time::Duration;
 
 use outcrop_base::DEFAULT_HOP_LIMIT;
 
-use crate::congestion::Algorithm;
+use crate::congestion::{Algorithm, Rate};
+use crate::ecn::EcnPolicy;
 use crate::params;
 
 /// Settings of an endpoint.
@@ -74,6 +75,12 @@ pub struct Settings {
     pub sack: bool,
     /// The largest segment we announce and send; `None` leaves it to the path's MTU (MUST-14).
     pub mss: Option<u16>,
+    /// Explicit congestion notification (RFC 3168).
+    pub ecn: EcnPolicy,
+    /// Spread what leaves over the round trip, also where the controller does not ask for it.
+    pub pacing: bool,
+    /// The fastest that data may leave; `None` is no limit.
+    pub max_pacing_rate: Option<Rate>,
     /// The congestion controller.
     pub congestion: Algorithm,
     /// Time to live or hop limit (MUST-49).
@@ -97,6 +104,9 @@ impl Default for Settings {
             timestamps: true,
             sack: true,
             mss: None,
+            ecn: EcnPolicy::default(),
+            pacing: false,
+            max_pacing_rate: None,
             congestion: Algorithm::default(),
             ttl: DEFAULT_HOP_LIMIT,
             dscp: 0,

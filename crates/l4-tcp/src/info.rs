@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use outcrop_base::{Flow, Value};
 
+use crate::ecn::EcnTerms;
 use crate::state::State;
 
 /// The terms of a connection.
@@ -23,6 +24,8 @@ pub struct Negotiated {
     pub timestamps: bool,
     /// Whether out-of-order data is reported in blocks.
     pub sack: bool,
+    /// Whether congestion marks are used.
+    pub ecn: EcnTerms,
 }
 
 /// A snapshot of one connection. Offsets count from the first byte of each stream.

@@ -68,7 +68,7 @@
 //!
 //! # Files, in reading order
 //! A module uses only those before it. Words: [`seq`] [`segment`] `transmit` [`wire`] `rule` `table` `event` [`params`]
-//! `state` `timers`. Measures: [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` `info`. Halves: [`recv`]
+//! `ecn` `state` `timers`. Measures: [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` `info`. Halves: [`recv`]
 //! [`send`] [`recovery`]. Lives: `handshake` `connection` `time_wait` `listener`. All of them: `endpoint`.
 //!
 //! # Not here
@@ -79,6 +79,7 @@ mod challenge;
 mod config;
 pub mod congestion;
 mod connection;
+mod ecn;
 mod endpoint;
 mod error;
 mod event;
@@ -106,6 +107,7 @@ pub mod wire;
 
 pub use config::{Config, KeepAlive, Listen, Settings};
 pub use congestion::{Algorithm, Controller};
+pub use ecn::{EcnPolicy, EcnTerms};
 pub use endpoint::{Counters, Endpoint};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
 pub use event::{CloseReason, Event};

@@ -9,10 +9,29 @@ use core::time::Duration;
 
 use outcrop_base::Instant;
 
-use crate::congestion::Rate;
+use crate::congestion::{Controller, Rate};
 
 /// What an idle pacer lets out at once: timers are not finer than this.
 const BURST: Duration = Duration::from_millis(1);
+
+/// The rate for a controller that has none of its own, as Linux sets it: the window over the round trip, twice that
+/// in slow start, where the window doubles, and a fifth more else, so that pacing is not what limits.
+#[must_use]
+pub fn rate_of_window(controller: &dyn Controller, srtt: Option<Duration>) -> Option<Rate> {
+    let srtt = srtt.filter(|srtt| !srtt.is_zero())?;
+    let (cwnd, ssthresh) = (controller.cwnd(), controller.ssthresh());
+    let gain = if cwnd < ssthresh / 2 { 200 } else { 120 };
+    Some(Rate::new(cwnd.saturating_mul(gain) / 100, srtt))
+}
+
+/// The most that leaves at once at `rate`: a millisecond's worth, in whole segments, at least two (RFC 9002 7.7
+/// has the reasons; a device cuts it as one super-segment).
+#[must_use]
+pub fn burst(rate: Rate, mss: u64) -> u64 {
+    let worth = u128::from(rate.0) * BURST.as_nanos() / 1_000_000_000;
+    let segments = u64::try_from(worth).unwrap_or(u64::MAX) / mss.max(1);
+    segments.max(2).saturating_mul(mss)
+}
 
 /// The earliest departure of the next data.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +86,12 @@ mod tests {
             }
         }
         assert!((1_000_000..=1_003_000).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn burst_is_a_millisecond_in_whole_segments_two_at_least() {
+        assert_eq!(burst(Rate(10_000_000), 1460), 8760);
+        assert_eq!(burst(Rate(1000), 1460), 2920);
     }
 
     #[test]

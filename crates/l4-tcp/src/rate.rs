@@ -22,6 +22,10 @@ pub struct RateSample {
     pub interval: Duration,
     /// The connection's count of delivered bytes when the sampled transmission left.
     pub prior_delivered: u64,
+    /// Bytes declared lost meanwhile.
+    pub lost: u64,
+    /// Bytes under way when it left, itself included.
+    pub tx_in_flight: u64,
     /// Whether the program limited the sending: a lower bound then.
     pub app_limited: bool,
 }
@@ -40,6 +44,7 @@ impl RateSample {
 #[derive(Clone, Debug)]
 pub struct RateEstimator {
     delivered: u64,
+    lost: u64,
     delivered_at: Instant,
     first_sent_at: Instant,
     /// Samples are app-limited until this count is delivered; zero means not.
@@ -63,6 +68,7 @@ impl RateEstimator {
     pub const fn new(now: Instant) -> Self {
         Self {
             delivered: 0,
+            lost: 0,
             delivered_at: now,
             first_sent_at: now,
             app_limited_until: 0,
@@ -80,6 +86,17 @@ impl RateEstimator {
         self.delivered
     }
 
+    /// Bytes declared lost so far.
+    #[must_use]
+    pub const fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// `bytes` were declared lost.
+    pub const fn on_lost(&mut self, bytes: u64) {
+        self.lost += bytes;
+    }
+
     /// Whether samples are limited by the program at present.
     #[must_use]
     pub const fn app_limited(&self) -> bool {
@@ -91,8 +108,8 @@ impl RateEstimator {
         self.app_limited_until = (self.delivered + in_flight).max(1);
     }
 
-    /// The stamp for something that leaves now, with `in_flight` bytes already under way.
-    pub fn on_sent(&mut self, now: Instant, in_flight: u64) -> DeliveryStamp {
+    /// The stamp for `bytes` that leave now, with `in_flight` bytes already under way.
+    pub fn on_sent(&mut self, now: Instant, in_flight: u64, bytes: u64) -> DeliveryStamp {
         if in_flight == 0 {
             self.first_sent_at = now;
             self.delivered_at = now;
@@ -101,6 +118,8 @@ impl RateEstimator {
             delivered: self.delivered,
             delivered_at: self.delivered_at,
             first_sent_at: self.first_sent_at,
+            in_flight: in_flight + bytes,
+            lost: self.lost,
             app_limited: self.app_limited(),
         }
     }
@@ -140,6 +159,8 @@ impl RateEstimator {
             delivered: self.delivered - stamp.delivered,
             interval,
             prior_delivered: stamp.delivered,
+            lost: self.lost - stamp.lost,
+            tx_in_flight: stamp.in_flight,
             app_limited: stamp.app_limited,
         })
     }
@@ -152,7 +173,12 @@ impl RateEstimator {
 
     /// Hashes what decides the future, times relative to `now`.
     pub fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
-        let counts = (self.delivered, self.app_limited_until, self.round);
+        let counts = (
+            self.delivered,
+            self.lost,
+            self.app_limited_until,
+            self.round,
+        );
         counts.hash(&mut into);
         (now - self.delivered_at, now - self.first_sent_at).hash(&mut into);
     }
@@ -169,7 +195,7 @@ mod tests {
     /// Sends `count` segments of 1000 bytes at `now`.
     fn send(rate: &mut RateEstimator, records: &mut TxRecords, now: Instant, count: u64) {
         for _ in 0..count {
-            let stamp = rate.on_sent(now, records.in_flight());
+            let stamp = rate.on_sent(now, records.in_flight(), 1000);
             let nxt = records.nxt();
             records.on_sent(StreamRange::new(nxt, nxt + 1000), now, nxt, stamp);
         }

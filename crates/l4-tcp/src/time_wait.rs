@@ -89,15 +89,17 @@ impl TimeWait {
         }
     }
 
-    /// Judges a segment; the second value says whether 2 MSL start anew.
-    fn judge(&mut self, now: Instant, segment: &Segment) -> (Outcome, bool) {
+    /// Judges a segment; the second value says whether 2 MSL start anew. `welcome` says whether a listener
+    /// would take a SYN: only then may one end the rest early, or a blind SYN would (RFC 1337).
+    fn judge(&mut self, now: Instant, segment: &Segment, welcome: bool) -> (Outcome, bool) {
         let header = &segment.header;
         if header.flags.rst() {
             let ignored = Rule::TimeWaitIgnoresReset.dropped(DropReason::TcpTimeWait);
             return (Outcome::Done(ignored), false);
         }
         if header.flags.syn() {
-            let outcome = if !header.flags.ack() && self.is_fresh(header) {
+            let alone = !header.flags.intersects(Flags::ACK | Flags::FIN);
+            let outcome = if welcome && alone && self.is_fresh(header) {
                 Outcome::Reuse(self.rest.snd_nxt)
             } else {
                 self.answer(now, Rule::TimeWaitSyn, DropReason::TcpTimeWait)
@@ -118,7 +120,8 @@ impl TimeWait {
         let acceptable = header
             .seq
             .in_window(self.rest.rcv_nxt, self.rest.rcv_wnd.max(1));
-        if acceptable && segment.seq_len() == 0 {
+        // Without ACK it is dropped (RFC 9293 3.10.7.4 fifth); a bare ACK asks for nothing.
+        if acceptable && (segment.seq_len() == 0 || !header.flags.ack()) {
             let dropped = Rule::TimeWaitDrops.dropped(DropReason::TcpTimeWait);
             return (Outcome::Done(dropped), false);
         }
@@ -169,11 +172,18 @@ impl TimeWaitTable {
         self.entries.get(self.entries.find(flow)?)
     }
 
-    /// What a segment of `flow` means here; `None` if the tuple is not resting.
-    pub(crate) fn handle(&mut self, now: Instant, flow: &Flow, seg: &Segment) -> Option<Outcome> {
+    /// What a segment of `flow` means here; `None` if the tuple is not resting. `welcome`: a listener would
+    /// take a SYN.
+    pub(crate) fn handle(
+        &mut self,
+        now: Instant,
+        flow: &Flow,
+        seg: &Segment,
+        welcome: bool,
+    ) -> Option<Outcome> {
         let id = self.entries.find(flow)?;
         let (_, entry) = self.entries.get_mut(id)?;
-        let (outcome, restart) = entry.judge(now, seg);
+        let (outcome, restart) = entry.judge(now, seg, welcome);
         if restart {
             // The place in `order` stays: it is moved when the old end is reached.
             entry.expires = now + self.span;

@@ -35,6 +35,10 @@ pub struct DeliveryStamp {
     pub delivered_at: Instant,
     /// When the first transmission of the flight this one belongs to left.
     pub first_sent_at: Instant,
+    /// Bytes under way, this transmission included.
+    pub in_flight: u64,
+    /// Bytes declared lost so far on this connection.
+    pub lost: u64,
     /// Whether the program was what limited the sending.
     pub app_limited: bool,
 }
@@ -385,6 +389,8 @@ mod tests {
         delivered: 0,
         delivered_at: Instant::ZERO,
         first_sent_at: Instant::ZERO,
+        in_flight: 0,
+        lost: 0,
         app_limited: false,
     };
 

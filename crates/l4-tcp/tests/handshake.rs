@@ -369,5 +369,5 @@ fn ecn_setup_syn_is_answered_not_reset() {
     let mut story = Story::new(plain());
     story.listen();
     story.recv(seg("SEW"));
-    story.expect(&["S. 0 ack 1 syn-ack"]);
+    story.expect(&["S.E 0 ack 1 syn-ack"]);
 }

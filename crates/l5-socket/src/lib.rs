@@ -20,7 +20,7 @@
 //! |---|---|
 //! | from above | `connect`, `accept`, `read_chunk`, `write_queue`, `finish`, `send_to`, `recv`, `ping` |
 //! | to below | [`Shard::call`] and [`Shard::poll`](outcrop_stack::Shard::poll) |
-//! | the clock | [`timeout`] and [`deadline`], in the run's time |
+//! | the clock | [`timeout`] and [`deadline()`], in the run's time |
 //! | to neighbours | a [`TcpStream`] is a [`ByteStream`](outcrop_base::ByteStream): TLS and HTTP run over it |
 //!
 //! Two hosts in one thread, joined by memory:

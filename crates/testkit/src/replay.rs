@@ -13,9 +13,6 @@ use outcrop_capture::{Packet, ReadError, Reader, Record, Section};
 use crate::foreign::{self, PlayError};
 use crate::scenario::{self, Scenario};
 
-/// Packets shown before a difference.
-const CONTEXT: usize = 5;
-
 /// What a replay found.
 #[derive(Clone, Debug)]
 pub enum Outcome {
@@ -41,8 +38,8 @@ pub struct Divergence {
     pub number: usize,
     /// What differs: `time`, `direction`, `bytes`, `why`, `cause`, or that one of them ended.
     pub what: Vec<&'static str>,
-    /// The packets before it, the same in both.
-    pub context: Vec<Packet>,
+    /// All packets before it, the same in both.
+    pub before: Vec<Packet>,
     /// What was recorded.
     pub expected: Option<Packet>,
     /// What came out.
@@ -135,12 +132,12 @@ fn compare(
         let (recorded, replayed) = (expected.get(index), actual.get(index));
         let what = differences(recorded, replayed);
         if !what.is_empty() {
-            let context = expected.get(index.saturating_sub(CONTEXT)..index);
+            let before = expected.get(..index).unwrap_or_default().to_vec();
             return Outcome::Diverged(Box::new(Divergence {
                 scenario,
                 number: index + 1,
                 what,
-                context: context.unwrap_or_default().to_vec(),
+                before,
                 expected: recorded.cloned(),
                 actual: replayed.cloned(),
                 capture,

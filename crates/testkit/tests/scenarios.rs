@@ -93,7 +93,7 @@ fn recording_replays_identically_and_an_altered_one_does_not() {
     };
     assert_eq!(divergence.what, ["bytes"]);
     assert_eq!(
-        divergence.context.len(),
+        divergence.before.len(),
         3,
         "SYN, SYN-ACK, and the request with the handshake's ACK"
     );

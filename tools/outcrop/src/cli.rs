@@ -70,12 +70,18 @@ pub(crate) enum Command {
     ///
     /// Opens a TUN in the current network namespace (root or CAP_NET_ADMIN).
     Ping(Ping),
-    /// Run a capture of ours again in virtual time, and say where it differs.
+    /// Play a capture again in virtual time, and say where it differs.
     ///
-    /// A capture that this program made replays byte by byte. A foreign one has its client half fed to our
-    /// server, and our half compared by meaning. The first difference is printed, and what we sent this time is
-    /// written to actual.pcapng.
+    /// A recorded scenario, both ends ours, must come out the same to the byte. In a capture of other stacks the
+    /// client's half is fed to our server, and our half is held against the promises of the recorded one. The
+    /// first difference is printed as a diff, and what came out this time is written to a file. A live
+    /// recording has half of its story in the kernel and cannot be played again.
     Replay(Replay),
+    /// Run scripts in the packetdrill language against the stack, in virtual time; no root needed.
+    ///
+    /// A script lists packets that arrive, packets that must leave, and the program's calls. A packet that
+    /// nobody expects fails it. Exits with 0 only if no script failed.
+    Drill(Drill),
     /// Print a capture as text: tcpdump's grammar, with state and reason behind each packet.
     Print(Print),
     /// Draw a capture as a ladder: who sent what to whom, in which state, and why.
@@ -182,7 +188,7 @@ pub(crate) struct Run {
 /// Options of `outcrop get`.
 #[derive(Args, Debug)]
 pub(crate) struct Get {
-    /// What to fetch: http://HOST[:PORT]/PATH.
+    /// What to fetch: `http://HOST[:PORT]/PATH`.
     pub(crate) url: Url,
     /// Write the body to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
@@ -226,6 +232,31 @@ pub(crate) struct Replay {
     /// Where to write what we sent this time, if it differs.
     #[arg(long, value_name = "FILE", default_value = "actual.pcapng")]
     pub(crate) actual: PathBuf,
+}
+
+/// Options of `outcrop drill`.
+#[derive(Args, Debug)]
+pub(crate) struct Drill {
+    /// Scripts, or folders of them (*.pkt).
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Run over IPv6.
+    #[arg(long)]
+    pub(crate) ip6: bool,
+    /// Whose habits the scripts assume; without it each script's own words decide.
+    #[arg(long, value_enum)]
+    pub(crate) dialect: Option<Dialect>,
+}
+
+/// Whose habits a script assumes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dialect {
+    /// Everything written is compared, and times exactly.
+    Ours,
+    /// Window sizes, the order of options and PSH are Linux's own; 4 ms of tolerance.
+    Linux,
+    /// The same for FreeBSD.
+    Freebsd,
 }
 
 /// Options of `outcrop print`.

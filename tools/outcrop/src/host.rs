@@ -62,8 +62,8 @@ impl Remains {
 }
 
 impl Host {
-    /// Opens the link and puts a stack on it; `scenario` is what the capture says of the run.
-    pub(crate) fn start(net: &Net, place: Place, scenario: &str) -> Result<Self, Failure> {
+    /// Opens the link and puts a stack on it; `command` is what the capture says of the run.
+    pub(crate) fn start(net: &Net, place: Place, command: &str) -> Result<Self, Failure> {
         let seed = seed(net.seed)?;
         let clock = Clock::start();
         let wall = WallClock::new(unix_now());
@@ -74,7 +74,7 @@ impl Host {
         let core = core(net, &seed, link.tun.caps())?;
         let shard = Shard::new(core, clock, wall)
             .map_err(|error| Failure::new(format!("the stack: {error}")))?;
-        let recording = Recording::begin(net, &link.tun, &seed, wall, scenario)?;
+        let recording = Recording::begin(net, &link.tun, &seed, wall, command)?;
         log::info!("the stack is {} and {}", net.addr, net.addr6);
         Ok(Self {
             driver: Driver::new(shard, TUN, link.tun, recording)

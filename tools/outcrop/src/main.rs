@@ -7,13 +7,16 @@
 mod cli;
 mod command {
     pub(crate) mod demo;
+    pub(crate) mod drill;
     pub(crate) mod export;
     pub(crate) mod get;
     pub(crate) mod ping;
+    pub(crate) mod replay;
     pub(crate) mod run;
     pub(crate) mod serve;
     pub(crate) mod show;
 }
+mod echo;
 mod failure;
 mod host;
 mod link;
@@ -77,7 +80,8 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Print(options) => command::show::run_print(&options),
         Command::Ladder(options) => command::show::run_ladder(&options),
         Command::Pipeline(options) => command::demo::run_pipeline(&options),
-        Command::Replay(_) => Err(Failure::new("replay: not wired")),
+        Command::Drill(options) => command::drill::run(&options),
+        Command::Replay(options) => command::replay::run(&options),
     }
 }
 

@@ -19,13 +19,13 @@ use crate::failure::Failure;
 pub(crate) struct Recording(Option<(PathBuf, Writer<BufWriter<File>>)>);
 
 impl Recording {
-    /// Begins what `net` asks for. The file says how the run was made: seed, addresses, scenario.
+    /// Begins what `net` asks for. The file says how the run was made: seed, addresses, command.
     pub(crate) fn begin(
         net: &Net,
         tun: &Tun,
         seed: &Seed,
         wall: WallClock,
-        scenario: &str,
+        command: &str,
     ) -> Result<Self, Failure> {
         let level = Level::from(net.capture_level);
         let Some(path) = net.capture.as_ref().filter(|_| level != Level::Off) else {
@@ -33,7 +33,7 @@ impl Recording {
         };
         let section = Section::new()
             .with("seed", &hex(seed))
-            .with("scenario", scenario)
+            .with("command", command)
             .with("addr", &net.addr.to_string())
             .with("addr6", &net.addr6.to_string())
             .with("mtu", &net.mtu.to_string())

@@ -21,7 +21,7 @@ use crate::services::{self, everywhere, refused};
 use crate::site::Site;
 
 /// How long answers under way may take after the server was asked to stop.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What the server has done.
 #[derive(Clone, Copy, Debug, Default)]
@@ -101,7 +101,10 @@ impl State {
             if true_now(self) {
                 return Poll::Ready(());
             }
-            self.wakers.borrow_mut().push(cx.waker().clone());
+            let mut wakers = self.wakers.borrow_mut();
+            if !wakers.iter().any(|known| known.will_wake(cx.waker())) {
+                wakers.push(cx.waker().clone());
+            }
             Poll::Pending
         })
         .await;

@@ -13,6 +13,7 @@ use outcrop_http::h1::{Prepared, RequestHead};
 use outcrop_http::pages::Welcome;
 use outcrop_http::serve::{About, Answer, App, Handler as _};
 
+use crate::echo::Echo;
 use crate::failure::Failure;
 
 /// Where a request's own body comes back.
@@ -25,7 +26,7 @@ const PICTURE_BYTES: &[u8] = include_bytes!("../assets/layers.svg");
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     pages: Pages,
-    answer: OwnAnswer,
+    under_way: UnderWay,
 }
 
 #[derive(Clone, Debug)]
@@ -54,20 +55,26 @@ impl Site {
         };
         Ok(Self {
             pages,
-            answer: OwnAnswer::default(),
+            under_way: UnderWay::default(),
         })
-    }
-}
-
-impl Clone for OwnAnswer {
-    fn clone(&self) -> Self {
-        Self(None)
     }
 }
 
 /// The answer under way belongs to one connection: a clone of the site has none.
 #[derive(Debug, Default)]
-struct OwnAnswer(Option<Answer>);
+enum UnderWay {
+    #[default]
+    Nothing,
+    Answer(Answer),
+    /// An echo that waits for the first bytes.
+    Echo(Echo),
+}
+
+impl Clone for UnderWay {
+    fn clone(&self) -> Self {
+        Self::Nothing
+    }
+}
 
 impl App for Site {
     type Body = Body;
@@ -75,30 +82,29 @@ impl App for Site {
 
     fn begin(&mut self, head: &RequestHead, about: &About, body: Body) {
         let get = matches!(*head.method(), Method::GET | Method::HEAD);
-        self.answer.0 = Some(match &mut self.pages {
-            _ if head.path() == ECHO && !get => echo(head, body),
-            Pages::Files(files) => files.answer(head, about),
-            Pages::BuiltIn(picture) if head.path() == PICTURE && get => picture.clone().into(),
-            Pages::BuiltIn(_) => Welcome.answer(head, about),
-        });
+        self.under_way = match &mut self.pages {
+            _ if head.path() == ECHO && !get => UnderWay::Echo(Echo::new(head, body)),
+            Pages::Files(files) => UnderWay::Answer(files.answer(head, about)),
+            Pages::BuiltIn(picture) if head.path() == PICTURE && get => {
+                UnderWay::Answer(picture.clone().into())
+            }
+            Pages::BuiltIn(_) => UnderWay::Answer(Welcome.answer(head, about)),
+        };
     }
 
-    fn poll_answer(&mut self, _: &mut Context<'_>) -> Poll<Answer> {
-        self.answer.0.take().map_or(Poll::Pending, Poll::Ready)
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
+        match core::mem::take(&mut self.under_way) {
+            UnderWay::Nothing => Poll::Pending,
+            UnderWay::Answer(answer) => Poll::Ready(answer),
+            UnderWay::Echo(mut echo) => {
+                let answer = echo.poll_answer(cx);
+                if answer.is_pending() {
+                    self.under_way = UnderWay::Echo(echo);
+                }
+                answer
+            }
+        }
     }
-}
-
-/// The request's body as the answer's, while it still arrives.
-fn echo(head: &RequestHead, body: Body) -> Answer {
-    let mut response = http::Response::new(body);
-    let kind = head
-        .fields()
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-    let kind = kind.and_then(|(_, value)| HeaderValue::from_bytes(value).ok());
-    let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    response.into()
 }
 
 fn picture() -> Prepared {

@@ -3,6 +3,7 @@
 //! Job: keep files short, every crate with the same front door, and every crate runnable alone.
 //! Owns: the limits below. Does not know: what the code does.
 
+mod dependencies;
 mod readme;
 
 use crate::report::{Error, Finding};
@@ -40,6 +41,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Vec<Finding>, Error> {
             findings.extend(check_door(workspace, member)?);
         }
     }
+    findings.extend(dependencies::check(workspace)?);
     findings.sort();
     Ok(findings)
 }

@@ -13,7 +13,8 @@ use outcrop_base::Instant;
 
 use super::hystart::{Advice, HyStart};
 use super::{
-    AckEvent, CongestionEvent, CongestionKind, Controller, ControllerInfo, Phase, initial_window,
+    AckEvent, CongestionEvent, CongestionKind, Controller, ControllerInfo, IdleEvent, Phase, decay,
+    initial_window,
 };
 use crate::params::{MIN_WINDOW_SEGMENTS, SLOW_START_LIMIT_SEGMENTS};
 
@@ -223,9 +224,9 @@ impl Controller for Cubic {
         }
     }
 
-    fn on_idle(&mut self, _now: Instant) {
-        let initial = u32::try_from(self.mss).map_or(self.state.cwnd, initial_window);
-        self.state.cwnd = self.state.cwnd.min(initial);
+    fn on_idle(&mut self, e: &IdleEvent) {
+        let s = &mut self.state;
+        (s.cwnd, s.ssthresh) = decay(s.cwnd, s.ssthresh, self.mss, e.periods);
         self.state.epoch = None;
     }
 

@@ -5,6 +5,7 @@
 //! bytes were lost.
 //! Sources: RFC 5681, RFC 5033 (new algorithms), RFC 6928 (initial window).
 
+mod bbr;
 mod cubic;
 pub mod hystart;
 mod newreno;
@@ -18,6 +19,7 @@ use outcrop_base::Instant;
 use crate::params::{INITIAL_WINDOW_BYTES, INITIAL_WINDOW_SEGMENTS};
 use crate::rate::RateSample;
 
+pub use bbr::Bbr;
 pub use cubic::Cubic;
 pub use newreno::NewReno;
 
@@ -71,6 +73,8 @@ pub struct AckEvent {
     pub prior_in_flight: u64,
     /// Bytes under way now.
     pub in_flight: u64,
+    /// Bytes declared lost since the last one, by it or by a timer.
+    pub lost: u64,
     /// Whether the congestion window was what held the sender back since the last one.
     pub cwnd_limited: bool,
     /// Whether a loss is being repaired: fast recovery, not after a timeout.
@@ -111,6 +115,24 @@ pub struct CongestionEvent {
     pub flight: u64,
 }
 
+/// The window rested.
+#[derive(Clone, Copy, Debug)]
+pub struct IdleEvent {
+    /// When that is noticed.
+    pub now: Instant,
+    /// For how many periods: retransmission timeouts (RFC 2861 3), or five minutes each (RFC 7661 4.4.3).
+    pub periods: u32,
+}
+
+/// RFC 2861 3.2 and RFC 7661 4.4.3: half the window for each period, not below the restart window (RFC 5681
+/// 4.1); ssthresh remembers three quarters of what it was.
+pub(crate) fn decay(cwnd: u64, ssthresh: u64, mss: u64, periods: u32) -> (u64, u64) {
+    let mss = u32::try_from(mss).unwrap_or(u32::MAX);
+    let restart = initial_window(mss).min(cwnd);
+    let halved = cwnd.checked_shr(periods).unwrap_or(0);
+    (halved.max(restart), ssthresh.max(cwnd / 4 * 3))
+}
+
 /// How an algorithm is growing its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
@@ -120,6 +142,18 @@ pub enum Phase {
     ConservativeSlowStart,
     /// Probing gently.
     Avoidance,
+    /// BBR: letting a queue run empty.
+    Drain,
+    /// BBR: below the rate, to leave room.
+    ProbeDown,
+    /// BBR: at the rate.
+    Cruise,
+    /// BBR: filling the pipe before a probe.
+    Refill,
+    /// BBR: above the rate.
+    ProbeUp,
+    /// BBR: little under way, to see the round trip.
+    ProbeRtt,
 }
 
 impl Phase {
@@ -130,6 +164,12 @@ impl Phase {
             Self::SlowStart => "slow-start",
             Self::ConservativeSlowStart => "conservative-slow-start",
             Self::Avoidance => "avoidance",
+            Self::Drain => "drain",
+            Self::ProbeDown => "probe-down",
+            Self::Cruise => "cruise",
+            Self::Refill => "refill",
+            Self::ProbeUp => "probe-up",
+            Self::ProbeRtt => "probe-rtt",
         }
     }
 }
@@ -157,8 +197,8 @@ pub trait Controller: Debug + Send {
     fn on_congestion(&mut self, e: &CongestionEvent);
     /// The last congestion event was a mistake: nothing had been lost. The window goes back.
     fn on_spurious(&mut self, now: Instant);
-    /// Nothing was sent for longer than a retransmission timeout: the window may have aged (RFC 5681 4.1).
-    fn on_idle(&mut self, now: Instant);
+    /// The window was not used for so long that it says little about the path.
+    fn on_idle(&mut self, e: &IdleEvent);
     /// The size of a full segment changed.
     fn on_mss_change(&mut self, mss: u32);
     /// The congestion window, bytes: never below one segment.
@@ -168,6 +208,10 @@ pub trait Controller: Debug + Send {
     /// How fast to send; `None` leaves it to the window.
     fn pacing_rate(&self) -> Option<Rate> {
         None
+    }
+    /// Whether its window also meters what leaves during fast recovery, instead of proportional rate reduction.
+    fn meters_recovery(&self) -> bool {
+        false
     }
     /// What it shows of itself.
     fn snapshot(&self) -> ControllerInfo;
@@ -187,10 +231,12 @@ impl Clone for Box<dyn Controller> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// RFC 5681 with RFC 6582: the textbook's.
-    #[default]
     NewReno,
     /// RFC 9438 with RFC 9406: what most hosts run.
+    #[default]
     Cubic,
+    /// draft-ietf-ccwg-bbr: by rate and round trip instead of by loss.
+    Bbr,
 }
 
 impl Algorithm {
@@ -200,6 +246,7 @@ impl Algorithm {
         match self {
             Self::NewReno => Box::new(NewReno::new(mss)),
             Self::Cubic => Box::new(Cubic::new(mss)),
+            Self::Bbr => Box::new(Bbr::new(mss)),
         }
     }
 }
@@ -225,6 +272,7 @@ mod events {
             delivered: acked,
             prior_in_flight: 0,
             in_flight: 0,
+            lost: 0,
             cwnd_limited: true,
             in_recovery: false,
             round_start: false,

@@ -10,7 +10,8 @@ use core::hash::{Hash, Hasher};
 use outcrop_base::Instant;
 
 use super::{
-    AckEvent, CongestionEvent, CongestionKind, Controller, ControllerInfo, Phase, initial_window,
+    AckEvent, CongestionEvent, CongestionKind, Controller, ControllerInfo, IdleEvent, Phase, decay,
+    initial_window,
 };
 use crate::params::{MIN_WINDOW_SEGMENTS, SLOW_START_LIMIT_SEGMENTS};
 
@@ -93,10 +94,8 @@ impl Controller for NewReno {
         }
     }
 
-    fn on_idle(&mut self, _now: Instant) {
-        // RFC 5681 4.1: the restart window.
-        let initial = u32::try_from(self.mss).map_or(self.cwnd, initial_window);
-        self.cwnd = self.cwnd.min(initial);
+    fn on_idle(&mut self, e: &IdleEvent) {
+        (self.cwnd, self.ssthresh) = decay(self.cwnd, self.ssthresh, self.mss, e.periods);
     }
 
     fn on_mss_change(&mut self, mss: u32) {

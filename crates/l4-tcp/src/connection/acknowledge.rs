@@ -13,7 +13,7 @@ use super::{Connection, Cx};
 use crate::event::Edges;
 use crate::params;
 use crate::recovery::{AckInput, AckOutcome, Lost};
-use crate::segment::{MAX_SACK_BLOCKS, StreamRange, Timestamps};
+use crate::segment::{Flags, MAX_SACK_BLOCKS, StreamRange, Timestamps};
 
 impl Connection {
     /// Takes what the acknowledgment says; returns whether our FIN is acknowledged by it.
@@ -29,10 +29,13 @@ impl Connection {
                 sack: blocks.get(..count).unwrap_or_default(),
                 echo: self.echo(seg),
                 pure: seg.len == 0 && !window_changed,
-                ece: false,
+                ece: self.ecn.listens() && seg.header.flags.contains(Flags::ECE),
             },
             &mut *self.way.congestion,
         );
+        if outcome.reduced {
+            self.ecn.on_reduced();
+        }
         let freed = self.send.on_ack(seg.ack);
         if freed.bytes > 0 && self.life.blocked {
             self.life.blocked = false;

@@ -25,6 +25,7 @@ use outcrop_base::{Cause, ChunkQueue, Fact, FactKind, Facts, Flow, Instant, Path
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
+use crate::ecn::Echo;
 use crate::event::{CloseReason, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{isn, syn_window};
@@ -116,6 +117,7 @@ pub(crate) struct Connection {
     window_from: (i64, u64),
     recv: Receiver,
     recovery: Recovery,
+    ecn: Echo,
     timers: TimerTable,
     life: Life,
 }
@@ -215,6 +217,7 @@ impl Connection {
                 o.terms.sack,
                 RttEstimator::new(params::RTO_INITIAL),
             ),
+            ecn: Echo::new(o.terms.ecn),
             timers: TimerTable::default(),
             life: Life::new(o.at, blocked),
             settings: o.settings,
@@ -404,6 +407,7 @@ impl Connection {
         let mut into = into;
         (self.state, self.peer_fin, self.terms, self.way.mss).hash(&mut into);
         (self.snd_space, self.rcv_space, self.window_from).hash(&mut into);
+        self.ecn.hash(&mut into);
         (self.clock.recent, now - self.clock.recent_at).hash(&mut into);
         for timer in Timer::ALL {
             let due = self.timers.get(timer).map(|at| (at - now, now - at));

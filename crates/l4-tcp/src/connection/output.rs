@@ -8,10 +8,12 @@
 //! Planners are `&self`: they decide. Every segment carries an acknowledgment and the window, so that
 //! whatever leaves first pays what is owed to the peer; a pure ACK comes last.
 
-use outcrop_base::{Cause, Flow, Instant, Limit, Note, TimerKind, Why};
+use outcrop_base::{Cause, Flow, Instant, IpFields, Limit, Note, TimerKind, Why};
 
 use super::Connection;
+use crate::congestion::Rate;
 use crate::handshake;
+use crate::pacing::{burst, rate_of_window};
 use crate::recovery::Phase;
 use crate::segment::{
     Flags, Options, SackBlock, SackBlocks, SegmentHeader, StreamRange, Timestamps,
@@ -33,6 +35,13 @@ pub(super) struct Plan {
     /// The payload alone.
     data: StreamRange,
     note: Note,
+}
+
+impl Plan {
+    /// Whether it carries data for the first time, and is no probe.
+    fn is_fresh(&self) -> bool {
+        self.kind == Kind::New && !self.data.is_empty()
+    }
 }
 
 /// What a commit must remember.
@@ -69,7 +78,7 @@ impl Connection {
         if self.life.over.is_some() {
             return self.plan_reset().or_else(|| self.plan_ack(now));
         }
-        self.plan_retransmission()
+        self.plan_retransmission(now)
             .or_else(|| self.plan_window_probe(now))
             .or_else(|| self.plan_new(now))
             .or_else(|| self.plan_tail_probe())
@@ -90,7 +99,10 @@ impl Connection {
     }
 
     /// What recovery has declared lost.
-    fn plan_retransmission(&self) -> Option<Plan> {
+    fn plan_retransmission(&self, now: Instant) -> Option<Plan> {
+        if self.way.pacer.wait_until(now).is_some() {
+            return None;
+        }
         let max = u32::try_from(self.max_payload()).unwrap_or(u32::MAX);
         let lost = self
             .recovery
@@ -249,9 +261,26 @@ impl Connection {
     fn max_payload(&self) -> u64 {
         let mss = u64::from(self.room_for_data());
         let headers = u64::from(LONGEST_HEADERS);
+        if self.ecn.owes_reduced() {
+            return mss;
+        }
         let most = u64::from(self.way.path.gso_max).min(u64::from(u16::MAX));
         let whole = most.saturating_sub(headers) / mss;
-        mss * whole.max(1)
+        let paced = self.pacing_rate().map_or(u64::MAX, |rate| burst(rate, mss));
+        (mss * whole.max(1)).min(paced.max(mss))
+    }
+
+    /// How fast data may leave: the controller's rate, or the window's if the program wants it spread, and never
+    /// more than the program allows.
+    pub(super) fn pacing_rate(&self) -> Option<Rate> {
+        let own = self.way.congestion.pacing_rate();
+        let srtt = self.recovery.rtt().srtt();
+        let spread = || rate_of_window(&*self.way.congestion, srtt);
+        let rate = own.or_else(|| spread().filter(|_| self.settings.pacing));
+        match (rate, self.settings.max_pacing_rate) {
+            (Some(rate), Some(most)) => Some(rate.min(most)),
+            (rate, most) => rate.or(most),
+        }
     }
 
     fn sack_blocks(&self) -> SackBlocks {
@@ -287,7 +316,7 @@ impl Connection {
             header: SegmentHeader {
                 seq: plan.seq,
                 ack: Some(self.rcv_space.seq(self.recv.nxt())),
-                flags: plan.flags,
+                flags: plan.flags | self.ecn_flags(plan),
                 wnd: if is_reset {
                     0
                 } else {
@@ -304,10 +333,22 @@ impl Connection {
                     ..Options::default()
                 },
             },
-            fields: handshake::fields(&self.settings),
+            fields: IpFields {
+                ecn: self.ecn.mark(plan.is_fresh()),
+                ..handshake::fields(&self.settings)
+            },
             range: plan.data,
             gso: (plan.data.len() > u64::from(mss)).then_some(mss),
             note: plan.note,
+        }
+    }
+
+    /// ECN's bits; a reset has none.
+    fn ecn_flags(&self, plan: &Plan) -> Flags {
+        if plan.kind == Kind::Reset {
+            Flags::NONE
+        } else {
+            self.ecn.flags(plan.is_fresh())
         }
     }
 
@@ -339,16 +380,27 @@ impl Connection {
         if !plan.range.is_empty() {
             self.arm_user_timeout(now);
         }
+        if plan.is_fresh() {
+            self.ecn.on_fresh_sent();
+        }
         self.recv.on_sent(now, !plan.range.is_empty());
         self.life.challenge_due = None;
         self.life.handshake_ack = false;
     }
 
     fn sent(&mut self, now: Instant, range: StreamRange) {
+        self.recovery.on_sent(now, range, &mut *self.way.congestion);
+        let rate = self.pacing_rate();
         let way = &mut self.way;
-        self.recovery.on_sent(now, range, &mut *way.congestion);
-        let rate = way.congestion.pacing_rate();
         way.pacer.on_sent(now, range.len(), rate);
+    }
+
+    /// Whether something lost would leave, if pacing let it.
+    fn has_lost(&self) -> bool {
+        let most = u32::from(self.way.mss);
+        self.recovery
+            .next_retransmission(&*self.way.congestion, most)
+            .is_some()
     }
 
     /// Nothing more leaves now: what the connection waits for gets its timer.
@@ -359,8 +411,8 @@ impl Connection {
         }
         let next = self.new_data();
         let wait = self.way.pacer.wait_until(now);
-        self.timers
-            .set(Timer::Pacing, wait.filter(|_| next.is_ok()));
+        let more = next.is_ok() || self.has_lost();
+        self.timers.set(Timer::Pacing, wait.filter(|_| more));
         if next == Err(Limit::App) {
             self.recovery.on_app_limited();
         }

@@ -278,6 +278,7 @@ impl Connection {
             self.reset(Why::ResetOrphanData, cx);
             return Break(Rule::OrphanData.dropped(DropReason::TcpClosed));
         }
+        self.ecn.on_text(seg.a.ecn, seg.header.flags);
         let received = self.recv.on_segment(seg.a.at, at, payload, fin);
         if received.readable > 0 {
             self.life.edges.insert(Edges::READABLE);

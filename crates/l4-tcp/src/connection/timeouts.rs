@@ -72,10 +72,14 @@ impl Connection {
             match self.recovery.handle_timeout(now, &mut *self.way.congestion) {
                 Fired::Nothing => return,
                 Fired::Rto { lost, .. } => {
+                    self.ecn.on_reduced();
                     tell_lost(&lost, cx);
                     self.tell_congestion("timeout", cx);
                 }
-                Fired::Reordering { lost: Some(lost) } => tell_lost(&lost, cx),
+                Fired::Reordering { lost: Some(lost) } => {
+                    self.ecn.on_reduced();
+                    tell_lost(&lost, cx);
+                }
                 Fired::Reordering { lost: None } | Fired::TailLossProbe => {}
             }
         }

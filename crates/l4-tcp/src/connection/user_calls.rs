@@ -13,6 +13,7 @@ use crate::error::{ReadError, WriteError};
 use crate::event::CloseReason;
 use crate::send::buffer::FinState;
 use crate::state::{State, Trigger};
+use crate::timers::Timer;
 
 impl Connection {
     /// Takes bytes from the front of `data` as room allows.
@@ -112,6 +113,10 @@ impl Connection {
         self.send.buffer_mut().set_capacity(send);
         self.recv.set_capacity(settings.receive_buffer);
         self.recv.set_delayed_ack(settings.delayed_ack);
+        if self.settings.keep_alive != settings.keep_alive {
+            // Armed for the old interval; the next flush arms it for the new one.
+            self.timers.stop(Timer::KeepAlive);
+        }
         self.settings = settings;
         self.life.cause = Cause::Call(CallKind::Configure);
         self.life.keep_alive_probes = 0;

@@ -16,6 +16,8 @@ use crate::event::Edges;
 use crate::handshake::negotiate::agree;
 use crate::handshake::passive::{Listening, listen_arrives};
 use crate::handshake::{Embryo, Origin, Step};
+use crate::info::Negotiated;
+use crate::listener::Listener;
 use crate::rule::Rule;
 use crate::segment::{Segment, SegmentHeader, StreamRange};
 use crate::seq::SeqNum;
@@ -79,7 +81,10 @@ impl Endpoint {
         flow: &Flow,
         segment: &Segment,
     ) -> Verdict {
-        match self.time_wait.handle(a.at, flow, segment) {
+        let listener = self.listeners.find(flow.local);
+        let listener = listener.and_then(|id| self.listeners.get(id));
+        let welcome = listener.is_some_and(Listener::takes_syn);
+        match self.time_wait.handle(a.at, flow, segment, welcome) {
             Some(Outcome::Done(verdict)) => verdict,
             Some(Outcome::Answer(verdict, header, why)) => {
                 self.answer(a, flow, header, why);
@@ -88,7 +93,8 @@ impl Endpoint {
             Some(Outcome::Reuse(floor)) => {
                 let cause = Cause::Packet(a.id);
                 self.emit_state(flow, State::TimeWait, State::Closed, cause);
-                self.arrives_at_listener(a, flow, segment, Some(floor))
+                let _taken = self.arrives_at_listener(a, flow, segment, Some(floor));
+                Rule::TimeWaitReuse.taken()
             }
             None => self.arrives_at_listener(a, flow, segment, None),
         }
@@ -216,7 +222,10 @@ impl Endpoint {
         let mut opening = Opening {
             iss: embryo.iss?,
             theirs,
-            terms: agree(&settings, &theirs, flow.remote.ip()),
+            terms: Negotiated {
+                ecn: embryo.ecn(&settings),
+                ..agree(&settings, &theirs, flow.remote.ip())
+            },
             ts_offset: embryo.ts_offset,
             path: embryo.path,
             settings,

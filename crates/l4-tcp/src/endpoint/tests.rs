@@ -14,5 +14,5 @@ fn a_phase_costs_what_it_was_designed_to_cost() {
     ];
     assert!(sizes[0] <= 72, "TIME-WAIT entry: {sizes:?}");
     assert!(sizes[1] <= 160, "embryo: {sizes:?}");
-    assert!(sizes[2] <= 1536, "connection: {sizes:?}");
+    assert!(sizes[2] <= 1792, "connection: {sizes:?}");
 }

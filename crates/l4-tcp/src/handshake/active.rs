@@ -18,6 +18,10 @@ impl Embryo {
         // First, the ACK bit: it must acknowledge our SYN, of which there is only one number.
         let acceptable_ack = match (header.ack, self.iss) {
             (Some(ack), Some(iss)) if ack == iss + 1 => true,
+            (Some(_), _) if header.flags.rst() => {
+                let rule = Rule::SynSentBlindReset;
+                return Step::Stay(rule.dropped(DropReason::TcpUnacceptableAck));
+            }
             (Some(_), _) => {
                 let verdict = Rule::SynSentBadAck.dropped(DropReason::TcpUnacceptableAck);
                 return match segment.reset_for() {

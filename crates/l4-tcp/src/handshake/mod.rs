@@ -22,6 +22,7 @@ use outcrop_base::{
 
 use crate::challenge::Challenges;
 use crate::config::Settings;
+use crate::ecn::{EcnPolicy, EcnTerms};
 use crate::event::CloseReason;
 use crate::info::Info;
 use crate::params;
@@ -218,7 +219,7 @@ impl Embryo {
             header: SegmentHeader {
                 seq: iss,
                 ack,
-                flags: Flags::SYN.with_if(Flags::ACK, ack.is_some()),
+                flags: self.syn_flags(settings),
                 wnd: syn_window(settings),
                 options,
                 ..SegmentHeader::default()
@@ -228,6 +229,31 @@ impl Embryo {
             gso: None,
             note: Note::new(why, Limit::None, cause),
         })
+    }
+
+    /// RFC 3168 6.1.1: a first SYN asks for ECN by ECE and CWR, an answer agrees by ECE alone. 6.1.1.1: a SYN
+    /// that was not answered is repeated without, should it be the bits that somebody did not like.
+    fn syn_flags(&self, settings: &Settings) -> Flags {
+        let asks = settings.ecn == EcnPolicy::Request && self.repeats == 0;
+        if self.theirs.is_some() {
+            let agrees = self.ecn(settings) == EcnTerms::Both;
+            (Flags::SYN | Flags::ACK).with_if(Flags::ECE, agrees)
+        } else {
+            Flags::SYN.with_if(Flags::ECE | Flags::CWR, asks)
+        }
+    }
+
+    /// What the SYNs so far agree on (RFC 3168 6.1.1).
+    pub(crate) fn ecn(&self, settings: &Settings) -> EcnTerms {
+        if !self.theirs.is_some_and(|syn| syn.ecn) {
+            return EcnTerms::Off;
+        }
+        match (&self.origin, settings.ecn) {
+            (_, EcnPolicy::Off) | (Origin::Active(_), EcnPolicy::Accept) => EcnTerms::Off,
+            (Origin::Active(_), EcnPolicy::Request) if self.repeats > 0 => EcnTerms::EchoOnly,
+            (Origin::Active(_), EcnPolicy::Request)
+            | (Origin::Passive(_), EcnPolicy::Accept | EcnPolicy::Request) => EcnTerms::Both,
+        }
     }
 
     /// News from the path: a hard error ends an opening connection at once (RFC 1122 4.2.3.9 SHLD-26),
@@ -287,7 +313,9 @@ impl Embryo {
     /// Hashes what decides its future, times relative to `now`.
     pub(crate) fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
         (self.iss, self.repeats, self.ts_recent).hash(&mut into);
-        self.theirs.map(|syn| (syn.seq, syn.wnd)).hash(&mut into);
+        self.theirs
+            .map(|syn| (syn.seq, syn.wnd, syn.ecn))
+            .hash(&mut into);
         self.due.map(|due| due - now).hash(&mut into);
         self.want.map(|(why, _)| why).hash(&mut into);
     }

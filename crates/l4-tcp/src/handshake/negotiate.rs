@@ -3,13 +3,14 @@
 //! Job: from what we offer and what the peer offered, the terms of the connection.
 //! Owns: the agreement. Does not know: states, timers, when a SYN is sent.
 //! Sources: RFC 9293 3.7.1 (MSS), RFC 7323 1.3, 2.2, 3.2 (scale and timestamps only if both SYNs have
-//! them), RFC 2018 2 (SACK permitted).
+//! them), RFC 2018 2 (SACK permitted), RFC 3168 6.1.1 (ECN).
 
 use core::net::IpAddr;
 
 use outcrop_base::Path;
 
 use crate::config::Settings;
+use crate::ecn::{self, EcnTerms};
 use crate::info::Negotiated;
 use crate::params;
 use crate::segment::{Options, SegmentHeader};
@@ -37,6 +38,8 @@ pub(crate) struct PeerSyn {
     pub(crate) sack: bool,
     /// Its timestamp.
     pub(crate) timestamp: Option<u32>,
+    /// Whether it asks for ECN, or agrees to it.
+    pub(crate) ecn: bool,
 }
 
 impl From<&SegmentHeader> for PeerSyn {
@@ -49,6 +52,7 @@ impl From<&SegmentHeader> for PeerSyn {
             wscale: options.wscale,
             sack: options.sack_permitted,
             timestamp: options.timestamps.map(|ts| ts.val),
+            ecn: ecn::agrees(header.flags),
         }
     }
 }
@@ -93,7 +97,7 @@ pub(crate) fn offer(
     }
 }
 
-/// The agreement, once both SYNs are known.
+/// The agreement, once both SYNs are known. ECN also depends on what our SYNs said: `Embryo::ecn`.
 pub(crate) fn agree(settings: &Settings, theirs: &PeerSyn, remote: IpAddr) -> Negotiated {
     let default_mss = if remote.is_ipv6() {
         params::DEFAULT_MSS_V6
@@ -114,6 +118,7 @@ pub(crate) fn agree(settings: &Settings, theirs: &PeerSyn, remote: IpAddr) -> Ne
         rcv_shift,
         timestamps: settings.timestamps && theirs.timestamp.is_some(),
         sack: settings.sack && theirs.sack,
+        ecn: EcnTerms::Off,
     }
 }
 

@@ -141,6 +141,11 @@ impl Embryo {
             return Continue(());
         };
         if header.flags.syn() && !header.flags.ack() && header.seq == theirs.seq {
+            // A repeat that no longer asks for ECN takes it back (RFC 3168 6.1.1).
+            let still_asks = PeerSyn::from(header).ecn;
+            if let Some(syn) = &mut self.theirs {
+                syn.ecn &= still_asks;
+            }
             // Our SYN-ACK was lost: once more, at once, but not more often than challenges.
             if self.challenges.take(a.at) {
                 self.want = Some((Why::SynAck, Cause::Packet(a.id)));

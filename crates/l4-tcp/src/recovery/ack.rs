@@ -61,12 +61,14 @@ impl Recovery {
         out.rate = self.rate.sample(self.rtt.min());
         self.check_spurious(input, &news, &mut out, controller);
         self.detect(input, &news, &mut out, flight);
+        self.rate.on_lost(out.lost.map_or(0, |lost| lost.bytes));
         if out.lost.is_some() && self.phase == Phase::Open {
             out.entered = true;
+            out.reduced = true;
             self.enter_recovery(input.now, flight, controller);
         }
-        self.check_probe(input, &news, flight, controller);
-        self.check_ecn(input, flight, controller);
+        out.reduced |= self.check_probe(input, &news, flight, controller);
+        out.reduced |= self.check_ecn(input, flight, controller);
         out.recovered = self.leave_recovery();
         let round_start = self.rate.round_started();
         // RFC 6937 3: a duplicate without SACK counts as a segment, once.
@@ -81,6 +83,7 @@ impl Recovery {
             delivered,
             prior_in_flight,
             in_flight: self.in_flight(),
+            lost: self.newly_lost(),
             cwnd_limited: self.cwnd_limited(controller),
             in_recovery: matches!(self.phase, Phase::Recovery { .. }) || self.ecn_pending(),
             round_start,
@@ -230,6 +233,7 @@ impl Recovery {
         }
         let recover = self.records.nxt();
         self.phase = Phase::Recovery { recover };
+        self.usage.ecn_until = Some(recover);
         self.dup_acks.set_guard(recover);
         self.tlp.cancel();
         self.undo.begin(false);
@@ -260,27 +264,36 @@ impl Recovery {
         news: &News,
         flight: u64,
         controller: &mut dyn Controller,
-    ) {
+    ) -> bool {
         let repeated = news.delivered() == 0 && input.sack.is_empty() && input.pure;
         let una = self.records.una();
         match self.tlp.on_ack(una, news.duplicate, repeated) {
-            ProbeFate::Nothing | ProbeFate::Needless => {}
-            ProbeFate::Repaired if self.phase == Phase::Open => {
+            ProbeFate::Nothing | ProbeFate::Needless => false,
+            ProbeFate::Repaired if self.phase != Phase::Open => false,
+            ProbeFate::Repaired => {
                 // RFC 8985 7.4.2: the loss counts, though nothing is left to repair.
                 controller.on_congestion(&CongestionEvent {
                     now: input.now,
                     kind: CongestionKind::Loss,
                     flight,
                 });
+                true
             }
-            ProbeFate::Repaired => {}
         }
     }
 
     /// RFC 3168 6.1.2: react at most once a window of data.
-    fn check_ecn(&mut self, input: &AckInput<'_>, flight: u64, controller: &mut dyn Controller) {
-        if !input.ece || self.ecn_pending() || self.phase != Phase::Open {
-            return;
+    fn check_ecn(
+        &mut self,
+        input: &AckInput<'_>,
+        flight: u64,
+        controller: &mut dyn Controller,
+    ) -> bool {
+        // The peer echoes until our CWR reaches it, which leaves beyond `until` at the earliest.
+        let una = self.records.una();
+        let told = self.usage.ecn_until.is_some_and(|until| una <= until);
+        if !input.ece || told || self.phase != Phase::Open {
+            return false;
         }
         self.usage.ecn_until = Some(self.records.nxt());
         controller.on_congestion(&CongestionEvent {
@@ -288,12 +301,19 @@ impl Recovery {
             kind: CongestionKind::Ecn,
             flight,
         });
+        true
     }
 
     /// Whether the window in which the path marked packets is not yet acknowledged.
     fn ecn_pending(&self) -> bool {
         let una = self.records.una();
         self.usage.ecn_until.is_some_and(|until| una < until)
+    }
+
+    /// Bytes declared lost since the controller was last told.
+    fn newly_lost(&mut self) -> u64 {
+        let told = core::mem::replace(&mut self.usage.lost_told, self.rate.lost());
+        self.rate.lost() - told
     }
 
     /// RFC 7661 4.3: in slow start half the window in use is enough (it doubles in this round).

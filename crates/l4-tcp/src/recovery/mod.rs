@@ -25,7 +25,7 @@ use core::time::Duration;
 
 use outcrop_base::{Instant, TimerKind};
 
-use crate::congestion::{Controller, SentEvent};
+use crate::congestion::{Controller, IdleEvent, SentEvent};
 use crate::rate::{RateEstimator, RateSample};
 use crate::rtt::RttEstimator;
 use crate::segment::StreamRange;
@@ -111,6 +111,8 @@ pub struct AckOutcome {
     pub rtt: Option<Duration>,
     /// The delivery rate it measured.
     pub rate: Option<RateSample>,
+    /// The congestion window was reduced, whatever for.
+    pub reduced: bool,
     /// Fast recovery began.
     pub entered: bool,
     /// Recovery, or the repair after a timeout, is complete.
@@ -171,6 +173,8 @@ struct Usage {
     /// ECN: no second reduction before SND.UNA reaches this.
     ecn_until: Option<u64>,
     last_sent: Option<Instant>,
+    /// Bytes declared lost that the controller has heard of.
+    lost_told: u64,
 }
 
 impl Recovery {
@@ -254,6 +258,7 @@ impl Recovery {
     pub fn cwnd(&self, controller: &dyn Controller) -> u64 {
         match self.phase {
             Phase::Open | Phase::Loss { .. } => controller.cwnd(),
+            Phase::Recovery { .. } if controller.meters_recovery() => controller.cwnd(),
             Phase::Recovery { .. } => self.prr.cwnd(),
         }
     }
@@ -313,7 +318,9 @@ impl Recovery {
         let (una, nxt) = (self.records.una(), self.records.nxt());
         let again = range.start < nxt;
         self.check_idle(now, controller);
-        let stamp = self.rate.on_sent(now, self.records.in_flight());
+        let stamp = self
+            .rate
+            .on_sent(now, self.records.in_flight(), range.len());
         self.order += 1;
         self.records.on_sent(range, now, self.order, stamp);
         self.rack.on_sent(range, self.order);
@@ -340,12 +347,16 @@ impl Recovery {
         });
     }
 
-    /// RFC 5681 4.1: a window that rested for longer than a timeout says little about the path.
+    /// RFC 5681 4.1 and RFC 2861 3: a window that rested for a timeout says little about the path, and less
+    /// with each more.
     fn check_idle(&mut self, now: Instant, controller: &mut dyn Controller) {
-        let last = self.usage.last_sent.replace(now);
-        let rested = last.is_some_and(|last| now - last > self.rtt.rto());
-        if rested && self.outstanding() == 0 {
-            controller.on_idle(now);
+        let Some(last) = self.usage.last_sent.replace(now) else {
+            return;
+        };
+        let rto = self.rtt.rto().as_nanos().max(1);
+        let periods = u32::try_from((now - last).as_nanos() / rto).unwrap_or(u32::MAX);
+        if periods > 0 && self.outstanding() == 0 {
+            controller.on_idle(&IdleEvent { now, periods });
         }
     }
 

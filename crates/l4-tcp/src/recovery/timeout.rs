@@ -22,6 +22,7 @@ impl Recovery {
         if due(self.rack.deadline()) {
             let flight = self.outstanding();
             let lost = self.detect_by_rack(now);
+            self.rate.on_lost(lost.map_or(0, |lost| lost.bytes));
             if lost.is_some() {
                 self.enter_recovery(now, flight, controller);
                 self.update_prr(0, false, controller);
@@ -48,12 +49,14 @@ impl Recovery {
         }
         let hull = StreamRange::new(self.records.una(), self.records.nxt());
         let bytes = self.records.on_lost(hull);
+        self.rate.on_lost(bytes);
         self.rto.on_fired();
         self.rtt.back_off();
         self.tlp.cancel();
         self.dup_acks.reset();
         self.dup_acks.set_guard(hull.end);
         self.phase = Phase::Loss { recover: hull.end };
+        self.usage.ecn_until = Some(hull.end);
         if !again {
             self.undo.begin(true);
         }

@@ -32,6 +32,7 @@ pub(crate) struct Sent {
     pub(crate) data: Vec<u8>,
     pub(crate) gso: Option<u16>,
     pub(crate) why: Why,
+    pub(crate) ecn: Ecn,
     pub(crate) raw: SegmentHeader,
 }
 
@@ -71,6 +72,7 @@ pub(crate) fn seg(flags: &str) -> Seg {
                 '.' => Flags::ACK,
                 'E' => Flags::ECE,
                 'W' => Flags::CWR,
+                'e' => Flags::AE,
                 other => panic!("no such flag: {other}"),
             };
     }
@@ -131,6 +133,8 @@ pub(crate) struct Story {
     pub(crate) local: SocketAddr,
     pub(crate) remote: SocketAddr,
     pub(crate) path: Path,
+    /// How the peer's packets arrive marked.
+    pub(crate) mark: Ecn,
     /// Our ISN as it was last seen in a SYN.
     pub(crate) iss: SeqNum,
     pub(crate) listener: Option<ListenerId>,
@@ -167,6 +171,7 @@ impl Story {
             local: LOCAL.parse().unwrap(),
             remote: REMOTE.parse().unwrap(),
             path: Path::plain(1040),
+            mark: Ecn::NotEct,
             iss: SeqNum::new(0),
             listener: None,
             packets: 0,
@@ -273,7 +278,7 @@ impl Story {
             src: self.remote.ip(),
             dst: self.local.ip(),
             cast: Cast::Unicast,
-            ecn: Ecn::NotEct,
+            ecn: self.mark,
             hop_limit: 64,
             checksum: ChecksumState::Verified,
             gso_size: None,
@@ -337,6 +342,7 @@ impl Story {
             data,
             gso: t.gso,
             why: t.note.why(),
+            ecn: t.fields.ecn,
             raw: t.header,
         }
     }

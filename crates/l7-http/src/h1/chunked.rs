@@ -162,11 +162,12 @@ fn size_line(view: &[u8], seen: &mut usize, limits: &Limits) -> Result<Option<Si
     }))
 }
 
-/// Fields that would change how the message is framed or routed, were they believed this late.
-const FORBIDDEN: [&str; 8] = [
-    "content-length",
-    "transfer-encoding",
-    "host",
+/// Fields that would change how the message is framed or routed, were they believed this late: refused.
+const FORBIDDEN: [&str; 3] = ["content-length", "transfer-encoding", "host"];
+
+/// Fields that a sender must not put there either (RFC 9110 section 6.5.1). Received ones are told as
+/// trailers and never mixed with the head's fields.
+const UNFIT: [&str; 5] = [
     "connection",
     "content-encoding",
     "content-type",
@@ -203,10 +204,10 @@ pub(super) fn write_chunk(data: Bytes, out: &mut ChunkQueue) {
 pub(super) fn write_end(trailers: Option<&HeaderMap>, out: &mut ChunkQueue) {
     out.push_slice(b"0\r\n");
     for (name, value) in trailers.into_iter().flatten() {
-        if FORBIDDEN.contains(&name.as_str()) {
-            continue;
+        let name = name.as_str();
+        if !FORBIDDEN.contains(&name) && !UNFIT.contains(&name) {
+            super::emit::field(name, value.as_bytes(), out);
         }
-        super::emit::field(name.as_str(), value.as_bytes(), out);
     }
     out.push_slice(b"\r\n");
 }

@@ -18,6 +18,8 @@ pub struct Limits {
     pub fields: usize,
     /// Bytes of a body; 413 beyond. `None`: no bound (bodies stream; nothing is kept).
     pub body: Option<u64>,
+    /// Whether a POST, PUT or PATCH of HTTP/1.1 must say how long its body is; 411 if not.
+    pub require_length: bool,
     /// Bytes of a chunk-size line with its extensions.
     pub chunk_line: usize,
     /// Bytes of chunk extensions in one body: tiny chunks with long extensions cost a reader dearly.
@@ -40,6 +42,7 @@ impl Default for Limits {
             head: 32 * 1024,
             fields: 100,
             body: None,
+            require_length: false,
             chunk_line: 256,
             chunk_extensions: 16 * 1024,
             pipelined: 64 * 1024,

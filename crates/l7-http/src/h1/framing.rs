@@ -8,7 +8,7 @@
 use http::{Method, StatusCode, Version};
 
 use super::grammar::{decimal, is_token, list};
-use super::parse::StatusLine;
+use super::parse::{RequestLine, StatusLine};
 use super::reject::Reject;
 
 /// How a body ends.
@@ -88,9 +88,21 @@ impl Lengths {
 }
 
 /// RFC 9112 section 6.3, for requests: chunked, else the length, else no body.
-pub(super) fn request(lengths: &Lengths, version: Version) -> Result<Framing, Reject> {
-    Ok(match lengths.agreed(version)? {
+///
+/// A 1.0 client that posts without a length (RFC 1945 section 8.3 obliges it to give one) may send a body
+/// all the same, which would be read as the next request: it is asked for the length. Of 1.1 clients only
+/// if `require_length` says so, because there silence means "no body".
+pub(super) fn request(
+    lengths: &Lengths,
+    line: &RequestLine,
+    require_length: bool,
+) -> Result<Framing, Reject> {
+    let posts = matches!(line.method, Method::POST | Method::PUT | Method::PATCH);
+    Ok(match lengths.agreed(line.version)? {
         (_, true) => Framing::Chunked,
+        (None, false) if posts && (require_length || line.version == Version::HTTP_10) => {
+            return Err(Reject::LengthRequired);
+        }
         (length, false) => Framing::Length(length.unwrap_or(0)),
     })
 }
@@ -118,4 +130,25 @@ pub(super) fn has_body(status: StatusCode, asked: &Method) -> bool {
         || status == StatusCode::NO_CONTENT
         || status == StatusCode::NOT_MODIFIED
         || asked == Method::HEAD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn post(version: Version, require_length: bool) -> Result<Framing, Reject> {
+        let line = RequestLine {
+            method: Method::POST,
+            target: 5..6,
+            version,
+        };
+        request(&Lengths::default(), &line, require_length)
+    }
+
+    #[test]
+    fn post_without_length_is_asked_for_it_where_silence_is_not_an_answer() {
+        assert_eq!(post(Version::HTTP_10, false), Err(Reject::LengthRequired));
+        assert_eq!(post(Version::HTTP_11, false), Ok(Framing::Length(0)));
+        assert_eq!(post(Version::HTTP_11, true), Err(Reject::LengthRequired));
+    }
 }

@@ -193,7 +193,7 @@ pub(super) fn request(
         1 => return Err(Reject::HostInvalid),
         2.. => return Err(Reject::HostRepeated),
     }
-    let framing = framing::request(&found.lengths, line.version)?;
+    let framing = framing::request(&found.lengths, &line, limits.require_length)?;
     if let (Framing::Length(length), Some(most)) = (framing, limits.body)
         && length > most
     {

@@ -38,6 +38,8 @@ outcrop_base::vocabulary! {
         HostRepeated = "http:host-repeated",
         /// `Host` is no host with an optional port.
         HostInvalid = "http:host-invalid",
+        /// A request with content whose length nothing tells.
+        LengthRequired = "http:length-required",
         /// `Content-Length` is not one plain number.
         LengthInvalid = "http:length-invalid",
         /// More than one `Content-Length`, equal or not.
@@ -129,6 +131,7 @@ impl Reject {
             Self::BadFieldValue => (BAD, MALFORMED, "RFC 9110 5.5"),
             Self::ObsFold => (BAD, FRAMING, "RFC 9112 5.2"),
             Self::HostMissing | Self::HostRepeated | Self::HostInvalid => (BAD, MALFORMED, "RFC 9112 3.2"),
+            Self::LengthRequired => (StatusCode::LENGTH_REQUIRED, FRAMING, "RFC 9110 15.5.12, RFC 1945 8.3"),
             Self::LengthInvalid | Self::LengthRepeated => (BAD, FRAMING, "RFC 9112 6.3"),
             Self::LengthAndCoding | Self::CodingInHttp10 => (BAD, FRAMING, "RFC 9112 6.1"),
             Self::CodingNotChunkedLast => (BAD, FRAMING, "RFC 9112 6.3"),

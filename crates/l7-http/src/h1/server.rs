@@ -332,7 +332,7 @@ impl Server {
         self.exchange.hash(&mut state);
         self.closing.hash(&mut state);
         self.input.view().hash(&mut state);
-        self.peer_finished.hash(&mut state);
+        (self.peer_finished, self.input.needs_more()).hash(&mut state);
         match &self.reading {
             Reading::Head {
                 scan, empty_lines, ..

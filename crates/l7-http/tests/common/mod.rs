@@ -1,6 +1,7 @@
 //! What several test files share: a connection played through, a pipe, virtual time.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod story;
 pub(crate) mod world;
 
 use bytes::Bytes;

@@ -82,6 +82,8 @@ pub struct IpPrefix {
     pub ttl: Option<u8>,
     /// IPv6 flow label.
     pub flow_label: Option<u32>,
+    /// The peer's port, where a script has more than one peer (ours alone).
+    pub port: Option<u16>,
 }
 
 /// What a packet carries.

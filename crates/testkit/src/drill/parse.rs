@@ -269,6 +269,7 @@ impl Parser {
                 "ect01" => ip.ecn = None,
                 "tos" | "class" => ip.tos = Some(self.unsigned("an octet")?),
                 "ttl" | "hlim" => ip.ttl = Some(self.unsigned("an octet")?),
+                "port" => ip.port = Some(self.unsigned("a port")?),
                 "flowlabel" => ip.flow_label = Some(self.unsigned("a flow label")?),
                 other => {
                     let what = format!("unknown word {other:?} about the IP header");
@@ -553,18 +554,29 @@ impl Parser {
         Ok(Value::Symbol(joined))
     }
 
+    /// `name=`, or `name(length)=` whose length nobody needs; empty for a member without a name.
+    fn member_name(&mut self) -> Result<String> {
+        let plain = matches!(
+            (self.peek(), self.peek_after(1)),
+            (Kind::Word(_), Kind::Sign('='))
+        );
+        let sized = matches!(
+            (self.peek(), self.peek_after(1), self.peek_after(3)),
+            (Kind::Word(_), Kind::Sign('('), Kind::Sign(')'))
+        ) && *self.peek_after(4) == Kind::Sign('=');
+        if !plain && !sized {
+            return Ok(String::new());
+        }
+        let name = self.word()?;
+        self.next += if sized { 3 } else { 0 };
+        self.want('=')?;
+        Ok(name)
+    }
+
     fn members(&mut self) -> Result<Vec<(String, Value)>> {
         let mut members = Vec::new();
         while !self.eat('}') {
-            let named = matches!(
-                (self.peek(), self.peek_after(1)),
-                (Kind::Word(_), Kind::Sign('='))
-            );
-            let name = if named { self.word()? } else { String::new() };
-            if named {
-                self.want('=')?;
-            }
-            members.push((name, self.value()?));
+            members.push((self.member_name()?, self.value()?));
             if !self.eat(',') && !self.is('}') {
                 return self.fail("',' or '}'");
             }

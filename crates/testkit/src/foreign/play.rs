@@ -5,7 +5,7 @@
 
 use core::time::Duration;
 
-use outcrop_base::{ChecksumState, ChunkQueue, Instant, InterfaceId, Seed};
+use outcrop_base::{ChunkQueue, Instant, InterfaceId, Seed};
 use outcrop_device::RxOffload;
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
 use outcrop_stack::tcp::Listen;

@@ -18,6 +18,7 @@ const ORDER: &[&str] = &[
     "seq",
     "segment",
     "range_set",
+    "ecn",
     "transmit",
     "wire",
     "rule",

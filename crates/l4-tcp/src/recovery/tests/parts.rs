@@ -4,7 +4,9 @@ use core::time::Duration;
 
 use outcrop_base::Instant;
 
-use crate::congestion::{AckEvent, Algorithm, CongestionEvent, Controller, ControllerInfo, Phase};
+use crate::congestion::{
+    AckEvent, Algorithm, CongestionEvent, Controller, ControllerInfo, IdleEvent, Phase,
+};
 use crate::recovery::dup_acks::DupAcks;
 use crate::recovery::rack::{Rack, Situation};
 use crate::recovery::undo::{Evidence, Shown, Undo};
@@ -17,6 +19,8 @@ const STAMP: DeliveryStamp = DeliveryStamp {
     delivered: 0,
     delivered_at: Instant::ZERO,
     first_sent_at: Instant::ZERO,
+    in_flight: 0,
+    lost: 0,
     app_limited: false,
 };
 
@@ -183,7 +187,7 @@ impl Controller for Counting {
     }
     fn on_congestion(&mut self, _e: &CongestionEvent) {}
     fn on_spurious(&mut self, _now: Instant) {}
-    fn on_idle(&mut self, _now: Instant) {}
+    fn on_idle(&mut self, _e: &IdleEvent) {}
     fn on_mss_change(&mut self, _mss: u32) {}
     fn cwnd(&self) -> u64 {
         10_000

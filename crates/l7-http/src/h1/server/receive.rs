@@ -15,8 +15,8 @@ use super::super::scan::{Found, Section};
 use super::super::state::{Role, State, Step};
 use super::{Asked, Closing, Reading, Server, ServerEvent};
 
-/// Empty lines before a request that are taken for an old client's slip (RFC 9112 section 2.2 asks for one).
-const MAX_EMPTY_LINES: u8 = 4;
+/// Empty lines before a request that are taken for an old client's slip: RFC 9112 section 2.2 asks for at least one.
+const MAX_EMPTY_LINES: u8 = 1;
 
 /// A head in the making.
 enum Progress {

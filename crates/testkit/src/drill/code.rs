@@ -1,0 +1,309 @@
+//! Assertions.
+//!
+//! Job: evaluate what stands between `%{` and `}%` over the figures of a connection. Owns: the little
+//! grammar: `assert` with comparisons (chained as well), `and or not & | + - *`, numbers, names.
+//! Does not know: sockets. A name it has no figure for skips the script.
+//! Source: the shapes that the public suites use, a subset of Python.
+
+use outcrop_stack::tcp::{Info, State};
+
+/// Why an assertion could not be made or does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// It does not hold; with the values of its names.
+    False(String),
+    /// It needs something that is not there.
+    Unknown(String),
+}
+
+/// Evaluates every statement of a block.
+pub(super) fn check(code: &str, info: Option<&Info>) -> Result<(), Wrong> {
+    for line in code.lines().flat_map(|line| line.split(';')) {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        let Some(rest) = line.strip_prefix("assert") else {
+            if line.is_empty() || line.starts_with("print") || line.starts_with("import") {
+                continue;
+            }
+            return Err(Wrong::Unknown(format!("the statement {line:?}")));
+        };
+        let mut evaluation = Evaluation {
+            words: words(rest),
+            next: 0,
+            info,
+            seen: Vec::new(),
+        };
+        if evaluation.or()? == 0 {
+            let values = evaluation.seen.join(", ");
+            return Err(Wrong::False(format!("{line}  ({values})")));
+        }
+        // What follows a comma is a message.
+        if !matches!(evaluation.peek(), "" | ",") {
+            return Err(Wrong::Unknown(format!("the expression {rest:?}")));
+        }
+    }
+    Ok(())
+}
+
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+        let len = if word(first) {
+            rest.find(|c| !word(c)).unwrap_or(rest.len())
+        } else {
+            let pair = rest
+                .get(..2)
+                .filter(|pair| matches!(*pair, "==" | "!=" | "<=" | ">="));
+            pair.map_or_else(|| first.len_utf8(), str::len)
+        };
+        let (word, after) = rest.split_at_checked(len).unwrap_or((rest, ""));
+        words.push(word.to_owned());
+        rest = after.trim_start();
+    }
+    words
+}
+
+struct Evaluation<'a> {
+    words: Vec<String>,
+    next: usize,
+    info: Option<&'a Info>,
+    seen: Vec<String>,
+}
+
+impl Evaluation<'_> {
+    fn peek(&self) -> &str {
+        self.words.get(self.next).map_or("", String::as_str)
+    }
+
+    fn eat(&mut self, word: &str) -> bool {
+        let found = self.peek() == word;
+        self.next += usize::from(found);
+        found
+    }
+
+    fn or(&mut self) -> Result<i64, Wrong> {
+        let mut value = self.and()?;
+        while self.eat("or") {
+            let right = self.and()?;
+            value = i64::from(value != 0 || right != 0);
+        }
+        Ok(value)
+    }
+
+    fn and(&mut self) -> Result<i64, Wrong> {
+        let mut value = self.not()?;
+        while self.eat("and") {
+            let right = self.not()?;
+            value = i64::from(value != 0 && right != 0);
+        }
+        Ok(value)
+    }
+
+    fn not(&mut self) -> Result<i64, Wrong> {
+        if self.eat("not") {
+            return Ok(i64::from(self.not()? == 0));
+        }
+        self.comparison()
+    }
+
+    /// `a < b <= c` means both.
+    fn comparison(&mut self) -> Result<i64, Wrong> {
+        let mut left = self.bits()?;
+        let mut holds = None;
+        loop {
+            let sign = self.peek().to_owned();
+            if !matches!(sign.as_str(), "==" | "!=" | "<" | "<=" | ">" | ">=") {
+                return Ok(holds.map_or(left, i64::from));
+            }
+            self.next += 1;
+            let right = self.bits()?;
+            let this = match sign.as_str() {
+                "==" => left == right,
+                "!=" => left != right,
+                "<" => left < right,
+                "<=" => left <= right,
+                ">" => left > right,
+                _ => left >= right,
+            };
+            holds = Some(holds.unwrap_or(true) && this);
+            left = right;
+        }
+    }
+
+    fn bits(&mut self) -> Result<i64, Wrong> {
+        let mut value = self.sum()?;
+        loop {
+            if self.eat("&") {
+                value &= self.sum()?;
+            } else if self.eat("|") {
+                value |= self.sum()?;
+            } else {
+                return Ok(value);
+            }
+        }
+    }
+
+    fn sum(&mut self) -> Result<i64, Wrong> {
+        let mut value = self.product()?;
+        loop {
+            if self.eat("+") {
+                value = value.saturating_add(self.product()?);
+            } else if self.eat("-") {
+                value = value.saturating_sub(self.product()?);
+            } else {
+                return Ok(value);
+            }
+        }
+    }
+
+    fn product(&mut self) -> Result<i64, Wrong> {
+        let mut value = self.single()?;
+        while self.eat("*") {
+            value = value.saturating_mul(self.single()?);
+        }
+        Ok(value)
+    }
+
+    fn single(&mut self) -> Result<i64, Wrong> {
+        if self.eat("(") {
+            let value = self.or()?;
+            self.eat(")");
+            return Ok(value);
+        }
+        if self.eat("-") {
+            return Ok(-self.single()?);
+        }
+        let word = self.peek().to_owned();
+        self.next += 1;
+        if let Ok(number) = word.parse() {
+            return Ok(number);
+        }
+        if let Some(hex) = word.strip_prefix("0x") {
+            let value = i64::from_str_radix(hex, 16);
+            return value.map_err(|_| Wrong::Unknown(format!("the number {word}")));
+        }
+        if let Some(value) = constant(&word) {
+            return Ok(value);
+        }
+        let info = self
+            .info
+            .ok_or_else(|| Wrong::Unknown("a connection to ask".to_owned()))?;
+        let value = figure(&word, info);
+        let value = value.ok_or_else(|| Wrong::Unknown(format!("the figure {word:?}")))?;
+        self.seen.push(format!("{word} is {value}"));
+        Ok(value)
+    }
+}
+
+fn constant(word: &str) -> Option<i64> {
+    const NAMES: [(&str, i64); 24] = [
+        ("TCP_ESTABLISHED", 1),
+        ("TCP_SYN_SENT", 2),
+        ("TCP_SYN_RECV", 3),
+        ("TCP_FIN_WAIT1", 4),
+        ("TCP_FIN_WAIT2", 5),
+        ("TCP_TIME_WAIT", 6),
+        ("TCP_CLOSE", 7),
+        ("TCP_CLOSE_WAIT", 8),
+        ("TCP_LAST_ACK", 9),
+        ("TCP_LISTEN", 10),
+        ("TCP_CLOSING", 11),
+        ("TCP_CA_Open", 0),
+        ("TCP_CA_Disorder", 1),
+        ("TCP_CA_CWR", 2),
+        ("TCP_CA_Recovery", 3),
+        ("TCP_CA_Loss", 4),
+        ("TCPI_OPT_TIMESTAMPS", 1),
+        ("TCPI_OPT_SACK", 2),
+        ("TCPI_OPT_WSCALE", 4),
+        ("TCPI_OPT_ECN", 8),
+        ("TCPI_OPT_ECN_SEEN", 16),
+        ("TCPI_OPT_SYN_DATA", 32),
+        ("True", 1),
+        ("False", 0),
+    ];
+    let found = NAMES.iter().find(|(name, _)| *name == word);
+    found.map(|(_, value)| *value)
+}
+
+const fn state_number(state: State) -> i64 {
+    match state {
+        State::Established => 1,
+        State::SynSent => 2,
+        State::SynReceived => 3,
+        State::FinWait1 => 4,
+        State::FinWait2 => 5,
+        State::TimeWait => 6,
+        State::Closed => 7,
+        State::CloseWait => 8,
+        State::LastAck => 9,
+        State::Listen => 10,
+        State::Closing => 11,
+    }
+}
+
+/// A figure by Linux's name for it: segments where that counts segments, microseconds for times.
+fn figure(name: &str, info: &Info) -> Option<i64> {
+    let mss = u64::from(info.mss.max(1));
+    let segments = |bytes: u64| bytes.div_ceil(mss);
+    let terms = info.negotiated;
+    let outstanding = info.snd_nxt.saturating_sub(info.snd_una);
+    let value = match name {
+        "tcpi_state" => return Some(state_number(info.state)),
+        "tcpi_options" => {
+            let bit = |on: Option<bool>, bit: u64| if on == Some(true) { bit } else { 0 };
+            bit(terms.map(|terms| terms.timestamps), 1)
+                | bit(terms.map(|terms| terms.sack), 2)
+                | bit(
+                    terms.map(|terms| terms.snd_shift != 0 || terms.rcv_shift != 0),
+                    4,
+                )
+        }
+        "tcpi_snd_mss" => mss,
+        "tcpi_snd_cwnd" => info.cwnd / mss,
+        "tcpi_snd_ssthresh" if info.ssthresh == u64::MAX => 0x7fff_ffff,
+        "tcpi_snd_ssthresh" => info.ssthresh / mss,
+        "tcpi_rto" => u64::try_from(info.rto.as_micros()).ok()?,
+        "tcpi_rtt" => u64::try_from(info.srtt.unwrap_or_default().as_micros()).ok()?,
+        "tcpi_unacked" => segments(outstanding),
+        "tcpi_notsent_bytes" => info.send_queued.saturating_sub(outstanding),
+        "tcpi_bytes_acked" => info.snd_una,
+        "tcpi_bytes_received" => info.rcv_nxt,
+        "tcpi_bytes_retrans" => info.retransmitted,
+        "tcpi_total_retrans" => segments(info.retransmitted),
+        "tcpi_snd_wnd" => info.snd_wnd,
+        "tcpi_rcv_wnd" => info.rcv_wnd,
+        "tcpi_snd_wscale" => u64::from(terms?.snd_shift),
+        "tcpi_rcv_wscale" => u64::from(terms?.rcv_shift),
+        _ => return None,
+    };
+    i64::try_from(value).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_compare_as_in_python() {
+        for (code, holds) in [
+            ("assert 1 == 1", true),
+            (" assert 1 < 2 <= 2, 'message' ", true),
+            ("assert 1 < 2 < 2", false),
+            ("assert (6 & TCPI_OPT_SACK) != 0", true),
+            ("assert 1 == 2 or 3 == 3 and not 0", true),
+            ("assert 2 + 3 * 4 == 14\nassert 1 == 0 # no", false),
+        ] {
+            assert_eq!(check(code, None).is_ok(), holds, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_said() {
+        let wrong = check("assert tcpi_rtt == 1", None);
+        assert!(matches!(wrong, Err(Wrong::Unknown(_))), "{wrong:?}");
+        let wrong = check("x = 1", None);
+        assert!(matches!(wrong, Err(Wrong::Unknown(_))), "{wrong:?}");
+    }
+}

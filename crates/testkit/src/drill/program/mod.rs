@@ -1,0 +1,332 @@
+//! The program of a script.
+//!
+//! Job: make the calls a script lists, over the stack, with the results a system's sockets would give.
+//! Owns: descriptors and what hangs on them. Does not know: packets, the time calls are due.
+//! Sources: POSIX.1-2024 (the calls and their errors), RFC 9293 3.9.1 (what they mean to TCP).
+
+mod names;
+mod open;
+mod options;
+mod ready;
+mod transfer;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use outcrop_stack::tcp::{CloseReason, Info, Settings, State};
+use outcrop_stack::{Event, ListenerId, StreamId, UdpId};
+
+use super::ast::{Call, Value};
+use super::host::Host;
+use super::report::{Dialect, Failure, Stop};
+
+pub(super) use names::number;
+pub(super) use options::algorithm;
+
+/// An error as a script names it.
+pub(super) type Errno = &'static str;
+
+/// What a call gave.
+#[derive(Debug)]
+pub(super) enum Gave {
+    Value(i64),
+    /// A new descriptor: its number is the script's to choose.
+    Descriptor(Box<Socket>),
+    Error(Errno),
+    /// It would wait; a socket that must not wait gives this error instead.
+    Block(Errno),
+}
+
+pub(super) type Called = Result<Gave, Stop>;
+
+/// What a descriptor is.
+#[derive(Debug)]
+enum Kind {
+    /// A TCP socket that is nothing yet.
+    Idle,
+    Listener(ListenerId),
+    Stream(StreamId),
+    /// A UDP socket, bound or not.
+    Datagram(Option<UdpId>),
+    Epoll(Vec<ready::Watch>),
+}
+
+/// A descriptor and what hangs on it.
+#[derive(Debug)]
+pub(super) struct Socket {
+    kind: Kind,
+    bound: Option<core::net::SocketAddr>,
+    nonblock: bool,
+    settings: Settings,
+    linger: Option<u64>,
+    /// How the connection failed, until the program has been told.
+    error: Option<Errno>,
+    /// Whether it was taken from `error` before.
+    told: bool,
+    connecting: bool,
+    shut_read: bool,
+    /// `MSG_MORE` holds back what a call wrote.
+    more: bool,
+    /// What was taken from the stack and not yet asked for.
+    unread: Bytes,
+    /// Edges since an epoll reported last.
+    edges: i64,
+    /// Options that only have to be remembered.
+    noted: BTreeMap<String, i64>,
+}
+
+impl Socket {
+    fn new(kind: Kind, settings: Settings, nonblock: bool) -> Self {
+        Self {
+            kind,
+            bound: None,
+            nonblock,
+            settings,
+            linger: None,
+            error: None,
+            told: false,
+            connecting: false,
+            shut_read: false,
+            more: false,
+            unread: Bytes::new(),
+            edges: 0,
+            noted: BTreeMap::new(),
+        }
+    }
+
+    const fn stream(&self) -> Option<StreamId> {
+        if let Kind::Stream(id) = self.kind {
+            Some(id)
+        } else {
+            None
+        }
+    }
+}
+
+/// The program: its descriptors, by the numbers the script gives them.
+pub(super) struct Program {
+    sockets: BTreeMap<i64, Socket>,
+    dialect: Dialect,
+    /// What accepted and new connections start with.
+    pub(super) settings: Settings,
+    /// The stream that assertions are about.
+    pub(super) subject: Option<StreamId>,
+    /// What the last ICMP error means to a call.
+    pub(super) icmp: Errno,
+    /// How much of a waiting call is done, while it is tried again.
+    progress: Option<i64>,
+}
+
+impl Program {
+    pub(super) const fn new(dialect: Dialect, settings: Settings) -> Self {
+        Self {
+            sockets: BTreeMap::new(),
+            dialect,
+            settings,
+            subject: None,
+            icmp: "EHOSTUNREACH",
+            progress: None,
+        }
+    }
+
+    /// Makes a call, or tries one again that has been waiting since.
+    pub(super) fn call(&mut self, host: &mut Host, call: &Call, again: &mut Option<i64>) -> Called {
+        self.progress = *again;
+        let gave = self.dispatch(host, call);
+        host.flush();
+        self.hear(host);
+        *again = self.progress.or(Some(0));
+        if let Ok(Gave::Block(errno)) = gave
+            && (self.never_waits(call) || has_flag(call, "MSG_DONTWAIT"))
+        {
+            return Ok(Gave::Error(errno));
+        }
+        gave
+    }
+
+    fn never_waits(&self, call: &Call) -> bool {
+        let fd = call.args.first().and_then(number);
+        fd.and_then(|fd| self.sockets.get(&fd))
+            .is_some_and(|socket| socket.nonblock)
+    }
+
+    fn dispatch(&mut self, host: &mut Host, call: &Call) -> Called {
+        match call.name.as_str() {
+            "socket" => self.socket(call),
+            "bind" => self.bind(host, call),
+            "listen" => self.listen(host, call),
+            "accept" | "accept4" => self.accept(host, call),
+            "connect" => self.connect(host, call),
+            "read" | "recv" | "recvfrom" | "recvmsg" | "readv" => self.receive(host, call),
+            "write" | "send" | "sendto" | "sendmsg" | "writev" => self.send(host, call),
+            "close" => self.close(host, call),
+            "shutdown" => self.shutdown(host, call),
+            "fcntl" => self.fcntl(call),
+            "ioctl" => self.ioctl(host, call),
+            "setsockopt" => self.setsockopt(host, call),
+            "getsockopt" => self.getsockopt(host, call),
+            "poll" => self.poll(host, call),
+            "epoll_create" | "epoll_create1" => Ok(Gave::Descriptor(Box::new(Socket::new(
+                Kind::Epoll(Vec::new()),
+                self.settings,
+                false,
+            )))),
+            "epoll_ctl" => self.epoll_ctl(call),
+            "epoll_wait" => self.epoll_wait(host, call),
+            other => Err(Stop::skip(format!("the call {other} is not there"))),
+        }
+    }
+
+    /// Gives a new descriptor its number.
+    pub(super) fn adopt(&mut self, fd: i64, socket: Socket) {
+        if let Some(stream) = socket.stream() {
+            self.subject = Some(stream);
+        }
+        self.sockets.insert(fd, socket);
+    }
+
+    /// Listens to the stack's news.
+    pub(super) fn hear(&mut self, host: &mut Host) {
+        for event in core::mem::take(&mut host.news) {
+            let (id, reason) = match event {
+                Event::Closed(id, reason) => (id, Some(reason)),
+                Event::Readable(id) | Event::Writable(id) | Event::Connected(id) => (id, None),
+                Event::Acceptable(id) => {
+                    let listeners = self.sockets.values_mut();
+                    for socket in
+                        listeners.filter(|s| matches!(s.kind, Kind::Listener(l) if l == id))
+                    {
+                        socket.edges |= ready::IN;
+                    }
+                    continue;
+                }
+                Event::Datagram(_) | Event::DatagramRoom(_) | Event::Echo(_) => continue,
+            };
+            let icmp = self.icmp;
+            let streams = self.sockets.values_mut();
+            for socket in streams.filter(|socket| socket.stream() == Some(id)) {
+                socket.edges |= ready::edge_of(event);
+                if let Some(reason) = reason.filter(|_| !socket.told) {
+                    socket.error = errno_of(reason, icmp);
+                }
+            }
+        }
+    }
+
+    /// What the stack knows of the stream that assertions are about.
+    pub(super) fn info(&self, host: &Host) -> Option<Info> {
+        host.core.tcp_info(self.subject?)
+    }
+
+    fn entry(&mut self, call: &Call) -> Result<&mut Socket, Errno> {
+        let fd = call.args.first().and_then(number).unwrap_or(-1);
+        self.sockets.get_mut(&fd).ok_or("EBADF")
+    }
+
+    fn close(&mut self, host: &mut Host, call: &Call) -> Called {
+        let fd = call.args.first().and_then(number).unwrap_or(-1);
+        let Some(socket) = self.sockets.remove(&fd) else {
+            return Ok(Gave::Error("EBADF"));
+        };
+        let done = match socket.kind {
+            Kind::Listener(id) => host.core.tcp_unlisten(id),
+            Kind::Stream(id) => {
+                if socket.linger == Some(0) {
+                    let _gone = host.core.tcp_abort(id);
+                } else if !socket.unread.is_empty() {
+                    // What this program took from the stack nobody has read.
+                    let _gone = host.core.tcp_abort(id);
+                }
+                host.core.tcp_close(id)
+            }
+            Kind::Datagram(Some(id)) => {
+                host.core.udp_close(id);
+                Ok(())
+            }
+            Kind::Datagram(None) | Kind::Idle | Kind::Epoll(_) => Ok(()),
+        };
+        Ok(match done {
+            Ok(()) => Gave::Value(0),
+            Err(stale) => return Err(failed(call, format!("close: {stale}"))),
+        })
+    }
+
+    fn shutdown(&mut self, host: &mut Host, call: &Call) -> Called {
+        let how = call.args.get(1).and_then(number);
+        let socket = match self.entry(call) {
+            Ok(socket) => socket,
+            Err(errno) => return Ok(Gave::Error(errno)),
+        };
+        let Some(id) = socket.stream() else {
+            return Ok(Gave::Error("ENOTCONN"));
+        };
+        let state = host
+            .core
+            .tcp_info(id)
+            .map_or(State::Closed, |info| info.state);
+        if matches!(state, State::Closed | State::TimeWait) {
+            return Ok(Gave::Error("ENOTCONN"));
+        }
+        let (read, write) = match how {
+            Some(0) => (true, false),
+            Some(1) => (false, true),
+            Some(2) => (true, true),
+            _ => return Ok(Gave::Error("EINVAL")),
+        };
+        socket.shut_read |= read;
+        if write {
+            let _done = host.core.tcp_shutdown(id);
+        }
+        Ok(Gave::Value(0))
+    }
+
+    fn fcntl(&mut self, call: &Call) -> Called {
+        const RDWR: i64 = 2;
+        let bit = if self.dialect == Dialect::FreeBsd {
+            4
+        } else {
+            0x800
+        };
+        let command = call.args.get(1).map(names::text).unwrap_or_default();
+        let flags = call
+            .args
+            .get(2)
+            .map(|value| (names::text(value), number(value)));
+        let socket = match self.entry(call) {
+            Ok(socket) => socket,
+            Err(errno) => return Ok(Gave::Error(errno)),
+        };
+        match (command.as_str(), flags) {
+            ("F_GETFL", _) => Ok(Gave::Value(RDWR | if socket.nonblock { bit } else { 0 })),
+            ("F_SETFL", Some((words, value))) => {
+                let by_number = value.is_some_and(|value| value & bit != 0);
+                socket.nonblock = words.contains("NONBLOCK") || by_number;
+                Ok(Gave::Value(0))
+            }
+            _ => Err(Stop::skip(format!("fcntl {command} is not there"))),
+        }
+    }
+}
+
+/// How the end of a connection reads to a program.
+const fn errno_of(reason: CloseReason, icmp: Errno) -> Option<Errno> {
+    match reason {
+        CloseReason::Finished | CloseReason::Aborted => None,
+        CloseReason::Reset => Some("ECONNRESET"),
+        CloseReason::Refused => Some("ECONNREFUSED"),
+        CloseReason::TimedOut => Some("ETIMEDOUT"),
+        CloseReason::Unreachable => Some(icmp),
+    }
+}
+
+/// Whether one of the arguments names this flag.
+fn has_flag(call: &Call, flag: &str) -> bool {
+    call.args
+        .iter()
+        .any(|arg| matches!(arg, Value::Symbol(words) if words.split('|').any(|word| word == flag)))
+}
+
+fn failed(call: &Call, what: impl Into<String>) -> Stop {
+    let what = what.into();
+    Stop::Fail(Failure::new(0, format!("{}: {what}", call.name)))
+}

@@ -1,0 +1,263 @@
+//! Every script of `fixtures/drill`, and every script with one expectation broken.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use core::time::Duration;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use outcrop_testkit::drill::ast::{Action, Body, Event, Script, Tcp, TcpOption, Time, Value, When};
+use outcrop_testkit::drill::{Dialect, Family, Options, Outcome, parse, run, run_script};
+
+fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, into);
+        } else if path.extension().is_some_and(|end| end == "pkt") {
+            into.push(path);
+        }
+    }
+}
+
+fn scripts() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/drill");
+    let mut paths = Vec::new();
+    collect(&root, &mut paths);
+    paths.sort();
+    let name = |path: &Path| path.strip_prefix(&root).unwrap().display().to_string();
+    paths
+        .iter()
+        .map(|path| (name(path), fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+/// Runs all; what is skipped must be for the other family.
+fn all_pass(options: &Options) {
+    let mut wrong = Vec::new();
+    for (name, text) in scripts() {
+        let report = run(&text, options);
+        let fine = match &report.outcome {
+            Outcome::Passed => report.dialect == Dialect::Ours,
+            Outcome::Skipped { reason } => reason.starts_with("for ip"),
+            Outcome::Failed(_) => false,
+        };
+        if !fine {
+            wrong.push(format!("{name}: {report}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_script_passes() {
+    assert!(scripts().len() >= 150);
+    all_pass(&Options::default());
+}
+
+#[test]
+fn every_script_passes_over_ipv6() {
+    all_pass(&Options {
+        family: Family::V6,
+        ..Options::default()
+    });
+}
+
+/// The peer's numbers pass zero within the first segments, or begin there.
+#[test]
+fn every_script_passes_with_numbers_that_wrap() {
+    for peer_isn in [u32::MAX - 1500, u32::MAX, 0] {
+        all_pass(&Options {
+            peer_isn,
+            ..Options::default()
+        });
+    }
+}
+
+/// One way to break an expectation; `None` if it does not apply to the event.
+type Mutation = fn(&Event) -> Option<Event>;
+
+fn tcp_changed(event: &Event, change: impl FnOnce(&mut Tcp) -> bool) -> Option<Event> {
+    let mut event = event.clone();
+    if let Action::Expect(packet) = &mut event.action
+        && let Body::Tcp(tcp) = &mut packet.body
+        && change(tcp)
+    {
+        return Some(event);
+    }
+    None
+}
+
+fn another_flag(event: &Event) -> Option<Event> {
+    tcp_changed(event, |tcp| {
+        tcp.flags.fin = !tcp.flags.fin;
+        true
+    })
+}
+
+fn another_push(event: &Event) -> Option<Event> {
+    tcp_changed(event, |tcp| {
+        tcp.flags.psh = !tcp.flags.psh;
+        true
+    })
+}
+
+/// A SYN's own number is what all others count from.
+fn another_seq(event: &Event) -> Option<Event> {
+    tcp_changed(event, |tcp| {
+        tcp.seq = tcp.seq.wrapping_add(1);
+        tcp.end = tcp.end.wrapping_add(1);
+        !tcp.flags.syn
+    })
+}
+
+fn another_ack(event: &Event) -> Option<Event> {
+    tcp_changed(event, |tcp| {
+        tcp.ack = tcp.ack.map(|ack| ack.wrapping_add(1));
+        tcp.ack.is_some()
+    })
+}
+
+fn another_length(event: &Event) -> Option<Event> {
+    tcp_changed(event, |tcp| {
+        tcp.len += 1;
+        tcp.end = tcp.end.wrapping_add(1);
+        true
+    })
+}
+
+fn one_option_more(event: &Event) -> Option<Event> {
+    tcp_changed(event, |tcp| match &mut tcp.options {
+        Some(options) => {
+            options.push(TcpOption::Nop);
+            true
+        }
+        None => false,
+    })
+}
+
+fn another_time(event: &Event) -> Option<Event> {
+    const LATER: Duration = Duration::from_micros(1);
+    let later = |time| match time {
+        Time::Absolute(span) => Time::Absolute(span + LATER),
+        Time::Relative(span) => Time::Relative(span + LATER),
+    };
+    match (&event.action, event.when) {
+        (Action::Expect(_), When::At(time)) => Some(Event {
+            when: When::At(later(time)),
+            ..event.clone()
+        }),
+        _ => None,
+    }
+}
+
+/// Descriptors are the script's to number; every other result must be as written.
+fn another_result(event: &Event) -> Option<Event> {
+    let mut event = event.clone();
+    let Action::Call(call) = &mut event.action else {
+        return None;
+    };
+    if matches!(call.name.as_str(), "socket" | "accept" | "epoll_create") && call.errno.is_none() {
+        return None;
+    }
+    match (&mut call.result, &mut call.errno) {
+        (_, Some(errno)) => "EOTHER".clone_into(errno),
+        (Value::Number(number), None) => *number += 1,
+        _ => return None,
+    }
+    Some(event)
+}
+
+fn opposite_assertion(event: &Event) -> Option<Event> {
+    let Action::Code(code) = &event.action else {
+        return None;
+    };
+    let condition = code.trim().strip_prefix("assert")?;
+    Some(Event {
+        action: Action::Code(format!("assert not ({condition})")),
+        ..event.clone()
+    })
+}
+
+const MUTATIONS: [(&str, Mutation); 9] = [
+    ("another flag", another_flag),
+    ("another PSH", another_push),
+    ("another sequence number", another_seq),
+    ("another acknowledgment", another_ack),
+    ("another length", another_length),
+    ("one option more", one_option_more),
+    ("another time", another_time),
+    ("another result", another_result),
+    ("the opposite assertion", opposite_assertion),
+];
+
+fn fails(script: &Script) -> bool {
+    let report = run_script(script, &Options::default());
+    matches!(report.outcome, Outcome::Failed(_))
+}
+
+fn is_expectation(event: &Event) -> bool {
+    matches!(event.action, Action::Expect(_))
+}
+
+/// The script without one event, everything else at its time.
+fn without(script: &Script, at: usize) -> Script {
+    let mut script = script.clone();
+    let gone = script.events.remove(at);
+    let (When::At(Time::Relative(gap)) | When::Between(_, Time::Relative(gap)), Some(next)) =
+        (gone.when, script.events.get_mut(at))
+    else {
+        return script;
+    };
+    let later = |time: &mut Time| {
+        if let Time::Relative(span) = time {
+            *span += gap;
+        }
+    };
+    match &mut next.when {
+        When::At(time) => later(time),
+        When::Between(from, to) | When::Blocking(from, to) => {
+            later(from);
+            later(to);
+        }
+        When::Any => {}
+    }
+    script
+}
+
+#[test]
+fn every_broken_expectation_fails() {
+    let mut survivors = Vec::new();
+    let mut killed = 0;
+    let mut judge = |name: &str, line: usize, how: &str, script: &Script| {
+        if fails(script) {
+            killed += 1;
+        } else {
+            survivors.push(format!("{name}:{line}: {how}"));
+        }
+    };
+    for (name, text) in scripts() {
+        let script = parse(&text).unwrap();
+        if !run_script(&script, &Options::default()).passed() {
+            continue;
+        }
+        for (at, event) in script.events.iter().enumerate() {
+            for (how, mutation) in MUTATIONS {
+                if let Some(event) = mutation(event) {
+                    let mut broken = script.clone();
+                    broken.events.splice(at..=at, [event]);
+                    judge(&name, at, how, &broken);
+                }
+            }
+            if is_expectation(event) {
+                let broken = without(&script, at);
+                judge(&name, event.line, "an expectation left out", &broken);
+            }
+        }
+        let mut broken = script.clone();
+        let nothing = parse("+0 > . 77:77(0) ack 77").unwrap();
+        broken.events.extend(nothing.events);
+        judge(&name, 0, "a packet that never comes", &broken);
+    }
+    assert!(survivors.is_empty(), "{}", survivors.join("\n"));
+    assert!(killed > 3000, "{killed}");
+}
