@@ -1,6 +1,7 @@
 //! No allocation per packet in steady state: from the device to a handler on the driver's thread, and back.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a test that meets the unexpected shall fail"
 )]
 
