@@ -93,19 +93,19 @@ impl Shares {
 /// are in brackets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Segments that left, as they are on the wire [`segs_out`].
+    /// Segments that left, as they are on the wire (`segs_out`).
     pub segments_out: u64,
-    /// Of them with payload [`data_segs_out`].
+    /// Of them with payload (`data_segs_out`).
     pub data_segments_out: u64,
-    /// Of them sent again [`total_retrans`].
+    /// Of them sent again (`total_retrans`).
     pub retransmissions: u64,
-    /// Payload bytes that left, those sent again included [`bytes_sent`].
+    /// Payload bytes that left, those sent again included (`bytes_sent`).
     pub bytes_out: u64,
-    /// Segments that arrived; merged ones count once [`segs_in`].
+    /// Segments that arrived; merged ones count once (`segs_in`).
     pub segments_in: u64,
-    /// Of them with payload [`data_segs_in`].
+    /// Of them with payload (`data_segs_in`).
     pub data_segments_in: u64,
-    /// Retransmission timeouts [`total_rto`].
+    /// Retransmission timeouts (`total_rto`).
     pub timeouts: u64,
     /// Times fast recovery began.
     pub recoveries: u64,
@@ -115,13 +115,13 @@ pub struct Totals {
     pub marks_in: u64,
     /// Acknowledgments that echoed one.
     pub echoes_in: u64,
-    /// When payload last left [`last_data_sent`].
+    /// When payload last left (`last_data_sent`).
     pub data_sent_at: Option<Instant>,
-    /// When payload last arrived [`last_data_recv`].
+    /// When payload last arrived (`last_data_recv`).
     pub data_received_at: Option<Instant>,
-    /// The latest delivery rate [`delivery_rate`].
+    /// The latest delivery rate (`delivery_rate`).
     pub delivery_rate: Option<Rate>,
-    /// Whether the program limited that [`delivery_rate_app_limited`].
+    /// Whether the program limited that (`delivery_rate_app_limited`).
     pub delivery_app_limited: bool,
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!   seed ─► Plan: link, outages, settings, programs ─► run: two engines, virtual time ─► Outcome | Failure
 //! ```
-//! A [`Plan`] says everything about a run and follows from its seed; [`run`] plays it. After every event the
+//! A [`Plan`] says everything about a run and follows from its seed; [`run()`] plays it. After every event the
 //! engines' own invariants are checked (`Endpoint::check` panics). At the end the bytes must be the bytes, both
 //! ends must have closed, and nothing may be left, no timer either. A [`Failure`] names the seed: that is all it
 //! takes to see it again.

@@ -49,6 +49,26 @@ const ELSEWHERE: &[(Rule, &str)] = &[
         "ICMP, not a segment: l4-tcp/tests/data, packet_too_big",
     ),
     (
+        Rule::ListenSendsCookie,
+        "needs a flood: l4-tcp/tests/cookies, queue_full_syn",
+    ),
+    (
+        Rule::CookieEstablishes,
+        "needs a flood: l4-tcp/tests/cookies, queue_full_syn",
+    ),
+    (
+        Rule::CookieMissing,
+        "needs a flood: l4-tcp/tests/cookies, text_out_of_order_without_cookie",
+    ),
+    (
+        Rule::FastOpenTaken,
+        "a listener must ask for it: l4-tcp/tests/fast_open, syn_with_good_cookie",
+    ),
+    (
+        Rule::AcceptDeferred,
+        "a listener must ask for it: l4-tcp/tests/patience, accept_deferred",
+    ),
+    (
         Rule::PathUnrelated,
         "ICMP, not a segment: stack/tests/hosts",
     ),
