@@ -242,7 +242,7 @@ mod tests {
                 "l3-ip",
             ),
             (
-                "/root/.cargo/registry/src/index-1/outcrop-tcp-0.1.0/src/recv/window.rs",
+                "/home/reader/.cargo/registry/src/index-1/outcrop-tcp-0.1.0/src/recv/window.rs",
                 "outcrop-tcp-0.1.0/src/recv/window.rs",
                 "outcrop-tcp-0.1.0",
             ),
