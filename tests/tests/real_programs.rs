@@ -38,6 +38,7 @@ fn curl_head_shows_length_and_no_body() {
     assert!(head.starts_with("http/1.1 200 ok\r\n"), "{head}");
     assert!(head.contains("content-length: 10\r\n"), "{head}");
     assert!(head.contains("etag: "), "{head}");
+    assert!(head.contains("\r\ndate: "), "RFC 9110 6.6.1: {head}");
     assert!(head.ends_with("\r\n\r\n"), "{head}");
 }
 

@@ -10,6 +10,7 @@ use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::rc::Rc;
 
+use outcrop_http::h1::ServerConfig;
 use outcrop_http::serve::{Config, Connection, ConnectionInfo, Summary};
 use outcrop_http::sleeper;
 use outcrop_socket::{TcpListener, TcpStream, timeout};
@@ -144,7 +145,14 @@ async fn serve(stream: TcpStream, site: Site, state: Rc<State>) {
     let _gone = stream.set_nodelay(true);
     let (clock, timer) = (stream.shard().clone(), stream.shard().clone());
     let sleep = sleeper(move || clock.now(), move |at| timer.sleep_until(at));
-    let mut connection = Connection::new(stream, sleep, site, Config::default(), info);
+    let config = Config {
+        http: ServerConfig {
+            wall_clock: Some(stream.shard().wall()),
+            ..ServerConfig::default()
+        },
+        ..Config::default()
+    };
+    let mut connection = Connection::new(stream, sleep, site, config, info);
     let mut stop = pin!(state.until(|state| state.stopping.get()));
     let (mut told, mut counted) = (false, 0);
     let ended = poll_fn(|cx| {
