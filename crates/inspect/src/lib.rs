@@ -9,9 +9,8 @@
 //!  ┌─────────────────────┐   ┌───────────────────────┐   ┌──────────────────────────────┐
 //!  │ Record::Packet      ├──►│ dissect: headers      ├──►│ Printer   tcpdump -nvv | why │
 //!  │ Record::Event       │   │ Conversations: who,   │   │ Ladder    two lifelines      │
-//!  └─────────────────────┘   │ relative numbers      │   │ Identity  what replay        │
-//!                            └───────────────────────┘   │           compares           │
-//!                                                        └──────────────────────────────┘
+//!  └─────────────────────┘   │ relative numbers      │   └──────────────────────────────┘
+//!                            └───────────────────────┘
 //! ```
 //!
 //! # Verbs
@@ -61,13 +60,12 @@
 //! # Files, in reading order
 //! [`dissect`] (headers, whole or broken), `conversation` (who talks to whom), `http` (start lines),
 //! `print` (and one file a protocol), `ladder` (`draw` the columns, `label` the arrows, `notes` the right side),
-//! `paint` (colours), `identity`, `run` (whole files).
+//! `paint` (colours), `run` (whole files).
 #![forbid(unsafe_code)]
 
 mod conversation;
 pub mod dissect;
 mod http;
-mod identity;
 mod ladder;
 mod paint;
 mod print;
@@ -75,7 +73,6 @@ mod run;
 
 pub use conversation::{Conversation, Conversations, End, Relative, Seen, Talk};
 pub use http::start_lines;
-pub use identity::Identity;
 pub use ladder::{Ladder, LadderOptions};
 pub use paint::{ColorChoice, Paint};
 pub use print::{PrintOptions, Printer};

@@ -105,11 +105,6 @@ impl Printer {
         }
     }
 
-    /// Appends the packet alone: no time, nothing of the stack's, no line feed.
-    pub(crate) fn describe(&mut self, packet: &Packet, out: &mut String) {
-        self.network(&Network::of(packet), out);
-    }
-
     /// Appends an IP packet; also one quoted by an ICMP error.
     fn network(&mut self, network: &Network, out: &mut String) {
         match network {

@@ -11,10 +11,8 @@ mod build;
 mod story;
 
 use outcrop_base::{Cause, Fact, FactKind, Flow, Instant, Recorder, Transport};
-use outcrop_capture::{Config, Reader, Record, Writer};
-use outcrop_inspect::{
-    Identity, Ladder, LadderOptions, Paint, PrintOptions, ladder, print, start_lines,
-};
+use outcrop_capture::{Config, Reader, Writer};
+use outcrop_inspect::{Ladder, LadderOptions, Paint, PrintOptions, ladder, print, start_lines};
 use proptest::prelude::*;
 
 fn drawn(file: &[u8], options: LadderOptions) -> String {
@@ -179,49 +177,6 @@ fn print_appends_what_the_stack_knew() {
         "{text}"
     );
     assert!(text.contains("dropped tcp:out-of-window by tcp:segment-text"));
-}
-
-#[test]
-fn identity_ignores_the_line_of_source_but_not_time_reason_or_bytes() {
-    let file = story::told();
-    let mut reader = Reader::new(&file[..]).unwrap();
-    let records: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
-    let section = reader.section().clone();
-    let packets: Vec<_> = records
-        .iter()
-        .filter_map(|r| match r {
-            Record::Packet(p) => Some(p.clone()),
-            Record::Event(_) => None,
-        })
-        .collect();
-    let identity = Identity::of(&packets[1], &section);
-    assert_eq!(identity.at, core::time::Duration::from_micros(42));
-    assert!(
-        identity.to_string().starts_with("0.000042000 out IP (tos"),
-        "{identity}"
-    );
-    assert!(
-        identity.to_string().contains("| syn-ack <- pkt:1 |"),
-        "{identity}"
-    );
-
-    let mut moved = packets[1].clone();
-    let notes = moved
-        .notes
-        .as_str()
-        .replace("story/mod.rs:", "elsewhere.rs:");
-    moved.notes = outcrop_capture::Annotations::parse(&notes).unwrap();
-    assert_eq!(Identity::of(&moved, &section), identity);
-    let mut other = packets[1].clone();
-    let notes = other.notes.as_str().replace("why=syn-ack", "why=rto");
-    other.notes = outcrop_capture::Annotations::parse(&notes).unwrap();
-    assert_ne!(Identity::of(&other, &section), identity);
-    let mut later = packets[1].clone();
-    later.at += core::time::Duration::from_nanos(1);
-    assert_ne!(
-        Identity::of(&later, &section).to_string(),
-        identity.to_string()
-    );
 }
 
 #[test]

@@ -183,3 +183,43 @@ fn differences(recorded: Option<&Packet>, replayed: Option<&Packet>) -> Vec<&'st
         .map(|(name, _)| *name)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use outcrop_capture::Annotations;
+
+    /// The SYN-ACK of a recording, and the same with its comment changed.
+    fn syn_ack(from: &str, to: &str) -> (Packet, Packet) {
+        let recording = scenario::play(Scenario::Get, 1).unwrap().capture;
+        let packets = packets(Reader::new(&recording[..]).unwrap()).unwrap();
+        let packet = packets[1].clone();
+        let notes = packet.notes.as_str().replace(from, to);
+        let mut other = packet.clone();
+        other.notes = Annotations::parse(&notes).unwrap();
+        assert_ne!(
+            other.notes.as_str(),
+            packet.notes.as_str(),
+            "the comment has {from}"
+        );
+        (packet, other)
+    }
+
+    #[test]
+    fn line_of_source_moved_makes_no_difference() {
+        let (packet, moved) = syn_ack("src=crates/", "src=elsewhere/");
+        assert!(differences(Some(&packet), Some(&moved)).is_empty());
+    }
+
+    #[test]
+    fn another_reason_cause_or_time_makes_a_difference_and_is_named() {
+        let (packet, other) = syn_ack("why=syn-ack", "why=rto");
+        assert_eq!(differences(Some(&packet), Some(&other)), ["why"]);
+        let (packet, other) = syn_ack("cause=pkt:1", "cause=pkt:9");
+        assert_eq!(differences(Some(&packet), Some(&other)), ["cause"]);
+        let mut later = packet.clone();
+        later.at += Duration::from_nanos(1);
+        assert_eq!(differences(Some(&packet), Some(&later)), ["time"]);
+        assert_eq!(differences(Some(&packet), None), ["the replay ends here"]);
+    }
+}
