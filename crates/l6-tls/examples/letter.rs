@@ -1,7 +1,7 @@
 //! A letter through memory, what both ends know, and what somebody on the way would see.
 
 use core::future::poll_fn;
-use std::error::Error;
+use core::error::Error;
 use std::thread;
 
 use bytes::Bytes;

@@ -220,7 +220,7 @@ pub(crate) struct Run {
 /// Options of `outcrop get`.
 #[derive(Args, Debug)]
 pub(crate) struct Get {
-    /// What to fetch: `http://HOST[:PORT]/PATH`.
+    /// What to fetch: `http://HOST[:PORT]/PATH`, or `https://..`.
     pub(crate) url: Url,
     /// Write the body to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
@@ -231,6 +231,15 @@ pub(crate) struct Get {
     /// Print the head of the response before the body.
     #[arg(short, long)]
     pub(crate) include: bool,
+    /// For https: the authorities to trust, in PEM, instead of the system's.
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// For https: believe every certificate. Whoever answers may then be anybody.
+    #[arg(short = 'k', long, help_heading = "TLS")]
+    pub(crate) insecure: bool,
+    /// For https: put the keys into the capture, so that Wireshark shows what is inside.
+    #[arg(long, requires = "capture", help_heading = "TLS")]
+    pub(crate) keys: bool,
     /// Give up after this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: u64,

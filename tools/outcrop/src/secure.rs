@@ -12,10 +12,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use outcrop_stack::Shard;
-use outcrop_tls::{Authority, Identity, KeySink, Server, ServerTls};
+use outcrop_tls::{Authority, Client, ClientTls, Identity, KeySink, Server, ServerTls};
 use tempfile::NamedTempFile;
 
-use crate::cli::{Net, Secure};
+use crate::cli::{Get, Net, Secure};
 use crate::failure::Failure;
 
 /// What the certificate of the run's own authority is made out to, besides the addresses.
@@ -29,6 +29,11 @@ const TRUST: [&str; 5] = [
     "REQUESTS_CA_BUNDLE",
     "NODE_EXTRA_CA_CERTS",
     "GIT_SSL_CAINFO",
+];
+/// Where Debian, and where Fedora, keep the authorities that the system trusts.
+const SYSTEM: [&str; 2] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
 ];
 /// The variable that asks for a key log, in every program that writes one.
 const KEY_LOG: &str = "SSLKEYLOGFILE";
@@ -60,7 +65,7 @@ impl Https {
             }
         };
         let mut server = Server::new(vec![identity]).alpn(&["http/1.1"]);
-        if let Some(sink) = key_sink(secure, shard)? {
+        if let Some(sink) = key_sink(secure.keys, shard)? {
             server = server.keys(sink);
         }
         let https = Self {
@@ -110,6 +115,39 @@ impl Https {
     }
 }
 
+/// How a client behaves; nothing if the URL asks for no TLS.
+pub(crate) fn client(options: &Get, shard: &Shard) -> Result<Option<ClientTls>, Failure> {
+    if !options.url.secure {
+        return Ok(None);
+    }
+    let client = if options.insecure {
+        eprintln!("outcrop: --insecure: whoever answers may be anybody");
+        Client::trusting_anybody()
+    } else {
+        let path = authorities(options)?;
+        let text = fs::read(&path).map_err(|error| Failure::file("--cacert", &path, &error))?;
+        Client::trusting_pem(&text)
+            .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?
+    };
+    let mut client = client.alpn(&["http/1.1"]);
+    if let Some(sink) = key_sink(options.keys, shard)? {
+        client = client.keys(sink);
+    }
+    client.build().map(Some).map_err(tls_failure)
+}
+
+/// The file of those to trust: the one named, the environment's, the system's.
+fn authorities(options: &Get) -> Result<PathBuf, Failure> {
+    let named = options.cacert.clone();
+    let named = named.or_else(|| std::env::var_os("SSL_CERT_FILE").map(PathBuf::from));
+    let system = || SYSTEM.iter().map(PathBuf::from).find(|path| path.exists());
+    named.or_else(system).ok_or_else(|| {
+        Failure::new(
+            "TLS: the system's list of authorities was not found: name one with --cacert FILE",
+        )
+    })
+}
+
 /// A certificate for the addresses of this run, and who signed it.
 fn made_for(net: &Net) -> Result<(Identity, Authority), Failure> {
     let addresses = [net.addr, net.addr6].map(|cidr| cidr.address.to_string());
@@ -147,9 +185,9 @@ fn publish(authority: &Authority, secure: &Secure) -> Result<(), Failure> {
 }
 
 /// Where the keys of connections go: into the capture if that is wanted, and into the file the environment names.
-fn key_sink(secure: &Secure, shard: &Shard) -> Result<Option<KeySink>, Failure> {
+fn key_sink(into_capture: bool, shard: &Shard) -> Result<Option<KeySink>, Failure> {
     let file = std::env::var_os(KEY_LOG).filter(|path| !path.is_empty());
-    if !secure.keys && file.is_none() {
+    if !into_capture && file.is_none() {
         return Ok(None);
     }
     let file = file.map(PathBuf::from).map(|path| {
@@ -157,8 +195,8 @@ fn key_sink(secure: &Secure, shard: &Shard) -> Result<Option<KeySink>, Failure> 
         open.map_err(|error| Failure::file(KEY_LOG, &path, &error))
     });
     let file = file.transpose()?.map(Mutex::new);
-    let capture = secure.keys.then(|| shard.clone());
-    if secure.keys {
+    let capture = into_capture.then(|| shard.clone());
+    if into_capture {
         eprintln!(
             "outcrop: --keys: whoever has the capture can read the encrypted connections in it"
         );
