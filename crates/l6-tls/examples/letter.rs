@@ -1,7 +1,7 @@
 //! A letter through memory, what both ends know, and what somebody on the way would see.
 
-use core::future::poll_fn;
 use core::error::Error;
+use core::future::poll_fn;
 use std::thread;
 
 use bytes::Bytes;
@@ -23,7 +23,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         block_on(async move {
             let mut stream = accept(there, &server).await?;
             println!("server   {:?}", stream.facts());
-            poll_fn(|cx| stream.poll_read(cx)).await
+            let mut letter = ChunkQueue::new();
+            while let Some(bytes) = poll_fn(|cx| stream.poll_read(cx)).await? {
+                letter.push(bytes);
+            }
+            Ok::<_, std::io::Error>(letter)
         })
     });
     let letter = Bytes::from_static(b"Dear server, this is between us.");
@@ -32,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         poll_fn(|cx| stream.poll_write(cx, &mut ChunkQueue::from(letter.clone()))).await?;
         poll_fn(|cx| stream.poll_close(cx)).await
     })?;
-    let read = reader.join().map_err(|_| "the server panicked")??;
-    println!("read     {:?}", read.unwrap_or_default());
+    let mut read = reader.join().map_err(|_| "the server panicked")??;
+    println!("read     {:?}", read.pop(usize::MAX).unwrap_or_default());
     Ok(())
 }

@@ -1,8 +1,6 @@
 //! Both ends in one thread, joined by memory: what is agreed, what is refused, and how it ends.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
     reason = "a test that meets the unexpected shall fail"
 )]
 

@@ -5,7 +5,7 @@ use core::pin::pin;
 use core::task::Poll;
 
 /// Polls `a` and `b` in turns.
-pub fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
+pub(crate) fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
     futures_executor::block_on(async {
         let (mut a, mut b) = (pin!(a), pin!(b));
         let (mut one, mut two) = (None, None);
