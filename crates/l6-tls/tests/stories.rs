@@ -245,6 +245,27 @@ fn an_end_without_close_notify_is_an_error_and_with_it_an_end() {
 }
 
 #[test]
+fn what_a_client_said_before_it_went_is_read() {
+    let authority = authority();
+    let server = server(&authority, &["a.test"]).build().unwrap();
+    let client = client(&authority).build().unwrap();
+    let (here, there) = pipe();
+    // The client is gone before the server could send its tickets.
+    let (_, heard) = both(
+        async {
+            let mut mine = connect(here, &client, "a.test").await.unwrap();
+            say(&mut mine, b"last words").await.unwrap();
+            close(&mut mine).await.unwrap();
+        },
+        async {
+            let mut yours = accept(there, &server).await.unwrap();
+            hear_all(&mut yours).await.unwrap()
+        },
+    );
+    assert_eq!(heard, b"last words");
+}
+
+#[test]
 fn a_connection_that_ends_in_the_handshake_says_so() {
     let authority = authority();
     let server = server(&authority, &["a.test"]).build().unwrap();
