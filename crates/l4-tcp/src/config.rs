@@ -73,7 +73,7 @@ pub enum SynCookies {
 }
 
 /// Settings of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
     /// Send small segments at once: switches Nagle's algorithm off (RFC 9293 3.7.4 MUST-17).
     pub nodelay: bool,
@@ -203,7 +203,7 @@ impl Settings {
 }
 
 /// Keep-alive's settings (RFC 9293 3.8.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeepAlive {
     /// Silence before the first probe.
     pub idle: Duration,

@@ -24,7 +24,9 @@ impl Endpoint {
         let flow = self.places.flow(id)?;
         Some(match &place.phase {
             Phase::Embryo(embryo) => embryo.info(flow),
-            Phase::Open(connection) => connection.info(flow),
+            Phase::Open(_) | Phase::Dormant(_) => {
+                place.with_connection(&self.shared, |connection| connection.info(flow))?
+            }
             Phase::Ended(ended) => Info {
                 state: self.rest_of(flow, ended.info.state),
                 ..ended.info
@@ -35,10 +37,8 @@ impl Endpoint {
     /// Why a connection is not sending more at `now`, and how its life divided; `None` unless it is open.
     #[must_use]
     pub fn explain(&self, now: Instant, id: ConnId) -> Option<Explanation> {
-        match &self.places.get(id)?.phase {
-            Phase::Open(connection) => Some(connection.explain(now)),
-            Phase::Embryo(_) | Phase::Ended(_) => None,
-        }
+        let place = self.places.get(id)?;
+        place.with_connection(&self.shared, |connection| connection.explain(now))
     }
 
     /// An ended connection is in TIME-WAIT for as long as its tuple rests.
@@ -56,7 +56,7 @@ impl Endpoint {
         match &self.places.get(id)?.phase {
             Phase::Ended(ended) => Some(ended.reason),
             Phase::Open(connection) => connection.over(),
-            Phase::Embryo(_) => None,
+            Phase::Embryo(_) | Phase::Dormant(_) => None,
         }
     }
 
@@ -133,7 +133,9 @@ impl Endpoint {
             (id, flow, place.in_ready, place.edges).hash(&mut into);
             match &place.phase {
                 Phase::Embryo(embryo) => embryo.fingerprint(now, into),
-                Phase::Open(connection) => connection.fingerprint(now, into),
+                Phase::Open(_) | Phase::Dormant(_) => {
+                    place.with_connection(&self.shared, |c| c.fingerprint(now, into));
+                }
                 Phase::Ended(ended) => (ended.reason, ended.readable.len()).hash(&mut into),
             }
         }
@@ -178,7 +180,9 @@ impl Endpoint {
                 place.in_ready || embryo.next_timeout().is_some(),
                 "{flow}: an embryo without timer or output"
             ),
-            Phase::Open(connection) => connection.check(flow, place.in_ready),
+            Phase::Open(_) | Phase::Dormant(_) => {
+                place.with_connection(&self.shared, |c| c.check(flow, place.in_ready));
+            }
             Phase::Ended(_) => assert!(
                 place.holder != Holder::Nobody,
                 "{flow}: nobody holds what is left"
