@@ -11,6 +11,7 @@ use super::assembler::Assembler;
 use super::tuning::Tuning;
 use super::window::RecvWindow;
 use super::{MAX_SACK_BLOCKS, Receiver};
+use crate::span::Span;
 
 /// RCV.* of a connection that is quiet.
 #[derive(Clone, Debug)]
@@ -19,7 +20,7 @@ pub(crate) struct Dormant {
     finished: bool,
     /// How the acknowledgments have adapted.
     quick: u8,
-    delay: Duration,
+    delay: Span,
     mss: u32,
     window: RecvWindow,
     tuning: Option<Tuning>,
@@ -38,7 +39,7 @@ impl Receiver {
             nxt: self.nxt(),
             finished: self.finished(),
             quick,
-            delay,
+            delay: Span::new(delay),
             mss: u32::try_from(self.mss).unwrap_or(u32::MAX),
             window: self.window.clone(),
             tuning: self.tuning,
@@ -57,7 +58,7 @@ impl Dormant {
         Receiver {
             assembler: Assembler::after(self.nxt, self.finished),
             window: self.window,
-            acks: AckPolicy::with_habits(max_delay, self.mss, (self.delay, self.quick)),
+            acks: AckPolicy::with_habits(max_delay, self.mss, (self.delay.get(), self.quick)),
             tuning: self.tuning,
             mss: u64::from(self.mss),
             recent: [None; MAX_SACK_BLOCKS],
