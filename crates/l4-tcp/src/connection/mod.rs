@@ -100,12 +100,10 @@ pub(crate) struct Rest {
     pub(crate) rcv_nxt: SeqNum,
     /// The window field of our last acknowledgment, as it stood in the header.
     pub(crate) window: u16,
-    /// The window it stood for, in bytes.
-    pub(crate) rcv_wnd: u32,
-    /// The peer's latest timestamp and our clock's offset, if timestamps were in use.
-    pub(crate) timestamps: Option<(u32, u32)>,
-    /// Limits our answers.
-    pub(crate) challenges: Challenges,
+    /// By how much it is to be shifted.
+    pub(crate) shift: u8,
+    /// The peer's latest timestamp, if timestamps were in use.
+    pub(crate) recent: Option<u32>,
 }
 
 /// One connection from ESTABLISHED on.
@@ -289,12 +287,8 @@ impl Connection {
             snd_nxt: self.snd_space.seq(self.send.nxt()),
             rcv_nxt: self.rcv_space.seq(self.recv.nxt()),
             window: self.recv.window_field(),
-            rcv_wnd: u32::try_from(self.recv.window()).unwrap_or(u32::MAX),
-            timestamps: self
-                .terms
-                .timestamps
-                .then_some((self.clock.recent, self.clock.offset)),
-            challenges: self.life.challenges,
+            shift: self.terms.rcv_shift,
+            recent: self.terms.timestamps.then_some(self.clock.recent),
         })
     }
 

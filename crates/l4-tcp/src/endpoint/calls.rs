@@ -135,7 +135,7 @@ impl Endpoint {
         let (places, time_wait) = (&self.places, &self.time_wait);
         let is_free = |port| {
             let flow = flow_from(port);
-            flow.local != remote && places.find(&flow).is_none() && time_wait.get(&flow).is_none()
+            flow.local != remote && places.find(&flow).is_none() && !time_wait.rests(&flow)
         };
         if local.port() != 0 {
             return if is_free(local.port()) {

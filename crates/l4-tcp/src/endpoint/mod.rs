@@ -109,11 +109,13 @@ impl Endpoint {
     #[must_use]
     pub fn new(config: Config, seed: &Seed) -> Self {
         let seed = seed.split("tcp");
+        let isn = Isn::new(&seed);
+        let rest = (config.time_wait, config.time_wait_max);
         Self {
             places: FlowTable::new(&seed),
-            time_wait: TimeWaitTable::new(config.time_wait, config.time_wait_max, &seed),
+            time_wait: TimeWaitTable::new(rest, isn.clone(), &seed),
             listeners: Listeners::default(),
-            isn: Isn::new(&seed),
+            isn,
             cookies: Cookies::new(&seed),
             tokens: Tokens::new(&seed),
             known: Known::default(),
@@ -493,7 +495,7 @@ impl Endpoint {
             self.places.remove(id);
         }
         if let Some(rest) = rest {
-            self.time_wait.insert(now, flow, rest);
+            self.time_wait.insert(now, &flow, &rest);
         }
     }
 }

@@ -43,7 +43,7 @@ impl Endpoint {
 
     /// An ended connection is in TIME-WAIT for as long as its tuple rests.
     fn rest_of(&self, flow: &Flow, state: State) -> State {
-        if state == State::TimeWait && self.time_wait.get(flow).is_some() {
+        if state == State::TimeWait && self.time_wait.rests(flow) {
             State::TimeWait
         } else {
             State::Closed
@@ -66,7 +66,7 @@ impl Endpoint {
     pub fn state_of(&self, flow: &Flow) -> State {
         if let Some(place) = self.find(flow).and_then(|id| self.places.get(id)) {
             place.state()
-        } else if self.time_wait.get(flow).is_some() {
+        } else if self.time_wait.rests(flow) {
             State::TimeWait
         } else if self.listeners.find(flow.local).is_some() {
             State::Listen
