@@ -89,6 +89,10 @@ impl<T> Slots<T> {
 }
 
 impl<T> FlowTable<T> {
+    /// Bytes of a slot; the index takes 6 to 12 more.
+    #[cfg(test)]
+    pub(crate) const SLOT: usize = size_of::<Slot<T>>();
+
     /// An empty table whose index is keyed by `seed`.
     pub(crate) fn new(seed: &Seed) -> Self {
         Self {

@@ -4,8 +4,10 @@
 //! when it is needed. Owns: that remainder. Does not know: who touches it next.
 //! Nothing can tell from outside: a connection that slept does what one that stayed awake would have done. So
 //! only one that owes nothing, waits for nothing and holds no byte may sleep, and it stays awake for
-//! [`params::QUIET`] after the last thing that happened, so that a busy one never goes to and fro.
+//! a while (`Config::quiet`) after the last thing that happened, so that a busy one never goes to and fro.
 //! Sources: none; RFC 9293 3.3.1 names what a connection is.
+
+use core::time::Duration;
 
 use outcrop_base::{Cause, Instant, Path};
 
@@ -37,7 +39,8 @@ pub(crate) struct Dormant {
     recovery: recovery::dormant::Dormant,
     ecn: Echo,
     account: Account,
-    urgent: Urgent,
+    /// If anything ever was urgent.
+    urgent: Option<Box<Urgent>>,
     /// The only timer that may run.
     keep_alive: Option<Instant>,
     life: Habits,
@@ -66,9 +69,12 @@ struct Habits {
 }
 
 impl Connection {
-    /// When the connection may sleep if nothing happens until then; `None` while it has something to do.
-    pub(crate) fn quiet_at(&self) -> Option<Instant> {
-        self.is_quiet().then(|| self.life.active_at + params::QUIET)
+    /// When the connection may sleep if nothing happens until then, `after` being how long it must have been
+    /// quiet; `None` while it has something to do, or if it never may.
+    pub(crate) fn quiet_at(&self, after: Duration) -> Option<Instant> {
+        let may = after < Duration::MAX && self.is_quiet();
+        // What limits challenges is forgotten, so its second must have passed.
+        may.then(|| self.life.active_at + after.max(params::CHALLENGE_WINDOW))
     }
 
     /// Whether nothing is held, owed, outstanding or waited for but the keep-alive timer.
@@ -109,7 +115,7 @@ impl Connection {
             recovery: self.recovery.doze(),
             ecn: self.ecn,
             account: self.account,
-            urgent: self.urgent,
+            urgent: (self.urgent != Urgent::default()).then(|| Box::new(self.urgent)),
             keep_alive: self.timers.get(Timer::KeepAlive),
             life: Habits {
                 held: self.life.held,
@@ -155,7 +161,7 @@ impl Dormant {
             ecn: self.ecn,
             account: self.account,
             timers,
-            urgent: self.urgent,
+            urgent: self.urgent.map(|urgent| *urgent).unwrap_or_default(),
             life: self.life.wake(),
             settings,
         }

@@ -384,10 +384,11 @@ impl Endpoint {
     /// A deadline that is due already acts at the flush, for which the place is queued; filed, it
     /// would fire again at once, for ever.
     fn file_timer(&mut self, id: ConnId) {
+        let quiet = self.config.quiet;
         let Some((_, place)) = self.places.get_mut(id) else {
             return;
         };
-        if let Some(next) = place.next_timeout()
+        if let Some(next) = place.next_timeout(quiet)
             && (next > self.latest || !place.in_ready)
             && place.filed.is_none_or(|filed| next < filed)
         {

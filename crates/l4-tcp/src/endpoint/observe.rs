@@ -168,7 +168,10 @@ impl Endpoint {
                 "{flow}: lost from the output queue"
             );
         }
-        if let Some(next) = place.next_timeout().filter(|_| !place.in_ready) {
+        if let Some(next) = place
+            .next_timeout(self.config.quiet)
+            .filter(|_| !place.in_ready)
+        {
             let filed = place.filed.is_some_and(|filed| filed <= next);
             assert!(filed, "{flow}: its timer is not in the wheel");
         }

@@ -4,6 +4,8 @@
 //! Owns: the phase, who holds the id, which edges were not told, which timer was filed.
 //! Does not know: other places.
 
+use core::time::Duration;
+
 use outcrop_base::{ChunkQueue, Instant};
 
 use super::shared::SettingsId;
@@ -99,13 +101,13 @@ impl Place {
         }
     }
 
-    /// When the phase next wants to be called.
-    pub(super) fn next_timeout(&self) -> Option<Instant> {
+    /// When the phase next wants to be called, `quiet` being the time after which it may sleep.
+    pub(super) fn next_timeout(&self, quiet: Duration) -> Option<Instant> {
         match &self.phase {
             Phase::Embryo(embryo) => embryo.next_timeout(),
             Phase::Open(connection) => {
                 let next = connection.next_timeout();
-                next.into_iter().chain(connection.quiet_at()).min()
+                next.into_iter().chain(connection.quiet_at(quiet)).min()
             }
             Phase::Dormant(sleeper) => sleeper.dormant.next_timeout(),
             Phase::Ended(_) => None,

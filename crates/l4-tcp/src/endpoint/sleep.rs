@@ -29,13 +29,14 @@ impl Endpoint {
 
     /// Puts a connection to sleep that has been quiet for long enough; returns whether it sleeps now.
     pub(super) fn doze(&mut self, now: Instant, id: ConnId) -> bool {
+        let after = self.config.quiet;
         let Some((_, place)) = self.places.get_mut(id) else {
             return false;
         };
         let Phase::Open(connection) = &place.phase else {
             return false;
         };
-        let due = connection.quiet_at().is_some_and(|at| at <= now);
+        let due = connection.quiet_at(after).is_some_and(|at| at <= now);
         if place.in_ready || !due {
             return false;
         }
