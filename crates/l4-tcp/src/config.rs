@@ -22,6 +22,8 @@ pub struct Config {
     pub time_wait_max: usize,
     /// Local ports for active opens (RFC 6056).
     pub ephemeral_ports: RangeInclusive<u16>,
+    /// Take a segment with TCP-AO for a flow without keys as if it had none, instead of dropping it (RFC 5925 7.3).
+    pub accept_unmatched_ao: bool,
     /// What connections start with, unless a listener or a call says otherwise.
     pub settings: Settings,
 }
@@ -32,6 +34,7 @@ impl Default for Config {
             time_wait: params::TIME_WAIT,
             time_wait_max: 65_536,
             ephemeral_ports: params::EPHEMERAL_FIRST..=u16::MAX,
+            accept_unmatched_ao: false,
             settings: Settings::default(),
         }
     }

@@ -73,6 +73,7 @@
 //! Addresses, routes, ICMP (`l3-ip`); the loop and the clock (`stack`); wakers (`l5-socket`).
 #![forbid(unsafe_code)]
 mod account;
+mod auth;
 mod challenge;
 mod config;
 pub mod congestion;
@@ -104,15 +105,16 @@ pub mod tx_record;
 pub mod wire;
 
 pub use account::{Explanation, Held, Shares, Totals};
+pub use auth::{AoAlgorithm, AoInfo, AoSelect, KeyError, Keyring, MacPlan, MasterKey, Prefix, Secret};
 pub use config::{Config, KeepAlive, Listen, Settings, SynCookies};
 pub use congestion::{Algorithm, Controller};
 pub use ecn::{EcnPolicy, EcnTerms};
-pub use endpoint::{Counters, Endpoint};
+pub use endpoint::{Counters, Endpoint, KeyOwner};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
 pub use event::{CloseReason, Event};
 pub use info::{Info, Negotiated};
 pub use rule::Rule;
-pub use segment::{FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Timestamps};
+pub use segment::{FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Signature, Timestamps};
 pub use segment::{Segment, SegmentHeader, StreamRange};
 pub use seq::SeqNum;
 pub use state::{FIGURE_5, OurFin, PeerFin, Sends, State, Transition, Trigger, derive};

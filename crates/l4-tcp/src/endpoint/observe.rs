@@ -138,6 +138,10 @@ impl Endpoint {
             }
         }
         self.time_wait.fingerprint(now, into);
+        self.auth.fingerprint(
+            |flow| self.places.find(flow).is_some() || self.time_wait.get(flow).is_some(),
+            into,
+        );
         for reply in &self.replies {
             (reply.flow, reply.header).hash(&mut into);
         }
