@@ -105,7 +105,9 @@ pub mod tx_record;
 pub mod wire;
 
 pub use account::{Explanation, Held, Shares, Totals};
-pub use auth::{AoAlgorithm, AoInfo, AoSelect, KeyError, Keyring, MacPlan, MasterKey, Prefix, Secret};
+pub use auth::{
+    AoAlgorithm, AoInfo, AoSelect, KeyError, Keyring, MacPlan, MasterKey, Prefix, Secret,
+};
 pub use config::{Config, KeepAlive, Listen, Settings, SynCookies};
 pub use congestion::{Algorithm, Controller};
 pub use ecn::{EcnPolicy, EcnTerms};

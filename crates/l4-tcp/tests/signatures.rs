@@ -24,7 +24,9 @@ fn unsigned(listen: Listen, v6: bool) -> Pair {
 fn keyed_by(server: &str, client: &str, listen: Listen, v6: bool) -> (Pair, ConnId) {
     let mut pair = unsigned(listen, v6);
     let (listener, peer) = (pair.listener, Prefix::from(pair.addrs[1].ip()));
-    pair.ends[0].set_md5sig(listener, peer, secret(server)).unwrap();
+    pair.ends[0]
+        .set_md5sig(listener, peer, secret(server))
+        .unwrap();
     let id = pair.connect();
     let peer = Prefix::from(pair.addrs[0].ip());
     pair.ends[1].set_md5sig(id, peer, secret(client)).unwrap();
@@ -84,7 +86,9 @@ fn same_key_both_ends_everything_signed_both_families() {
 fn unsigned_syn_to_a_keyed_listener_is_dropped_counted_and_not_answered() {
     let mut pair = unsigned(Listen::default(), false);
     let (listener, peer) = (pair.listener, Prefix::from(pair.addrs[1].ip()));
-    pair.ends[0].set_md5sig(listener, peer, secret("secret")).unwrap();
+    pair.ends[0]
+        .set_md5sig(listener, peer, secret("secret"))
+        .unwrap();
     pair.connect();
     let syn = pair.one(1);
     assert_eq!(pair.give(0, &syn), refused_by(Rule::SignatureMissing));
@@ -125,10 +129,15 @@ fn keys_for_one_prefix_peers_beyond_it_connect_unsigned() {
         addr: "10.0.1.0".parse::<IpAddr>().unwrap(),
         len: 24,
     };
-    pair.ends[0].set_md5sig(pair.listener, peer, secret("secret")).unwrap();
+    pair.ends[0]
+        .set_md5sig(pair.listener, peer, secret("secret"))
+        .unwrap();
     let id = pair.connect();
     let (_, said) = pair.establish(id);
-    assert!(said.iter().all(|packet| packet.options().signature.is_none()));
+    assert!(
+        said.iter()
+            .all(|packet| packet.options().signature.is_none())
+    );
 }
 
 // RFC 2385 2.0 and 4.1: a reset counts only if it is signed.
@@ -142,7 +151,10 @@ fn unsigned_reset_in_the_window_is_ignored_signed_one_ends() {
     let forged = pair.give_forged(0, stripped(&reset));
     assert_eq!(forged, refused_by(Rule::SignatureMissing));
     assert!(pair.take(0).is_empty());
-    assert_eq!(pair.ends[0].info(accepted).unwrap().state, State::Established);
+    assert_eq!(
+        pair.ends[0].info(accepted).unwrap().state,
+        State::Established
+    );
     let genuine = pair.give(0, &reset);
     assert_eq!(genuine.rule, Rule::ResetExact.into());
     assert_eq!(pair.ends[0].info(accepted).unwrap().state, State::Closed);
@@ -176,7 +188,11 @@ fn signature_takes_its_room_from_payload_and_sack_and_from_timestamps() {
     pair.write(1, id, &[1; 14_400]);
     let flight = pair.take(1);
     assert_eq!(flight.len(), 10);
-    assert!(flight.iter().all(|packet| packet.bytes.len() == 20 + 20 + 1440));
+    assert!(
+        flight
+            .iter()
+            .all(|packet| packet.bytes.len() == 20 + 20 + 1440)
+    );
     for gap in [2, 4, 6] {
         pair.pass_on(0, &flight[gap]);
     }
@@ -200,10 +216,17 @@ fn device_that_cuts_gets_no_super_segment_of_a_signed_connection() {
         gso_max: 65_535,
         ..Path::plain(1500)
     };
-    let (listener, peers) = (pair.listener, pair.addrs.map(|addr| Prefix::from(addr.ip())));
-    pair.ends[0].set_md5sig(listener, peers[1], secret("secret")).unwrap();
+    let (listener, peers) = (
+        pair.listener,
+        pair.addrs.map(|addr| Prefix::from(addr.ip())),
+    );
+    pair.ends[0]
+        .set_md5sig(listener, peers[1], secret("secret"))
+        .unwrap();
     let id = pair.connect();
-    pair.ends[1].set_md5sig(id, peers[0], secret("secret")).unwrap();
+    pair.ends[1]
+        .set_md5sig(id, peers[0], secret("secret"))
+        .unwrap();
     pair.establish(id);
     pair.write(1, id, &[1; 14_400]);
     let flight = pair.take(1);
@@ -221,7 +244,10 @@ fn time_wait_answers_a_signed_fin_signed_and_an_unsigned_one_not() {
     pair.pass_on(1, &fin);
     let _lost = pair.one(1);
     assert_eq!(pair.state(1), State::TimeWait);
-    assert_eq!(pair.give_forged(1, stripped(&fin)), refused_by(Rule::SignatureMissing));
+    assert_eq!(
+        pair.give_forged(1, stripped(&fin)),
+        refused_by(Rule::SignatureMissing)
+    );
     assert!(pair.take(1).is_empty());
     assert_eq!(pair.give(1, &fin).rule, Rule::TimeWaitFin.into());
     let again = pair.one(1);
@@ -280,11 +306,15 @@ fn both_ends_change_the_key_connection_goes_on_under_it() {
     let (mut pair, id) = keyed();
     let (accepted, _) = pair.establish(id);
     let peers = pair.addrs.map(|addr| Prefix::from(addr.ip()));
-    pair.ends[1].set_md5sig(id, peers[0], secret("second")).unwrap();
+    pair.ends[1]
+        .set_md5sig(id, peers[0], secret("second"))
+        .unwrap();
     pair.write(1, id, b"early");
     let early = pair.one(1);
     assert_eq!(pair.give(0, &early), refused_by(Rule::SignatureWrong));
-    pair.ends[0].set_md5sig(accepted, peers[1], secret("second")).unwrap();
+    pair.ends[0]
+        .set_md5sig(accepted, peers[1], secret("second"))
+        .unwrap();
     pair.pass(Duration::from_millis(1500));
     pair.talk();
     assert_eq!(pair.read(0, accepted), b"early");
@@ -303,20 +333,31 @@ fn connection_that_has_begun_neither_gains_nor_loses_a_key() {
     assert_eq!(late, Err(KeyError::TooLate));
     let (mut pair, id) = keyed();
     pair.establish(id);
-    assert_eq!(pair.ends[1].set_md5sig(id, peer, None), Err(KeyError::TooLate));
+    assert_eq!(
+        pair.ends[1].set_md5sig(id, peer, None),
+        Err(KeyError::TooLate)
+    );
     pair.ends[1].close(id).unwrap();
-    assert_eq!(pair.ends[1].set_md5sig(id, peer, None), Err(KeyError::Stale));
+    assert_eq!(
+        pair.ends[1].set_md5sig(id, peer, None),
+        Err(KeyError::Stale)
+    );
 }
 
 #[test]
 fn keys_taken_from_a_listener_the_next_connection_is_unsigned() {
     let (mut pair, id) = keyed();
     pair.establish(id);
-    pair.ends[0].set_keys(pair.listener, Keyring::new()).unwrap();
+    pair.ends[0]
+        .set_keys(pair.listener, Keyring::new())
+        .unwrap();
     pair.addrs[1].set_port(40_001);
     let second = pair.connect();
     let (_, said) = pair.establish(second);
-    assert!(said.iter().all(|packet| packet.options().signature.is_none()));
+    assert!(
+        said.iter()
+            .all(|packet| packet.options().signature.is_none())
+    );
 }
 
 // RFC 5925 2.2: never both, and none twice.
@@ -330,7 +371,10 @@ fn two_signatures_in_one_segment_are_none() {
     bytes.extend_from_slice(digest);
     bytes.extend_from_slice(digest);
     bytes.extend_from_slice(&[1; 4]);
-    assert_eq!(pair.give_forged(0, bytes), refused_by(Rule::SignatureConflict));
+    assert_eq!(
+        pair.give_forged(0, bytes),
+        refused_by(Rule::SignatureConflict)
+    );
     assert!(pair.take(0).is_empty());
     assert_eq!(pair.give(0, &syn).rule, Rule::ListenTakesSyn.into());
     let _ = id;
@@ -350,12 +394,22 @@ fn signed_client_speaks_no_fast_open() {
         ..Listen::default()
     };
     let mut pair = Pair::new(config, listen, false);
-    let (listener, peers) = (pair.listener, pair.addrs.map(|addr| Prefix::from(addr.ip())));
-    pair.ends[0].set_md5sig(listener, peers[1], secret("secret")).unwrap();
+    let (listener, peers) = (
+        pair.listener,
+        pair.addrs.map(|addr| Prefix::from(addr.ip())),
+    );
+    pair.ends[0]
+        .set_md5sig(listener, peers[1], secret("secret"))
+        .unwrap();
     let id = pair.connect();
-    pair.ends[1].set_md5sig(id, peers[0], secret("secret")).unwrap();
+    pair.ends[1]
+        .set_md5sig(id, peers[0], secret("secret"))
+        .unwrap();
     let (_, said) = pair.establish(id);
-    assert!(said.iter().all(|packet| packet.options().fast_open.is_none()));
+    assert!(
+        said.iter()
+            .all(|packet| packet.options().fast_open.is_none())
+    );
 }
 
 #[test]
@@ -371,5 +425,8 @@ fn flood_of_unsigned_syns_leaves_nothing_behind() {
     assert!(pair.take(0).is_empty());
     assert_eq!(pair.ends[0].len(), 0);
     let counters = pair.ends[0].counters();
-    assert_eq!((counters.signatures_missing, counters.signatures_wrong), (10_000, 10_000));
+    assert_eq!(
+        (counters.signatures_missing, counters.signatures_wrong),
+        (10_000, 10_000)
+    );
 }

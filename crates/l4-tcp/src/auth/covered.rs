@@ -60,7 +60,11 @@ impl Covered<'_> {
         let checksum = wire::CHECKSUM_OFFSET..wire::CHECKSUM_OFFSET + 2;
         visit(self.header.get(..checksum.start).unwrap_or_default());
         visit(&[0, 0]);
-        visit(self.header.get(checksum.end..wire::MIN_HEADER_LEN).unwrap_or_default());
+        visit(
+            self.header
+                .get(checksum.end..wire::MIN_HEADER_LEN)
+                .unwrap_or_default(),
+        );
         if options == Options::None {
             return;
         }

@@ -230,7 +230,8 @@ impl Keyring {
         send_id: u8,
         recv_id: u8,
     ) -> Result<(), KeyError> {
-        let is_it = |key: &MasterKey| (key.peer, key.send_id, key.recv_id) == (peer, send_id, recv_id);
+        let is_it =
+            |key: &MasterKey| (key.peer, key.send_id, key.recv_id) == (peer, send_id, recv_id);
         let at = self.ao.iter().position(is_it).ok_or(KeyError::Unknown)?;
         self.ao.remove(at);
         Ok(())
@@ -247,7 +248,9 @@ impl Keyring {
     /// The MD5 key for a peer.
     pub(super) fn md5_for(&self, peer: IpAddr) -> Option<&Secret> {
         let matching = self.md5.iter().filter(|(known, _)| known.contains(peer));
-        matching.max_by_key(|(known, _)| known.len).map(|(_, key)| key)
+        matching
+            .max_by_key(|(known, _)| known.len)
+            .map(|(_, key)| key)
     }
 
     /// The TCP-AO keys for a peer.
@@ -302,15 +305,23 @@ mod tests {
     #[test]
     fn longest_prefix_has_the_md5_key() {
         let mut ring = Keyring::new();
-        let (wide, narrow) = (Secret::new(b"wide").unwrap(), Secret::new(b"narrow").unwrap());
-        ring.set_md5sig(prefix("10.0.0.1", 32), Some(narrow.clone())).unwrap();
-        ring.set_md5sig(prefix("10.0.0.0", 8), Some(wide.clone())).unwrap();
+        let (wide, narrow) = (
+            Secret::new(b"wide").unwrap(),
+            Secret::new(b"narrow").unwrap(),
+        );
+        ring.set_md5sig(prefix("10.0.0.1", 32), Some(narrow.clone()))
+            .unwrap();
+        ring.set_md5sig(prefix("10.0.0.0", 8), Some(wide.clone()))
+            .unwrap();
         assert_eq!(ring.md5_for("10.0.0.1".parse().unwrap()), Some(&narrow));
         assert_eq!(ring.md5_for("10.9.9.9".parse().unwrap()), Some(&wide));
         assert_eq!(ring.md5_for("11.0.0.1".parse().unwrap()), None);
         ring.set_md5sig(prefix("10.0.0.1", 32), None).unwrap();
         assert_eq!(ring.md5_for("10.0.0.1".parse().unwrap()), Some(&wide));
-        assert_eq!(ring.set_md5sig(prefix("10.0.0.1", 32), None), Err(KeyError::Unknown));
+        assert_eq!(
+            ring.set_md5sig(prefix("10.0.0.1", 32), None),
+            Err(KeyError::Unknown)
+        );
     }
 
     // RFC 5925 3.1: the ids of tuples must not overlap where their connection identifiers do.

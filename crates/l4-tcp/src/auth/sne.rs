@@ -28,6 +28,12 @@ impl Extension {
         self.furthest + i64::from(seq.distance(SeqNum::new(low)))
     }
 
+    /// As if all numbers had passed once more.
+    #[cfg(test)]
+    pub(super) const fn turn(&mut self) {
+        self.furthest += 1 << 32;
+    }
+
     /// It was sent, or proved to be its sender's.
     pub(super) fn advance(&mut self, to: i64) {
         self.furthest = self.furthest.max(to);

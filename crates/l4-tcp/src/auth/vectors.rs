@@ -4,11 +4,21 @@ use std::io::IoSlice;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use bytes::Bytes;
+use outcrop_base::{
+    Arrival, Cast, Cause, ChecksumState, Ecn, Flow, Instant, InterfaceId, IpFields, Limit, Note,
+    PacketId, Path, Why,
+};
+
 use super::ao::{Context, derive, mac};
 use super::covered::Covered;
-use super::keys::{AoAlgorithm, MasterKey, Prefix, Secret};
+use super::guard::Guard;
+use super::keys::{AoAlgorithm, Keyring, MasterKey, Prefix, Secret};
 use super::{md5, same};
+use crate::rule::Rule;
+use crate::segment::{Segment, StreamRange};
 use crate::seq::SeqNum;
+use crate::transmit::Transmit;
 use crate::wire;
 
 /// RFC 9235 3.1.1: the key of every vector, and the two ids.
@@ -160,10 +170,18 @@ fn octets(hex: &str) -> Vec<u8> {
 /// The addresses, and the TCP segment.
 fn taken_apart(packet: &[u8]) -> ([IpAddr; 2], &[u8]) {
     if packet[0] >> 4 == 4 {
-        let at = |i: usize| IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(&packet[i..i + 4]).unwrap()));
+        let at = |i: usize| {
+            IpAddr::V4(Ipv4Addr::from(
+                <[u8; 4]>::try_from(&packet[i..i + 4]).unwrap(),
+            ))
+        };
         ([at(12), at(16)], &packet[20..])
     } else {
-        let at = |i: usize| IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(&packet[i..i + 16]).unwrap()));
+        let at = |i: usize| {
+            IpAddr::V6(Ipv6Addr::from(
+                <[u8; 16]>::try_from(&packet[i..i + 16]).unwrap(),
+            ))
+        };
         ([at(8), at(24)], &packet[40..])
     }
 }
@@ -196,15 +214,33 @@ fn rfc_9235_packets_have_the_traffic_keys_and_macs_it_names() {
         };
         let key = key(vector, dst);
         let traffic = derive(&key, &context);
-        assert_eq!(traffic.octets(), octets(vector.traffic_key), "{}", vector.section);
+        assert_eq!(
+            traffic.octets(),
+            octets(vector.traffic_key),
+            "{}",
+            vector.section
+        );
         let (header, payload) = segment.split_at(usize::from(segment[12] >> 4) * 4);
         let payload = [IoSlice::new(payload)];
-        let covered = Covered { src, dst, header, payload: &payload };
+        let covered = Covered {
+            src,
+            dst,
+            header,
+            payload: &payload,
+        };
         let at = wire::find_option(header, wire::AO).unwrap();
         let ours = mac(&traffic, 0, vector.covers_options, &covered);
-        assert!(same(&ours, &header[at.start + 4..at.end]), "{}", vector.section);
+        assert!(
+            same(&ours, &header[at.start + 4..at.end]),
+            "{}",
+            vector.section
+        );
         let later = mac(&traffic, 1, vector.covers_options, &covered);
-        assert!(!same(&later, &header[at.start + 4..at.end]), "{}: the extension counts", vector.section);
+        assert!(
+            !same(&later, &header[at.start + 4..at.end]),
+            "{}: the extension counts",
+            vector.section
+        );
     }
 }
 
@@ -217,7 +253,12 @@ fn md5_digests_are_those_of_a_second_implementation() {
         let ([src, dst], segment) = taken_apart(&packet);
         let (header, payload) = segment.split_at(usize::from(segment[12] >> 4) * 4);
         let payload = [IoSlice::new(payload)];
-        let covered = Covered { src, dst, header, payload: &payload };
+        let covered = Covered {
+            src,
+            dst,
+            header,
+            payload: &payload,
+        };
         assert_eq!(md5::digest(&secret, &covered).to_vec(), octets(digest));
     }
 }
@@ -240,3 +281,97 @@ const MD5_VECTORS: [(&str, &str); 2] = [
         "7e cf 5d f5 70 a9 c9 1f 18 b6 32 91 84 7e 49 76",
     ),
 ];
+
+/// A received packet, as the wire module reads it.
+fn received(packet: &[u8]) -> (Flow, Segment, Bytes) {
+    let ([src, dst], bytes) = taken_apart(packet);
+    let a = Arrival {
+        at: Instant::ZERO,
+        id: PacketId(1),
+        iface: InterfaceId(0),
+        src,
+        dst,
+        cast: Cast::Unicast,
+        ecn: Ecn::NotEct,
+        hop_limit: 255,
+        // Some of the RFC's packets do not have theirs; no MAC covers it.
+        checksum: ChecksumState::Verified,
+        gso_size: None,
+        path: Path::plain(1500),
+    };
+    let (segment, payload) = wire::parse(&a, Bytes::copy_from_slice(bytes)).unwrap();
+    (segment.flow(&a), segment, payload)
+}
+
+/// The plan whose segment a packet is.
+fn planned(packet: &[u8]) -> (Transmit, Vec<u8>, Bytes) {
+    let (mirrored, segment, payload) = received(packet);
+    let plan = Transmit {
+        conn: None,
+        flow: Flow {
+            transport: mirrored.transport,
+            local: mirrored.remote,
+            remote: mirrored.local,
+        },
+        header: segment.header,
+        fields: IpFields::default(),
+        range: StreamRange::default(),
+        gso: None,
+        mac: None,
+        note: Note::new(Why::Data, Limit::None, Cause::None),
+    };
+    (plan, segment.bytes.to_vec(), payload)
+}
+
+fn vector(section: &str) -> Vec<u8> {
+    let vector = VECTORS.iter().find(|vector| vector.section == section);
+    octets(vector.unwrap().packet)
+}
+
+/// The server's side of RFC 9235 4.1: what the RFC's client says is believed, what we say is what its server says.
+#[test]
+fn rfc_9235_conversation_is_held_by_a_guard_and_not_again_four_gibibytes_later() {
+    let (flow, syn, payload) = received(&vector("4.1.1"));
+    let mut ring = Keyring::new();
+    ring.add_ao_key(key(&VECTORS[0], flow.remote.ip())).unwrap();
+    let mut guard = Guard::passive(&ring, &flow, &syn).unwrap();
+    let check = |guard: &mut Guard, segment: &Segment, payload: &Bytes| {
+        guard.check(
+            segment.header.options.signature.unwrap(),
+            &flow,
+            segment,
+            payload,
+        )
+    };
+    assert_eq!(check(&mut guard, &syn, &payload), Ok(()));
+    for (section, theirs) in [("4.1.2", false), ("4.1.3", true), ("4.1.4", false)] {
+        let packet = vector(section);
+        if theirs {
+            let (_, segment, payload) = received(&packet);
+            assert_eq!(check(&mut guard, &segment, &payload), Ok(()), "{section}");
+        } else {
+            let (plan, header, payload) = planned(&packet);
+            let (signature, sne) = guard.plan(&plan.flow, &plan.header).unwrap();
+            assert_eq!(Some(signature), plan.header.options.signature, "{section}");
+            let payload = [IoSlice::new(&payload)];
+            let covered = Covered {
+                src: plan.flow.local.ip(),
+                dst: plan.flow.remote.ip(),
+                header: &header,
+                payload: &payload,
+            };
+            let at = wire::find_option(&header, wire::AO).unwrap();
+            let ours = guard.sign(&plan, sne, &covered);
+            assert_eq!(ours[..12], header[at.start + 4..at.end], "{section}");
+        }
+    }
+    let (_, recorded, payload) = received(&vector("4.1.3"));
+    assert_eq!(
+        check(&mut guard, &recorded, &payload),
+        Ok(()),
+        "as good as new"
+    );
+    guard.ao_mut().unwrap().turn();
+    let replayed = check(&mut guard, &recorded, &payload);
+    assert_eq!(replayed, Err(Rule::SignatureWrong));
+}

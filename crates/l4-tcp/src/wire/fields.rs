@@ -165,8 +165,20 @@ fn visit_option(option: &Raw<'_>, visit: &mut dyn FnMut(Field<'_>)) {
         ),
         (AO, 2..) => {
             let (key_id, next_id) = (part(16..24), part(24..32));
-            tell("tcp.options.ao.keyid", "KeyID", 16..24, key_id, "RFC 5925 2.2");
-            tell("tcp.options.ao.rnextkeyid", "RNextKeyID", 24..32, next_id, "RFC 5925 2.2");
+            tell(
+                "tcp.options.ao.keyid",
+                "KeyID",
+                16..24,
+                key_id,
+                "RFC 5925 2.2",
+            );
+            tell(
+                "tcp.options.ao.rnextkeyid",
+                "RNextKeyID",
+                24..32,
+                next_id,
+                "RFC 5925 2.2",
+            );
             let mac = FieldValue::Bytes(option.body.get(2..).unwrap_or_default());
             tell("tcp.options.ao.mac", "MAC", 32..len, mac, "RFC 5925 2.2");
         }

@@ -10,7 +10,8 @@ use outcrop_base::{
     MAX_SLICES, PacketId, Path, Seed, Transport, Verdict,
 };
 use outcrop_tcp::{
-    Config, ConnId, Endpoint, Event, Listen, ListenerId, Options, Segment, SegmentHeader, State, Transmit, wire,
+    Config, ConnId, Endpoint, Event, Listen, ListenerId, Options, Segment, SegmentHeader, State,
+    Transmit, wire,
 };
 
 /// One packet, as its plan and as the bytes of its segment.
@@ -66,7 +67,9 @@ impl Pair {
 
     pub(crate) fn connect(&mut self) -> ConnId {
         let (local, remote) = (self.addrs[1], self.addrs[0]);
-        self.ends[1].connect(local, remote, self.path, None).unwrap()
+        self.ends[1]
+            .connect(local, remote, self.path, None)
+            .unwrap()
     }
 
     pub(crate) fn flow(&self, end: usize) -> Flow {
@@ -90,7 +93,9 @@ impl Pair {
             let used = tcp.payload(&plan, &mut slices);
             tcp.emit(&plan, &slices[..used], false, &mut room);
             let mut bytes = room.as_slice().to_vec();
-            slices[..used].iter().for_each(|slice| bytes.extend_from_slice(slice));
+            slices[..used]
+                .iter()
+                .for_each(|slice| bytes.extend_from_slice(slice));
             packets.push(Packet { plan, bytes });
         }
         tcp.check();
