@@ -36,7 +36,7 @@
 //!     while let Some(plan) = from.poll_transmit(now) {
 //!         let (mut slices, mut room) = ([IoSlice::new(&[]); MAX_SLICES], HeaderRoom::new());
 //!         let used = from.payload(&plan, &mut slices);
-//!         wire::emit(&plan, &slices[..used], false, &mut room);
+//!         from.emit(&plan, &slices[..used], false, &mut room);
 //!         let mut bytes = room.as_slice().to_vec();
 //!         slices[..used].iter().for_each(|slice| bytes.extend_from_slice(slice));
 //!         let arrival = Arrival {
