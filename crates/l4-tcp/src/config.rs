@@ -25,6 +25,8 @@ pub struct Config {
     /// How long nothing must have happened before a connection is kept in its small form, at least a second;
     /// [`Duration::MAX`] keeps every connection whole. Nothing but memory depends on it.
     pub quiet: Duration,
+    /// Take a segment with TCP-AO for a flow without keys as if it had none, instead of dropping it (RFC 5925 7.3).
+    pub accept_unmatched_ao: bool,
     /// What connections start with, unless a listener or a call says otherwise.
     pub settings: Settings,
 }
@@ -36,6 +38,7 @@ impl Default for Config {
             time_wait_max: 65_536,
             ephemeral_ports: params::EPHEMERAL_FIRST..=u16::MAX,
             quiet: params::QUIET,
+            accept_unmatched_ao: false,
             settings: Settings::default(),
         }
     }

@@ -504,15 +504,19 @@ impl Life {
     }
 }
 
+/// What options may take from the smallest segment: timestamps and an MD5 signature.
+const LONGEST_OPTIONS: u16 = TIMESTAMPS_LEN + 20;
+
 /// Eff.snd.MSS of RFC 9293 3.7.1: what the peer takes, what the path takes, what the program wants,
 /// less the options every segment carries.
 fn effective_mss(terms: &Negotiated, path: &Path, settings: &Settings, flow: &Flow) -> u16 {
-    let options = if terms.timestamps { TIMESTAMPS_LEN } else { 0 };
+    let timestamps = if terms.timestamps { TIMESTAMPS_LEN } else { 0 };
+    let options = timestamps + u16::from(terms.signature);
     let path_mss = path_mss(path, flow.remote.ip());
     let ours = settings.mss.map_or(path_mss, |mss| mss.min(path_mss));
     terms
         .peer_mss
         .min(ours)
         .saturating_sub(options)
-        .max(params::MIN_PEER_MSS - TIMESTAMPS_LEN)
+        .max(params::MIN_PEER_MSS - LONGEST_OPTIONS)
 }

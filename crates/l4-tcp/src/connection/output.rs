@@ -17,7 +17,7 @@ use crate::handshake;
 use crate::pacing::{burst, rate_of_window};
 use crate::recovery::Phase;
 use crate::segment::{
-    Flags, Options, SackBlock, SackBlocks, SegmentHeader, StreamRange, Timestamps,
+    Flags, Options, SackBlock, SackBlocks, SegmentHeader, StreamRange, Timestamps, max_sack_blocks,
 };
 use crate::send::{Limits, NewData};
 use crate::seq::SeqNum;
@@ -56,9 +56,6 @@ enum Kind {
     KeepAlive,
 }
 
-/// SACK blocks beside timestamps: 40 octets hold three (RFC 2018 3).
-const SACK_BLOCKS_WITH_TIMESTAMPS: usize = 3;
-const SACK_BLOCKS_ALONE: usize = 4;
 /// IPv6 and TCP headers at their longest: what a super-segment must leave free.
 const LONGEST_HEADERS: u32 = 100;
 
@@ -268,7 +265,8 @@ impl Connection {
     fn max_payload(&self) -> u64 {
         let mss = u64::from(self.room_for_data());
         let headers = u64::from(LONGEST_HEADERS);
-        if self.ecn.owes_reduced() {
+        // Nor can it sign: every piece needs a MAC of its own.
+        if self.ecn.owes_reduced() || self.terms.signature > 0 {
             return mss;
         }
         let most = u64::from(self.way.path.gso_max).min(u64::from(u16::MAX));
@@ -299,11 +297,7 @@ impl Connection {
         if !self.terms.sack || !self.recv.has_sack() {
             return blocks;
         }
-        let max = if self.terms.timestamps {
-            SACK_BLOCKS_WITH_TIMESTAMPS
-        } else {
-            SACK_BLOCKS_ALONE
-        };
+        let max = max_sack_blocks(self.terms.timestamps, self.terms.signature);
         for range in self.recv.sack_ranges(max) {
             blocks.push(SackBlock {
                 left: self.rcv_space.seq(range.start),
@@ -353,6 +347,7 @@ impl Connection {
             },
             range: plan.data,
             gso: (plan.data.len() > u64::from(mss)).then_some(mss),
+            mac: None,
             note: plan.note,
         }
     }

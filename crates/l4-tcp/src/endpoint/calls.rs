@@ -74,6 +74,7 @@ impl Endpoint {
             }
         }
         self.listeners.remove(id);
+        self.auth.drop_ring(id);
         Ok(())
     }
 
@@ -117,6 +118,7 @@ impl Endpoint {
         {
             early.fast_open = self.known.option(self.latest, addr);
         }
+        self.auth.forget(&flow);
         let place = Place::new(Phase::Embryo(Box::new(embryo)), Holder::Program);
         let id = self.places.insert(flow, place);
         self.counters.active_opens += 1;
@@ -412,6 +414,7 @@ fn abort_embryo(
         },
         range: StreamRange::default(),
         gso: None,
+        mac: None,
         note: Note::new(Why::ResetAborted, Limit::None, cause),
     })
 }

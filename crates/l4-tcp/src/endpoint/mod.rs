@@ -6,8 +6,8 @@
 //! Sources: RFC 9293 3.10; the six verbs are those of every engine of this workspace.
 //!
 //! `arrive` demultiplexes, `cookies` does without embryos, `fast_open`
-//! without waiting, `calls` serves the program, `observe` answers questions, `place` is one slot, `sleep` keeps
-//! the quiet ones small, `shared` what they have in common.
+//! without waiting, `signatures` asks for proof, `calls` serves the program, `observe` answers questions, `place` is
+//! one slot, `sleep` keeps the quiet ones small, `shared` what they have in common.
 
 mod arrive;
 mod calls;
@@ -16,7 +16,10 @@ mod fast_open;
 mod observe;
 mod place;
 mod shared;
+mod signatures;
 mod sleep;
+
+pub use signatures::KeyOwner;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -26,6 +29,7 @@ use outcrop_base::{
     TimerKind, TimerWheel, Verdict,
 };
 
+use crate::auth::Auth;
 use crate::config::{Config, Settings};
 use crate::connection::Cx;
 use crate::event::{CloseReason, Edges, Event};
@@ -54,6 +58,7 @@ pub struct Endpoint {
     cookies: Cookies,
     tokens: Tokens,
     known: Known,
+    auth: Auth,
     ports: Ports,
     /// What sleeping connections go by.
     shared: SharedSettings,
@@ -102,6 +107,12 @@ pub struct Counters {
     pub timed_out: u64,
     /// Stateless answers dropped because too many were waiting.
     pub replies_dropped: u64,
+    /// Segments dropped because they had no signature where one is required.
+    pub signatures_missing: u64,
+    /// Segments dropped because they had one where none is expected.
+    pub signatures_unexpected: u64,
+    /// Segments dropped because theirs was wrong.
+    pub signatures_wrong: u64,
 }
 
 impl Endpoint {
@@ -120,6 +131,7 @@ impl Endpoint {
             tokens: Tokens::new(&seed),
             known: Known::default(),
             shared: SharedSettings::new(&seed),
+            auth: Auth::new(&seed),
             ports: Ports::new(config.ephemeral_ports.clone(), &seed),
             wheel: TimerWheel::new(),
             ready: VecDeque::new(),
@@ -137,6 +149,9 @@ impl Endpoint {
     /// for `TooBig` the caller then remembers the MTU for other flows (RFC 5927: never unvalidated).
     pub fn handle_path(&mut self, _now: Instant, signal: &PathSignal) -> Verdict {
         let unrelated = Rule::PathUnrelated.dropped(DropReason::IcmpUnrelated);
+        if let Some(refused) = self.refuse_unproven_path(signal) {
+            return refused;
+        }
         let Some(id) = self.places.find(&signal.flow) else {
             return unrelated;
         };
@@ -256,6 +271,7 @@ impl Endpoint {
                 return Some(self.count_out(reply));
             }
         }
+        self.sweep_guards();
         None
     }
 
@@ -269,6 +285,7 @@ impl Endpoint {
         let transmit = match &mut place.phase {
             Phase::Embryo(embryo) => {
                 let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
+                let settings = self.auth.shape(flow, settings);
                 let mut plan = embryo.poll_transmit(now, flow, Some(&self.isn), &settings);
                 if let (Some(plan), Some(grant)) = (&mut plan, embryo.grant) {
                     plan.header.options.fast_open = self.tokens.grant(now, flow, grant);
@@ -278,7 +295,7 @@ impl Endpoint {
             Phase::Open(connection) => connection.poll_transmit(now, flow),
             Phase::Dormant(_) | Phase::Ended(_) => None,
         }?;
-        Some(Transmit {
+        self.signed(Transmit {
             conn: Some(id),
             ..transmit
         })
@@ -398,10 +415,10 @@ impl Endpoint {
     }
 
     fn reply(&mut self, transmit: Transmit) {
-        if self.replies.len() < params::REPLY_QUEUE {
-            self.replies.push_back(transmit);
-        } else {
-            self.counters.replies_dropped += 1;
+        let signed = self.signed(transmit);
+        match signed.filter(|_| self.replies.len() < params::REPLY_QUEUE) {
+            Some(transmit) => self.replies.push_back(transmit),
+            None => self.counters.replies_dropped += 1,
         }
     }
 

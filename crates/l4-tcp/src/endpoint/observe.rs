@@ -140,6 +140,10 @@ impl Endpoint {
             }
         }
         self.time_wait.fingerprint(now, into);
+        self.auth.fingerprint(
+            |flow| self.places.find(flow).is_some() || self.time_wait.rests(flow),
+            into,
+        );
         for reply in &self.replies {
             (reply.flow, reply.header).hash(&mut into);
         }
