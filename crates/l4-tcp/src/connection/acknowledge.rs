@@ -34,6 +34,7 @@ impl Connection {
             &mut *self.way.congestion,
         );
         self.count(seg, &outcome);
+        let _probe = self.hear_size_fate(now, cx);
         if outcome.reduced {
             self.ecn.on_reduced();
         }

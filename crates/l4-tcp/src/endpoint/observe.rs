@@ -138,6 +138,7 @@ impl Endpoint {
             }
         }
         self.time_wait.fingerprint(now, into);
+        self.paths.fingerprint(now, into);
         for reply in &self.replies {
             (reply.flow, reply.header).hash(&mut into);
         }

@@ -61,8 +61,10 @@ impl Recovery {
         out.rate = self.rate.sample(self.rtt.min());
         self.check_spurious(input, &news, &mut out, controller);
         self.detect(input, &news, &mut out, flight);
-        self.rate.on_lost(out.lost.map_or(0, |lost| lost.bytes));
-        if out.lost.is_some() && self.phase == Phase::Open {
+        let oversize = self.judge_size(out.lost.as_mut());
+        let lost = out.lost.filter(|_| !oversize);
+        self.rate.on_lost(lost.map_or(0, |lost| lost.bytes));
+        if lost.is_some() && self.phase == Phase::Open {
             out.entered = true;
             out.reduced = true;
             self.enter_recovery(input.now, flight, controller);
@@ -96,7 +98,7 @@ impl Recovery {
             self.usage.earlier = self.usage.peak;
             self.usage.peak = self.in_flight();
         }
-        self.update_prr(delivered, news.acked > 0 && out.lost.is_none(), controller);
+        self.update_prr(delivered, news.acked > 0 && lost.is_none(), controller);
         self.set_timers(input.now, &news);
         out
     }

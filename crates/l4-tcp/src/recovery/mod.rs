@@ -16,6 +16,7 @@ pub mod dup_acks;
 pub mod prr;
 pub mod rack;
 pub mod rto;
+mod size_probe;
 mod timeout;
 pub mod tlp;
 pub mod undo;
@@ -37,6 +38,7 @@ use dup_acks::DupAcks;
 use prr::Prr;
 use rack::Rack;
 use rto::RtoTimer;
+use size_probe::SizeProbe;
 use tlp::Tlp;
 use undo::{Evidence, Undo};
 use validation::Validation;
@@ -158,6 +160,7 @@ pub struct Recovery {
     rto: RtoTimer,
     prr: Prr,
     undo: Undo,
+    size_probe: SizeProbe,
     /// Whether the peer sends SACK.
     sack: bool,
     mss: u64,
@@ -197,6 +200,7 @@ impl Recovery {
             rto: RtoTimer::default(),
             prr: Prr::new(0),
             undo: Undo::default(),
+            size_probe: SizeProbe::default(),
             sack,
             mss: u64::from(mss.max(1)),
             order: 0,
@@ -435,6 +439,7 @@ impl Recovery {
             validation.fingerprint(now, into);
         }
         (&self.board, self.phase, &self.dup_acks, self.prr).hash(&mut into);
+        self.size_probe.hash(&mut into);
         let u = &self.usage;
         let last_sent = u.last_sent.map(|at| now - at);
         (

@@ -21,9 +21,11 @@ impl Recovery {
         }
         if due(self.rack.deadline()) {
             let flight = self.outstanding();
-            let lost = self.detect_by_rack(now);
-            self.rate.on_lost(lost.map_or(0, |lost| lost.bytes));
-            if lost.is_some() {
+            let mut lost = self.detect_by_rack(now);
+            let oversize = self.judge_size(lost.as_mut());
+            let counted = lost.filter(|_| !oversize);
+            self.rate.on_lost(counted.map_or(0, |lost| lost.bytes));
+            if counted.is_some() {
                 self.enter_recovery(now, flight, controller);
                 self.update_prr(0, false, controller);
             }
@@ -48,8 +50,9 @@ impl Recovery {
             self.records.forget_sacked();
         }
         let hull = StreamRange::new(self.records.una(), self.records.nxt());
+        let oversize = self.judge_size_at_timeout(hull);
         let bytes = self.records.on_lost(hull);
-        self.rate.on_lost(bytes);
+        self.rate.on_lost(if oversize { 0 } else { bytes });
         self.rto.on_fired();
         self.rtt.back_off();
         self.tlp.cancel();
@@ -60,15 +63,14 @@ impl Recovery {
         if !again {
             self.undo.begin(true);
         }
-        controller.on_congestion(&CongestionEvent {
-            now,
-            kind: if again {
-                CongestionKind::TimeoutAgain
-            } else {
-                CongestionKind::Timeout
-            },
-            flight,
-        });
+        let kind = if again {
+            CongestionKind::TimeoutAgain
+        } else {
+            CongestionKind::Timeout
+        };
+        if !oversize {
+            controller.on_congestion(&CongestionEvent { now, kind, flight });
+        }
         if flight > 0 {
             self.rto.start(now, self.rtt.rto());
         }
