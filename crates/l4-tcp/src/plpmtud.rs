@@ -105,7 +105,11 @@ impl Search {
         }
         // A search that ended begins anew, up to the top (RFC 8899 5.1.1, PMTU_RAISE_TIMER).
         let ended = self.high <= self.low;
-        let high = if ended { ceiling } else { self.high.min(ceiling) };
+        let high = if ended {
+            ceiling
+        } else {
+            self.high.min(ceiling)
+        };
         if high <= self.low {
             return None;
         }
@@ -149,8 +153,13 @@ impl Search {
             }
             SizeFate::Unclear => self.not_before = now + params::PROBE_PAUSE,
         }
-        // What is left to find is not worth a probe.
-        if self.high <= self.low || self.losses == 0 && self.high - self.low < params::PROBE_STEP / 2 {
+        // Three that failed leave less to find than is worth another three.
+        let least = if fate == SizeFate::Lost && self.losses == 0 {
+            params::PROBE_STEP
+        } else {
+            1
+        };
+        if self.high < self.low + least {
             self.high = self.low;
             self.not_before = now + params::PROBE_AGAIN;
         }
@@ -206,7 +215,10 @@ mod tests {
     use super::*;
     use core::time::Duration;
 
-    const RANGE: StreamRange = StreamRange { start: 0, end: 1000 };
+    const RANGE: StreamRange = StreamRange {
+        start: 0,
+        end: 1000,
+    };
 
     /// Searches a path that passes `fits`; returns the sizes probed and what the search came to.
     fn search(mut search: Search, fits: u32, ceiling: u32) -> (Vec<u32>, u32) {
@@ -215,7 +227,11 @@ mod tests {
             if let Some(size) = search.wanted(now, ceiling) {
                 sizes.push(size);
                 search.on_sent(size, RANGE);
-                let fate = if size <= fits { SizeFate::Passed } else { SizeFate::Lost };
+                let fate = if size <= fits {
+                    SizeFate::Passed
+                } else {
+                    SizeFate::Lost
+                };
                 let _larger = search.on_fate(now, fate);
             }
             now += Duration::from_millis(100);
@@ -234,7 +250,10 @@ mod tests {
     fn search_of_every_narrow_path_comes_within_a_step_and_never_above() {
         for fits in (1200..1500).chain([1280, 1480, 1492]) {
             let (sizes, found) = search(Search::new(Instant::ZERO, false, 1500), fits, 1500);
-            assert!(found <= fits && fits - found < params::PROBE_STEP, "{fits}: {found}");
+            assert!(
+                found <= fits && fits - found < params::PROBE_STEP,
+                "{fits}: {found}"
+            );
             // Each size that is too large costs three probes, each that fits one.
             assert!(sizes.len() <= 32, "{fits}: {sizes:?}");
         }
@@ -254,7 +273,10 @@ mod tests {
         assert!(search.wanted(later, 1500).is_some_and(|size| size < 1200));
         let mut v6 = Search::new(Instant::ZERO, true, 1500);
         assert_eq!(v6.size(), 1280);
-        assert!(!v6.on_black_hole(Instant::ZERO, 1280), "every link takes 1280");
+        assert!(
+            !v6.on_black_hole(Instant::ZERO, 1280),
+            "every link takes 1280"
+        );
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Connection {
     }
 
     /// RFC 4821 7.4: no probe while anything is amiss, and none that could not be missed: enough must follow it for
-    /// its loss to show without a timeout.
+    /// its loss to show without a timeout. One segment is enough for RACK, three it takes without SACK.
     pub(super) fn stage(&self, now: Instant, flow: &Flow) -> Stage {
         let Some(search) = self.way.search.as_deref() else {
             return Stage::None;
@@ -104,7 +104,12 @@ impl Connection {
             return Stage::None;
         };
         let len = u64::from(self.mss_of(size, flow));
-        let needed = len + u64::from(params::DUP_THRESH) * u64::from(self.way.mss);
+        let behind = if self.terms.sack {
+            1
+        } else {
+            u64::from(params::DUP_THRESH)
+        };
+        let needed = len + behind * u64::from(self.way.mss);
         let outstanding = self.send.nxt() - self.send.una();
         let usable = self.send.window().saturating_sub(outstanding);
         let unsent = self.send.buffer().unsent();
