@@ -38,6 +38,9 @@ impl Connection {
         if outcome.reduced {
             self.ecn.on_reduced();
         }
+        if outcome.hold {
+            self.way.pacer.hold(now + self.recovery.rtt().rto());
+        }
         let freed = self.send.on_ack(seg.ack);
         let grown = self.tune_send_buffer();
         if freed.bytes > 0 || grown {

@@ -119,7 +119,8 @@ impl Connection {
 
     /// What recovery has declared lost.
     fn plan_retransmission(&self, now: Instant) -> Option<Plan> {
-        if self.way.pacer.wait_until(now).is_some() {
+        let asks = self.recovery.asks_for_new() && self.new_data().is_ok();
+        if asks || self.way.pacer.wait_until(now).is_some() {
             return None;
         }
         let max = u32::try_from(self.max_payload()).unwrap_or(u32::MAX);

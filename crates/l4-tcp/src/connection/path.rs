@@ -3,15 +3,20 @@
 //! Job: believe an ICMP message only if it quotes something in flight, and then only as far as it can be true.
 //! Owns: nothing. Does not know: ICMP; a `PathSignal` is all it sees.
 //! Sources: RFC 5927 4 (validation), RFC 1191 6.4 and RFC 8201 5 (packet too big), RFC 1122 4.2.3.9 with
-//! RFC 5461 2 (in a synchronised state even a hard error only makes one doubt the path).
+//! RFC 5461 2 (in a synchronised state even a hard error only makes one doubt the path), RFC 6069 (what an
+//! interruption means for the retransmission timer).
 
-use outcrop_base::{DropReason, PathSignal, PathSignalKind, Verdict};
+use outcrop_base::{DropReason, FactKind, PathSignal, PathSignalKind, Verdict};
 
 use super::{Connection, Cx};
 use crate::params;
 use crate::rule::Rule;
 use crate::segment::StreamRange;
 use crate::seq::SeqNum;
+
+/// What is stated when a router explains a timeout.
+const DISRUPTED: &str =
+    "the way is interrupted, not congested: one doubling of the timeout is taken back (RFC 6069)";
 
 impl Connection {
     /// News about a packet of this connection.
@@ -22,10 +27,21 @@ impl Connection {
         }
         match signal.kind {
             PathSignalKind::TooBig(mtu) => self.take_mtu(mtu, cx).unwrap_or(unrelated),
-            PathSignalKind::Soft | PathSignalKind::Hard | PathSignalKind::Redirected => {
-                Rule::PathSoft.taken()
+            PathSignalKind::Disrupted if signal.seq == Some(self.first_outstanding()) => {
+                if self.recovery.on_disruption() {
+                    cx.emit(FactKind::Remark(DISRUPTED));
+                }
+                Rule::PathDisrupted.taken()
             }
+            PathSignalKind::Disrupted
+            | PathSignalKind::Soft
+            | PathSignalKind::Hard
+            | PathSignalKind::Redirected => Rule::PathSoft.taken(),
         }
+    }
+
+    fn first_outstanding(&self) -> u32 {
+        self.snd_space.seq(self.send.una()).value()
     }
 
     fn is_in_flight(&self, seq: u32) -> bool {

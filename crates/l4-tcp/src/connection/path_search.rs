@@ -167,9 +167,10 @@ impl Connection {
         Some(fate)
     }
 
-    /// The retransmission timer ran out `count` times in a row. RFC 4821 7.7: if what is sent again is large, and nobody
-    /// says that it is too large, its size may be the reason.
-    pub(super) fn suspect_black_hole(&mut self, now: Instant, count: u8, cx: &mut Cx<'_>) {
+    /// The retransmission timer ran out. RFC 4821 7.7: if that happens time and again to something large, and nobody
+    /// says why, its size may be the reason.
+    pub(super) fn suspect_black_hole(&mut self, now: Instant, cx: &mut Cx<'_>) {
+        let count = self.recovery.silent_timeouts();
         let large = self.recovery.records().first();
         let large = large.is_some_and(|first| first.len() >= u64::from(self.way.mss));
         let policy = self.settings.path_probing;

@@ -88,7 +88,7 @@ impl Connection {
                     tell_lost(&lost, cx);
                     self.tell_congestion("timeout", cx);
                     let _probe = self.hear_size_fate(now, cx);
-                    self.suspect_black_hole(now, count, cx);
+                    self.suspect_black_hole(now, cx);
                 }
                 Fired::Reordering { lost: Some(lost) } => {
                     if self.hear_size_fate(now, cx) != Some(SizeFate::Lost) {

@@ -5,6 +5,7 @@
 
 use outcrop_base::Instant;
 
+use super::frto::FRto;
 use super::rack::Situation;
 use super::{Fired, Lost, Phase, Recovery, tlp};
 use crate::congestion::{CongestionEvent, CongestionKind, Controller};
@@ -43,6 +44,7 @@ impl Recovery {
     /// RFC 6298 5.4 to 5.6, without taking SND.NXT back.
     fn on_rto(&mut self, now: Instant, controller: &mut dyn Controller) -> Fired {
         let flight = self.outstanding();
+        self.frto = FRto::begin(matches!(self.phase, Phase::Loss { .. }));
         let again = self.rto.count() > 0 && matches!(self.phase, Phase::Loss { .. });
         if self.records.first().is_some_and(|r| r.fate == Fate::Sacked) {
             // The peer reported these bytes and never acknowledged them: it has let go of them.
