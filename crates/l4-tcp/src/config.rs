@@ -12,6 +12,7 @@ use outcrop_base::DEFAULT_HOP_LIMIT;
 use crate::congestion::{Algorithm, Rate};
 use crate::ecn::EcnPolicy;
 use crate::params;
+use crate::plpmtud::PathProbing;
 
 /// Settings of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,6 +130,8 @@ pub struct Settings {
     pub sack: bool,
     /// The largest segment we announce and send; `None` leaves it to the path's MTU (MUST-14).
     pub mss: Option<u16>,
+    /// Searching for the path's MTU where no router tells it (RFC 4821).
+    pub path_probing: PathProbing,
     /// Explicit congestion notification (RFC 3168).
     pub ecn: EcnPolicy,
     /// As a client, ask servers for fast-open cookies, and with one put what is written before the SYN leaves
@@ -174,6 +177,7 @@ impl Default for Settings {
             sack: true,
             mss: None,
             fast_open: false,
+            path_probing: PathProbing::default(),
             ecn: EcnPolicy::default(),
             keep_unused_window: false,
             pacing: false,

@@ -137,7 +137,9 @@ pub(crate) fn ping(error: PingError) -> io::Error {
 const fn path(kind: PathSignalKind) -> ErrorKind {
     match kind {
         PathSignalKind::Hard => ErrorKind::ConnectionRefused,
-        PathSignalKind::Soft | PathSignalKind::Redirected => ErrorKind::HostUnreachable,
+        PathSignalKind::Disrupted | PathSignalKind::Soft | PathSignalKind::Redirected => {
+            ErrorKind::HostUnreachable
+        }
         PathSignalKind::TooBig(_) => ErrorKind::InvalidInput,
     }
 }

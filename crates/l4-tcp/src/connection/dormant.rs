@@ -21,6 +21,7 @@ use crate::ecn::Echo;
 use crate::event::Edges;
 use crate::info::Negotiated;
 use crate::pacing::Pacer;
+use crate::plpmtud::Search;
 use crate::seq::SeqSpace;
 use crate::state::{PeerFin, State};
 use crate::timers::{Timer, TimerTable};
@@ -32,6 +33,8 @@ pub(crate) struct Dormant {
     who: Who,
     path: Path,
     mss: u16,
+    /// What is known of larger sizes, if anything is.
+    search: Option<Box<Search>>,
     congestion: Box<dyn Controller>,
     send: send::dormant::Dormant,
     window_from: (i64, u64),
@@ -108,6 +111,7 @@ impl Connection {
             },
             path: self.way.path,
             mss: self.way.mss,
+            search: self.way.search.clone(),
             congestion: self.way.congestion.clone(),
             send: self.send.doze(),
             window_from: self.window_from,
@@ -150,6 +154,7 @@ impl Dormant {
             way: Way {
                 path: self.path,
                 mss: self.mss,
+                search: self.search,
                 congestion: self.congestion,
                 // What was paced has left long ago.
                 pacer: Pacer::new(),

@@ -13,6 +13,7 @@ pub(crate) mod dormant;
 mod opening;
 mod output;
 mod path;
+mod path_search;
 mod segment_arrives;
 mod timeouts;
 mod urgent;
@@ -36,6 +37,7 @@ use crate::handshake::{Embryo, isn, syn_window};
 use crate::info::{Info, Negotiated};
 use crate::pacing::Pacer;
 use crate::params;
+use crate::plpmtud::Search;
 use crate::recovery::Recovery;
 use crate::recv::{Receiver, ReceiverConfig};
 use crate::rtt::RttEstimator;
@@ -137,6 +139,8 @@ struct Way {
     path: Path,
     /// Payload bytes of a full segment.
     mss: u16,
+    /// The search for more, once there is a reason to.
+    search: Option<Box<Search>>,
     congestion: Box<dyn Controller>,
     pacer: Pacer,
 }
@@ -221,6 +225,7 @@ impl Connection {
             way: Way {
                 path: o.path,
                 mss,
+                search: None,
                 congestion: o.settings.congestion.controller(u32::from(mss)),
                 pacer: Pacer::new(),
             },
@@ -244,6 +249,7 @@ impl Connection {
         connection.recovery.keep_unused_window(keep);
         connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeated);
         connection.arm_keep_alive(o.at);
+        connection.begin_search(o.at, flow);
         connection
     }
 
@@ -462,6 +468,9 @@ impl Connection {
         if let Some(syn) = &self.syn {
             syn.fingerprint(now, into);
         }
+        if let Some(search) = &self.way.search {
+            search.fingerprint(now, into);
+        }
         (
             self.snd_space,
             self.rcv_space,
@@ -510,8 +519,7 @@ const LONGEST_OPTIONS: u16 = TIMESTAMPS_LEN + 20;
 /// Eff.snd.MSS of RFC 9293 3.7.1: what the peer takes, what the path takes, what the program wants,
 /// less the options every segment carries.
 fn effective_mss(terms: &Negotiated, path: &Path, settings: &Settings, flow: &Flow) -> u16 {
-    let timestamps = if terms.timestamps { TIMESTAMPS_LEN } else { 0 };
-    let options = timestamps + u16::from(terms.signature);
+    let options = common_options(terms);
     let path_mss = path_mss(path, flow.remote.ip());
     let ours = settings.mss.map_or(path_mss, |mss| mss.min(path_mss));
     terms
@@ -519,4 +527,10 @@ fn effective_mss(terms: &Negotiated, path: &Path, settings: &Settings, flow: &Fl
         .min(ours)
         .saturating_sub(options)
         .max(params::MIN_PEER_MSS - LONGEST_OPTIONS)
+}
+
+/// Bytes of options that every segment carries.
+fn common_options(terms: &Negotiated) -> u16 {
+    let timestamps = if terms.timestamps { TIMESTAMPS_LEN } else { 0 };
+    timestamps + u16::from(terms.signature)
 }

@@ -6,14 +6,15 @@
 //! Sources: RFC 9293 3.10; the six verbs are those of every engine of this workspace.
 //!
 //! `arrive` demultiplexes, `cookies` does without embryos, `fast_open`
-//! without waiting, `signatures` asks for proof, `calls` serves the program, `observe` answers questions, `place` is
-//! one slot, `sleep` keeps the quiet ones small, `shared` what they have in common.
+//! without waiting, `signatures` asks for proof, `calls` serves the program, `observe` answers questions, `paths` passes
+//! on news of them, `place` is one slot, `sleep` keeps the quiet ones small, `shared` what they have in common.
 
 mod arrive;
 mod calls;
 mod cookies;
 mod fast_open;
 mod observe;
+mod paths;
 mod place;
 mod shared;
 mod signatures;
@@ -44,6 +45,7 @@ use crate::state::State;
 use crate::table::{FlowTable, ListenerId, Ports};
 use crate::time_wait::TimeWaitTable;
 use crate::transmit::{ConnId, Transmit};
+use paths::PathNews;
 use place::{Ended, Holder, Phase, Place};
 use shared::SharedSettings;
 
@@ -62,6 +64,7 @@ pub struct Endpoint {
     ports: Ports,
     /// What sleeping connections go by.
     shared: SharedSettings,
+    paths: PathNews,
     /// Deadlines by place. An entry whose instant is not the one the place remembers is stale.
     wheel: TimerWheel<(ConnId, Instant)>,
     /// Places with something to send, each at most once.
@@ -105,6 +108,8 @@ pub struct Counters {
     pub resets_sent: u64,
     /// Connections given up for want of an answer.
     pub timed_out: u64,
+    /// Times a segment went unanswered R1 times, and IP was told to doubt the path.
+    pub doubts: u64,
     /// Stateless answers dropped because too many were waiting.
     pub replies_dropped: u64,
     /// Segments dropped because they had no signature where one is required.
@@ -133,6 +138,7 @@ impl Endpoint {
             shared: SharedSettings::new(&seed),
             auth: Auth::new(&seed),
             ports: Ports::new(config.ephemeral_ports.clone(), &seed),
+            paths: PathNews::default(),
             wheel: TimerWheel::new(),
             ready: VecDeque::new(),
             turn: params::TURN,
@@ -189,6 +195,7 @@ impl Endpoint {
         while let Some((id, at)) = self.wheel.pop_due(now) {
             self.handle_place_timeout(now, id, at);
         }
+        self.tell_paths(now);
         while let Some(flow) = self.time_wait.pop_due(now) {
             let cause = Cause::Timer(TimerKind::TimeWait);
             self.emit_state(&flow, State::TimeWait, State::Closed, cause);
@@ -213,10 +220,12 @@ impl Endpoint {
                 let settings = embryo_settings(&embryo.origin, &self.listeners, &self.config);
                 let settings = *settings;
                 let expiry = embryo.handle_timeout(now, &settings);
+                let flow = *flow;
                 if expiry == Expiry::Repeat && embryo.is_doubtful(&settings) {
                     place.edges.insert(Edges::DOUBTFUL);
+                    self.counters.doubts += 1;
+                    self.paths.doubt(flow.remote.ip());
                 }
-                let flow = *flow;
                 let cause = Cause::Timer(TimerKind::Retransmit);
                 if expiry != Expiry::NotDue {
                     let timer = TimerKind::Retransmit;
@@ -361,20 +370,26 @@ impl Endpoint {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let wheel = self.wheel.next();
-        wheel.into_iter().chain(self.time_wait.next()).min()
+        let others = self.time_wait.next().into_iter().chain(self.paths.next());
+        wheel.into_iter().chain(others).min()
     }
 
     // ---- after anything that touched a place ----
 
     /// Queues the place for output and events and files its timer.
     fn settle(&mut self, id: ConnId) {
-        let Some((_, place)) = self.places.get_mut(id) else {
+        let Some((flow, place)) = self.places.get_mut(id) else {
             return;
         };
         let active = match &mut place.phase {
             Phase::Embryo(embryo) => embryo.wants_output(),
             Phase::Open(connection) => {
-                place.edges.insert(connection.take_edges());
+                let new = connection.take_edges();
+                place.edges.insert(new);
+                if new.contains(Edges::DOUBTFUL) {
+                    self.counters.doubts += 1;
+                    self.paths.doubt(flow.remote.ip());
+                }
                 true
             }
             Phase::Dormant(_) | Phase::Ended(_) => false,

@@ -144,6 +144,7 @@ impl Endpoint {
             |flow| self.places.find(flow).is_some() || self.time_wait.rests(flow),
             into,
         );
+        self.paths.fingerprint(now, into);
         for reply in &self.replies {
             (reply.flow, reply.header).hash(&mut into);
         }

@@ -377,7 +377,9 @@ impl Embryo {
                 self.path.mtu = self.path.mtu.min(mtu.max(params::MIN_MTU));
                 (Rule::PathTooBig.taken(), false)
             }
-            PathSignalKind::Soft | PathSignalKind::Redirected => (Rule::PathSoft.taken(), false),
+            PathSignalKind::Disrupted | PathSignalKind::Soft | PathSignalKind::Redirected => {
+                (Rule::PathSoft.taken(), false)
+            }
             PathSignalKind::Hard => (Rule::PathHard.taken(), self.state() == State::SynSent),
         }
     }
