@@ -5,7 +5,9 @@
 //! requirement means.
 
 mod coverage;
+pub(crate) mod mutate;
 
+use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -55,6 +57,27 @@ pub(crate) struct Requirement {
     pub(crate) tests: Vec<String>,
     /// The deviation that explains an exception: `D-01`.
     pub(crate) deviation: Option<String>,
+    /// Ways to break what carries it out, each of which a test named here must notice.
+    #[serde(default)]
+    pub(crate) breaks: Vec<Break>,
+}
+
+/// One place of the sources, and what it says when it is broken.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Break {
+    /// The file, from the root of the workspace.
+    pub(crate) file: String,
+    /// Its text, exactly; it stands there once.
+    pub(crate) find: String,
+    /// What to write instead; it compiles.
+    pub(crate) replace: String,
+}
+
+impl fmt::Display for Break {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: `{}` for `{}`", self.file, self.replace, self.find)
+    }
 }
 
 /// How strongly the document asks.
@@ -109,19 +132,13 @@ pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<Vec<Finding>, Er
         tests: &tests,
         rules: &names,
         deviations: &deviations,
+        root: &workspace.root,
     };
+    let ledgers = load(workspace)?;
     let mut findings = Vec::new();
-    let mut ledgers = Vec::new();
-    for path in files(&workspace.root.join(LEDGERS), "toml")? {
-        let ledger: Ledger =
-            toml::from_str(&read(&path)?).map_err(|error| Error::parse(&path, error))?;
-        let place = workspace.relative(&path);
-        findings.extend(
-            check_ledger(&ledger, &known)
-                .into_iter()
-                .map(|what| Finding::new(&place, what)),
-        );
-        ledgers.push((place, ledger));
+    for (place, ledger) in &ledgers {
+        let wrong = check_ledger(ledger, &known).into_iter();
+        findings.extend(wrong.map(|what| Finding::new(place, what)));
     }
     let table = coverage::table(&ledgers);
     print!("{}", coverage::summary(&ledgers));
@@ -134,6 +151,24 @@ pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<Vec<Finding>, Er
     Ok(findings)
 }
 
+/// Breaks what carries rows out, and demands that their tests notice.
+pub(crate) fn break_rows(
+    workspace: &Workspace,
+    options: &mutate::Options,
+) -> Result<Vec<Finding>, Error> {
+    mutate::run(workspace, &load(workspace)?, options)
+}
+
+/// Every ledger, and where it stands.
+fn load(workspace: &Workspace) -> Result<Vec<(String, Ledger)>, Error> {
+    let paths = files(&workspace.root.join(LEDGERS), "toml")?;
+    let each = paths.into_iter().map(|path| {
+        let ledger = toml::from_str(&read(&path)?).map_err(|error| Error::parse(&path, error))?;
+        Ok((workspace.relative(&path), ledger))
+    });
+    each.collect()
+}
+
 /// What the rows are held against.
 struct Known<'a> {
     /// Tests that exist, as `crate::name`.
@@ -142,6 +177,8 @@ struct Known<'a> {
     rules: &'a BTreeSet<String>,
     /// The text of the deviations.
     deviations: &'a str,
+    /// Where the workspace stands.
+    root: &'a Path,
 }
 
 fn check_ledger(ledger: &Ledger, known: &Known<'_>) -> Vec<String> {
@@ -180,6 +217,11 @@ fn check_row(row: &Requirement, known: &Known<'_>) -> Vec<String> {
     for rule in row.rules.iter().filter(|rule| !known.rules.contains(*rule)) {
         wrong.push(format!("no engine has a rule called {rule}"));
     }
+    wrong.extend(
+        row.breaks
+            .iter()
+            .filter_map(|change| misses(change, known.root)),
+    );
     if row.status == Status::Done && row.tests.is_empty() {
         wrong.push("is done without a test".to_owned());
     }
@@ -192,6 +234,23 @@ fn check_row(row: &Requirement, known: &Known<'_>) -> Vec<String> {
         _ => {}
     }
     wrong
+}
+
+/// Why a break cannot be applied as it says.
+fn misses(change: &Break, root: &Path) -> Option<String> {
+    let Ok(text) = fs::read_to_string(root.join(&change.file)) else {
+        return Some(format!("{}, which it breaks, is not there", change.file));
+    };
+    if change.find == change.replace {
+        return Some(format!("breaks nothing: `{}`", change.find));
+    }
+    match text.matches(&change.find).count() {
+        1 => None,
+        count => Some(format!(
+            "{} has `{}` {count} times, not once",
+            change.file, change.find
+        )),
+    }
 }
 
 /// Every test of every crate, as `crate::name`.
@@ -246,6 +305,7 @@ mod tests {
             tests: &tests,
             rules: &rules,
             deviations: "## D-01 RTO floor\n",
+            root: Path::new(env!("CARGO_MANIFEST_DIR")),
         };
         check_ledger(&ledger, &known)
     }
@@ -279,6 +339,19 @@ mod tests {
             wrong("status = \"exception\"\ndeviation = \"D-09\"").len(),
             1
         );
+    }
+
+    #[test]
+    fn a_break_names_a_place_that_exists_once() {
+        let row = |file: &str, find: &str| {
+            wrong(&format!(
+                "status = \"open\"\nbreaks = [{{ file = \"{file}\", find = \"{find}\", replace = \"\" }}]"
+            ))
+        };
+        assert!(row("Cargo.toml", "publish = false").is_empty());
+        assert!(row("Cargo.toml", "workspace")[0].contains("times, not once"));
+        assert!(row("Cargo.toml", "no such words")[0].contains("0 times"));
+        assert!(row("no/such/file", "x")[0].contains("is not there"));
     }
 
     #[test]
