@@ -17,6 +17,7 @@ use crate::source::Source;
 use crate::workspace::{Workspace, files, read};
 
 const LEDGERS: &str = "docs/ledger";
+const SCRIPTS: &str = "fixtures/drill";
 const DEVIATIONS: &str = "docs/deviations.md";
 const BOOK: &str = "docs/book/src/coverage.md";
 
@@ -26,7 +27,8 @@ const BOOK: &str = "docs/book/src/coverage.md";
 pub(crate) struct Ledger {
     /// The document: `RFC 9293`.
     pub(crate) document: String,
-    /// How many rows of each level the document has, so that none is forgotten.
+    /// How many rows of each kind the document has, so that none is forgotten; empty for those nobody counted.
+    #[serde(default)]
     pub(crate) expect: BTreeMap<String, usize>,
     /// The rows.
     #[serde(rename = "requirement")]
@@ -50,11 +52,33 @@ pub(crate) struct Requirement {
     /// Rules of the engine that carry it out, by printed name.
     #[serde(default)]
     pub(crate) rules: Vec<String>,
-    /// Tests that fail when it is broken: `outcrop-tcp::name_of_the_test`.
+    /// Tests that fail when it is broken: `outcrop-tcp::name_of_the_test`, or `drill::sack/report-gap` for a script.
     #[serde(default)]
     pub(crate) tests: Vec<String>,
+    /// Edits of the sources that break it: each must make one of the tests fail.
+    #[serde(default)]
+    pub(crate) breaks: Vec<Break>,
     /// The deviation that explains an exception: `D-01`.
     pub(crate) deviation: Option<String>,
+}
+
+impl Requirement {
+    /// `MUST` of `MUST-14`.
+    pub(crate) fn kind(&self) -> &str {
+        self.id.split('-').next().unwrap_or_default()
+    }
+}
+
+/// One edit that breaks what a row promises.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Break {
+    /// The file, relative to the workspace.
+    pub(crate) file: String,
+    /// What to look for: stands in the file once.
+    pub(crate) find: String,
+    /// What to put in its place.
+    pub(crate) replace: String,
 }
 
 /// How strongly the document asks.
@@ -102,7 +126,8 @@ pub(crate) enum Status {
 
 /// Checks every ledger and the table in the book.
 pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<Vec<Finding>, Error> {
-    let tests = tests(workspace)?;
+    let mut tests = tests(workspace)?;
+    tests.extend(scripts(workspace)?);
     let names = quoted_names(workspace)?;
     let deviations = fs::read_to_string(workspace.root.join(DEVIATIONS)).unwrap_or_default();
     let known = Known {
@@ -119,6 +144,7 @@ pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<Vec<Finding>, Er
         findings.extend(
             check_ledger(&ledger, &known)
                 .into_iter()
+                .chain(check_breaks(&ledger, &workspace.root))
                 .map(|what| Finding::new(&place, what)),
         );
         ledgers.push((place, ledger));
@@ -152,15 +178,14 @@ fn check_ledger(ledger: &Ledger, known: &Known<'_>) -> Vec<String> {
         if !seen.insert(&row.id) {
             wrong.push(format!("{} appears twice", row.id));
         }
-        let kind = row.id.split('-').next().unwrap_or_default();
-        *counted.entry(kind.to_owned()).or_default() += 1;
+        *counted.entry(row.kind().to_owned()).or_default() += 1;
         wrong.extend(
             check_row(row, known)
                 .into_iter()
                 .map(|what| format!("{}: {what}", row.id)),
         );
     }
-    if counted != ledger.expect {
+    if !ledger.expect.is_empty() && counted != ledger.expect {
         wrong.push(format!(
             "holds {counted:?}, the document has {:?}",
             ledger.expect
@@ -192,6 +217,38 @@ fn check_row(row: &Requirement, known: &Known<'_>) -> Vec<String> {
         _ => {}
     }
     wrong
+}
+
+/// Every edit must find its place, once, and change it.
+fn check_breaks(ledger: &Ledger, root: &Path) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for row in &ledger.requirements {
+        for edit in &row.breaks {
+            let text = fs::read_to_string(root.join(&edit.file)).unwrap_or_default();
+            let places = text.matches(&edit.find).count();
+            if edit.find.is_empty() || places != 1 {
+                wrong.push(format!(
+                    "{}: {} holds {places} times what a break looks for: {}",
+                    row.id, edit.file, edit.find
+                ));
+            }
+            if edit.find == edit.replace {
+                wrong.push(format!("{}: a break changes nothing", row.id));
+            }
+        }
+    }
+    wrong
+}
+
+/// Every drill script, as `drill::folder/name`.
+fn scripts(workspace: &Workspace) -> Result<BTreeSet<String>, Error> {
+    let root = workspace.root.join(SCRIPTS);
+    let name = |path: &Path| {
+        let path = path.strip_prefix(&root).unwrap_or(path);
+        format!("drill::{}", path.with_extension("").display())
+    };
+    let found = files(&root, "pkt")?;
+    Ok(found.iter().map(|path| name(path)).collect())
 }
 
 /// Every test of every crate, as `crate::name`.
@@ -279,6 +336,22 @@ mod tests {
             wrong("status = \"exception\"\ndeviation = \"D-09\"").len(),
             1
         );
+    }
+
+    #[test]
+    fn a_break_must_find_its_place_once_and_change_it() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.rs"), "one two two").unwrap();
+        let found = |find: &str, replace: &str| {
+            let text = format!(
+                "document = \"RFC 1\"\n[[requirement]]\nid = \"MUST-1\"\nlevel = \"MUST\"\nsection = \"3\"\ntext = \"t\"\nstatus = \"open\"\nbreaks = [{{ file = \"a.rs\", find = \"{find}\", replace = \"{replace}\" }}]"
+            );
+            check_breaks(&toml::from_str(&text).unwrap(), dir.path()).len()
+        };
+        assert_eq!(found("one", "three"), 0);
+        assert_eq!(found("one", "one"), 1);
+        assert_eq!(found("two", "three"), 1);
+        assert_eq!(found("four", "three"), 1);
     }
 
     #[test]
