@@ -19,6 +19,7 @@ use crate::source::Source;
 use crate::workspace::{Workspace, files, read};
 
 const LEDGERS: &str = "docs/ledger";
+const SCRIPTS: &str = "fixtures/drill";
 const DEVIATIONS: &str = "docs/deviations.md";
 const BOOK: &str = "docs/book/src/coverage.md";
 
@@ -28,7 +29,8 @@ const BOOK: &str = "docs/book/src/coverage.md";
 pub(crate) struct Ledger {
     /// The document: `RFC 9293`.
     pub(crate) document: String,
-    /// How many rows of each level the document has, so that none is forgotten.
+    /// How many rows of each kind the document has, so that none is forgotten; empty for those nobody counted.
+    #[serde(default)]
     pub(crate) expect: BTreeMap<String, usize>,
     /// The rows.
     #[serde(rename = "requirement")]
@@ -52,32 +54,39 @@ pub(crate) struct Requirement {
     /// Rules of the engine that carry it out, by printed name.
     #[serde(default)]
     pub(crate) rules: Vec<String>,
-    /// Tests that fail when it is broken: `outcrop-tcp::name_of_the_test`.
+    /// Tests that fail when it is broken: `outcrop-tcp::name_of_the_test`, or `drill::sack/report-gap` for a script.
     #[serde(default)]
     pub(crate) tests: Vec<String>,
-    /// The deviation that explains an exception: `D-01`.
-    pub(crate) deviation: Option<String>,
-    /// Ways to break what carries it out, each of which a test named here must notice.
+    /// Edits of the sources that break it: each must make one of the tests fail.
     #[serde(default)]
     pub(crate) breaks: Vec<Break>,
-}
-
-/// One place of the sources, and what it says when it is broken.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Break {
-    /// The file, from the root of the workspace.
-    pub(crate) file: String,
-    /// Its text, exactly; it stands there once.
-    pub(crate) find: String,
-    /// What to write instead; it compiles.
-    pub(crate) replace: String,
+    /// The deviation that explains an exception: `D-01`.
+    pub(crate) deviation: Option<String>,
 }
 
 impl fmt::Display for Break {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: `{}` for `{}`", self.file, self.replace, self.find)
     }
+}
+
+impl Requirement {
+    /// `MUST` of `MUST-14`.
+    pub(crate) fn kind(&self) -> &str {
+        self.id.split('-').next().unwrap_or_default()
+    }
+}
+
+/// One edit that breaks what a row promises.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Break {
+    /// The file, relative to the workspace.
+    pub(crate) file: String,
+    /// What to look for: stands in the file once.
+    pub(crate) find: String,
+    /// What to put in its place.
+    pub(crate) replace: String,
 }
 
 /// How strongly the document asks.
@@ -125,19 +134,20 @@ pub(crate) enum Status {
 
 /// Checks every ledger and the table in the book.
 pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<Vec<Finding>, Error> {
-    let tests = tests(workspace)?;
+    let mut tests = tests(workspace)?;
+    tests.extend(scripts(workspace)?);
     let names = quoted_names(workspace)?;
     let deviations = fs::read_to_string(workspace.root.join(DEVIATIONS)).unwrap_or_default();
     let known = Known {
         tests: &tests,
         rules: &names,
         deviations: &deviations,
-        root: &workspace.root,
     };
     let ledgers = load(workspace)?;
     let mut findings = Vec::new();
     for (place, ledger) in &ledgers {
         let wrong = check_ledger(ledger, &known).into_iter();
+        let wrong = wrong.chain(check_breaks(ledger, &workspace.root));
         findings.extend(wrong.map(|what| Finding::new(place, what)));
     }
     let table = coverage::table(&ledgers);
@@ -177,8 +187,6 @@ struct Known<'a> {
     rules: &'a BTreeSet<String>,
     /// The text of the deviations.
     deviations: &'a str,
-    /// Where the workspace stands.
-    root: &'a Path,
 }
 
 fn check_ledger(ledger: &Ledger, known: &Known<'_>) -> Vec<String> {
@@ -189,15 +197,14 @@ fn check_ledger(ledger: &Ledger, known: &Known<'_>) -> Vec<String> {
         if !seen.insert(&row.id) {
             wrong.push(format!("{} appears twice", row.id));
         }
-        let kind = row.id.split('-').next().unwrap_or_default();
-        *counted.entry(kind.to_owned()).or_default() += 1;
+        *counted.entry(row.kind().to_owned()).or_default() += 1;
         wrong.extend(
             check_row(row, known)
                 .into_iter()
                 .map(|what| format!("{}: {what}", row.id)),
         );
     }
-    if counted != ledger.expect {
+    if !ledger.expect.is_empty() && counted != ledger.expect {
         wrong.push(format!(
             "holds {counted:?}, the document has {:?}",
             ledger.expect
@@ -217,11 +224,6 @@ fn check_row(row: &Requirement, known: &Known<'_>) -> Vec<String> {
     for rule in row.rules.iter().filter(|rule| !known.rules.contains(*rule)) {
         wrong.push(format!("no engine has a rule called {rule}"));
     }
-    wrong.extend(
-        row.breaks
-            .iter()
-            .filter_map(|change| misses(change, known.root)),
-    );
     if row.status == Status::Done && row.tests.is_empty() {
         wrong.push("is done without a test".to_owned());
     }
@@ -236,21 +238,36 @@ fn check_row(row: &Requirement, known: &Known<'_>) -> Vec<String> {
     wrong
 }
 
-/// Why a break cannot be applied as it says.
-fn misses(change: &Break, root: &Path) -> Option<String> {
-    let Ok(text) = fs::read_to_string(root.join(&change.file)) else {
-        return Some(format!("{}, which it breaks, is not there", change.file));
+/// Every edit must find its place, once, and change it.
+fn check_breaks(ledger: &Ledger, root: &Path) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for row in &ledger.requirements {
+        for edit in &row.breaks {
+            let text = fs::read_to_string(root.join(&edit.file)).unwrap_or_default();
+            let places = text.matches(&edit.find).count();
+            if edit.find.is_empty() || places != 1 {
+                wrong.push(format!(
+                    "{}: {} holds {places} times what a break looks for: {}",
+                    row.id, edit.file, edit.find
+                ));
+            }
+            if edit.find == edit.replace {
+                wrong.push(format!("{}: a break changes nothing", row.id));
+            }
+        }
+    }
+    wrong
+}
+
+/// Every drill script, as `drill::folder/name`.
+fn scripts(workspace: &Workspace) -> Result<BTreeSet<String>, Error> {
+    let root = workspace.root.join(SCRIPTS);
+    let name = |path: &Path| {
+        let path = path.strip_prefix(&root).unwrap_or(path);
+        format!("drill::{}", path.with_extension("").display())
     };
-    if change.find == change.replace {
-        return Some(format!("breaks nothing: `{}`", change.find));
-    }
-    match text.matches(&change.find).count() {
-        1 => None,
-        count => Some(format!(
-            "{} has `{}` {count} times, not once",
-            change.file, change.find
-        )),
-    }
+    let found = files(&root, "pkt")?;
+    Ok(found.iter().map(|path| name(path)).collect())
 }
 
 /// Every test of every crate, as `crate::name`.
@@ -305,7 +322,6 @@ mod tests {
             tests: &tests,
             rules: &rules,
             deviations: "## D-01 RTO floor\n",
-            root: Path::new(env!("CARGO_MANIFEST_DIR")),
         };
         check_ledger(&ledger, &known)
     }
@@ -342,16 +358,19 @@ mod tests {
     }
 
     #[test]
-    fn a_break_names_a_place_that_exists_once() {
-        let row = |file: &str, find: &str| {
-            wrong(&format!(
-                "status = \"open\"\nbreaks = [{{ file = \"{file}\", find = \"{find}\", replace = \"\" }}]"
-            ))
+    fn a_break_must_find_its_place_once_and_change_it() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.rs"), "one two two").unwrap();
+        let found = |find: &str, replace: &str| {
+            let text = format!(
+                "document = \"RFC 1\"\n[[requirement]]\nid = \"MUST-1\"\nlevel = \"MUST\"\nsection = \"3\"\ntext = \"t\"\nstatus = \"open\"\nbreaks = [{{ file = \"a.rs\", find = \"{find}\", replace = \"{replace}\" }}]"
+            );
+            check_breaks(&toml::from_str(&text).unwrap(), dir.path()).len()
         };
-        assert!(row("Cargo.toml", "publish = false").is_empty());
-        assert!(row("Cargo.toml", "workspace")[0].contains("times, not once"));
-        assert!(row("Cargo.toml", "no such words")[0].contains("0 times"));
-        assert!(row("no/such/file", "x")[0].contains("is not there"));
+        assert_eq!(found("one", "three"), 0);
+        assert_eq!(found("one", "one"), 1);
+        assert_eq!(found("two", "three"), 1);
+        assert_eq!(found("four", "three"), 1);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
@@ -17,6 +17,7 @@ use cargo_metadata::Message;
 use cargo_metadata::diagnostic::DiagnosticLevel;
 
 use super::tree::Tree;
+use crate::ledger::SCRIPTS;
 use crate::report::{Error, Finding};
 use crate::source::Source;
 use crate::workspace::{Workspace, files, read};
@@ -44,6 +45,11 @@ impl Fate {
     }
 }
 
+/// How a row names a drill script: `drill::sack/report-gap`.
+const DRILL: &str = "drill";
+/// The example that runs scripts, and whose.
+const RUNNER: (&str, &str) = ("outcrop-testkit", "drill");
+
 /// What cargo builds of a package to run its tests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Target {
@@ -53,6 +59,8 @@ enum Target {
     Bins,
     /// `tests/NAME.rs` or `tests/NAME/`.
     Test(String),
+    /// No tests: the runner of drill scripts, which are called by their names.
+    Drill,
 }
 
 /// A test binary: the package and which of its targets.
@@ -119,12 +127,19 @@ impl<'a> Bench<'a> {
         tests: impl Iterator<Item = &'t String>,
     ) -> Result<BTreeMap<Binary, BTreeSet<String>>, Error> {
         let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        let mut found: BTreeMap<Binary, BTreeSet<String>> = BTreeMap::new();
         for test in tests {
-            if let Some((package, name)) = test.split_once("::") {
-                wanted.entry(package).or_default().insert(name);
+            match test.split_once("::") {
+                Some((DRILL, script)) => {
+                    let binary = (DRILL.to_owned(), Target::Drill);
+                    found.entry(binary).or_default().insert(script.to_owned());
+                }
+                Some((package, name)) => {
+                    wanted.entry(package).or_default().insert(name);
+                }
+                None => {}
             }
         }
-        let mut found: BTreeMap<Binary, BTreeSet<String>> = BTreeMap::new();
         for member in &self.workspace.crates {
             let Some(names) = wanted.get(member.name.as_str()) else {
                 continue;
@@ -148,19 +163,15 @@ impl<'a> Bench<'a> {
     /// Builds a test binary; the compiler's first error if it cannot.
     fn build(&self, (package, target): &Binary) -> Result<Result<PathBuf, String>, Error> {
         let cargo = Path::new("cargo");
+        let what = match target {
+            Target::Lib => vec!["test", "--no-run", "--package", package, "--lib"],
+            Target::Bins => vec!["test", "--no-run", "--package", package, "--bins"],
+            Target::Test(name) => vec!["test", "--no-run", "--package", package, "--test", name],
+            Target::Drill => vec!["build", "--package", RUNNER.0, "--example", RUNNER.1],
+        };
         let mut child = Command::new(cargo)
-            .args([
-                "test",
-                "--no-run",
-                "--message-format=json",
-                "--package",
-                package,
-            ])
-            .args(match target {
-                Target::Lib => vec!["--lib"],
-                Target::Bins => vec!["--bins"],
-                Target::Test(name) => vec!["--test", name.as_str()],
-            })
+            .args(what)
+            .arg("--message-format=json")
             .current_dir(&self.tree.root)
             .env("CARGO_TARGET_DIR", &self.tree.build)
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
@@ -176,7 +187,8 @@ impl<'a> Bench<'a> {
         for message in said.flat_map(|said| Message::parse_stream(BufReader::new(said))) {
             let message = message.map_err(Error::io(cargo))?;
             if let Message::CompilerArtifact(artifact) = message {
-                let made = artifact.executable.filter(|_| artifact.profile.test);
+                let wanted = artifact.profile.test || *target == Target::Drill;
+                let made = artifact.executable.filter(|_| wanted);
                 program = made.map(PathBuf::from).or(program);
             } else if let Message::CompilerMessage(said) = message
                 && said.message.level == DiagnosticLevel::Error
@@ -191,45 +203,64 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// Runs `names` of the binary `program`, in the folder cargo would run it in.
+    /// Runs `names` of the binary `program`.
     fn run(
         &self,
-        (package, _): &Binary,
+        (package, target): &Binary,
         program: &Path,
         names: &BTreeSet<String>,
     ) -> Result<Ran, Error> {
+        if *target == Target::Drill {
+            return self.run_scripts(program, names);
+        }
+        // In the folder cargo would run it in.
         let member = self.workspace.crates.iter().find(|c| c.name == *package);
         let dir = member.map_or_else(PathBuf::new, |member| PathBuf::from(&member.dir));
         let dir = self.tree.root.join(dir);
+        let (said, status) = self.call(Command::new(program).args(names).current_dir(&dir))?;
+        Ok(Ran::read(&said, status, names))
+    }
+
+    fn run_scripts(&self, program: &Path, names: &BTreeSet<String>) -> Result<Ran, Error> {
+        let mut ran = Ran::default();
+        for name in names {
+            let script = self.tree.root.join(SCRIPTS).join(format!("{name}.pkt"));
+            let (_, status) = self.call(Command::new(program).arg(script))?;
+            if status.is_some_and(|status| status.success()) {
+                ran.passed.insert(name.clone());
+            } else {
+                ran.failed.get_or_insert_with(|| name.clone());
+            }
+        }
+        Ok(ran)
+    }
+
+    /// Runs a program to its end; what it said, and how it ended. `None` had to be ended.
+    fn call(&self, command: &mut Command) -> Result<(String, Option<ExitStatus>), Error> {
+        let program = PathBuf::from(command.get_program());
         let log = self.tree.build.join("said");
         let out = File::create(&log).map_err(Error::io(&log))?;
-        let mut child = Command::new(program)
-            .args(names)
-            .current_dir(&dir)
-            .env("CARGO_MANIFEST_DIR", &dir)
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(Stdio::null())
             .spawn()
-            .map_err(Error::io(program))?;
+            .map_err(Error::io(&program))?;
         let begin = Instant::now();
         let status = loop {
-            if let Some(status) = child.try_wait().map_err(Error::io(program))? {
+            if let Some(status) = child.try_wait().map_err(Error::io(&program))? {
                 break Some(status);
             }
             if begin.elapsed() > PATIENCE {
-                child.kill().map_err(Error::io(program))?;
-                child.wait().map_err(Error::io(program))?;
+                child.kill().map_err(Error::io(&program))?;
+                child.wait().map_err(Error::io(&program))?;
                 break None;
             }
             thread::sleep(GLANCE);
         };
-        let mut said = String::new();
-        File::open(&log)
-            .and_then(|mut file| file.read_to_string(&mut said))
-            .map_err(Error::io(&log))?;
+        let said = fs::read(&log).map_err(Error::io(&log))?;
         fs::remove_file(&log).map_err(Error::io(&log))?;
-        Ok(Ran::read(&said, status, names))
+        Ok((String::from_utf8_lossy(&said).into_owned(), status))
     }
 }
 
