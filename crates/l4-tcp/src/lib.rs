@@ -109,7 +109,7 @@ pub use congestion::{Algorithm, Controller};
 pub use ecn::{EcnPolicy, EcnTerms};
 pub use endpoint::{Counters, Endpoint};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
-pub use event::{CloseReason, Event};
+pub use event::{CloseReason, Doubt, Event};
 pub use info::{Info, Negotiated};
 pub use rule::Rule;
 pub use segment::{FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Timestamps};

@@ -29,7 +29,7 @@ use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
 use crate::ecn::Echo;
-use crate::event::{CloseReason, Edges};
+use crate::event::{CloseReason, Doubt, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{Embryo, isn, syn_window};
 use crate::info::{Info, Negotiated};
@@ -164,6 +164,8 @@ struct Life {
     blocked: bool,
     /// Whether our acknowledgment of the peer's SYN is still owed.
     handshake_ack: bool,
+    /// What is wrong on the way, since the last progress.
+    doubt: Option<Doubt>,
     /// How it ended.
     over: Option<CloseReason>,
     /// A reset to be sent.
@@ -480,7 +482,13 @@ impl Connection {
         }
         let life = &self.life;
         (life.held, life.orphaned, life.blocked, life.handshake_ack).hash(&mut into);
-        (life.over, life.keep_alive_due, life.keep_alive_probes).hash(&mut into);
+        (
+            life.over,
+            life.doubt,
+            life.keep_alive_due,
+            life.keep_alive_probes,
+        )
+            .hash(&mut into);
         (life.edges, now - life.heard_at, life.challenge_due).hash(&mut into);
     }
 }
@@ -492,6 +500,7 @@ impl Life {
             orphaned: false,
             blocked,
             handshake_ack: false,
+            doubt: None,
             over: None,
             reset: None,
             challenge_due: None,

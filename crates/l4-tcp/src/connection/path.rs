@@ -8,6 +8,7 @@
 use outcrop_base::{DropReason, FactKind, PathSignal, PathSignalKind, Verdict};
 
 use super::{Connection, Cx, effective_mss};
+use crate::event::{Doubt, Edges};
 use crate::params;
 use crate::rule::Rule;
 use crate::segment::StreamRange;
@@ -22,10 +23,31 @@ impl Connection {
         }
         match signal.kind {
             PathSignalKind::TooBig(mtu) => self.take_mtu(mtu, cx).unwrap_or(unrelated),
-            PathSignalKind::Soft | PathSignalKind::Hard | PathSignalKind::Redirected => {
-                Rule::PathSoft.taken()
-            }
+            PathSignalKind::Soft => self.hear_doubt(Doubt::Unreachable),
+            PathSignalKind::Hard => self.hear_doubt(Doubt::Refused),
+            PathSignalKind::Redirected => Rule::PathSoft.taken(),
         }
+    }
+
+    /// A soft error: the program is told, unless it does not want to be (SHLD-20), and it is the reason should
+    /// nothing come of the repeats.
+    fn hear_doubt(&mut self, doubt: Doubt) -> Verdict {
+        self.life.doubt = Some(doubt);
+        if self.settings.soft_errors {
+            self.life.edges.insert(Edges::DOUBTFUL);
+        }
+        Rule::PathSoft.taken()
+    }
+
+    /// R1 is reached: nobody answers. What ICMP said before says more.
+    pub(super) fn doubt_the_path(&mut self) {
+        self.life.doubt.get_or_insert(Doubt::Unanswered);
+        self.life.edges.insert(Edges::DOUBTFUL);
+    }
+
+    /// What is wrong on the way.
+    pub(crate) const fn doubt(&self) -> Option<Doubt> {
+        self.life.doubt
     }
 
     fn is_in_flight(&self, seq: u32) -> bool {

@@ -25,7 +25,7 @@ use outcrop_base::{
 
 use crate::config::{Config, Settings};
 use crate::connection::Cx;
-use crate::event::{CloseReason, Edges, Event};
+use crate::event::{CloseReason, Doubt, Edges, Event};
 use crate::handshake::cookie::Cookies;
 use crate::handshake::fast_open::{Known, Tokens};
 use crate::handshake::isn::Isn;
@@ -145,8 +145,13 @@ impl Endpoint {
                 connection.handle_path(signal, &mut cx)
             }
             Phase::Embryo(embryo) => {
+                let before = embryo.doubt;
                 let (verdict, is_gone) = embryo.handle_path(signal);
                 gone = is_gone;
+                let settings = embryo_settings(&embryo.origin, &self.listeners, &self.config);
+                if embryo.doubt != before && settings.soft_errors {
+                    place.edges.insert(Edges::DOUBTFUL);
+                }
                 verdict
             }
             Phase::Ended(_) => unrelated,
@@ -184,8 +189,10 @@ impl Endpoint {
                 let settings = *settings;
                 let expiry = embryo.handle_timeout(now, &settings);
                 if expiry == Expiry::Repeat && embryo.is_doubtful(&settings) {
+                    embryo.doubt.get_or_insert(Doubt::Unanswered);
                     place.edges.insert(Edges::DOUBTFUL);
                 }
+                let reason = CloseReason::of_silence(embryo.doubt);
                 let flow = *flow;
                 let cause = Cause::Timer(TimerKind::Retransmit);
                 if expiry != Expiry::NotDue {
@@ -195,7 +202,7 @@ impl Endpoint {
                 }
                 if expiry == Expiry::GiveUp {
                     self.counters.timed_out += 1;
-                    self.end_embryo(id, Some(CloseReason::TimedOut), cause);
+                    self.end_embryo(id, Some(reason), cause);
                 }
             }
             Phase::Open(connection) => {
