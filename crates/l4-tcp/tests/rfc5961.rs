@@ -54,7 +54,9 @@ fn challenged_segments_leave_nothing_behind() {
 fn syn_anywhere_in_a_connection_is_challenged_whatever_its_number() {
     for seq in [0, 1, 2, 60_000, 70_000, 1 << 31, u32::MAX] {
         let (mut story, _) = Story::established(plain());
-        story.recv(seg("S").seq(seq)).expect(&[". 1 ack 1 challenge-ack"]);
+        story
+            .recv(seg("S").seq(seq))
+            .expect(&[". 1 ack 1 challenge-ack"]);
         story.expect_state(State::Established);
     }
 }
@@ -92,7 +94,10 @@ fn acknowledgment_range_is_exact_at_both_ends() {
         story.write(id, 100);
         story.out();
         let verdict = story.judge(seg("P.").seq(1).ack(ack).data(b"x"));
-        let challenged = story.out().iter().any(|sent| sent.why.name() == "challenge-ack");
+        let challenged = story
+            .out()
+            .iter()
+            .any(|sent| sent.why.name() == "challenge-ack");
         assert_eq!(verdict.drop_reason().is_some(), challenged, "{ack}");
         verdict.rule.name
     };

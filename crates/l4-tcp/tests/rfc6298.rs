@@ -140,7 +140,9 @@ fn silence_doubles_the_wait_up_to_two_minutes() {
     story.write(id, 100);
     story.out();
     let mut before = 400;
-    for want in [1_200, 2_400, 4_800, 9_600, 19_200, 38_400, 76_800, 120_000, 120_000] {
+    for want in [
+        1_200, 2_400, 4_800, 9_600, 19_200, 38_400, 76_800, 120_000, 120_000,
+    ] {
         let (at, again) = story.wait_output(10_000_000).unwrap();
         assert_eq!((at - before, again.seq, again.data.len()), (want, 1, 100));
         before = at;
@@ -234,11 +236,18 @@ fn timer_runs_from_the_first_byte_and_anew_from_each_new_acknowledgment() {
     story.at(5_500);
     story.recv(seg(".").seq(1).ack(1001));
     let (at, again) = story.wait_output(60_000).unwrap();
-    assert_eq!((at, again.seq), (5_400 + rto, 1001), "a duplicate restarts nothing");
+    assert_eq!(
+        (at, again.seq),
+        (5_400 + rto, 1001),
+        "a duplicate restarts nothing"
+    );
     // 5.4: the earliest segment only. 5.6: the next wait is twice as long.
     story.expect(&[]);
     let (next, _) = story.wait_output(60_000).unwrap();
     assert_eq!(next - at, 2 * rto);
     story.recv(seg(".").seq(1).ack(3001));
-    assert!(story.wait_output(1_000_000).is_none(), "5.2: all is acknowledged");
+    assert!(
+        story.wait_output(1_000_000).is_none(),
+        "5.2: all is acknowledged"
+    );
 }
