@@ -17,6 +17,7 @@
 
 mod drawn;
 mod kernel;
+mod lwip;
 mod model;
 mod ours;
 mod player;
@@ -37,7 +38,7 @@ use outcrop_netem::Config;
 use ours::Ours;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use real::{Desk, Peer, TunCable};
+use real::{Cable, Desk, Peer, TunCable};
 use script::{Outcome, Role, SCRIPTS, Script};
 use smol::Smol;
 use wire::{Node, Pair, play};
@@ -306,4 +307,29 @@ fn ours_to_linux_programs_see_what_a_pipe_would_show() {
 fn linux_to_ours_programs_see_what_a_pipe_would_show() {
     let mut desk = beside_the_kernel(Role::Listener);
     all_scripts_with("from Linux", &mut desk, Role::Listener, |_| true, &pairs());
+}
+
+/// lwIP cannot choose a window at run time: its `SO_RCVBUF` bounds the queue behind it, not what it offers.
+fn lwip_can(script: &Script) -> bool {
+    script.window.is_none()
+}
+
+#[test]
+fn ours_and_lwip_programs_see_what_a_pipe_would_show() {
+    for (what, role, ours, last) in [
+        ("to lwIP", Role::Opener, 0, "2"),
+        ("from lwIP", Role::Listener, 1, "1"),
+    ] {
+        let Some((cable, peer)) = lwip::start(last) else {
+            return;
+        };
+        let cable: Box<dyn Cable> = Box::new(cable);
+        let mut desk = Desk {
+            ours: Ours::new(addresses(ours), 13),
+            cable,
+            peer,
+            clock: Clock::start(),
+        };
+        all_scripts_with(what, &mut desk, role, lwip_can, &pairs());
+    }
 }
