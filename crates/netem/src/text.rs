@@ -185,8 +185,20 @@ mod tests {
         assert!(say("sloth=1").contains("there are delay"));
         assert!(say("loss=1%,loss=2%").contains("twice"));
         for bad in [
-            "delay=20", "delay=-1ms", "delay=2h", "delay=ms", "delay=NaNs", "delay=1e9s", "loss=1", "loss=101%",
-            "rate=0bit", "rate=100", "queue=0", "queue=9999m", "queue=1g", "rate=infbit",
+            "delay=20",
+            "delay=-1ms",
+            "delay=2h",
+            "delay=ms",
+            "delay=NaNs",
+            "delay=1e9s",
+            "loss=1",
+            "loss=101%",
+            "rate=0bit",
+            "rate=100",
+            "queue=0",
+            "queue=9999m",
+            "queue=1g",
+            "rate=infbit",
         ] {
             let text = say(bad);
             assert!(text.contains("give"), "{bad}: {text}");

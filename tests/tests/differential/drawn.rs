@@ -33,7 +33,13 @@ enum Ending {
 }
 
 fn size() -> impl Strategy<Value = u32> {
-    prop_oneof![1..50_u32, 1..3_000_u32, 1400..1500_u32, 1..70_000_u32, 1..400_000_u32]
+    prop_oneof![
+        1..50_u32,
+        1..3_000_u32,
+        1400..1500_u32,
+        1..70_000_u32,
+        1..400_000_u32
+    ]
 }
 
 fn phase() -> impl Strategy<Value = Phase> {

@@ -48,7 +48,11 @@ fn seen(error: &std::io::Error) -> Seen {
 
 /// A socket with the script's window; `SO_RCVBUF` counts the kernel's own overhead twice.
 fn socket(address: IpAddr, script: &Script) -> OwnedFd {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let family = if address.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let fd = socket_with(family, SocketType::STREAM, flags, None).unwrap();
     if let Some(window) = script.window {
@@ -97,7 +101,10 @@ impl Kernel {
                 fds.push(PollFd::from_borrowed_fd(listener.as_fd(), PollFlags::IN));
             }
         }
-        let limit = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
+        let limit = Timespec {
+            tv_sec: 0,
+            tv_nsec: 2_000_000,
+        };
         let _some = poll(&mut fds, Some(&limit)).unwrap();
     }
 }

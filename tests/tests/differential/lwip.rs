@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 
 use bytes::Bytes;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind,
-    listen, recv, send, socket_with,
+    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with,
+    bind, listen, recv, send, socket_with,
 };
 
 use crate::real::{Cable, Peer};
@@ -47,7 +47,11 @@ impl Cable for SocketCable {
 fn program() -> Option<PathBuf> {
     if !Path::new(HEADERS).join("lwip/tcpip.h").exists() {
         let mut out = std::io::stderr();
-        writeln!(out, "lwIP: absent (Debian: liblwip-dev): nothing was compared with it").unwrap();
+        writeln!(
+            out,
+            "lwIP: absent (Debian: liblwip-dev): nothing was compared with it"
+        )
+        .unwrap();
         return None;
     }
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/differential/lwip.c");

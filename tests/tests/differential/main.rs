@@ -31,11 +31,11 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::process::{Command, Stdio};
 
+use ours::Ours;
 use outcrop_device::kernel::Interface;
 use outcrop_device::namespace::{Namespace, holder_main};
 use outcrop_device::{Clock, Pool};
 use outcrop_netem::Config;
-use ours::Ours;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use real::{Cable, Desk, Peer, TunCable};
@@ -137,7 +137,9 @@ fn ours_to_ours_programs_see_what_a_pipe_would_show() {
 
 #[test]
 fn ours_to_ours_over_a_bad_link_programs_see_the_same() {
-    all_scripts("ours, loss", repeats_itself, &lossy(), || [ours(0), ours(1)]);
+    all_scripts("ours, loss", repeats_itself, &lossy(), || {
+        [ours(0), ours(1)]
+    });
 }
 
 #[test]
@@ -168,11 +170,7 @@ fn drawn_scripts(cases: u32, play: impl Fn(&Script) -> Result<(), TestCaseError>
 }
 
 /// The same for one script drawn, by value: what proptest can make smaller.
-fn judge(
-    what: &str,
-    script: &Script,
-    got: &[Vec<Outcome>; 2],
-) -> Result<(), TestCaseError> {
+fn judge(what: &str, script: &Script, got: &[Vec<Outcome>; 2]) -> Result<(), TestCaseError> {
     prop_assert_eq!(got, &model::outcomes(script), "{}: {}", what, script);
     Ok(())
 }
@@ -193,7 +191,11 @@ fn scripts_out_of_chance_ours_and_smoltcp_programs_see_the_same() {
         if repeats_itself(script) {
             let (mut opener, mut listener) = (ours(0), ours(1));
             let ends: [&mut dyn Node; 2] = [&mut *opener, &mut *listener];
-            judge("ours, loss", script, &play(script, ends, &pair, &lossy(), 1))?;
+            judge(
+                "ours, loss",
+                script,
+                &play(script, ends, &pair, &lossy(), 1),
+            )?;
         }
         Ok(())
     });
@@ -224,7 +226,12 @@ fn an_outcome_of_another_script_is_noticed() {
     let (mut opener, mut listener) = (ours(0), ours(1));
     let ends: [&mut dyn Node; 2] = [&mut *opener, &mut *listener];
     let got = play(&other, ends, &pairs()[0], &clean(), 1);
-    compare("a reset for a finish", &script, &got, &model::outcomes(&script));
+    compare(
+        "a reset for a finish",
+        &script,
+        &got,
+        &model::outcomes(&script),
+    );
 }
 
 /// The test harness owns `main`: who holds the private network comes in by the door of this name.

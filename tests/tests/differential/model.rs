@@ -28,13 +28,21 @@ struct View<'a> {
 impl View<'_> {
     fn ends(&mut self, line: usize) -> (&mut End, &mut End) {
         let [first, second] = &mut self.lines[line];
-        if self.me == 0 { (first, second) } else { (second, first) }
+        if self.me == 0 {
+            (first, second)
+        } else {
+            (second, first)
+        }
     }
 }
 
 impl Host for View<'_> {
     fn opened(&mut self, _line: usize) -> Option<Result<(), Seen>> {
-        Some(if self.served { Ok(()) } else { Err(Seen::Refused) })
+        Some(if self.served {
+            Ok(())
+        } else {
+            Err(Seen::Refused)
+        })
     }
 
     fn read(&mut self, line: usize, into: &mut Vec<u8>) -> Got {

@@ -116,7 +116,10 @@ impl Player {
     pub(crate) fn describe(&self) -> String {
         let (role, line, at) = (self.role, self.line, self.at);
         let heard = self.outcome.heard;
-        format!("{role:?} of line {line}: step {at} {:?}, heard {heard}", self.steps.get(at))
+        format!(
+            "{role:?} of line {line}: step {at} {:?}, heard {heard}",
+            self.steps.get(at)
+        )
     }
 
     /// Does what can be done now; returns whether anything was.
@@ -210,7 +213,11 @@ impl Player {
                     Role::Listener => Role::Opener,
                 };
                 let want = pattern(peer, self.line, self.outcome.heard, bytes.len());
-                assert!(bytes == want, "other bytes than were sent: {}", self.describe());
+                assert!(
+                    bytes == want,
+                    "other bytes than were sent: {}",
+                    self.describe()
+                );
                 self.outcome.heard += bytes.len() as u64;
                 true
             }

@@ -69,7 +69,9 @@ impl Peer {
         std::thread::spawn(move || {
             for line in BufReader::new(out).lines() {
                 let Ok(line) = line else { return };
-                let Some(text) = line.strip_prefix(MARK) else { continue };
+                let Some(text) = line.strip_prefix(MARK) else {
+                    continue;
+                };
                 if lines.send(text.to_owned()).is_err() {
                     return;
                 }
@@ -154,17 +156,27 @@ impl Desk {
             theirs = theirs.or_else(|| self.peer.heard());
             self.turn(&mut players);
             let stand: Vec<_> = players.iter().map(Player::describe).collect();
-            until(&format!("not over: {stand:#?}, they: {theirs:?}"), &self.clock);
+            until(
+                &format!("not over: {stand:#?}, they: {theirs:?}"),
+                &self.clock,
+            );
         }
         let rest = self.clock.now() + REST;
         while self.clock.now() < rest {
             self.turn(&mut []);
         }
-        let ours = players.iter().filter_map(Player::outcome).cloned().collect();
+        let ours = players
+            .iter()
+            .filter_map(Player::outcome)
+            .cloned()
+            .collect();
         let theirs = theirs.unwrap_or_default();
         let theirs = theirs
             .split_whitespace()
-            .map(|word| word.parse().unwrap_or_else(|e| panic!("{script}: {e}: {theirs}")))
+            .map(|word| {
+                word.parse()
+                    .unwrap_or_else(|e| panic!("{script}: {e}: {theirs}"))
+            })
             .collect();
         match role {
             Role::Opener => [ours, theirs],
@@ -192,7 +204,10 @@ impl Desk {
             moved |= busy;
         }
         if !moved {
-            let wait = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+            let wait = Timespec {
+                tv_sec: 0,
+                tv_nsec: 1_000_000,
+            };
             let mut fds = [PollFd::from_borrowed_fd(self.cable.fd(), PollFlags::IN)];
             let _some = poll(&mut fds, Some(&wait)).unwrap();
         }

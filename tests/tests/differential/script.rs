@@ -158,7 +158,12 @@ impl FromStr for Script {
             lines: Vec::new(),
             served: text.contains('/'),
         };
-        let steps = |words: &str| words.split_whitespace().map(Step::from_str).collect::<Result<Vec<_>, String>>();
+        let steps = |words: &str| {
+            words
+                .split_whitespace()
+                .map(Step::from_str)
+                .collect::<Result<Vec<_>, String>>()
+        };
         for line in text.split(';') {
             let (opener, listener) = line.split_once('/').unwrap_or((line, ""));
             script.lines.push(Line {
@@ -219,7 +224,11 @@ impl FromStr for Outcome {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut words = text.split(':');
-        let mut word = || words.next().ok_or_else(|| format!("{text}: not an outcome"));
+        let mut word = || {
+            words
+                .next()
+                .ok_or_else(|| format!("{text}: not an outcome"))
+        };
         let heard = word()?.parse().map_err(|e| format!("{text}: {e}"))?;
         let hash = u64::from_str_radix(word()?, 16).map_err(|e| format!("{text}: {e}"))?;
         let seen = words.map(|word| {
@@ -234,10 +243,22 @@ impl FromStr for Outcome {
 
 /// The scripts, each with a name. What each end must see follows from the perfect pipe of `model`.
 pub(crate) const SCRIPTS: &[(&str, &str)] = &[
-    ("nothing is said, both finish at once", "finish end / finish end"),
-    ("nothing is said, the opener finishes first", "finish end / end finish"),
-    ("nothing is said, the listener finishes first", "end finish / finish end"),
-    ("a byte each way", "send:1 expect:1 finish end / expect:1 send:1 finish end"),
+    (
+        "nothing is said, both finish at once",
+        "finish end / finish end",
+    ),
+    (
+        "nothing is said, the opener finishes first",
+        "finish end / end finish",
+    ),
+    (
+        "nothing is said, the listener finishes first",
+        "end finish / finish end",
+    ),
+    (
+        "a byte each way",
+        "send:1 expect:1 finish end / expect:1 send:1 finish end",
+    ),
     (
         "a question and an answer",
         "send:100 expect:5000 finish end / expect:100 send:5000 end finish",
@@ -247,14 +268,29 @@ pub(crate) const SCRIPTS: &[(&str, &str)] = &[
         "send:10 expect:20 send:30 expect:40 send:50 finish end / expect:10 send:20 expect:30 send:40 expect:50 \
          end finish",
     ),
-    ("the listener speaks first", "expect:300 send:200 end finish / send:300 expect:200 finish end"),
-    ("one full segment", "send:1460 finish end / expect:1460 end finish"),
-    ("one byte more than a segment", "send:1461 finish end / expect:1461 end finish"),
-    ("one byte less than 64 KiB", "send:65535 finish end / expect:65535 end finish"),
+    (
+        "the listener speaks first",
+        "expect:300 send:200 end finish / send:300 expect:200 finish end",
+    ),
+    (
+        "one full segment",
+        "send:1460 finish end / expect:1460 end finish",
+    ),
+    (
+        "one byte more than a segment",
+        "send:1461 finish end / expect:1461 end finish",
+    ),
+    (
+        "one byte less than 64 KiB",
+        "send:65535 finish end / expect:65535 end finish",
+    ),
     ("64 KiB and one byte", "finish end / send:65537 finish end"),
     ("a megabyte up", "send:1000000 finish end / end finish"),
     ("a megabyte down", "end finish / send:1000000 finish end"),
-    ("three megabytes up", "send:3000000 finish end / expect:3000000 end finish"),
+    (
+        "three megabytes up",
+        "send:3000000 finish end / expect:3000000 end finish",
+    ),
     (
         "a megabyte each way at once",
         "send:1000000 expect:1000000 finish end / send:1000000 expect:1000000 finish end",
@@ -267,17 +303,26 @@ pub(crate) const SCRIPTS: &[(&str, &str)] = &[
         "half closed by the listener, then answered",
         "expect:1000 end send:50000 finish / send:1000 finish expect:50000 end",
     ),
-    ("the reader stalls until the window is shut", "send:900000 finish end / stall:300 end finish"),
+    (
+        "the reader stalls until the window is shut",
+        "send:900000 finish end / stall:300 end finish",
+    ),
     (
         "both readers stall",
         "send:400000 stall:200 expect:400000 finish end / send:400000 stall:300 expect:400000 finish end",
     ),
-    ("a pause in the middle", "send:10 stall:120 send:10 finish end / expect:20 finish end"),
+    (
+        "a pause in the middle",
+        "send:10 stall:120 send:10 finish end / expect:20 finish end",
+    ),
     (
         "small writes one after another",
         "send:1 send:2 send:3 send:4 send:5 send:6 send:7 send:8 send:9 finish end / expect:45 end finish",
     ),
-    ("a small window", "window 8192 send:60000 finish end / expect:60000 end finish"),
+    (
+        "a small window",
+        "window 8192 send:60000 finish end / expect:60000 end finish",
+    ),
     (
         "small windows, both ways at once",
         "window 8192 send:50000 expect:50000 finish end / send:50000 expect:50000 finish end",
@@ -286,15 +331,42 @@ pub(crate) const SCRIPTS: &[(&str, &str)] = &[
         "a small window and a stall",
         "window 8192 send:40000 finish end / expect:1000 stall:150 expect:39000 end finish",
     ),
-    ("the opener aborts", "send:10 expect:10 abort / expect:10 send:10 end"),
-    ("the listener aborts", "send:10 expect:10 end / expect:10 send:10 stall:50 abort"),
-    ("aborted while half closed", "send:10 finish end / expect:10 end stall:50 abort"),
-    ("a write into a reset", "expect:10 stall:100 send:10 stall:100 send:10 end / send:10 stall:50 abort"),
-    ("aborted with bytes on the way", "expect:1 send:500000 abort / send:1 end"),
-    ("aborted behind a shut window", "expect:1 send:500000 abort / send:1 stall:150 end"),
-    ("let go after the last byte", "send:200000 close / end finish"),
-    ("let go with bytes nobody has read", "send:1000 end / stall:100 close"),
-    ("words for one who has let go", "end send:10 stall:100 send:10 stall:100 send:10 / close"),
+    (
+        "the opener aborts",
+        "send:10 expect:10 abort / expect:10 send:10 end",
+    ),
+    (
+        "the listener aborts",
+        "send:10 expect:10 end / expect:10 send:10 stall:50 abort",
+    ),
+    (
+        "aborted while half closed",
+        "send:10 finish end / expect:10 end stall:50 abort",
+    ),
+    (
+        "a write into a reset",
+        "expect:10 stall:100 send:10 stall:100 send:10 end / send:10 stall:50 abort",
+    ),
+    (
+        "aborted with bytes on the way",
+        "expect:1 send:500000 abort / send:1 end",
+    ),
+    (
+        "aborted behind a shut window",
+        "expect:1 send:500000 abort / send:1 stall:150 end",
+    ),
+    (
+        "let go after the last byte",
+        "send:200000 close / end finish",
+    ),
+    (
+        "let go with bytes nobody has read",
+        "send:1000 end / stall:100 close",
+    ),
+    (
+        "words for one who has let go",
+        "end send:10 stall:100 send:10 stall:100 send:10 / close",
+    ),
     ("nobody listens", "end"),
     (
         "five connections at once",

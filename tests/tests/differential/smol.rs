@@ -185,13 +185,14 @@ impl Node for Smol {
     }
 
     fn flush(&mut self, now: Instant) -> Vec<Bytes> {
-        self.iface
-            .poll(time(now), &mut self.phy, &mut self.sockets);
+        self.iface.poll(time(now), &mut self.phy, &mut self.sockets);
         core::mem::take(&mut self.phy.tx)
     }
 
     fn next(&mut self, now: Instant) -> Option<Instant> {
         let at = self.iface.poll_at(time(now), &self.sockets)?;
-        Some(Instant::from_micros(u64::try_from(at.total_micros()).unwrap()))
+        Some(Instant::from_micros(
+            u64::try_from(at.total_micros()).unwrap(),
+        ))
     }
 }

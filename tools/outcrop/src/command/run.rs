@@ -50,7 +50,7 @@ pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
 }
 
 /// Starts `command` in the private network.
-fn start(namespace: Option<&Namespace>, command: &[OsString]) -> Result<Child, Failure> {
+pub(super) fn start(namespace: Option<&Namespace>, command: &[OsString]) -> Result<Child, Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Failure::asked("no command to run"));
     };
@@ -64,7 +64,7 @@ fn start(namespace: Option<&Namespace>, command: &[OsString]) -> Result<Child, F
 }
 
 /// The status a shell would report.
-fn code_of(status: ExitStatus) -> u8 {
+pub(super) fn code_of(status: ExitStatus) -> u8 {
     let code = status
         .code()
         .or_else(|| status.signal().map(|signal| 128 + signal));
