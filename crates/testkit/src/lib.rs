@@ -65,6 +65,7 @@ pub mod scenario;
 pub mod simulate;
 mod site;
 pub mod table;
+pub mod throughput;
 mod wire;
 mod world;
 
