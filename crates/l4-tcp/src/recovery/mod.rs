@@ -342,7 +342,7 @@ impl Recovery {
         self.rack.on_sent(range, self.order);
         self.tlp.on_sent(again.then_some(range), self.records.nxt());
         if again {
-            self.undo.on_resent(now, range.len());
+            self.undo.on_resent(now, range);
         }
         if let Phase::Recovery { .. } = self.phase {
             self.prr.on_sent(range.len());
