@@ -26,6 +26,7 @@ use outcrop_base::{
     TimerKind, TimerWheel, Verdict,
 };
 
+use crate::budget::Budget;
 use crate::config::{Config, Settings};
 use crate::connection::Cx;
 use crate::event::{CloseReason, Edges, Event};
@@ -55,6 +56,8 @@ pub struct Endpoint {
     tokens: Tokens,
     known: Known,
     ports: Ports,
+    /// What all of them queue.
+    budget: Budget,
     /// What sleeping connections go by.
     shared: SharedSettings,
     /// Deadlines by place. An entry whose instant is not the one the place remembers is stale.
@@ -119,6 +122,7 @@ impl Endpoint {
             cookies: Cookies::new(&seed),
             tokens: Tokens::new(&seed),
             known: Known::default(),
+            budget: Budget::new(config.memory_max),
             shared: SharedSettings::new(&seed),
             ports: Ports::new(config.ephemeral_ports.clone(), &seed),
             wheel: TimerWheel::new(),
@@ -275,7 +279,10 @@ impl Endpoint {
                 }
                 plan
             }
-            Phase::Open(connection) => connection.poll_transmit(now, flow),
+            Phase::Open(connection) => {
+                connection.set_pressure(self.budget.pressure());
+                connection.poll_transmit(now, flow)
+            }
             Phase::Dormant(_) | Phase::Ended(_) => None,
         }?;
         Some(Transmit {
@@ -351,6 +358,7 @@ impl Endpoint {
 
     /// Queues the place for output and events and files its timer.
     fn settle(&mut self, id: ConnId) {
+        self.count(id);
         let Some((_, place)) = self.places.get_mut(id) else {
             return;
         };
@@ -456,9 +464,7 @@ impl Endpoint {
                 }
                 self.queue_events(id);
             }
-            _ => {
-                self.places.remove(id);
-            }
+            _ => self.vacate(id),
         }
     }
 
@@ -493,8 +499,9 @@ impl Endpoint {
             self.places.unlink(id);
             self.queue_events(id);
         } else {
-            self.places.remove(id);
+            self.vacate(id);
         }
+        self.count(id);
         if let Some(rest) = rest {
             self.time_wait.insert(now, &flow, &rest);
         }

@@ -14,7 +14,7 @@ use crate::time_wait::TimeWait;
 #[test]
 fn a_phase_costs_what_it_was_designed_to_cost() {
     let sizes = [
-        ("a slot, with its flow", FlowTable::<Place>::SLOT, 120),
+        ("a slot, with its flow", FlowTable::<Place>::SLOT, 128),
         ("embryo", size_of::<Embryo>(), 136),
         ("connection", size_of::<Connection>(), 2048),
         ("its controller", size_of::<Cubic>(), 136),
