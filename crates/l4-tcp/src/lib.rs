@@ -36,7 +36,7 @@
 //!     while let Some(plan) = from.poll_transmit(now) {
 //!         let (mut slices, mut room) = ([IoSlice::new(&[]); MAX_SLICES], HeaderRoom::new());
 //!         let used = from.payload(&plan, &mut slices);
-//!         wire::emit(&plan, &slices[..used], false, &mut room);
+//!         from.emit(&plan, &slices[..used], false, &mut room);
 //!         let mut bytes = room.as_slice().to_vec();
 //!         slices[..used].iter().for_each(|slice| bytes.extend_from_slice(slice));
 //!         let arrival = Arrival {
@@ -67,12 +67,13 @@
 //! ```
 //! # Files, in reading order
 //! A module uses only those before it. Words: [`seq`] `span` [`segment`] `transmit` [`wire`] `rule` `table` `event` [`params`]
-//! `ecn` `state` `timers`. Measures: `budget` [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` `account` `info`. Halves: [`recv`]
+//! `ecn` [`plpmtud`] `state` `timers`. Measures: `budget` [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` `account` `info`. Halves: [`recv`]
 //! [`send`] [`recovery`]. Lives: `handshake` `connection` `time_wait` `listener`. All of them: `endpoint`.
 //! # Not here
 //! Addresses, routes, ICMP (`l3-ip`); the loop and the clock (`stack`); wakers (`l5-socket`).
 #![forbid(unsafe_code)]
 mod account;
+mod auth;
 mod budget;
 mod challenge;
 mod config;
@@ -87,6 +88,7 @@ mod info;
 mod listener;
 pub mod pacing;
 pub mod params;
+pub mod plpmtud;
 pub mod range_set;
 pub mod rate;
 pub mod recovery;
@@ -106,15 +108,19 @@ pub mod tx_record;
 pub mod wire;
 
 pub use account::{Explanation, Held, Shares, Totals};
+pub use auth::{
+    AoAlgorithm, AoInfo, AoSelect, KeyError, Keyring, MacPlan, MasterKey, Prefix, Secret,
+};
 pub use config::{Config, KeepAlive, Listen, Settings, SynCookies};
 pub use congestion::{Algorithm, Controller};
 pub use ecn::{EcnPolicy, EcnTerms};
-pub use endpoint::{Counters, Endpoint};
+pub use endpoint::{Counters, Endpoint, KeyOwner};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
-pub use event::{CloseReason, Event};
+pub use event::{CloseReason, Doubt, Event};
 pub use info::{Info, Negotiated};
+pub use plpmtud::PathProbing;
 pub use rule::Rule;
-pub use segment::{FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Timestamps};
+pub use segment::{FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Signature, Timestamps};
 pub use segment::{Segment, SegmentHeader, StreamRange};
 pub use seq::SeqNum;
 pub use state::{FIGURE_5, OurFin, PeerFin, Sends, State, Transition, Trigger, derive};

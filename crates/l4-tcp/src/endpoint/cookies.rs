@@ -27,7 +27,7 @@ impl Endpoint {
         segment: &Segment,
     ) -> Verdict {
         let flow = segment.flow(a);
-        let settings = self.listener_settings(id);
+        let settings = self.auth.shape(&flow, self.listener_settings(id));
         let kept = keeps(&segment.header, flow.remote.is_ipv6(), settings.timestamps);
         let iss = self.cookies.make(&flow, a.at, &kept);
         let numbers = (iss, self.isn.timestamp_offset(&flow));
@@ -122,7 +122,8 @@ impl Endpoint {
         if !flags.ack() || flags.syn() || flags.rst() || !listener.expects_cookies(a.at) {
             return None;
         }
-        let timestamps = self.listener_settings(id).timestamps;
+        let settings = self.auth.shape(flow, self.listener_settings(id));
+        let timestamps = settings.timestamps;
         Some(self.cookies.recall(flow, a.at, &segment.header, timestamps))
     }
 

@@ -6,17 +6,21 @@
 //! Sources: RFC 9293 3.10; the six verbs are those of every engine of this workspace.
 //!
 //! `arrive` demultiplexes, `cookies` does without embryos, `fast_open`
-//! without waiting, `calls` serves the program, `observe` answers questions, `place` is one slot, `sleep` keeps
-//! the quiet ones small, `shared` what they have in common.
+//! without waiting, `signatures` asks for proof, `calls` serves the program, `observe` answers questions, `paths` passes
+//! on news of them, `place` is one slot, `sleep` keeps the quiet ones small, `shared` what they have in common.
 
 mod arrive;
 mod calls;
 mod cookies;
 mod fast_open;
 mod observe;
+mod paths;
 mod place;
 mod shared;
+mod signatures;
 mod sleep;
+
+pub use signatures::KeyOwner;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -26,10 +30,11 @@ use outcrop_base::{
     TimerKind, TimerWheel, Verdict,
 };
 
+use crate::auth::Auth;
 use crate::budget::Budget;
 use crate::config::{Config, Settings};
 use crate::connection::Cx;
-use crate::event::{CloseReason, Edges, Event};
+use crate::event::{CloseReason, Doubt, Edges, Event};
 use crate::handshake::cookie::Cookies;
 use crate::handshake::fast_open::{Known, Tokens};
 use crate::handshake::isn::Isn;
@@ -41,6 +46,7 @@ use crate::state::State;
 use crate::table::{FlowTable, ListenerId, Ports};
 use crate::time_wait::TimeWaitTable;
 use crate::transmit::{ConnId, Transmit};
+use paths::PathNews;
 use place::{Ended, Holder, Phase, Place};
 use shared::SharedSettings;
 
@@ -55,11 +61,13 @@ pub struct Endpoint {
     cookies: Cookies,
     tokens: Tokens,
     known: Known,
+    auth: Auth,
     ports: Ports,
     /// What all of them queue.
     budget: Budget,
     /// What sleeping connections go by.
     shared: SharedSettings,
+    paths: PathNews,
     /// Deadlines by place. An entry whose instant is not the one the place remembers is stale.
     wheel: TimerWheel<(ConnId, Instant)>,
     /// Places with something to send, each at most once.
@@ -103,8 +111,16 @@ pub struct Counters {
     pub resets_sent: u64,
     /// Connections given up for want of an answer.
     pub timed_out: u64,
+    /// Times a segment went unanswered R1 times, and IP was told to doubt the path.
+    pub doubts: u64,
     /// Stateless answers dropped because too many were waiting.
     pub replies_dropped: u64,
+    /// Segments dropped because they had no signature where one is required.
+    pub signatures_missing: u64,
+    /// Segments dropped because they had one where none is expected.
+    pub signatures_unexpected: u64,
+    /// Segments dropped because theirs was wrong.
+    pub signatures_wrong: u64,
 }
 
 impl Endpoint {
@@ -124,7 +140,9 @@ impl Endpoint {
             known: Known::default(),
             budget: Budget::new(config.memory_max),
             shared: SharedSettings::new(&seed),
+            auth: Auth::new(&seed),
             ports: Ports::new(config.ephemeral_ports.clone(), &seed),
+            paths: PathNews::default(),
             wheel: TimerWheel::new(),
             ready: VecDeque::new(),
             turn: params::TURN,
@@ -141,6 +159,9 @@ impl Endpoint {
     /// for `TooBig` the caller then remembers the MTU for other flows (RFC 5927: never unvalidated).
     pub fn handle_path(&mut self, _now: Instant, signal: &PathSignal) -> Verdict {
         let unrelated = Rule::PathUnrelated.dropped(DropReason::IcmpUnrelated);
+        if let Some(refused) = self.refuse_unproven_path(signal) {
+            return refused;
+        }
         let Some(id) = self.places.find(&signal.flow) else {
             return unrelated;
         };
@@ -159,8 +180,13 @@ impl Endpoint {
                 connection.handle_path(signal, &mut cx)
             }
             Phase::Embryo(embryo) => {
+                let before = embryo.doubt;
                 let (verdict, is_gone) = embryo.handle_path(signal);
                 gone = is_gone;
+                let settings = embryo_settings(&embryo.origin, &self.listeners, &self.config);
+                if embryo.doubt != before && settings.soft_errors {
+                    place.edges.insert(Edges::DOUBTFUL);
+                }
                 verdict
             }
             Phase::Dormant(_) | Phase::Ended(_) => unrelated,
@@ -178,6 +204,7 @@ impl Endpoint {
         while let Some((id, at)) = self.wheel.pop_due(now) {
             self.handle_place_timeout(now, id, at);
         }
+        self.tell_paths(now);
         while let Some(flow) = self.time_wait.pop_due(now) {
             let cause = Cause::Timer(TimerKind::TimeWait);
             self.emit_state(&flow, State::TimeWait, State::Closed, cause);
@@ -202,10 +229,14 @@ impl Endpoint {
                 let settings = embryo_settings(&embryo.origin, &self.listeners, &self.config);
                 let settings = *settings;
                 let expiry = embryo.handle_timeout(now, &settings);
-                if expiry == Expiry::Repeat && embryo.is_doubtful(&settings) {
-                    place.edges.insert(Edges::DOUBTFUL);
-                }
                 let flow = *flow;
+                if expiry == Expiry::Repeat && embryo.is_doubtful(&settings) {
+                    embryo.doubt.get_or_insert(Doubt::Unanswered);
+                    place.edges.insert(Edges::DOUBTFUL);
+                    self.counters.doubts += 1;
+                    self.paths.doubt(flow.remote.ip());
+                }
+                let reason = CloseReason::of_silence(embryo.doubt);
                 let cause = Cause::Timer(TimerKind::Retransmit);
                 if expiry != Expiry::NotDue {
                     let timer = TimerKind::Retransmit;
@@ -214,7 +245,7 @@ impl Endpoint {
                 }
                 if expiry == Expiry::GiveUp {
                     self.counters.timed_out += 1;
-                    self.end_embryo(id, Some(CloseReason::TimedOut), cause);
+                    self.end_embryo(id, Some(reason), cause);
                 }
             }
             Phase::Open(connection) => {
@@ -260,6 +291,7 @@ impl Endpoint {
                 return Some(self.count_out(reply));
             }
         }
+        self.sweep_guards();
         None
     }
 
@@ -273,6 +305,7 @@ impl Endpoint {
         let transmit = match &mut place.phase {
             Phase::Embryo(embryo) => {
                 let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
+                let settings = self.auth.shape(flow, settings);
                 let mut plan = embryo.poll_transmit(now, flow, Some(&self.isn), &settings);
                 if let (Some(plan), Some(grant)) = (&mut plan, embryo.grant) {
                     plan.header.options.fast_open = self.tokens.grant(now, flow, grant);
@@ -285,7 +318,7 @@ impl Endpoint {
             }
             Phase::Dormant(_) | Phase::Ended(_) => None,
         }?;
-        Some(Transmit {
+        self.signed(Transmit {
             conn: Some(id),
             ..transmit
         })
@@ -351,7 +384,8 @@ impl Endpoint {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let wheel = self.wheel.next();
-        wheel.into_iter().chain(self.time_wait.next()).min()
+        let others = self.time_wait.next().into_iter().chain(self.paths.next());
+        wheel.into_iter().chain(others).min()
     }
 
     // ---- after anything that touched a place ----
@@ -359,12 +393,16 @@ impl Endpoint {
     /// Queues the place for output and events and files its timer.
     fn settle(&mut self, id: ConnId) {
         self.count(id);
-        let Some((_, place)) = self.places.get_mut(id) else {
+        let Some((flow, place)) = self.places.get_mut(id) else {
             return;
         };
         let active = match &mut place.phase {
             Phase::Embryo(embryo) => embryo.wants_output(),
             Phase::Open(connection) => {
+                if connection.take_unanswered() {
+                    self.counters.doubts += 1;
+                    self.paths.doubt(flow.remote.ip());
+                }
                 place.edges.insert(connection.take_edges());
                 true
             }
@@ -406,10 +444,10 @@ impl Endpoint {
     }
 
     fn reply(&mut self, transmit: Transmit) {
-        if self.replies.len() < params::REPLY_QUEUE {
-            self.replies.push_back(transmit);
-        } else {
-            self.counters.replies_dropped += 1;
+        let signed = self.signed(transmit);
+        match signed.filter(|_| self.replies.len() < params::REPLY_QUEUE) {
+            Some(transmit) => self.replies.push_back(transmit),
+            None => self.counters.replies_dropped += 1,
         }
     }
 
