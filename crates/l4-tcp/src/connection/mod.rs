@@ -87,7 +87,8 @@ pub(crate) struct Opening {
     pub(crate) at: Instant,
     /// How long our SYN took to be answered, if that is unambiguous.
     pub(crate) round_trip: Option<Duration>,
-    pub(crate) syn_repeated: bool,
+    /// How often our SYN was repeated.
+    pub(crate) syn_repeats: u8,
     /// What the program wrote meanwhile, and whether a write found no room.
     pub(crate) early: Option<(ChunkQueue, bool)>,
     /// How far of that is urgent.
@@ -251,7 +252,7 @@ impl Connection {
         };
         let keep = connection.settings.keep_unused_window;
         connection.recovery.keep_unused_window(keep);
-        connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeated);
+        connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeats);
         connection.arm_keep_alive(o.at);
         connection.begin_search(o.at, flow);
         connection
