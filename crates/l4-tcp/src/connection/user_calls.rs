@@ -57,7 +57,8 @@ impl Connection {
         let buffer = self.send.buffer();
         let mark = self.settings.notsent_lowat.unwrap_or(u32::MAX).max(1);
         let below = buffer.unsent() <= u64::from(mark / 2);
-        let roomy = buffer.room() >= (buffer.capacity() / 3).max(1);
+        let third = (buffer.capacity() / 3).max(1);
+        let roomy = buffer.room() >= third && self.write_room() > 0;
         if self.life.blocked && below && roomy {
             self.life.blocked = false;
             self.life.edges.insert(Edges::WRITABLE);

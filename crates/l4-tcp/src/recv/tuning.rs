@@ -11,6 +11,7 @@ use core::time::Duration;
 
 use outcrop_base::Instant;
 
+use crate::params::INITIAL_WINDOW_SEGMENTS;
 use crate::span::Span;
 
 /// The tuning of one receive buffer.
@@ -25,6 +26,8 @@ pub struct Tuning {
     /// When the round being counted began, and what the program had read by then.
     round: Option<(Instant, u64)>,
     read: u64,
+    /// The most that was read in a round.
+    most: u64,
 }
 
 impl Tuning {
@@ -37,6 +40,7 @@ impl Tuning {
             window: None,
             round: None,
             read: 0,
+            most: 0,
         }
     }
 
@@ -75,8 +79,18 @@ impl Tuning {
             return None;
         }
         self.round = Some((now, self.read));
-        // A sender in slow start brings twice as much in the next round.
-        let wanted = 2 * (self.read - read_before) + 16 * mss;
+        let copied = self.read - read_before;
+        let before = self.most.max(INITIAL_WINDOW_SEGMENTS * mss).max(1);
+        if copied <= self.most {
+            return None;
+        }
+        self.most = copied;
+        // A sender in slow start brings twice as much in the next round, and it will be another before it hears
+        // of more room: by as much as this round grew over the last, the next two may.
+        let wanted = 2 * copied + 16 * mss;
+        let growth = copied.saturating_sub(before).min(before);
+        let ahead = u128::from(wanted) * u128::from(growth) / u128::from(before);
+        let wanted = wanted.saturating_add(u64::try_from(ahead).unwrap_or(u64::MAX));
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).min(self.max);
         (u64::from(wanted) > capacity).then_some(wanted)
     }
@@ -87,7 +101,7 @@ impl Tuning {
             self.window.map(|(at, end)| (now - at, end)),
             self.round.map(|(at, read)| (now - at, read)),
         );
-        (self.max, self.rtt, ages, self.read).hash(&mut into);
+        (self.max, self.rtt, ages, self.read, self.most).hash(&mut into);
     }
 }
 
