@@ -178,6 +178,7 @@ impl Recovery {
         let after_timeout = self.undo.after_timeout();
         out.spurious = self.undo.on_ack(&Shown {
             echo: input.echo,
+            una: self.records.una(),
             progress: news.acked > 0,
             duplicate: news.duplicate.map_or(0, StreamRange::len),
             original: news.original,
