@@ -24,6 +24,9 @@ pub struct Config {
     pub ephemeral_ports: RangeInclusive<u16>,
     /// Take a segment with TCP-AO for a flow without keys as if it had none, instead of dropping it (RFC 5925 7.3).
     pub accept_unmatched_ao: bool,
+    /// How long nothing must have happened before a connection is kept in its small form, at least a second;
+    /// [`Duration::MAX`] keeps every connection whole. Nothing but memory depends on it.
+    pub quiet: Duration,
     /// What connections start with, unless a listener or a call says otherwise.
     pub settings: Settings,
 }
@@ -35,6 +38,7 @@ impl Default for Config {
             time_wait_max: 65_536,
             ephemeral_ports: params::EPHEMERAL_FIRST..=u16::MAX,
             accept_unmatched_ao: false,
+            quiet: params::QUIET,
             settings: Settings::default(),
         }
     }
@@ -76,7 +80,7 @@ pub enum SynCookies {
 }
 
 /// Settings of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
     /// Send small segments at once: switches Nagle's algorithm off (RFC 9293 3.7.4 MUST-17).
     pub nodelay: bool,
@@ -206,7 +210,7 @@ impl Settings {
 }
 
 /// Keep-alive's settings (RFC 9293 3.8.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeepAlive {
     /// Silence before the first probe.
     pub idle: Duration,

@@ -66,7 +66,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //! # Files, in reading order
-//! A module uses only those before it. Words: [`seq`] [`segment`] `transmit` [`wire`] `rule` `table` `event` [`params`]
+//! A module uses only those before it. Words: [`seq`] `span` [`segment`] `transmit` [`wire`] `rule` `table` `event` [`params`]
 //! `ecn` `state` `timers`. Measures: [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` `account` `info`. Halves: [`recv`]
 //! [`send`] [`recovery`]. Lives: `handshake` `connection` `time_wait` `listener`. All of them: `endpoint`.
 //! # Not here
@@ -96,6 +96,7 @@ mod rule;
 pub mod segment;
 pub mod send;
 pub mod seq;
+mod span;
 mod state;
 mod table;
 mod time_wait;

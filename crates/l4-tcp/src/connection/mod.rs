@@ -5,10 +5,11 @@
 //! Does not know: algorithms; those are in the parts. Other connections.
 //! Sources: RFC 9293 3.3.1, 3.10.
 //!
-//! `opening` is what precedes ESTABLISHED in a fast open, `segment_arrives` is 3.10.7.4 step by step, `user_calls` what the program asks, `urgent` the urgent
+//! `dormant` is what is kept of a quiet one, `opening` is what precedes ESTABLISHED in a fast open, `segment_arrives` is 3.10.7.4 step by step, `user_calls` what the program asks, `urgent` the urgent
 //! pointer both ways, `timeouts` what time does, `output` the list of decisions from which every packet comes.
 
 mod acknowledge;
+pub(crate) mod dormant;
 mod opening;
 mod output;
 mod path;
@@ -99,12 +100,10 @@ pub(crate) struct Rest {
     pub(crate) rcv_nxt: SeqNum,
     /// The window field of our last acknowledgment, as it stood in the header.
     pub(crate) window: u16,
-    /// The window it stood for, in bytes.
-    pub(crate) rcv_wnd: u32,
-    /// The peer's latest timestamp and our clock's offset, if timestamps were in use.
-    pub(crate) timestamps: Option<(u32, u32)>,
-    /// Limits our answers.
-    pub(crate) challenges: Challenges,
+    /// By how much it is to be shifted.
+    pub(crate) shift: u8,
+    /// The peer's latest timestamp, if timestamps were in use.
+    pub(crate) recent: Option<u32>,
 }
 
 /// One connection from ESTABLISHED on.
@@ -178,6 +177,8 @@ struct Life {
     edges: Edges,
     /// When the peer was last heard.
     heard_at: Instant,
+    /// When anything last happened.
+    active_at: Instant,
     /// Bytes sent again.
     retransmitted: u64,
     /// What made the next packet leave, as far as we know.
@@ -286,12 +287,8 @@ impl Connection {
             snd_nxt: self.snd_space.seq(self.send.nxt()),
             rcv_nxt: self.rcv_space.seq(self.recv.nxt()),
             window: self.recv.window_field(),
-            rcv_wnd: u32::try_from(self.recv.window()).unwrap_or(u32::MAX),
-            timestamps: self
-                .terms
-                .timestamps
-                .then_some((self.clock.recent, self.clock.offset)),
-            challenges: self.life.challenges,
+            shift: self.terms.rcv_shift,
+            recent: self.terms.timestamps.then_some(self.clock.recent),
         })
     }
 
@@ -500,6 +497,7 @@ impl Life {
             challenges: Challenges::new(),
             edges: Edges::NONE,
             heard_at: now,
+            active_at: now,
             retransmitted: 0,
             cause: Cause::None,
         }

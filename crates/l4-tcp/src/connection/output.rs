@@ -362,6 +362,7 @@ impl Connection {
     }
 
     fn count_departure(&mut self, now: Instant, plan: &Plan) {
+        self.life.active_at = now;
         let bytes = plan.data.len();
         let segments = bytes.div_ceil(u64::from(self.room_for_data())).max(1);
         let totals = &mut self.account.totals;

@@ -47,6 +47,7 @@ impl Endpoint {
         let Some(id) = found else {
             return self.arrives_without_connection(a, &flow, (&segment, payload));
         };
+        self.wake(id);
         let Some((flow, place)) = self.places.get_mut(id) else {
             return Rule::ClosedResets.dropped(DropReason::TcpClosed);
         };
@@ -72,7 +73,7 @@ impl Endpoint {
                 }
             }
             Phase::Embryo(_) => self.arrives_at_embryo(a, id, &segment, payload),
-            Phase::Ended(_) => Rule::Gone.dropped(DropReason::TcpClosed),
+            Phase::Dormant(_) | Phase::Ended(_) => Rule::Gone.dropped(DropReason::TcpClosed),
         };
         self.settle(id);
         verdict
@@ -168,7 +169,10 @@ impl Endpoint {
         let mut embryo = Embryo::passive(listener_id, a, &segment.header, numbers);
         let wish = self.wish(a, listener_id, segment);
         embryo.grant = wish.grant();
-        let place = Place::new(Phase::Embryo(embryo), Holder::Listener(listener_id));
+        let place = Place::new(
+            Phase::Embryo(Box::new(embryo)),
+            Holder::Listener(listener_id),
+        );
         let id = self.places.insert(flow, place);
         let cause = Cause::Packet(a.id);
         self.emit_state(&flow, State::Listen, State::SynReceived, cause);

@@ -6,7 +6,8 @@
 //! Sources: RFC 9293 3.10; the six verbs are those of every engine of this workspace.
 //!
 //! `arrive` demultiplexes, `cookies` does without embryos, `fast_open`
-//! without waiting, `signatures` asks for proof, `calls` serves the program, `observe` answers questions, `place` is one slot.
+//! without waiting, `signatures` asks for proof, `calls` serves the program, `observe` answers questions, `place` is
+//! one slot, `sleep` keeps the quiet ones small, `shared` what they have in common.
 
 mod arrive;
 mod calls;
@@ -14,7 +15,9 @@ mod cookies;
 mod fast_open;
 mod observe;
 mod place;
+mod shared;
 mod signatures;
+mod sleep;
 
 pub use signatures::KeyOwner;
 
@@ -42,6 +45,7 @@ use crate::table::{FlowTable, ListenerId, Ports};
 use crate::time_wait::TimeWaitTable;
 use crate::transmit::{ConnId, Transmit};
 use place::{Ended, Holder, Phase, Place};
+use shared::SharedSettings;
 
 /// The TCP engine of one shard: every connection, listener and resting tuple.
 #[derive(Clone, Debug)]
@@ -56,6 +60,8 @@ pub struct Endpoint {
     known: Known,
     auth: Auth,
     ports: Ports,
+    /// What sleeping connections go by.
+    shared: SharedSettings,
     /// Deadlines by place. An entry whose instant is not the one the place remembers is stale.
     wheel: TimerWheel<(ConnId, Instant)>,
     /// Places with something to send, each at most once.
@@ -114,15 +120,18 @@ impl Endpoint {
     #[must_use]
     pub fn new(config: Config, seed: &Seed) -> Self {
         let seed = seed.split("tcp");
+        let isn = Isn::new(&seed);
+        let rest = (config.time_wait, config.time_wait_max);
         Self {
             places: FlowTable::new(&seed),
-            time_wait: TimeWaitTable::new(config.time_wait, config.time_wait_max, &seed),
+            time_wait: TimeWaitTable::new(rest, isn.clone(), &seed),
             listeners: Listeners::default(),
-            isn: Isn::new(&seed),
+            isn,
             cookies: Cookies::new(&seed),
             tokens: Tokens::new(&seed),
             known: Known::default(),
             auth: Auth::new(&seed),
+            shared: SharedSettings::new(&seed),
             ports: Ports::new(config.ephemeral_ports.clone(), &seed),
             wheel: TimerWheel::new(),
             ready: VecDeque::new(),
@@ -146,6 +155,7 @@ impl Endpoint {
         let Some(id) = self.places.find(&signal.flow) else {
             return unrelated;
         };
+        self.wake(id);
         let Some((flow, place)) = self.places.get_mut(id) else {
             return unrelated;
         };
@@ -164,7 +174,7 @@ impl Endpoint {
                 gone = is_gone;
                 verdict
             }
-            Phase::Ended(_) => unrelated,
+            Phase::Dormant(_) | Phase::Ended(_) => unrelated,
         };
         if gone {
             self.end_embryo(id, Some(CloseReason::Unreachable), Cause::Packet(signal.id));
@@ -186,13 +196,18 @@ impl Endpoint {
     }
 
     fn handle_place_timeout(&mut self, now: Instant, id: ConnId, at: Instant) {
+        match self.places.get_mut(id) {
+            Some((_, place)) if place.filed == Some(at) => place.filed = None,
+            Some(_) | None => return,
+        }
+        if self.doze(now, id) {
+            self.file_timer(id);
+            return;
+        }
+        self.wake(id);
         let Some((flow, place)) = self.places.get_mut(id) else {
             return;
         };
-        if place.filed != Some(at) {
-            return;
-        }
-        place.filed = None;
         match &mut place.phase {
             Phase::Embryo(embryo) => {
                 let settings = embryo_settings(&embryo.origin, &self.listeners, &self.config);
@@ -221,7 +236,7 @@ impl Endpoint {
                 };
                 connection.handle_timeout(now, &mut cx);
             }
-            Phase::Ended(_) => {}
+            Phase::Dormant(_) | Phase::Ended(_) => {}
         }
         self.settle(id);
     }
@@ -278,7 +293,7 @@ impl Endpoint {
                 plan
             }
             Phase::Open(connection) => connection.poll_transmit(now, flow),
-            Phase::Ended(_) => None,
+            Phase::Dormant(_) | Phase::Ended(_) => None,
         }?;
         self.signed(Transmit {
             conn: Some(id),
@@ -293,7 +308,7 @@ impl Endpoint {
         match place.map(|place| &place.phase) {
             Some(Phase::Open(connection)) => connection.payload(t.range, out),
             Some(Phase::Embryo(embryo)) => embryo.payload(t.range, out),
-            Some(Phase::Ended(_)) | None => 0,
+            Some(Phase::Dormant(_) | Phase::Ended(_)) | None => 0,
         }
     }
 
@@ -362,7 +377,7 @@ impl Endpoint {
                 place.edges.insert(connection.take_edges());
                 true
             }
-            Phase::Ended(_) => false,
+            Phase::Dormant(_) | Phase::Ended(_) => false,
         };
         if active && !place.in_ready {
             place.in_ready = true;
@@ -386,10 +401,11 @@ impl Endpoint {
     /// A deadline that is due already acts at the flush, for which the place is queued; filed, it
     /// would fire again at once, for ever.
     fn file_timer(&mut self, id: ConnId) {
+        let quiet = self.config.quiet;
         let Some((_, place)) = self.places.get_mut(id) else {
             return;
         };
-        if let Some(next) = place.next_timeout()
+        if let Some(next) = place.next_timeout(quiet)
             && (next > self.latest || !place.in_ready)
             && place.filed.is_none_or(|filed| next < filed)
         {
@@ -497,7 +513,7 @@ impl Endpoint {
             self.places.remove(id);
         }
         if let Some(rest) = rest {
-            self.time_wait.insert(now, flow, rest);
+            self.time_wait.insert(now, &flow, &rest);
         }
     }
 }

@@ -94,7 +94,7 @@ impl Endpoint {
     }
 
     fn lives(&self, flow: &Flow) -> bool {
-        self.places.find(flow).is_some() || self.time_wait.get(flow).is_some()
+        self.places.find(flow).is_some() || self.time_wait.rests(flow)
     }
 
     /// The next incarnation of a tuple in TIME-WAIT is guarded by what its listener says.
@@ -118,7 +118,7 @@ impl Endpoint {
         let (places, time_wait) = (&self.places, &self.time_wait);
         let live = places.len() + time_wait.len();
         self.auth.sweep(live, |flow| {
-            places.find(flow).is_some() || time_wait.get(flow).is_some()
+            places.find(flow).is_some() || time_wait.rests(flow)
         });
     }
 
@@ -127,7 +127,7 @@ impl Endpoint {
     pub(super) fn refuse_unproven_path(&self, signal: &PathSignal) -> Option<Verdict> {
         let guard = self.auth.guard(&signal.flow)?;
         let id = self.places.find(&signal.flow)?;
-        let synchronised = matches!(self.places.get(id)?.phase, Phase::Open(_));
+        let synchronised = matches!(self.places.get(id)?.phase, Phase::Open(_) | Phase::Dormant(_));
         let covered = match signal.kind {
             PathSignalKind::Hard => true,
             PathSignalKind::TooBig(_) => signal.flow.remote.is_ipv4(),
@@ -278,9 +278,8 @@ impl Endpoint {
         let flow = self.flow_of(id)?;
         match self.places.get(id).map(|place| &place.phase) {
             Some(Phase::Embryo(embryo)) if embryo.iss.is_none() => Ok(flow),
-            Some(Phase::Embryo(_) | Phase::Open(_) | Phase::Ended(_)) | None => {
-                Err(KeyError::TooLate)
-            }
+            Some(Phase::Embryo(_) | Phase::Open(_) | Phase::Dormant(_) | Phase::Ended(_))
+            | None => Err(KeyError::TooLate),
         }
     }
 

@@ -12,6 +12,7 @@
 //! Sources: RFC 9293 3.8, RFC 5681, RFC 6298, RFC 6582, RFC 6675, RFC 8985, RFC 6937.
 
 mod ack;
+pub(crate) mod dormant;
 pub mod dup_acks;
 pub mod prr;
 pub mod rack;
