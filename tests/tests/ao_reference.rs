@@ -13,9 +13,8 @@ use outcrop_base::{
     Arrival, Cast, ChecksumState, ChunkQueue, Ecn, HeaderRoom, Instant, InterfaceId, MAX_SLICES,
     PacketId, Path, Seed,
 };
-use outcrop_tcp::{
-    AoAlgorithm, AoSelect, Config, Endpoint, Listen, MasterKey, Prefix, Secret, wire,
-};
+use outcrop_tcp::auth::{AoAlgorithm, AoSelect, MasterKey, Prefix, Secret};
+use outcrop_tcp::{Config, Endpoint, Listen, wire};
 
 /// Two engines and what they said.
 struct Talk {
@@ -45,10 +44,14 @@ impl Talk {
             let used = self.ends[end].payload(&plan, &mut slices);
             self.ends[end].emit(&plan, &slices[..used], false, &mut room);
             let mut bytes = room.as_slice().to_vec();
-            slices[..used].iter().for_each(|slice| bytes.extend_from_slice(slice));
+            slices[..used]
+                .iter()
+                .for_each(|slice| bytes.extend_from_slice(slice));
             let (src, dst) = (self.addrs[end].ip(), self.addrs[1 - end].ip());
             write!(self.log, "segment {src} {dst} ").unwrap();
-            bytes.iter().for_each(|octet| write!(self.log, "{octet:02x}").unwrap());
+            bytes
+                .iter()
+                .for_each(|octet| write!(self.log, "{octet:02x}").unwrap());
             self.log.push('\n');
             let a = Arrival {
                 at: self.now,
@@ -74,20 +77,28 @@ impl Talk {
     fn talk(&mut self) {
         while self.carry(1) | self.carry(0) {}
         self.now += Duration::from_millis(100);
-        self.ends.iter_mut().for_each(|end| end.handle_timeout(self.now));
+        self.ends
+            .iter_mut()
+            .for_each(|end| end.handle_timeout(self.now));
         while self.carry(1) | self.carry(0) {}
     }
 
     /// A key of the client's; the server has it the other way round.
     fn key(&mut self, end: usize, (client, server): (u8, u8), of: &Kind) -> MasterKey {
-        let (send_id, recv_id) = if end == 1 { (client, server) } else { (server, client) };
+        let (send_id, recv_id) = if end == 1 {
+            (client, server)
+        } else {
+            (server, client)
+        };
         let algorithm = match of.algorithm {
             AoAlgorithm::HmacSha1 => "sha1",
             AoAlgorithm::AesCmac => "aes",
         };
         let covers = if of.covers_options { "all" } else { "ao" };
         write!(self.log, "key {send_id:02x} {algorithm} {covers} ").unwrap();
-        of.secret.bytes().for_each(|octet| write!(self.log, "{octet:02x}").unwrap());
+        of.secret
+            .bytes()
+            .for_each(|octet| write!(self.log, "{octet:02x}").unwrap());
         self.log.push('\n');
         MasterKey {
             peer: Prefix::from(self.addrs[1 - end].ip()),
@@ -110,8 +121,14 @@ struct Kind {
 fn judged(log: &str) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/ao_reference.py");
     let mut python = Command::new("python3");
-    python.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = python.spawn().unwrap_or_else(|e| panic!("python3: {e}: `make setup`"));
+    python
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = python
+        .spawn()
+        .unwrap_or_else(|e| panic!("python3: {e}: `make setup`"));
     // A failing reference stops reading: what it says matters, not the broken pipe.
     let _read = child.stdin.take().unwrap().write_all(log.as_bytes());
     let output = child.wait_with_output().unwrap();
@@ -119,7 +136,11 @@ fn judged(log: &str) -> String {
     if output.status.success() {
         said.trim().to_owned()
     } else {
-        String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned()
+        String::from_utf8_lossy(&output.stderr)
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
@@ -128,15 +149,24 @@ fn conversation(addrs: [&str; 2], first: &Kind, second: &Kind) -> Talk {
     // The client's numbers follow a clock of 4 microseconds: wait until they are about to wrap.
     let mut probe = Talk::new(addrs, Instant::from_secs(10));
     let (server, client) = (probe.addrs[0], probe.addrs[1]);
-    probe.ends[1].connect(client, server, Path::plain(1500), None).unwrap();
-    let isn = probe.ends[1].poll_transmit(probe.now).unwrap().header.seq.value();
+    probe.ends[1]
+        .connect(client, server, Path::plain(1500), None)
+        .unwrap();
+    let isn = probe.ends[1]
+        .poll_transmit(probe.now)
+        .unwrap()
+        .header
+        .seq
+        .value();
     let ahead = (u32::MAX - 2_000).wrapping_sub(isn);
     let mut talk = Talk::new(addrs, probe.now + Duration::from_micros(4) * ahead);
 
     let listener = talk.ends[0].listen(server, Listen::default()).unwrap();
     let key = talk.key(0, (61, 84), first);
     talk.ends[0].add_ao_key(listener, key).unwrap();
-    let id = talk.ends[1].connect(client, server, Path::plain(1500), None).unwrap();
+    let id = talk.ends[1]
+        .connect(client, server, Path::plain(1500), None)
+        .unwrap();
     let key = talk.key(1, (61, 84), first);
     talk.ends[1].add_ao_key(id, key).unwrap();
     talk.talk();
@@ -149,7 +179,10 @@ fn conversation(addrs: [&str; 2], first: &Kind, second: &Kind) -> Talk {
     talk.ends[0].add_ao_key(accepted, key).unwrap();
     let key = talk.key(1, (7, 8), second);
     talk.ends[1].add_ao_key(id, key).unwrap();
-    let next = |id| AoSelect { current: None, next: Some(id) };
+    let next = |id| AoSelect {
+        current: None,
+        next: Some(id),
+    };
     talk.ends[0].select_ao_keys(accepted, next(7)).unwrap();
     talk.ends[1].select_ao_keys(id, next(8)).unwrap();
     for _ in 0..2 {
@@ -182,12 +215,22 @@ fn every_segment_of_a_conversation_is_what_the_reference_would_send() {
             covers_options: !covers_options,
             secret: "sixteen octets!!",
         };
-        let short = Kind { secret: "short", ..aes };
+        let short = Kind {
+            secret: "short",
+            ..aes
+        };
         for (first, second) in [(&sha1, &aes), (&short, &sha1)] {
             let talk = conversation(addrs, first, second);
-            let segments = talk.log.lines().filter(|line| line.starts_with("segment")).count();
+            let segments = talk
+                .log
+                .lines()
+                .filter(|line| line.starts_with("segment"))
+                .count();
             assert!(segments > 20);
-            assert_eq!(judged(&talk.log), format!("{segments} good, extension up to 1"));
+            assert_eq!(
+                judged(&talk.log),
+                format!("{segments} good, extension up to 1")
+            );
         }
     }
 }
@@ -203,6 +246,14 @@ fn one_bit_wrong_the_reference_says_so() {
     let talk = conversation(["10.77.0.1:179", "10.77.0.2:40000"], &kind, &kind);
     let end = talk.log.trim_end().len();
     let mut log = talk.log[..end - 1].to_owned();
-    log.push(if talk.log[..end].ends_with('0') { '1' } else { '0' });
-    assert!(judged(&log).starts_with("AssertionError"), "{}", judged(&log));
+    log.push(if talk.log[..end].ends_with('0') {
+        '1'
+    } else {
+        '0'
+    });
+    assert!(
+        judged(&log).starts_with("AssertionError"),
+        "{}",
+        judged(&log)
+    );
 }

@@ -8,7 +8,8 @@ use std::io::{self, ErrorKind};
 
 use outcrop_base::PathSignalKind;
 use outcrop_stack::ip::{PingError, Quote};
-use outcrop_stack::tcp::{CloseReason, KeyError, ListenError, ReadError, StaleId, WriteError};
+use outcrop_stack::tcp::auth::KeyError;
+use outcrop_stack::tcp::{CloseReason, ListenError, ReadError, StaleId, WriteError};
 use outcrop_stack::udp::{BindError, PathError, UnknownSocket};
 use outcrop_stack::{ConnectError, SendError, tcp, udp};
 

@@ -127,7 +127,10 @@ impl Endpoint {
     pub(super) fn refuse_unproven_path(&self, signal: &PathSignal) -> Option<Verdict> {
         let guard = self.auth.guard(&signal.flow)?;
         let id = self.places.find(&signal.flow)?;
-        let synchronised = matches!(self.places.get(id)?.phase, Phase::Open(_) | Phase::Dormant(_));
+        let synchronised = matches!(
+            self.places.get(id)?.phase,
+            Phase::Open(_) | Phase::Dormant(_)
+        );
         let covered = match signal.kind {
             PathSignalKind::Hard => true,
             PathSignalKind::TooBig(_) => signal.flow.remote.is_ipv4(),
