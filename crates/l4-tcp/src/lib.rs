@@ -67,7 +67,7 @@
 //! ```
 //! # Files, in reading order
 //! A module uses only those before it. Words: [`seq`] `span` [`segment`] `transmit` [`wire`] `rule` `table` `event` [`params`]
-//! `ecn` `state` `timers`. Measures: [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` [`auth`] `account` `info`. Halves: [`recv`]
+//! `ecn` [`plpmtud`] `state` `timers`. Measures: [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` [`auth`] `account` `info`. Halves: [`recv`]
 //! [`send`] [`recovery`]. Lives: `handshake` `connection` `time_wait` `listener`. All of them: `endpoint`.
 //! # Not here
 //! Addresses, routes, ICMP (`l3-ip`); the loop and the clock (`stack`); wakers (`l5-socket`).
@@ -87,6 +87,7 @@ mod info;
 mod listener;
 pub mod pacing;
 pub mod params;
+pub mod plpmtud;
 pub mod range_set;
 pub mod rate;
 pub mod recovery;
@@ -111,8 +112,9 @@ pub use congestion::{Algorithm, Controller};
 pub use ecn::{EcnPolicy, EcnTerms};
 pub use endpoint::{Counters, Endpoint, KeyOwner};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
-pub use event::{CloseReason, Event};
+pub use event::{CloseReason, Doubt, Event};
 pub use info::{Info, Negotiated};
+pub use plpmtud::PathProbing;
 pub use rule::Rule;
 pub use segment::{FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Signature, Timestamps};
 pub use segment::{Segment, SegmentHeader, StreamRange};

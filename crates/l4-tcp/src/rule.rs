@@ -136,6 +136,8 @@ rules! {
     PathUnrelated = "tcp:path-unrelated", "RFC 5927 4.1";
     /// ICMP: the path's MTU is smaller.
     PathTooBig = "tcp:path-too-big", "RFC 1191 6.4, RFC 8201 5";
+    /// ICMP: the way of what was sent again is interrupted; the timer backs off less.
+    PathDisrupted = "tcp:path-disrupted", "RFC 6069 4.2";
     /// ICMP: unreachable for now; the retransmissions decide.
     PathSoft = "tcp:path-soft", "RFC 1122 4.2.3.9, MUST-56";
     /// ICMP: nothing proves that it concerns a signed connection: ignored.

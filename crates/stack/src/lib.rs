@@ -104,7 +104,7 @@ pub mod ip {
 /// TCP's words.
 pub mod tcp {
     pub use outcrop_tcp::{
-        CloseReason, Config, ConnectError, Counters, Info, KeepAlive, Listen, ListenError,
+        CloseReason, Config, ConnectError, Counters, Doubt, Info, KeepAlive, Listen, ListenError,
         ReadError, Settings, StaleId, State, WriteError, auth,
     };
 }

@@ -18,9 +18,10 @@ use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
 use crate::ecn::Echo;
-use crate::event::Edges;
+use crate::event::{Doubt, Edges};
 use crate::info::Negotiated;
 use crate::pacing::Pacer;
+use crate::plpmtud::Search;
 use crate::seq::SeqSpace;
 use crate::state::{PeerFin, State};
 use crate::timers::{Timer, TimerTable};
@@ -32,6 +33,8 @@ pub(crate) struct Dormant {
     who: Who,
     path: Path,
     mss: u16,
+    /// What is known of larger sizes, if anything is.
+    search: Option<Box<Search>>,
     congestion: Box<dyn Controller>,
     send: send::dormant::Dormant,
     window_from: (i64, u64),
@@ -62,6 +65,7 @@ struct Who {
 struct Habits {
     held: bool,
     orphaned: bool,
+    doubt: Option<Doubt>,
     keep_alive_probes: u8,
     heard_at: Instant,
     active_at: Instant,
@@ -108,6 +112,7 @@ impl Connection {
             },
             path: self.way.path,
             mss: self.way.mss,
+            search: self.way.search.clone(),
             congestion: self.way.congestion.clone(),
             send: self.send.doze(),
             window_from: self.window_from,
@@ -120,6 +125,7 @@ impl Connection {
             life: Habits {
                 held: self.life.held,
                 orphaned: self.life.orphaned,
+                doubt: self.life.doubt,
                 keep_alive_probes: self.life.keep_alive_probes,
                 heard_at: self.life.heard_at,
                 active_at: self.life.active_at,
@@ -150,6 +156,7 @@ impl Dormant {
             way: Way {
                 path: self.path,
                 mss: self.mss,
+                search: self.search,
                 congestion: self.congestion,
                 // What was paced has left long ago.
                 pacer: Pacer::new(),
@@ -172,6 +179,11 @@ impl Dormant {
         self.who.state
     }
 
+    /// What is wrong on the way.
+    pub(crate) const fn doubt(&self) -> Option<Doubt> {
+        self.life.doubt
+    }
+
     /// Whether the peer's FIN is in.
     pub(crate) const fn peer_finished(&self) -> bool {
         self.recv.finished()
@@ -188,6 +200,7 @@ impl Habits {
         Life {
             held: self.held,
             orphaned: self.orphaned,
+            doubt: self.doubt,
             blocked: false,
             handshake_ack: false,
             over: None,

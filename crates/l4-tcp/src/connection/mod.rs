@@ -13,6 +13,7 @@ pub(crate) mod dormant;
 mod opening;
 mod output;
 mod path;
+mod path_search;
 mod segment_arrives;
 mod timeouts;
 mod urgent;
@@ -30,12 +31,13 @@ use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
 use crate::ecn::Echo;
-use crate::event::{CloseReason, Edges};
+use crate::event::{CloseReason, Doubt, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{Embryo, isn, syn_window};
 use crate::info::{Info, Negotiated};
 use crate::pacing::Pacer;
 use crate::params;
+use crate::plpmtud::Search;
 use crate::recovery::Recovery;
 use crate::recv::{Receiver, ReceiverConfig};
 use crate::rtt::RttEstimator;
@@ -84,7 +86,8 @@ pub(crate) struct Opening {
     pub(crate) at: Instant,
     /// How long our SYN took to be answered, if that is unambiguous.
     pub(crate) round_trip: Option<Duration>,
-    pub(crate) syn_repeated: bool,
+    /// How often our SYN was repeated.
+    pub(crate) syn_repeats: u8,
     /// What the program wrote meanwhile, and whether a write found no room.
     pub(crate) early: Option<(ChunkQueue, bool)>,
     /// How far of that is urgent.
@@ -137,6 +140,8 @@ struct Way {
     path: Path,
     /// Payload bytes of a full segment.
     mss: u16,
+    /// The search for more, once there is a reason to.
+    search: Option<Box<Search>>,
     congestion: Box<dyn Controller>,
     pacer: Pacer,
 }
@@ -163,6 +168,8 @@ struct Life {
     blocked: bool,
     /// Whether our acknowledgment of the peer's SYN is still owed.
     handshake_ack: bool,
+    /// What is wrong on the way, since the last progress.
+    doubt: Option<Doubt>,
     /// How it ended.
     over: Option<CloseReason>,
     /// A reset to be sent.
@@ -221,6 +228,7 @@ impl Connection {
             way: Way {
                 path: o.path,
                 mss,
+                search: None,
                 congestion: o.settings.congestion.controller(u32::from(mss)),
                 pacer: Pacer::new(),
             },
@@ -242,8 +250,9 @@ impl Connection {
         };
         let keep = connection.settings.keep_unused_window;
         connection.recovery.keep_unused_window(keep);
-        connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeated);
+        connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeats);
         connection.arm_keep_alive(o.at);
+        connection.begin_search(o.at, flow);
         connection
     }
 
@@ -264,7 +273,13 @@ impl Connection {
 
     /// What the program is to be told.
     pub(crate) const fn take_edges(&mut self) -> Edges {
+        self.life.edges.remove(Edges::UNANSWERED);
         self.life.edges.take()
+    }
+
+    /// Whether R1 was reached since the last time.
+    pub(crate) const fn take_unanswered(&mut self) -> bool {
+        self.life.edges.remove(Edges::UNANSWERED)
     }
 
     /// What was received in order and not read.
@@ -462,6 +477,9 @@ impl Connection {
         if let Some(syn) = &self.syn {
             syn.fingerprint(now, into);
         }
+        if let Some(search) = &self.way.search {
+            search.fingerprint(now, into);
+        }
         (
             self.snd_space,
             self.rcv_space,
@@ -477,7 +495,13 @@ impl Connection {
         }
         let life = &self.life;
         (life.held, life.orphaned, life.blocked, life.handshake_ack).hash(&mut into);
-        (life.over, life.keep_alive_due, life.keep_alive_probes).hash(&mut into);
+        (
+            life.over,
+            life.doubt,
+            life.keep_alive_due,
+            life.keep_alive_probes,
+        )
+            .hash(&mut into);
         (life.edges, now - life.heard_at, life.challenge_due).hash(&mut into);
     }
 }
@@ -489,6 +513,7 @@ impl Life {
             orphaned: false,
             blocked,
             handshake_ack: false,
+            doubt: None,
             over: None,
             reset: None,
             challenge_due: None,
@@ -510,8 +535,7 @@ const LONGEST_OPTIONS: u16 = TIMESTAMPS_LEN + 20;
 /// Eff.snd.MSS of RFC 9293 3.7.1: what the peer takes, what the path takes, what the program wants,
 /// less the options every segment carries.
 fn effective_mss(terms: &Negotiated, path: &Path, settings: &Settings, flow: &Flow) -> u16 {
-    let timestamps = if terms.timestamps { TIMESTAMPS_LEN } else { 0 };
-    let options = timestamps + u16::from(terms.signature);
+    let options = common_options(terms);
     let path_mss = path_mss(path, flow.remote.ip());
     let ours = settings.mss.map_or(path_mss, |mss| mss.min(path_mss));
     terms
@@ -519,4 +543,10 @@ fn effective_mss(terms: &Negotiated, path: &Path, settings: &Settings, flow: &Fl
         .min(ours)
         .saturating_sub(options)
         .max(params::MIN_PEER_MSS - LONGEST_OPTIONS)
+}
+
+/// Bytes of options that every segment carries.
+fn common_options(terms: &Negotiated) -> u16 {
+    let timestamps = if terms.timestamps { TIMESTAMPS_LEN } else { 0 };
+    timestamps + u16::from(terms.signature)
 }

@@ -6,14 +6,15 @@
 //! Sources: RFC 9293 3.10; the six verbs are those of every engine of this workspace.
 //!
 //! `arrive` demultiplexes, `cookies` does without embryos, `fast_open`
-//! without waiting, `signatures` asks for proof, `calls` serves the program, `observe` answers questions, `place` is
-//! one slot, `sleep` keeps the quiet ones small, `shared` what they have in common.
+//! without waiting, `signatures` asks for proof, `calls` serves the program, `observe` answers questions, `paths` passes
+//! on news of them, `place` is one slot, `sleep` keeps the quiet ones small, `shared` what they have in common.
 
 mod arrive;
 mod calls;
 mod cookies;
 mod fast_open;
 mod observe;
+mod paths;
 mod place;
 mod shared;
 mod signatures;
@@ -32,7 +33,7 @@ use outcrop_base::{
 use crate::auth::Auth;
 use crate::config::{Config, Settings};
 use crate::connection::Cx;
-use crate::event::{CloseReason, Edges, Event};
+use crate::event::{CloseReason, Doubt, Edges, Event};
 use crate::handshake::cookie::Cookies;
 use crate::handshake::fast_open::{Known, Tokens};
 use crate::handshake::isn::Isn;
@@ -44,6 +45,7 @@ use crate::state::State;
 use crate::table::{FlowTable, ListenerId, Ports};
 use crate::time_wait::TimeWaitTable;
 use crate::transmit::{ConnId, Transmit};
+use paths::PathNews;
 use place::{Ended, Holder, Phase, Place};
 use shared::SharedSettings;
 
@@ -62,6 +64,7 @@ pub struct Endpoint {
     ports: Ports,
     /// What sleeping connections go by.
     shared: SharedSettings,
+    paths: PathNews,
     /// Deadlines by place. An entry whose instant is not the one the place remembers is stale.
     wheel: TimerWheel<(ConnId, Instant)>,
     /// Places with something to send, each at most once.
@@ -105,6 +108,8 @@ pub struct Counters {
     pub resets_sent: u64,
     /// Connections given up for want of an answer.
     pub timed_out: u64,
+    /// Times a segment went unanswered R1 times, and IP was told to doubt the path.
+    pub doubts: u64,
     /// Stateless answers dropped because too many were waiting.
     pub replies_dropped: u64,
     /// Segments dropped because they had no signature where one is required.
@@ -130,9 +135,10 @@ impl Endpoint {
             cookies: Cookies::new(&seed),
             tokens: Tokens::new(&seed),
             known: Known::default(),
-            auth: Auth::new(&seed),
             shared: SharedSettings::new(&seed),
+            auth: Auth::new(&seed),
             ports: Ports::new(config.ephemeral_ports.clone(), &seed),
+            paths: PathNews::default(),
             wheel: TimerWheel::new(),
             ready: VecDeque::new(),
             turn: params::TURN,
@@ -170,8 +176,13 @@ impl Endpoint {
                 connection.handle_path(signal, &mut cx)
             }
             Phase::Embryo(embryo) => {
+                let before = embryo.doubt;
                 let (verdict, is_gone) = embryo.handle_path(signal);
                 gone = is_gone;
+                let settings = embryo_settings(&embryo.origin, &self.listeners, &self.config);
+                if embryo.doubt != before && settings.soft_errors {
+                    place.edges.insert(Edges::DOUBTFUL);
+                }
                 verdict
             }
             Phase::Dormant(_) | Phase::Ended(_) => unrelated,
@@ -189,6 +200,7 @@ impl Endpoint {
         while let Some((id, at)) = self.wheel.pop_due(now) {
             self.handle_place_timeout(now, id, at);
         }
+        self.tell_paths(now);
         while let Some(flow) = self.time_wait.pop_due(now) {
             let cause = Cause::Timer(TimerKind::TimeWait);
             self.emit_state(&flow, State::TimeWait, State::Closed, cause);
@@ -213,10 +225,14 @@ impl Endpoint {
                 let settings = embryo_settings(&embryo.origin, &self.listeners, &self.config);
                 let settings = *settings;
                 let expiry = embryo.handle_timeout(now, &settings);
-                if expiry == Expiry::Repeat && embryo.is_doubtful(&settings) {
-                    place.edges.insert(Edges::DOUBTFUL);
-                }
                 let flow = *flow;
+                if expiry == Expiry::Repeat && embryo.is_doubtful(&settings) {
+                    embryo.doubt.get_or_insert(Doubt::Unanswered);
+                    place.edges.insert(Edges::DOUBTFUL);
+                    self.counters.doubts += 1;
+                    self.paths.doubt(flow.remote.ip());
+                }
+                let reason = CloseReason::of_silence(embryo.doubt);
                 let cause = Cause::Timer(TimerKind::Retransmit);
                 if expiry != Expiry::NotDue {
                     let timer = TimerKind::Retransmit;
@@ -225,7 +241,7 @@ impl Endpoint {
                 }
                 if expiry == Expiry::GiveUp {
                     self.counters.timed_out += 1;
-                    self.end_embryo(id, Some(CloseReason::TimedOut), cause);
+                    self.end_embryo(id, Some(reason), cause);
                 }
             }
             Phase::Open(connection) => {
@@ -361,19 +377,24 @@ impl Endpoint {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let wheel = self.wheel.next();
-        wheel.into_iter().chain(self.time_wait.next()).min()
+        let others = self.time_wait.next().into_iter().chain(self.paths.next());
+        wheel.into_iter().chain(others).min()
     }
 
     // ---- after anything that touched a place ----
 
     /// Queues the place for output and events and files its timer.
     fn settle(&mut self, id: ConnId) {
-        let Some((_, place)) = self.places.get_mut(id) else {
+        let Some((flow, place)) = self.places.get_mut(id) else {
             return;
         };
         let active = match &mut place.phase {
             Phase::Embryo(embryo) => embryo.wants_output(),
             Phase::Open(connection) => {
+                if connection.take_unanswered() {
+                    self.counters.doubts += 1;
+                    self.paths.doubt(flow.remote.ip());
+                }
                 place.edges.insert(connection.take_edges());
                 true
             }

@@ -134,7 +134,7 @@ impl Endpoint {
         let covered = match signal.kind {
             PathSignalKind::Hard => true,
             PathSignalKind::TooBig(_) => signal.flow.remote.is_ipv4(),
-            PathSignalKind::Soft | PathSignalKind::Redirected => false,
+            PathSignalKind::Disrupted | PathSignalKind::Soft | PathSignalKind::Redirected => false,
         };
         let refused = synchronised && covered && !guard.believes_icmp();
         refused.then(|| Rule::PathUnprotected.dropped(DropReason::IcmpUnrelated))

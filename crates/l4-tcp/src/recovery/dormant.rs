@@ -9,9 +9,11 @@
 use outcrop_base::Instant;
 
 use super::dup_acks::DupAcks;
+use super::frto::FRto;
 use super::prr::Prr;
 use super::rack::{Habits, Rack};
 use super::rto::RtoTimer;
+use super::size_probe::SizeProbe;
 use super::tlp::Tlp;
 use super::undo::Undo;
 use super::validation::Validation;
@@ -48,6 +50,8 @@ impl Recovery {
             && !self.tlp.due()
             && self.rto.count() == 0
             && self.dup_acks.count() == 0
+            && self.frto == FRto::Off
+            && self.size_probe == SizeProbe::Idle
     }
 
     /// What to keep of a quiet one.
@@ -90,6 +94,8 @@ impl Dormant {
             rto: RtoTimer::default(),
             prr: Prr::new(0),
             undo,
+            frto: FRto::Off,
+            size_probe: SizeProbe::Idle,
             sack: self.sack,
             mss: u64::from(self.mss),
             order: 0,

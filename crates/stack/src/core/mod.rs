@@ -132,6 +132,9 @@ impl Core {
         self.ip.handle_timeout(now);
         self.udp.handle_timeout(now);
         self.tcp.handle_timeout(now);
+        while let Some(dst) = self.tcp.poll_doubt() {
+            self.ip.doubt(dst);
+        }
         self.hear_ip(now);
     }
 
