@@ -1,4 +1,11 @@
 //! Stories of TCP-AO (RFC 5925).
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
 
 mod common;
 

@@ -1,4 +1,11 @@
 //! Stories of a connection whose keys change (RFC 5925 6.1).
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
 
 mod common;
 

@@ -1,4 +1,11 @@
 //! Stories of MD5 signatures (RFC 2385), and of what both options share.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
 
 mod common;
 

@@ -78,7 +78,13 @@ pub(crate) fn key(error: KeyError) -> io::Error {
         KeyError::Unknown => ErrorKind::NotFound,
         KeyError::InUse => ErrorKind::ResourceBusy,
         KeyError::TooMany => ErrorKind::QuotaExceeded,
-        _ => ErrorKind::InvalidInput,
+        KeyError::BadLength
+        | KeyError::BadPrefix
+        | KeyError::OtherKind
+        | KeyError::DuplicateId
+        | KeyError::TooLate
+        | KeyError::OtherPeer => ErrorKind::InvalidInput,
+        _ => ErrorKind::Other,
     };
     io::Error::new(kind, error)
 }
