@@ -113,8 +113,10 @@ pub struct Totals {
     pub spurious: u64,
     /// Segments that arrived with a congestion mark.
     pub marks_in: u64,
-    /// Acknowledgments that echoed one.
+    /// Acknowledgments that echoed one; with accurate ECN the marks they counted (`delivered_ce`).
     pub echoes_in: u64,
+    /// Payload bytes of ours that arrived marked, as far as accurate ECN's options tell (`delivered_ce_bytes`).
+    pub marked_bytes: u64,
     /// Probes for the path's MTU that left.
     pub path_probes: u64,
     /// Of them lost, for whatever reason.

@@ -29,7 +29,7 @@ use crate::account::{Account, Explanation, Totals};
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
-use crate::ecn::Echo;
+use crate::ecn::{Accurate, Beginning, Echo};
 use crate::event::{CloseReason, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{Embryo, isn, syn_window};
@@ -40,7 +40,7 @@ use crate::plpmtud::Search;
 use crate::recovery::Recovery;
 use crate::recv::{Receiver, ReceiverConfig};
 use crate::rtt::RttEstimator;
-use crate::segment::StreamRange;
+use crate::segment::{AccurateOption, StreamRange};
 use crate::send::Sender;
 use crate::send::buffer::FinState;
 use crate::seq::{SeqNum, SeqSpace};
@@ -90,6 +90,8 @@ pub(crate) struct Opening {
     pub(crate) early: Option<(ChunkQueue, bool)>,
     /// How far of that is urgent.
     pub(crate) urgent: u64,
+    /// If the answer to our SYN completed it: the option of accurate ECN it carried.
+    pub(crate) answer: Option<Option<AccurateOption>>,
 }
 
 /// What a connection leaves behind in TIME-WAIT.
@@ -237,7 +239,14 @@ impl Connection {
                 o.terms.sack,
                 RttEstimator::new(params::RTO_INITIAL),
             ),
-            ecn: Echo::new(o.terms.ecn),
+            ecn: Echo::new(
+                o.terms.ecn,
+                &Beginning {
+                    client: o.answer.is_some(),
+                    mark: o.theirs.ecn.mark,
+                    option: o.answer.flatten(),
+                },
+            ),
             account: Account::new(o.at),
             timers: TimerTable::default(),
             urgent: Urgent::new(o.urgent),
@@ -391,6 +400,7 @@ impl Connection {
     pub(crate) fn totals(&self) -> Totals {
         Totals {
             marks_in: self.ecn.marks(),
+            marked_bytes: self.ecn.accurate().map_or(0, Accurate::marked_bytes),
             ..self.account.totals
         }
     }

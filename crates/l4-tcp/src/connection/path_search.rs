@@ -98,6 +98,7 @@ impl Connection {
             || records.sacked() > 0
             || self.recovery.timeouts() > 0
             || self.recv.has_sack()
+            || u64::from(self.room_for_data()) < u64::from(self.way.mss)
             || self.urgent.pointer(self.send.una()).is_some();
         let size = search.wanted(now, self.ceiling(flow));
         let Some(size) = size.filter(|_| !amiss) else {

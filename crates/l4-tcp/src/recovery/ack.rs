@@ -74,7 +74,7 @@ impl Recovery {
             self.enter_recovery(input.now, flight, controller);
         }
         out.reduced |= self.check_probe(input, &news, flight, controller);
-        out.hold = input.ece && controller.cwnd() <= self.mss;
+        out.hold = input.marked > 0 && controller.cwnd() <= self.mss;
         out.reduced |= out.hold | self.check_ecn(input, flight, controller);
         out.recovered = self.leave_recovery();
         let round_start = self.rate.round_started();
@@ -98,6 +98,7 @@ impl Recovery {
             srtt: self.rtt.srtt(),
             min_rtt: self.rtt.min(),
             rate: out.rate,
+            marked: input.marked,
         });
         if round_start {
             self.usage.earlier = self.usage.peak;
@@ -314,10 +315,10 @@ impl Recovery {
         flight: u64,
         controller: &mut dyn Controller,
     ) -> bool {
-        // The peer echoes until our CWR reaches it, which leaves beyond `until` at the earliest.
-        let una = self.records.una();
+        // An echo goes on until our CWR reaches the peer, which leaves beyond `until` at the earliest.
+        let una = self.records.una() + u64::from(input.counted);
         let told = self.usage.ecn_until.is_some_and(|until| una <= until);
-        if !input.ece || told || self.phase != Phase::Open {
+        if input.marked == 0 || told || self.phase != Phase::Open {
             return false;
         }
         self.usage.ecn_until = Some(self.records.nxt());

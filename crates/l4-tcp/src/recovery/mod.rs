@@ -87,8 +87,10 @@ pub struct AckInput<'a> {
     pub echo: Option<Instant>,
     /// It carries nothing else: no payload, SYN or FIN, and the window is unchanged (RFC 5681 2).
     pub pure: bool,
-    /// ECN echo is set, and ECN was agreed upon.
-    pub ece: bool,
+    /// Packets of ours that it newly reports as marked; with classic ECN one, as long as the peer echoes.
+    pub marked: u64,
+    /// Whether that is a count (RFC 9768) or an echo that goes on until the peer has our answer.
+    pub counted: bool,
 }
 
 /// Bytes declared lost.

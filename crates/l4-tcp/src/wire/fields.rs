@@ -8,7 +8,10 @@ use core::ops::Range;
 
 use outcrop_base::{Field, FieldValue};
 
-use super::options::{self, FAST_OPEN, MSS, NOP, Raw, SACK, SACK_PERMITTED, TIMESTAMPS, WSCALE};
+use super::options::{
+    self, ACCURATE_0, ACCURATE_1, FAST_OPEN, MSS, NOP, Raw, SACK, SACK_PERMITTED, TIMESTAMPS,
+    WSCALE,
+};
 
 const HEADER: &str = "RFC 9293 3.1";
 const OPTIONS: &str = "RFC 9293 3.2";
@@ -154,6 +157,7 @@ fn visit_option(option: &Raw<'_>, visit: &mut dyn FnMut(Field<'_>)) {
             FieldValue::Bytes(option.body),
             "RFC 7413 2",
         ),
+        (ACCURATE_0 | ACCURATE_1, _) => accurate(option, at, visit),
         (_, _) => tell(
             "tcp.options.unknown",
             "Unknown Option",
@@ -161,5 +165,29 @@ fn visit_option(option: &Raw<'_>, visit: &mut dyn FnMut(Field<'_>)) {
             FieldValue::Bytes(option.body),
             OPTIONS,
         ),
+    }
+}
+
+/// The counters of accurate ECN that are told, in the order of their kind.
+fn accurate(option: &Raw<'_>, at: u32, visit: &mut dyn FnMut(Field<'_>)) {
+    const ECT0: (&str, &str) = ("tcp.options.acc_ecn.ee0b", "ECT(0) Bytes");
+    const CE: (&str, &str) = ("tcp.options.acc_ecn.eceb", "CE Bytes");
+    const ECT1: (&str, &str) = ("tcp.options.acc_ecn.ee1b", "ECT(1) Bytes");
+    let order = if option.kind == ACCURATE_0 {
+        [ECT0, CE, ECT1]
+    } else {
+        [ECT1, CE, ECT0]
+    };
+    let mut start = at + 16;
+    for ((key, name), [high, middle, low]) in order.into_iter().zip(option.body.as_chunks().0) {
+        let value = u32::from_be_bytes([0, *high, *middle, *low]);
+        visit(Field {
+            key,
+            name,
+            bits: start..start + 24,
+            value: FieldValue::Number(u64::from(value)),
+            source: "RFC 9768 3.2.3",
+        });
+        start += 24;
     }
 }
