@@ -23,6 +23,11 @@ pub struct Config {
     pub time_wait_max: usize,
     /// Local ports for active opens (RFC 6056).
     pub ephemeral_ports: RangeInclusive<u16>,
+    /// How long nothing must have happened before a connection is kept in its small form, at least a second;
+    /// [`Duration::MAX`] keeps every connection whole. Nothing but memory depends on it.
+    pub quiet: Duration,
+    /// Take a segment with TCP-AO for a flow without keys as if it had none, instead of dropping it (RFC 5925 7.3).
+    pub accept_unmatched_ao: bool,
     /// What connections start with, unless a listener or a call says otherwise.
     pub settings: Settings,
 }
@@ -33,6 +38,8 @@ impl Default for Config {
             time_wait: params::TIME_WAIT,
             time_wait_max: 65_536,
             ephemeral_ports: params::EPHEMERAL_FIRST..=u16::MAX,
+            quiet: params::QUIET,
+            accept_unmatched_ao: false,
             settings: Settings::default(),
         }
     }
@@ -74,7 +81,7 @@ pub enum SynCookies {
 }
 
 /// Settings of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
     /// Send small segments at once: switches Nagle's algorithm off (RFC 9293 3.7.4 MUST-17).
     pub nodelay: bool,
@@ -207,7 +214,7 @@ impl Settings {
 }
 
 /// Keep-alive's settings (RFC 9293 3.8.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeepAlive {
     /// Silence before the first probe.
     pub idle: Duration,

@@ -88,6 +88,10 @@ pub const CHALLENGES: u8 = 5;
 /// The span over which challenges are counted.
 pub const CHALLENGE_WINDOW: Duration = Duration::from_secs(1);
 
+/// How long nothing must have happened before a connection is kept in its small form. Longer than a second of
+/// challenges and any usual delayed acknowledgment; short against the pauses of people.
+pub const QUIET: Duration = Duration::from_secs(1);
+
 /// Stateless answers waiting to leave; one more is dropped and counted (the peer repeats itself).
 pub const REPLY_QUEUE: usize = 256;
 

@@ -465,10 +465,11 @@ fn marked_upload(algorithm: Algorithm, badness: Badness, seed: u64) -> (u64, u64
         }
     }
     let there = world.ends[0].info(served.unwrap()).unwrap().totals;
-    let here = world.ends[1].info(client).unwrap().totals;
+    let info = world.ends[1].info(client).unwrap();
+    let (here, bytes) = (info.totals, info.marked_bytes);
     assert!(there.marks_in > 0);
     assert!(here.timeouts == 0 || badness.loss > 0.0);
-    (there.marks_in, here.echoes_in, here.marked_bytes)
+    (there.marks_in, here.echoes_in, bytes)
 }
 
 #[test]

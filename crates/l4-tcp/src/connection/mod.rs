@@ -5,10 +5,11 @@
 //! Does not know: algorithms; those are in the parts. Other connections.
 //! Sources: RFC 9293 3.3.1, 3.10.
 //!
-//! `opening` is what precedes ESTABLISHED in a fast open, `segment_arrives` is 3.10.7.4 step by step, `user_calls` what the program asks, `urgent` the urgent
+//! `dormant` is what is kept of a quiet one, `opening` is what precedes ESTABLISHED in a fast open, `segment_arrives` is 3.10.7.4 step by step, `user_calls` what the program asks, `urgent` the urgent
 //! pointer both ways, `timeouts` what time does, `output` the list of decisions from which every packet comes.
 
 mod acknowledge;
+pub(crate) mod dormant;
 mod opening;
 mod output;
 mod path;
@@ -103,12 +104,10 @@ pub(crate) struct Rest {
     pub(crate) rcv_nxt: SeqNum,
     /// The window field of our last acknowledgment, as it stood in the header.
     pub(crate) window: u16,
-    /// The window it stood for, in bytes.
-    pub(crate) rcv_wnd: u32,
-    /// The peer's latest timestamp and our clock's offset, if timestamps were in use.
-    pub(crate) timestamps: Option<(u32, u32)>,
-    /// Limits our answers.
-    pub(crate) challenges: Challenges,
+    /// By how much it is to be shifted.
+    pub(crate) shift: u8,
+    /// The peer's latest timestamp, if timestamps were in use.
+    pub(crate) recent: Option<u32>,
 }
 
 /// One connection from ESTABLISHED on.
@@ -184,6 +183,8 @@ struct Life {
     edges: Edges,
     /// When the peer was last heard.
     heard_at: Instant,
+    /// When anything last happened.
+    active_at: Instant,
     /// Bytes sent again.
     retransmitted: u64,
     /// What made the next packet leave, as far as we know.
@@ -243,7 +244,7 @@ impl Connection {
                 o.terms.ecn,
                 &Beginning {
                     client: o.answer.is_some(),
-                    mark: o.theirs.ecn.mark,
+                    mark: o.theirs.ecn.mark(),
                     option: o.answer.flatten(),
                 },
             ),
@@ -301,12 +302,8 @@ impl Connection {
             snd_nxt: self.snd_space.seq(self.send.nxt()),
             rcv_nxt: self.rcv_space.seq(self.recv.nxt()),
             window: self.recv.window_field(),
-            rcv_wnd: u32::try_from(self.recv.window()).unwrap_or(u32::MAX),
-            timestamps: self
-                .terms
-                .timestamps
-                .then_some((self.clock.recent, self.clock.offset)),
-            challenges: self.life.challenges,
+            shift: self.terms.rcv_shift,
+            recent: self.terms.timestamps.then_some(self.clock.recent),
         })
     }
 
@@ -366,6 +363,7 @@ impl Connection {
     /// A snapshot.
     pub(crate) fn info(&self, flow: &Flow) -> Info {
         let rtt = self.recovery.rtt();
+        let search = self.way.search.as_deref();
         Info {
             flow: *flow,
             state: self.state,
@@ -392,6 +390,8 @@ impl Connection {
             timeouts: self.recovery.timeouts(),
             pacing_rate: self.pacing_rate(),
             controller: Some(self.way.congestion.snapshot().name),
+            search: search.map_or_else(Default::default, |search| search.totals()),
+            marked_bytes: self.ecn.accurate().map_or(0, Accurate::marked_bytes),
             totals: self.totals(),
         }
     }
@@ -400,7 +400,6 @@ impl Connection {
     pub(crate) fn totals(&self) -> Totals {
         Totals {
             marks_in: self.ecn.marks(),
-            marked_bytes: self.ecn.accurate().map_or(0, Accurate::marked_bytes),
             ..self.account.totals
         }
     }
@@ -519,11 +518,15 @@ impl Life {
             challenges: Challenges::new(),
             edges: Edges::NONE,
             heard_at: now,
+            active_at: now,
             retransmitted: 0,
             cause: Cause::None,
         }
     }
 }
+
+/// What options may take from the smallest segment: timestamps and an MD5 signature.
+const LONGEST_OPTIONS: u16 = TIMESTAMPS_LEN + 20;
 
 /// Eff.snd.MSS of RFC 9293 3.7.1: what the peer takes, what the path takes, what the program wants,
 /// less the options every segment carries.
@@ -535,10 +538,11 @@ fn effective_mss(terms: &Negotiated, path: &Path, settings: &Settings, flow: &Fl
         .peer_mss
         .min(ours)
         .saturating_sub(options)
-        .max(params::MIN_PEER_MSS - TIMESTAMPS_LEN)
+        .max(params::MIN_PEER_MSS - LONGEST_OPTIONS)
 }
 
 /// Bytes of options that every segment carries.
 const fn common_options(terms: &Negotiated) -> u16 {
-    if terms.timestamps { TIMESTAMPS_LEN } else { 0 }
+    let timestamps = if terms.timestamps { TIMESTAMPS_LEN } else { 0 };
+    timestamps + terms.signature as u16
 }

@@ -20,6 +20,7 @@ use crate::pacing::{burst, rate_of_window};
 use crate::recovery::Phase;
 use crate::segment::{
     AccurateOption, Flags, Options, SackBlock, SackBlocks, SegmentHeader, StreamRange, Timestamps,
+    max_sack_blocks,
 };
 use crate::send::{Limits, NewData};
 use crate::seq::SeqNum;
@@ -70,11 +71,10 @@ pub(super) enum Kind {
     KeepAlive,
 }
 
-/// SACK blocks beside timestamps: 40 octets hold three (RFC 2018 3).
-const SACK_BLOCKS_WITH_TIMESTAMPS: usize = 3;
-const SACK_BLOCKS_ALONE: usize = 4;
 /// The room for options in a header: 15 words less the fixed five.
 const OPTIONS_LEN: usize = 40;
+/// What the usual option of accurate ECN takes: one or two counters, padded.
+const ACCURATE_LEN: u8 = 8;
 /// IPv6 and TCP headers at their longest: what a super-segment must leave free.
 const LONGEST_HEADERS: u32 = 100;
 
@@ -310,7 +310,8 @@ impl Connection {
     fn max_payload(&self) -> u64 {
         let mss = u64::from(self.room_for_data());
         let headers = u64::from(LONGEST_HEADERS);
-        if self.ecn.wants_single() {
+        // Nor can it sign: every piece needs a MAC of its own.
+        if self.ecn.wants_single() || self.terms.signature > 0 {
             return mss;
         }
         let most = u64::from(self.way.path.gso_max).min(u64::from(u16::MAX));
@@ -336,18 +337,23 @@ impl Connection {
         }
     }
 
+    /// How many SACK blocks a segment takes. Marked bytes take the room of one, as long as two are left (RFC 9768 3.2.3.3).
+    fn max_sack_blocks(&self) -> usize {
+        let (timestamps, signature) = (self.terms.timestamps, self.terms.signature);
+        let alone = max_sack_blocks(timestamps, signature);
+        if self.ecn.option(OPTIONS_LEN, true).is_none() {
+            return alone;
+        }
+        let beside = max_sack_blocks(timestamps, signature.saturating_add(ACCURATE_LEN));
+        if beside >= 2 { beside } else { alone }
+    }
+
     fn sack_blocks(&self) -> SackBlocks {
         let mut blocks = SackBlocks::new();
         if !self.terms.sack || !self.recv.has_sack() {
             return blocks;
         }
-        // Marked bytes take the room of a block, as long as two are left (RFC 9768 3.2.3.3).
-        let accurate = usize::from(self.ecn.option(OPTIONS_LEN, true).is_some());
-        let max = if self.terms.timestamps {
-            SACK_BLOCKS_WITH_TIMESTAMPS - accurate
-        } else {
-            SACK_BLOCKS_ALONE - accurate
-        };
+        let max = self.max_sack_blocks();
         for range in self.recv.sack_ranges(max) {
             blocks.push(SackBlock {
                 left: self.rcv_space.seq(range.start),
@@ -413,6 +419,7 @@ impl Connection {
             },
             range: plan.data,
             gso: (plan.data.len() > u64::from(mss) && !plan.is_whole()).then_some(mss),
+            mac: None,
             note: plan.note,
         }
     }
@@ -428,6 +435,7 @@ impl Connection {
     }
 
     fn count_departure(&mut self, now: Instant, plan: &Plan) {
+        self.life.active_at = now;
         let bytes = plan.data.len();
         let full = u64::from(self.room_for_data());
         let segments = if plan.is_whole() {

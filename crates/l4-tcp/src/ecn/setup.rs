@@ -10,74 +10,94 @@
 //! ```
 //! Sources: RFC 3168 6.1.1; RFC 9768 3.1.2 (table 2), 3.1.3 (what nobody sends yet counts as accurate), 3.2.2.1.
 
+use core::fmt;
+
 use outcrop_base::Ecn as Mark;
 
 use super::{EcnPolicy, EcnTerms, ace};
 use crate::segment::{Flags, SegmentHeader};
 
-/// What a SYN, or the answer to one, says about marks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Setup {
-    /// By the rules of RFC 3168: it asks, or agrees.
-    pub(crate) classic: bool,
-    /// By the rules of RFC 9768: it asks, or agrees.
-    pub(crate) accurate: bool,
-    /// Whether it is the answer.
-    pub(crate) answer: bool,
-    /// The three bits.
-    pub(crate) ace: u8,
-    /// How the packet itself was marked.
-    pub(crate) mark: Mark,
-    /// A SYN that asked for nothing came as well: we mark nothing (RFC 9768 3.1.5).
-    pub(crate) bare: bool,
-}
+/// What a SYN, or the answer to one, says about marks, in one octet: an embryo keeps it.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Setup(u8);
 
 impl Setup {
+    /// The three bits AE, CWR, ECE.
+    const ACE: u8 = 0b0000_0111;
+    /// It is the answer.
+    const ANSWER: u8 = 0b0000_1000;
+    /// A SYN that asked for nothing came as well: we mark nothing (RFC 9768 3.1.5).
+    const BARE: u8 = 0b0001_0000;
+    /// How the packet itself was marked.
+    const MARK: u32 = 6;
+
     /// What this header says, whose packet was marked like this.
     pub(crate) const fn of(header: &SegmentHeader, mark: Mark) -> Self {
-        let flags = header.flags;
-        let bits = ace(flags);
-        let accurate = if flags.ack() {
-            !matches!(bits, 0b000 | 0b001 | 0b111)
+        let answer = if header.flags.ack() { Self::ANSWER } else { 0 };
+        Self(ace(header.flags) | answer | mark.bits() << Self::MARK)
+    }
+
+    const fn ace(self) -> u8 {
+        self.0 & Self::ACE
+    }
+
+    const fn is_answer(self) -> bool {
+        self.0 & Self::ANSWER != 0
+    }
+
+    const fn is_bare(self) -> bool {
+        self.0 & Self::BARE != 0
+    }
+
+    /// How the packet itself was marked.
+    pub(crate) const fn mark(self) -> Mark {
+        Mark::from_traffic_class(self.0 >> Self::MARK)
+    }
+
+    /// By the rules of RFC 3168: it asks, or agrees. A SYN asks by ECE and CWR together; the answer has ECE alone, so
+    /// that a peer that mirrors the bits is not mistaken for one that understands them. A SYN with AE as well asks for
+    /// accurate ECN and takes the classic kind (RFC 9768 3.1.2), so that bit changes nothing here.
+    const fn is_classic(self) -> bool {
+        let (cwr, ece) = (self.0 & 0b010 != 0, self.0 & 0b001 != 0);
+        ece && (cwr != self.is_answer())
+    }
+
+    /// By the rules of RFC 9768: it asks, or agrees.
+    const fn is_accurate(self) -> bool {
+        if self.is_answer() {
+            !matches!(self.ace(), 0b000 | 0b001 | 0b111)
         } else {
-            !matches!(bits, 0b000 | 0b011)
-        };
-        Self {
-            classic: agrees(flags),
-            accurate,
-            answer: flags.ack(),
-            ace: bits,
-            mark,
-            bare: false,
+            !matches!(self.ace(), 0b000 | 0b011)
         }
     }
 
     /// The same SYN again; returns whether the two contradict each other (RFC 9768 3.1.5: a reset).
-    pub(crate) fn again(&mut self, policy: EcnPolicy, second: Self) -> bool {
-        if policy.takes_accurate() && (self.accurate || second.accurate) {
-            let classic = |setup: &Self| setup.classic && !setup.accurate;
-            if classic(self) || classic(&second) {
+    pub(crate) const fn again(&mut self, policy: EcnPolicy, second: Self) -> bool {
+        if policy.takes_accurate() && (self.is_accurate() || second.is_accurate()) {
+            if self.ace() == 0b011 || second.ace() == 0b011 {
                 return true;
             }
-            self.mark = second.mark;
-            self.bare |= second.ace == 0;
+            let bare = if second.ace() == 0 { Self::BARE } else { 0 };
+            self.0 = self.0 & 0b0011_1111 | second.mark().bits() << Self::MARK | bare;
             return false;
         }
         // A repeat that no longer asks takes it back (RFC 3168 6.1.1).
-        self.classic &= second.classic;
+        if !second.is_classic() {
+            self.0 &= !Self::ACE;
+        }
         false
     }
 
     /// What we, who answer this SYN, agree to. `given_up` if one of our answers said that we do not.
     pub(crate) const fn terms_of_server(self, policy: EcnPolicy, given_up: bool) -> EcnTerms {
-        if self.accurate && policy.takes_accurate() {
-            return if self.bare || given_up {
+        if self.is_accurate() && policy.takes_accurate() {
+            return if self.is_bare() || given_up {
                 EcnTerms::AccurateEcho
             } else {
                 EcnTerms::Accurate
             };
         }
-        if self.classic && policy.takes_classic() {
+        if self.is_classic() && policy.takes_classic() {
             EcnTerms::Both
         } else {
             EcnTerms::Off
@@ -86,16 +106,16 @@ impl Setup {
 
     /// What this answer makes of what we asked for. `bare` if one of our SYNs did not ask.
     pub(crate) const fn terms_of_client(self, policy: EcnPolicy, bare: bool) -> EcnTerms {
-        if policy.asks_accurate() && self.accurate {
+        if policy.asks_accurate() && self.is_accurate() {
             // 010: our SYN, which had no mark, arrived so; 101 is kept for later and read alike. Anything else
             // has been tampered with, and so would our marks be (RFC 9768 3.2.2.3).
-            return if matches!(self.ace, 0b010 | 0b101) {
+            return if matches!(self.ace(), 0b010 | 0b101) {
                 EcnTerms::Accurate
             } else {
                 EcnTerms::AccurateEcho
             };
         }
-        match (self.classic && policy.asks(), bare) {
+        match (self.is_classic() && policy.asks(), bare) {
             (true, false) => EcnTerms::Both,
             (true, true) => EcnTerms::EchoOnly,
             (false, _) => EcnTerms::Off,
@@ -118,7 +138,7 @@ pub(crate) fn agreement(policy: EcnPolicy, opened: bool, theirs: Setup, repeats:
     } else {
         repeats > 0
     };
-    if theirs.answer {
+    if theirs.is_answer() {
         return theirs.terms_of_client(policy, bare);
     }
     // Crossed SYNs: both ends answer (3.1.2).
@@ -132,22 +152,11 @@ pub(crate) fn agreement(policy: EcnPolicy, opened: bool, theirs: Setup, repeats:
 pub(crate) const fn answering(terms: EcnTerms, theirs: Setup, repeats: u8) -> Flags {
     match terms {
         EcnTerms::Both => Flags::ECE,
-        EcnTerms::AccurateEcho | EcnTerms::Accurate if repeats < 2 => reflection(theirs.mark),
+        EcnTerms::AccurateEcho | EcnTerms::Accurate if repeats < 2 => reflection(theirs.mark()),
         EcnTerms::Off | EcnTerms::EchoOnly | EcnTerms::AccurateEcho | EcnTerms::Accurate => {
             Flags::NONE
         }
     }
-}
-
-/// Whether a SYN or SYN-ACK with these flags agrees to classic ECN (RFC 3168 6.1.1).
-///
-/// A SYN asks by ECE and CWR together; the answer has ECE alone, so that a peer that mirrors the bits
-/// is not mistaken for one that understands them. A SYN with AE as well asks for accurate ECN and takes the classic
-/// kind (RFC 9768 3.1.2), so the bit changes nothing here.
-#[must_use]
-const fn agrees(flags: Flags) -> bool {
-    let (ece, cwr) = (flags.contains(Flags::ECE), flags.contains(Flags::CWR));
-    ece && (cwr != flags.ack())
 }
 
 /// The bits of our SYN after `repeats`: classic ECN is asked for once (RFC 3168 6.1.1.1), accurate ECN twice (RFC 9768
@@ -175,6 +184,13 @@ pub(crate) const fn reflection(mark: Mark) -> Flags {
     super::flags(bits)
 }
 
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.is_answer() { "answer" } else { "syn" };
+        write!(f, "{kind} {:03b} {:?}", self.ace(), self.mark())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,15 +208,18 @@ mod tests {
     fn every_flag_combination_of_a_syn_only_the_set_up_ones_agree() {
         for ae in [Flags::NONE, Flags::AE] {
             let syn = Flags::SYN | ae;
-            assert!(!agrees(syn));
-            assert!(!agrees(syn | Flags::ECE));
-            assert!(!agrees(syn | Flags::CWR));
-            assert!(agrees(syn | Flags::ECE | Flags::CWR));
+            assert!(!of(syn).is_classic());
+            assert!(!of(syn | Flags::ECE).is_classic());
+            assert!(!of(syn | Flags::CWR).is_classic());
+            assert!(of(syn | Flags::ECE | Flags::CWR).is_classic());
             let answer = syn | Flags::ACK;
-            assert!(!agrees(answer));
-            assert!(agrees(answer | Flags::ECE));
-            assert!(!agrees(answer | Flags::CWR));
-            assert!(!agrees(answer | Flags::ECE | Flags::CWR), "a mirror");
+            assert!(!of(answer).is_classic());
+            assert!(of(answer | Flags::ECE).is_classic());
+            assert!(!of(answer | Flags::CWR).is_classic());
+            assert!(
+                !of(answer | Flags::ECE | Flags::CWR).is_classic(),
+                "a mirror"
+            );
         }
     }
 

@@ -99,6 +99,7 @@ impl Endpoint {
     }
 
     fn tell_path(&mut self, id: ConnId, mtu: u32) {
+        self.wake(id);
         let Some((flow, place)) = self.places.get_mut(id) else {
             return;
         };
@@ -112,7 +113,7 @@ impl Endpoint {
                 connection.path_changed(mtu, &mut cx);
             }
             Phase::Embryo(embryo) => embryo.path.mtu = mtu,
-            Phase::Ended(_) => {}
+            Phase::Dormant(_) | Phase::Ended(_) => {}
         }
         self.settle(id);
     }

@@ -30,6 +30,7 @@ use crate::ecn::{self, EcnTerms};
 use crate::event::CloseReason;
 use crate::info::Info;
 use crate::params;
+use crate::plpmtud::SearchTotals;
 use crate::rule::Rule;
 use crate::segment::{
     AccurateOption, FastOpenCookie, Flags, Options, SegmentHeader, StreamRange, Timestamps,
@@ -270,6 +271,7 @@ impl Embryo {
             fields: fields(settings),
             range,
             gso: None,
+            mac: None,
             note: Note::new(why, Limit::None, cause),
         })
     }
@@ -420,6 +422,8 @@ impl Embryo {
             timeouts: self.repeats,
             pacing_rate: None,
             controller: None,
+            search: SearchTotals::default(),
+            marked_bytes: 0,
             totals: Totals::default(),
         }
     }

@@ -133,6 +133,7 @@ pub(crate) fn agree(settings: &Settings, theirs: &PeerSyn, remote: IpAddr) -> Ne
         timestamps: settings.timestamps && theirs.timestamp.is_some(),
         sack: settings.sack && theirs.sack,
         ecn: EcnTerms::Off,
+        signature: 0,
     }
 }
 

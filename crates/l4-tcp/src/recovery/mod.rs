@@ -12,6 +12,7 @@
 //! Sources: RFC 9293 3.8, RFC 5681, RFC 6298, RFC 6582, RFC 6675, RFC 8985, RFC 6937.
 
 mod ack;
+pub(crate) mod dormant;
 pub mod dup_acks;
 pub mod frto;
 pub mod prr;
@@ -167,7 +168,7 @@ pub struct Recovery {
     prr: Prr,
     undo: Undo,
     frto: FRto,
-    size_probe: SizeProbe,
+    size_probe: Option<Box<SizeProbe>>,
     /// Whether the peer sends SACK.
     sack: bool,
     mss: u64,
@@ -208,7 +209,7 @@ impl Recovery {
             prr: Prr::new(0),
             undo: Undo::default(),
             frto: FRto::Off,
-            size_probe: SizeProbe::default(),
+            size_probe: None,
             sack,
             mss: u64::from(mss.max(1)),
             order: 0,
@@ -476,7 +477,7 @@ impl Recovery {
             validation.fingerprint(now, into);
         }
         (&self.board, self.phase, &self.dup_acks, self.prr).hash(&mut into);
-        (self.frto, self.size_probe).hash(&mut into);
+        (self.frto, &self.size_probe).hash(&mut into);
         let u = &self.usage;
         let last_sent = u.last_sent.map(|at| now - at);
         (

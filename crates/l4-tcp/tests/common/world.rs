@@ -88,7 +88,7 @@ impl World {
                 let mut slices = [IoSlice::new(&[]); MAX_SLICES];
                 let used = self.ends[end].payload(&t, &mut slices);
                 let mut room = HeaderRoom::new();
-                wire::emit(&t, &slices[..used], false, &mut room);
+                self.ends[end].emit(&t, &slices[..used], false, &mut room);
                 let mut bytes = room.as_slice().to_vec();
                 for slice in &slices[..used] {
                     bytes.extend_from_slice(slice);
