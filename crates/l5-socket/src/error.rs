@@ -59,6 +59,7 @@ pub(crate) fn listen(error: ListenError) -> io::Error {
 pub(crate) fn connect(error: ConnectError) -> io::Error {
     let kind = match &error {
         ConnectError::NoRoute => ErrorKind::NetworkUnreachable,
+        ConnectError::NotOurs => ErrorKind::AddrNotAvailable,
         ConnectError::Tcp(inner) => match inner {
             tcp::ConnectError::AlreadyExists => ErrorKind::AddrInUse,
             tcp::ConnectError::NoPortFree => ErrorKind::AddrNotAvailable,
@@ -137,7 +138,9 @@ pub(crate) fn ping(error: PingError) -> io::Error {
 const fn path(kind: PathSignalKind) -> ErrorKind {
     match kind {
         PathSignalKind::Hard => ErrorKind::ConnectionRefused,
-        PathSignalKind::Disrupted | PathSignalKind::Soft | PathSignalKind::Redirected => ErrorKind::HostUnreachable,
+        PathSignalKind::Disrupted | PathSignalKind::Soft | PathSignalKind::Redirected => {
+            ErrorKind::HostUnreachable
+        }
         PathSignalKind::TooBig(_) => ErrorKind::InvalidInput,
     }
 }

@@ -31,7 +31,7 @@ use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
 use crate::ecn::{Accurate, Beginning, Echo};
-use crate::event::{CloseReason, Edges};
+use crate::event::{CloseReason, Doubt, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{Embryo, isn, syn_window};
 use crate::info::{Info, Negotiated};
@@ -86,7 +86,8 @@ pub(crate) struct Opening {
     pub(crate) at: Instant,
     /// How long our SYN took to be answered, if that is unambiguous.
     pub(crate) round_trip: Option<Duration>,
-    pub(crate) syn_repeated: bool,
+    /// How often our SYN was repeated.
+    pub(crate) syn_repeats: u8,
     /// What the program wrote meanwhile, and whether a write found no room.
     pub(crate) early: Option<(ChunkQueue, bool)>,
     /// How far of that is urgent.
@@ -169,6 +170,8 @@ struct Life {
     blocked: bool,
     /// Whether our acknowledgment of the peer's SYN is still owed.
     handshake_ack: bool,
+    /// What is wrong on the way, since the last progress.
+    doubt: Option<Doubt>,
     /// How it ended.
     over: Option<CloseReason>,
     /// A reset to be sent.
@@ -256,7 +259,7 @@ impl Connection {
         };
         let keep = connection.settings.keep_unused_window;
         connection.recovery.keep_unused_window(keep);
-        connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeated);
+        connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeats);
         connection.arm_keep_alive(o.at);
         connection.begin_search(o.at, flow);
         connection
@@ -279,7 +282,13 @@ impl Connection {
 
     /// What the program is to be told.
     pub(crate) const fn take_edges(&mut self) -> Edges {
+        self.life.edges.remove(Edges::UNANSWERED);
         self.life.edges.take()
+    }
+
+    /// Whether R1 was reached since the last time.
+    pub(crate) const fn take_unanswered(&mut self) -> bool {
+        self.life.edges.remove(Edges::UNANSWERED)
     }
 
     /// What was received in order and not read.
@@ -498,7 +507,13 @@ impl Connection {
         }
         let life = &self.life;
         (life.held, life.orphaned, life.blocked, life.handshake_ack).hash(&mut into);
-        (life.over, life.keep_alive_due, life.keep_alive_probes).hash(&mut into);
+        (
+            life.over,
+            life.doubt,
+            life.keep_alive_due,
+            life.keep_alive_probes,
+        )
+            .hash(&mut into);
         (life.edges, now - life.heard_at, life.challenge_due).hash(&mut into);
     }
 }
@@ -510,6 +525,7 @@ impl Life {
             orphaned: false,
             blocked,
             handshake_ack: false,
+            doubt: None,
             over: None,
             reset: None,
             challenge_due: None,
@@ -542,7 +558,7 @@ fn effective_mss(terms: &Negotiated, path: &Path, settings: &Settings, flow: &Fl
 }
 
 /// Bytes of options that every segment carries.
-const fn common_options(terms: &Negotiated) -> u16 {
+fn common_options(terms: &Negotiated) -> u16 {
     let timestamps = if terms.timestamps { TIMESTAMPS_LEN } else { 0 };
-    timestamps + terms.signature as u16
+    timestamps + u16::from(terms.signature)
 }
