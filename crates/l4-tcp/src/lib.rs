@@ -115,9 +115,11 @@ pub use endpoint::{Counters, Endpoint, KeyOwner};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
 pub use event::{CloseReason, Doubt, Event};
 pub use info::{Info, Negotiated};
-pub use plpmtud::PathProbing;
+pub use plpmtud::{PathProbing, SearchTotals};
 pub use rule::Rule;
-pub use segment::{FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Signature, Timestamps};
+pub use segment::{
+    AccurateOption, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Signature, Timestamps,
+};
 pub use segment::{Segment, SegmentHeader, StreamRange};
 pub use seq::SeqNum;
 pub use state::{FIGURE_5, OurFin, PeerFin, Sends, State, Transition, Trigger, derive};

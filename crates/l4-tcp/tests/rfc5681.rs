@@ -91,6 +91,8 @@ fn after_a_timeout_slow_start_up_to_the_threshold_then_one_segment_a_round_trip(
     story.recv(seg(".").seq(1).ack(1));
     let mut acked = 1001;
     let mut windows = Vec::new();
+    // A duplicate says that the timeout was right (RFC 5682 2.1 step 2 a): slow start, and no asking.
+    story.recv(seg(".").seq(1).ack(1));
     for round in 1..9 {
         story.at(at + 100 * round);
         // One acknowledgment a segment.
