@@ -34,8 +34,12 @@ impl Connection {
             &mut *self.way.congestion,
         );
         self.count(seg, &outcome);
+        let _probe = self.hear_size_fate(now, cx);
         if outcome.reduced {
             self.ecn.on_reduced();
+        }
+        if outcome.hold {
+            self.way.pacer.hold(now + self.recovery.rtt().rto());
         }
         let freed = self.send.on_ack(seg.ack);
         let grown = self.tune_send_buffer();
@@ -46,7 +50,7 @@ impl Connection {
         // Where nobody waits for it any more, that is no reason to go on for ever.
         let patient = self.send.window() == 0 && self.life.held;
         if self.send.una() > una_before {
-            self.life.doubt = None;
+            self.way.doubt = None;
         }
         if self.send.una() > una_before || patient {
             self.renew_user_timeout(now);

@@ -267,6 +267,7 @@ impl Embryo {
             fields: fields(settings),
             range,
             gso: None,
+            mac: None,
             note: Note::new(why, Limit::None, cause),
         })
     }
@@ -390,7 +391,7 @@ impl Embryo {
                 self.path.mtu = self.path.mtu.min(mtu.max(params::MIN_MTU));
                 (Rule::PathTooBig.taken(), false)
             }
-            PathSignalKind::Soft => {
+            PathSignalKind::Disrupted | PathSignalKind::Soft => {
                 self.doubt = Some(Doubt::Unreachable);
                 (Rule::PathSoft.taken(), false)
             }
