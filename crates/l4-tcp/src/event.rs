@@ -91,6 +91,16 @@ impl Edges {
     /// The connection ended; told last.
     pub(crate) const CLOSED: Self = Self(32);
 
+    /// R1 is reached: for IP, not for the program.
+    pub(crate) const UNANSWERED: Self = Self(64);
+
+    /// Takes one edge; whether it was there.
+    pub(crate) const fn remove(&mut self, one: Self) -> bool {
+        let there = self.0 & one.0 != 0;
+        self.0 &= !one.0;
+        there
+    }
+
     /// Adds edges.
     pub(crate) const fn insert(&mut self, more: Self) {
         self.0 |= more.0;
@@ -99,11 +109,6 @@ impl Edges {
     /// Whether nothing is to be told.
     pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0
-    }
-
-    /// Whether every edge of `other` is among them.
-    pub(crate) const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
     }
 
     /// Takes the lowest edge.

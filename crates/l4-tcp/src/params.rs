@@ -168,6 +168,8 @@ pub const DELAYED_ACK_MIN: Duration = Duration::from_millis(4);
 
 /// The least wait of the tail loss probe's timer (RFC 8985 7.2 has no floor but two delayed ACKs' worth).
 pub const TLP_MIN: Duration = Duration::from_millis(10);
+/// The wait of a tail loss probe before there is a round trip to go by (RFC 8985 7.2).
+pub const TLP_WITHOUT_RTT: Duration = Duration::from_secs(1);
 /// What a tail loss probe adds when only one segment is outstanding, for the peer's delayed
 /// acknowledgment (RFC 8985 7.2, WCDelAckT).
 pub const WORST_DELAYED_ACK: Duration = Duration::from_millis(200);

@@ -80,7 +80,13 @@ impl Cubic {
 
     fn slow_start(&mut self, e: &AckEvent) {
         let s = &mut self.state;
-        match s.hystart.on_ack(e.rtt, e.round_start) {
+        // RFC 9406 4.3: where a threshold was learned, slow start ends there.
+        let advice = if s.ssthresh == u64::MAX {
+            s.hystart.on_ack(e.rtt, e.round_start)
+        } else {
+            Advice::GrowBy(1)
+        };
+        match advice {
             Advice::GrowBy(divisor) => {
                 let step = e.acked.min(SLOW_START_LIMIT_SEGMENTS * self.mss) / divisor;
                 s.cwnd = (s.cwnd + step).min(s.ssthresh);

@@ -10,7 +10,7 @@ use outcrop_base::{FactKind, Instant};
 
 use super::segment_arrives::Incoming;
 use super::{Connection, Cx};
-use crate::congestion::Rate;
+use crate::congestion::{CongestionEvent, CongestionKind, Rate};
 use crate::params;
 use crate::recovery::{AckInput, AckOutcome, Lost};
 use crate::segment::{Flags, MAX_SACK_BLOCKS, StreamRange, Timestamps};
@@ -175,17 +175,25 @@ impl Connection {
         });
     }
 
-    /// The first round trip is the handshake's (RFC 6298 5.7 where the SYN had to be repeated).
+    /// The first round trip is the handshake's. Where the SYN had to be repeated: RFC 6298 5.7, and where once more
+    /// was not enough, one segment to begin with (RFC 5681 3.1 as RFC 6928 2 has it).
     pub(super) fn take_handshake_round_trip(
         &mut self,
         at: Instant,
         sample: Option<Duration>,
-        syn_repeated: bool,
+        syn_repeats: u8,
     ) {
+        if syn_repeats > 1 {
+            self.way.congestion.on_congestion(&CongestionEvent {
+                now: at,
+                kind: CongestionKind::TimeoutAgain,
+                flight: 0,
+            });
+        }
         let rtt = self.recovery.rtt_mut();
         if let Some(sample) = sample {
             rtt.on_sample(at, sample, 1);
-        } else if syn_repeated {
+        } else if syn_repeats > 0 {
             rtt.set_initial(params::RTO_AFTER_SYN_LOSS);
         }
     }

@@ -86,7 +86,8 @@ pub(crate) struct Opening {
     pub(crate) at: Instant,
     /// How long our SYN took to be answered, if that is unambiguous.
     pub(crate) round_trip: Option<Duration>,
-    pub(crate) syn_repeated: bool,
+    /// How often our SYN was repeated.
+    pub(crate) syn_repeats: u8,
     /// What the program wrote meanwhile, and whether a write found no room.
     pub(crate) early: Option<(ChunkQueue, bool)>,
     /// How far of that is urgent.
@@ -250,7 +251,7 @@ impl Connection {
         };
         let keep = connection.settings.keep_unused_window;
         connection.recovery.keep_unused_window(keep);
-        connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeated);
+        connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeats);
         connection.arm_keep_alive(o.at);
         connection.begin_search(o.at, flow);
         connection
@@ -273,7 +274,13 @@ impl Connection {
 
     /// What the program is to be told.
     pub(crate) const fn take_edges(&mut self) -> Edges {
+        self.life.edges.remove(Edges::UNANSWERED);
         self.life.edges.take()
+    }
+
+    /// Whether R1 was reached since the last time.
+    pub(crate) const fn take_unanswered(&mut self) -> bool {
+        self.life.edges.remove(Edges::UNANSWERED)
     }
 
     /// What was received in order and not read.

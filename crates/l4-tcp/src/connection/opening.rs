@@ -50,7 +50,7 @@ impl Connection {
         let step = syn.syn_received_arrives(a, segment, &self.settings);
         match &step {
             Step::Establish(_) => {
-                let (sample, repeated) = (syn.round_trip(a.at), syn.was_repeated());
+                let (sample, repeated) = (syn.round_trip(a.at), syn.repeats());
                 self.syn = None;
                 if self.state == State::SynReceived {
                     cx.emit_state(self.state, State::Established);

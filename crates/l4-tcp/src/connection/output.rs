@@ -189,16 +189,26 @@ impl Connection {
             return None;
         }
         let new = self.new_data().ok()?;
-        let why = if new.fin { Why::Fin } else { Why::Data };
+        let why = if new.fin {
+            Why::Fin
+        } else if self.recovery.probe_due() {
+            Why::TailLossProbe
+        } else {
+            Why::Data
+        };
         let note = Note::new(why, new.limit, self.life.cause);
         Some(self.of_new_data(&new, note))
     }
 
     fn new_data(&self) -> Result<NewData, Limit> {
+        let mss = self.room_for_data();
+        let allowance = self.recovery.allowance(&*self.way.congestion);
+        // RFC 8985 7.3: a tail loss probe is one new segment, whatever the congestion window says.
+        let probe = if self.recovery.probe_due() { mss } else { 0 };
         self.send.plan(&Limits {
-            mss: u32::from(self.room_for_data()),
+            mss: u32::from(mss),
             max_len: u32::try_from(self.max_payload()).unwrap_or(u32::MAX),
-            allowance: self.recovery.allowance(&*self.way.congestion),
+            allowance: allowance.max(u64::from(probe)),
             nagle: !self.settings.nodelay,
             cork: self.settings.cork,
         })

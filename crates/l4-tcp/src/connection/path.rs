@@ -29,10 +29,10 @@ impl Connection {
         match signal.kind {
             PathSignalKind::TooBig(mtu) => self.take_mtu(mtu, cx).unwrap_or(unrelated),
             PathSignalKind::Disrupted if signal.seq == Some(self.first_outstanding()) => {
-                self.hear_doubt(Doubt::Unreachable);
                 if self.recovery.on_disruption() {
                     cx.emit(FactKind::Remark(DISRUPTED));
                 }
+                self.hear_doubt(Doubt::Unreachable);
                 Rule::PathDisrupted.taken()
             }
             PathSignalKind::Disrupted | PathSignalKind::Soft => {
@@ -47,33 +47,29 @@ impl Connection {
         }
     }
 
+    fn first_outstanding(&self) -> u32 {
+        self.snd_space.seq(self.send.una()).value()
+    }
+
     /// A soft error: the program is told, unless it does not want to be (SHLD-20), and it is the reason should
     /// nothing come of the repeats.
-    fn hear_doubt(&mut self, doubt: Doubt) {
+    const fn hear_doubt(&mut self, doubt: Doubt) {
         self.way.doubt = Some(doubt);
         if self.settings.r1 > 0 {
             self.life.edges.insert(Edges::DOUBTFUL);
         }
     }
 
-    /// R1 is reached: nobody answers. What ICMP said before says more.
+    /// R1 is reached: nobody answers. What ICMP said before says more. IP is told as well.
     pub(super) fn doubt_the_path(&mut self) {
         self.way.doubt.get_or_insert(Doubt::Unanswered);
         self.life.edges.insert(Edges::DOUBTFUL);
-    }
-
-    /// Whether it is silence, not ICMP, that makes one doubt: R1 is reached.
-    pub(crate) const fn is_unanswered(&self) -> bool {
-        self.settings.r1 > 0 && self.recovery.timeouts() >= self.settings.r1
+        self.life.edges.insert(Edges::UNANSWERED);
     }
 
     /// What is wrong on the way.
     pub(crate) const fn doubt(&self) -> Option<Doubt> {
         self.way.doubt
-    }
-
-    fn first_outstanding(&self) -> u32 {
-        self.snd_space.seq(self.send.una()).value()
     }
 
     fn is_in_flight(&self, seq: u32) -> bool {

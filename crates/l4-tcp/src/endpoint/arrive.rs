@@ -364,7 +364,7 @@ pub(super) fn opening_of(
         settings: *settings,
         at,
         round_trip: embryo.round_trip(at),
-        syn_repeated: embryo.was_repeated(),
+        syn_repeats: embryo.repeats(),
         early: None,
         urgent: 0,
     })

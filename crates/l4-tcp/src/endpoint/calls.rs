@@ -247,6 +247,7 @@ impl Endpoint {
         let dropped = match &mut place.phase {
             Phase::Embryo(embryo) => embryo.discard_unsent(),
             Phase::Open(connection) => connection.discard_unsent(),
+            // A quiet one has nothing unsent.
             Phase::Dormant(_) | Phase::Ended(_) => 0,
         };
         self.settle(id);

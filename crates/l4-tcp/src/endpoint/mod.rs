@@ -391,12 +391,11 @@ impl Endpoint {
         let active = match &mut place.phase {
             Phase::Embryo(embryo) => embryo.wants_output(),
             Phase::Open(connection) => {
-                let new = connection.take_edges();
-                place.edges.insert(new);
-                if new.contains(Edges::DOUBTFUL) && connection.is_unanswered() {
+                if connection.take_unanswered() {
                     self.counters.doubts += 1;
                     self.paths.doubt(flow.remote.ip());
                 }
+                place.edges.insert(connection.take_edges());
                 true
             }
             Phase::Dormant(_) | Phase::Ended(_) => false,

@@ -203,6 +203,11 @@ impl Embryo {
         self.repeats > 0
     }
 
+    /// How often our SYN was repeated.
+    pub(crate) const fn repeats(&self) -> u8 {
+        self.repeats
+    }
+
     /// The timer, at `now`.
     pub(crate) fn handle_timeout(&mut self, now: Instant, settings: &Settings) -> Expiry {
         if self.due.is_none_or(|due| due > now) {

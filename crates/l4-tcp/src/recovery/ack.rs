@@ -76,6 +76,8 @@ impl Recovery {
         out.reduced |= self.check_probe(input, &news, flight, controller);
         out.hold = input.ece && controller.cwnd() <= self.mss;
         out.reduced |= out.hold | self.check_ecn(input, flight, controller);
+        // RFC 5681 3.2 step 6: the acknowledgment that ends recovery leaves the window at the threshold.
+        let held = self.holds_growth();
         out.recovered = self.leave_recovery();
         let round_start = self.rate.round_started();
         // RFC 6937 3: a duplicate without SACK counts as a segment, once.
@@ -92,7 +94,7 @@ impl Recovery {
             in_flight: self.in_flight(),
             lost: self.newly_lost(),
             cwnd_limited: self.cwnd_limited(controller) && self.validated(input.now, controller),
-            in_recovery: out.hold || self.holds_growth(),
+            in_recovery: out.hold || held || self.holds_growth(),
             round_start,
             rtt: out.rtt,
             srtt: self.rtt.srtt(),
@@ -176,6 +178,7 @@ impl Recovery {
         let after_timeout = self.undo.after_timeout();
         out.spurious = self.undo.on_ack(&Shown {
             echo: input.echo,
+            una: self.records.una(),
             progress: news.acked > 0,
             duplicate: news.duplicate.map_or(0, StreamRange::len),
             original: news.original,
@@ -257,6 +260,7 @@ impl Recovery {
             return;
         }
         let recover = self.records.nxt();
+        let counted = self.flight_that_counts(now, self.without_limited(flight, controller));
         self.phase = Phase::Recovery { recover };
         self.usage.ecn_until = Some(recover);
         self.dup_acks.set_guard(recover);
@@ -266,7 +270,7 @@ impl Recovery {
         controller.on_congestion(&CongestionEvent {
             now,
             kind: CongestionKind::Loss,
-            flight: self.flight_that_counts(now, flight),
+            flight: counted,
         });
     }
 
@@ -353,6 +357,16 @@ impl Recovery {
             validation.on_ack(now, delivered, round);
             validation.validated(now, srtt, controller.cwnd())
         })
+    }
+
+    /// RFC 5681 3.2 step 2: what limited transmit let out does not count. It is what went beyond the window, which
+    /// nothing else does, unless the path's marks have just made the window smaller.
+    fn without_limited(&self, flight: u64, controller: &dyn Controller) -> u64 {
+        if self.ecn_pending() {
+            flight
+        } else {
+            flight.min(controller.cwnd())
+        }
     }
 
     /// RFC 7661 4.4.1: in a pause little is under way; what a loss costs is measured by what was used.

@@ -110,7 +110,7 @@ impl Recovery {
             || self.tlp.under_way();
         let at = (!amiss && self.outstanding() > 0).then(|| {
             let one = self.outstanding() <= self.mss;
-            now + tlp::timeout(self.rtt.srtt(), one, self.rtt.rto())
+            now + tlp::timeout(self.rtt.srtt(), one)
         });
         // Never after the retransmission timer, but in its place.
         let rto = self.rto.deadline();
