@@ -94,6 +94,8 @@ pub(crate) fn run(
         "unbroken, all of their tests pass ({:.0} s)",
         begin.elapsed().as_secs_f64()
     );
+    // What was built before is not this run's doing: only what follows has a limit.
+    let begin = Instant::now();
     let (mut killed, mut tried) = (0, 0);
     for mutant in &chosen {
         if options.limit.is_some_and(|limit| begin.elapsed() > limit) {
