@@ -101,12 +101,10 @@ pub struct Settings {
     /// How long sent data, or our SYN, may stay unacknowledged: R2 (RFC 9293 3.8.3 MUST-21, 3.10.8). `None` is
     /// [`params::R2`] for data and the count of retries for a SYN; [`Duration::MAX`] waits for ever.
     pub user_timeout: Option<Duration>,
-    /// R1: after so many unanswered retransmissions of one segment the program is told (SHLD-9, SHLD-10);
-    /// zero never tells.
+    /// R1: after so many unanswered retransmissions of one segment the program is told (SHLD-9, SHLD-10), as it is of
+    /// ICMP errors that end nothing (MUST-47). Zero never tells of soft errors (SHLD-20); they are remembered all the
+    /// same, as the reason should it time out.
     pub r1: u8,
-    /// Tell the program of ICMP errors that do not end the connection, by `Event::Doubtful` (MUST-47); SHLD-20 wants
-    /// that it can be switched off. They are remembered all the same, as the reason should it time out.
-    pub soft_errors: bool,
     /// Repeats of our SYN before `connect` fails (MUST-23: three minutes of them by default).
     pub syn_retries: u8,
     /// Repeats of our SYN-ACK before the embryo is given up (MUST-23 as well).
@@ -170,7 +168,6 @@ impl Default for Settings {
             keep_alive: None,
             user_timeout: None,
             r1: params::R1,
-            soft_errors: true,
             syn_retries: params::SYN_RETRIES,
             syn_ack_retries: params::SYN_ACK_RETRIES,
             linger: None,

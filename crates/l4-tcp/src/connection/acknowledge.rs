@@ -54,7 +54,7 @@ impl Connection {
         // Where nobody waits for it any more, that is no reason to go on for ever.
         let patient = self.send.window() == 0 && self.life.held;
         if self.send.una() > una_before {
-            self.life.doubt = None;
+            self.way.doubt = None;
         }
         if self.send.una() > una_before || patient {
             self.renew_user_timeout(now);

@@ -143,6 +143,8 @@ struct Way {
     path: Path,
     /// Payload bytes of a full segment.
     mss: u16,
+    /// What is wrong on it, since the last progress.
+    doubt: Option<Doubt>,
     /// The search for more, once there is a reason to.
     search: Option<Box<Search>>,
     congestion: Box<dyn Controller>,
@@ -171,8 +173,6 @@ struct Life {
     blocked: bool,
     /// Whether our acknowledgment of the peer's SYN is still owed.
     handshake_ack: bool,
-    /// What is wrong on the way, since the last progress.
-    doubt: Option<Doubt>,
     /// How it ended.
     over: Option<CloseReason>,
     /// A reset to be sent.
@@ -232,6 +232,7 @@ impl Connection {
             way: Way {
                 path: o.path,
                 mss,
+                doubt: None,
                 search: None,
                 congestion: o.settings.congestion.controller(u32::from(mss)),
                 pacer: Pacer::new(),
@@ -521,7 +522,7 @@ impl Connection {
         (life.held, life.orphaned, life.blocked, life.handshake_ack).hash(&mut into);
         (
             life.over,
-            life.doubt,
+            self.way.doubt,
             life.keep_alive_due,
             life.keep_alive_probes,
         )
@@ -537,7 +538,6 @@ impl Life {
             orphaned: false,
             blocked,
             handshake_ack: false,
-            doubt: None,
             over: None,
             reset: None,
             challenge_due: None,

@@ -141,7 +141,7 @@ impl Connection {
     pub(super) fn reset(&mut self, why: Why, cx: &mut Cx<'_>) {
         self.life.reset = Some((why, cx.cause));
         let reason = if why == Why::ResetTimedOut {
-            CloseReason::of_silence(self.life.doubt)
+            CloseReason::of_silence(self.way.doubt)
         } else {
             CloseReason::Aborted
         };
