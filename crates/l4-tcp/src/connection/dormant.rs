@@ -84,11 +84,11 @@ impl Connection {
     fn is_quiet(&self) -> bool {
         // Who is busy mostly has something outstanding: asked first.
         self.send.is_quiet()
-            && self.way.doubt.is_none()
             && self.recv.is_quiet()
             && self.recovery.is_quiet()
             && self.timers.only(Timer::KeepAlive)
             && !self.is_opening()
+            && self.way.doubt.is_none()
             && self.life.is_quiet()
     }
 
@@ -111,7 +111,7 @@ impl Connection {
             window_from: self.window_from,
             recv: self.recv.doze(),
             recovery: self.recovery.doze(),
-            ecn: self.ecn.clone(),
+            ecn: self.ecn,
             account: self.account,
             urgent: (self.urgent != Urgent::default()).then(|| Box::new(self.urgent)),
             keep_alive: self.timers.get(Timer::KeepAlive),

@@ -85,7 +85,7 @@ pub(crate) fn run(
         return Ok(vec![Finding::new("--rows", "names no row with a break")]);
     }
     let tree = Tree::refresh(&workspace.root, &workspace.target.join("mutate"))?;
-    let bench = Bench::new(workspace, &tree);
+    let bench = Bench::new(workspace, &tree)?;
     let mut findings = bench.sound(chosen.iter().flat_map(|mutant| mutant.tests))?;
     if !findings.is_empty() {
         return Ok(findings);
