@@ -76,6 +76,11 @@ impl Edges {
         self.0 == 0
     }
 
+    /// Whether every edge of `other` is among them.
+    pub(crate) const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
     /// Takes the lowest edge.
     pub(crate) const fn pop(&mut self) -> Option<Self> {
         if self.0 == 0 {

@@ -210,6 +210,20 @@ impl Endpoint {
         }
     }
 
+    /// A transport has waited in vain for answers from `dst` (RFC 1122 3.3.1.4, negative advice): what is known about
+    /// the way there may be out of date. Its MTU is forgotten; if the way is still narrow, a router will say so again.
+    pub fn doubt(&mut self, dst: IpAddr) {
+        let Some(from) = self.path(dst).map(|path| path.mtu) else {
+            return;
+        };
+        if self.path_mtus.forget(dst) {
+            let to = self.path(dst).map_or(from, |path| path.mtu);
+            self.facts
+                .emit(|| Fact::new(None, FactKind::Mtu { from, to }, Cause::None));
+            self.push_event(Event::PathChanged { dst, mtu: to });
+        }
+    }
+
     /// The facts stated since they were last taken, and how much is recorded.
     pub const fn facts(&mut self) -> &mut Facts {
         &mut self.facts

@@ -34,8 +34,12 @@ impl Connection {
             &mut *self.way.congestion,
         );
         self.count(seg, &outcome);
+        let _probe = self.hear_size_fate(now, cx);
         if outcome.reduced {
             self.ecn.on_reduced();
+        }
+        if outcome.hold {
+            self.way.pacer.hold(now + self.recovery.rtt().rto());
         }
         let freed = self.send.on_ack(seg.ack);
         let grown = self.tune_send_buffer();

@@ -5,13 +5,15 @@
 //! Does not know: algorithms; those are in the parts. Other connections.
 //! Sources: RFC 9293 3.3.1, 3.10.
 //!
-//! `opening` is what precedes ESTABLISHED in a fast open, `segment_arrives` is 3.10.7.4 step by step, `user_calls` what the program asks, `urgent` the urgent
+//! `dormant` is what is kept of a quiet one, `opening` is what precedes ESTABLISHED in a fast open, `segment_arrives` is 3.10.7.4 step by step, `user_calls` what the program asks, `urgent` the urgent
 //! pointer both ways, `timeouts` what time does, `output` the list of decisions from which every packet comes.
 
 mod acknowledge;
+pub(crate) mod dormant;
 mod opening;
 mod output;
 mod path;
+mod path_search;
 mod segment_arrives;
 mod timeouts;
 mod urgent;
@@ -35,6 +37,7 @@ use crate::handshake::{Embryo, isn, syn_window};
 use crate::info::{Info, Negotiated};
 use crate::pacing::Pacer;
 use crate::params;
+use crate::plpmtud::Search;
 use crate::recovery::Recovery;
 use crate::recv::{Receiver, ReceiverConfig};
 use crate::rtt::RttEstimator;
@@ -100,12 +103,10 @@ pub(crate) struct Rest {
     pub(crate) rcv_nxt: SeqNum,
     /// The window field of our last acknowledgment, as it stood in the header.
     pub(crate) window: u16,
-    /// The window it stood for, in bytes.
-    pub(crate) rcv_wnd: u32,
-    /// The peer's latest timestamp and our clock's offset, if timestamps were in use.
-    pub(crate) timestamps: Option<(u32, u32)>,
-    /// Limits our answers.
-    pub(crate) challenges: Challenges,
+    /// By how much it is to be shifted.
+    pub(crate) shift: u8,
+    /// The peer's latest timestamp, if timestamps were in use.
+    pub(crate) recent: Option<u32>,
 }
 
 /// One connection from ESTABLISHED on.
@@ -139,6 +140,8 @@ struct Way {
     path: Path,
     /// Payload bytes of a full segment.
     mss: u16,
+    /// The search for more, once there is a reason to.
+    search: Option<Box<Search>>,
     congestion: Box<dyn Controller>,
     pacer: Pacer,
 }
@@ -179,6 +182,8 @@ struct Life {
     edges: Edges,
     /// When the peer was last heard.
     heard_at: Instant,
+    /// When anything last happened.
+    active_at: Instant,
     /// Bytes sent again.
     retransmitted: u64,
     /// What made the next packet leave, as far as we know.
@@ -221,6 +226,7 @@ impl Connection {
             way: Way {
                 path: o.path,
                 mss,
+                search: None,
                 congestion: o.settings.congestion.controller(u32::from(mss)),
                 pacer: Pacer::new(),
             },
@@ -244,6 +250,7 @@ impl Connection {
         connection.recovery.keep_unused_window(keep);
         connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeats);
         connection.arm_keep_alive(o.at);
+        connection.begin_search(o.at, flow);
         connection
     }
 
@@ -287,12 +294,8 @@ impl Connection {
             snd_nxt: self.snd_space.seq(self.send.nxt()),
             rcv_nxt: self.rcv_space.seq(self.recv.nxt()),
             window: self.recv.window_field(),
-            rcv_wnd: u32::try_from(self.recv.window()).unwrap_or(u32::MAX),
-            timestamps: self
-                .terms
-                .timestamps
-                .then_some((self.clock.recent, self.clock.offset)),
-            challenges: self.life.challenges,
+            shift: self.terms.rcv_shift,
+            recent: self.terms.timestamps.then_some(self.clock.recent),
         })
     }
 
@@ -466,6 +469,9 @@ impl Connection {
         if let Some(syn) = &self.syn {
             syn.fingerprint(now, into);
         }
+        if let Some(search) = &self.way.search {
+            search.fingerprint(now, into);
+        }
         (
             self.snd_space,
             self.rcv_space,
@@ -501,21 +507,31 @@ impl Life {
             challenges: Challenges::new(),
             edges: Edges::NONE,
             heard_at: now,
+            active_at: now,
             retransmitted: 0,
             cause: Cause::None,
         }
     }
 }
 
+/// What options may take from the smallest segment: timestamps and an MD5 signature.
+const LONGEST_OPTIONS: u16 = TIMESTAMPS_LEN + 20;
+
 /// Eff.snd.MSS of RFC 9293 3.7.1: what the peer takes, what the path takes, what the program wants,
 /// less the options every segment carries.
 fn effective_mss(terms: &Negotiated, path: &Path, settings: &Settings, flow: &Flow) -> u16 {
-    let options = if terms.timestamps { TIMESTAMPS_LEN } else { 0 };
+    let options = common_options(terms);
     let path_mss = path_mss(path, flow.remote.ip());
     let ours = settings.mss.map_or(path_mss, |mss| mss.min(path_mss));
     terms
         .peer_mss
         .min(ours)
         .saturating_sub(options)
-        .max(params::MIN_PEER_MSS - TIMESTAMPS_LEN)
+        .max(params::MIN_PEER_MSS - LONGEST_OPTIONS)
+}
+
+/// Bytes of options that every segment carries.
+fn common_options(terms: &Negotiated) -> u16 {
+    let timestamps = if terms.timestamps { TIMESTAMPS_LEN } else { 0 };
+    timestamps + u16::from(terms.signature)
 }

@@ -15,10 +15,10 @@ use crate::transmit::Transmit;
 
 impl Connection {
     /// Goes back to SYN-RECEIVED: `embryo` answers the SYN, whose text is here already.
-    pub(crate) fn begin_in_syn_received(&mut self, mut embryo: Embryo) {
+    pub(crate) fn begin_in_syn_received(&mut self, mut embryo: Box<Embryo>) {
         embryo.taken = u32::try_from(self.recv.nxt()).unwrap_or(0);
         self.state = State::SynReceived;
-        self.syn = Some(Box::new(embryo));
+        self.syn = Some(embryo);
     }
 
     /// Whether our SYN is not acknowledged yet.

@@ -269,6 +269,7 @@ impl Embryo {
             fields: fields(settings),
             range,
             gso: None,
+            mac: None,
             note: Note::new(why, Limit::None, cause),
         })
     }
@@ -381,7 +382,9 @@ impl Embryo {
                 self.path.mtu = self.path.mtu.min(mtu.max(params::MIN_MTU));
                 (Rule::PathTooBig.taken(), false)
             }
-            PathSignalKind::Soft | PathSignalKind::Redirected => (Rule::PathSoft.taken(), false),
+            PathSignalKind::Disrupted | PathSignalKind::Soft | PathSignalKind::Redirected => {
+                (Rule::PathSoft.taken(), false)
+            }
             PathSignalKind::Hard => (Rule::PathHard.taken(), self.state() == State::SynSent),
         }
     }

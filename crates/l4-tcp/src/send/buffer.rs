@@ -62,6 +62,19 @@ impl SendBuffer {
         }
     }
 
+    /// A stream of which everything before `una` was sent and acknowledged, the FIN included if that is `fin`'s
+    /// state.
+    pub(crate) fn acknowledged(una: u64, capacity: usize, fin: FinState) -> Self {
+        let end = una.saturating_sub(u64::from(fin == FinState::Acked));
+        Self {
+            queue: ChunkQueue::starting_at(end),
+            capacity,
+            una,
+            nxt: una,
+            fin,
+        }
+    }
+
     /// Bytes the program may write now.
     #[must_use]
     pub fn room(&self) -> usize {
@@ -195,11 +208,6 @@ impl SendBuffer {
             bytes: (before - self.queue.len()) as u64,
             fin,
         }
-    }
-
-    /// Gives back memory kept for the next bytes; for a connection that has gone idle.
-    pub fn release(&mut self) {
-        self.queue.release();
     }
 
     /// Panics if an invariant does not hold.

@@ -33,6 +33,7 @@ fn plan(ips: (IpAddr, IpAddr), ports: (u16, u16), header: SegmentHeader) -> Tran
         fields: IpFields::default(),
         range: StreamRange::default(),
         gso: None,
+        mac: None,
         note: Note::new(Why::Data, Limit::None, Cause::None),
     }
 }
@@ -98,6 +99,7 @@ fn header_strategy() -> impl Strategy<Value = SegmentHeader> {
                 sack,
                 timestamps: o.4.map(|(val, ecr)| Timestamps { val, ecr }),
                 fast_open: None,
+                signature: None,
             },
         }
     })
