@@ -160,7 +160,8 @@ fn duplicate_without_a_new_report_lets_nothing_out() {
 // 2: (a) data outstanding, (b) no data, (c) neither SYN nor FIN, (d) the largest number yet, (e) the same window.
 #[test]
 fn duplicate_that_lacks_a_condition_does_not_count() {
-    let not_duplicates: [(&str, fn(u32) -> Seg); 4] = [
+    type Make = fn(u32) -> Seg;
+    let not_duplicates: [(&str, Make); 4] = [
         ("data", |n| seg(".").seq(1 + n).ack(1001).data(b"x")),
         ("old number", |_| seg(".").seq(1).ack(1)),
         ("window", |n| {
