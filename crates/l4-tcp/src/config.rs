@@ -87,7 +87,8 @@ pub struct Settings {
     pub nodelay: bool,
     /// Hold back everything below a full segment until this is switched off.
     pub cork: bool,
-    /// Longest wait of an acknowledgment; zero acknowledges at every flush (MUST-40: below 500 ms).
+    /// Longest wait of an acknowledgment; zero acknowledges at every flush. More than
+    /// [`params::DELAYED_ACK_MAX`] counts as that (MUST-40).
     pub delayed_ack: Duration,
     /// Keep-alive, off by default (MUST-25).
     pub keep_alive: Option<KeepAlive>,
@@ -99,6 +100,9 @@ pub struct Settings {
     /// R1: after so many unanswered retransmissions of one segment the program is told (SHLD-9, SHLD-10);
     /// zero never tells.
     pub r1: u8,
+    /// Tell the program of ICMP errors that do not end the connection, by `Event::Doubtful` (MUST-47); SHLD-20 wants
+    /// that it can be switched off. They are remembered all the same, as the reason should it time out.
+    pub soft_errors: bool,
     /// Repeats of our SYN before `connect` fails (MUST-23: three minutes of them by default).
     pub syn_retries: u8,
     /// Repeats of our SYN-ACK before the embryo is given up (MUST-23 as well).
@@ -162,6 +166,7 @@ impl Default for Settings {
             keep_alive: None,
             user_timeout: None,
             r1: params::R1,
+            soft_errors: true,
             syn_retries: params::SYN_RETRIES,
             syn_ack_retries: params::SYN_ACK_RETRIES,
             linger: None,
@@ -203,12 +208,12 @@ impl Settings {
         self.receive_buffer.max(max).min(clamp)
     }
 
-    /// The longest an acknowledgment waits.
-    pub(crate) const fn ack_delay(&self) -> Duration {
+    /// The longest an acknowledgment waits, whatever the program wishes.
+    pub(crate) fn ack_delay(&self) -> Duration {
         if self.quickack {
             Duration::ZERO
         } else {
-            self.delayed_ack
+            self.delayed_ack.min(params::DELAYED_ACK_MAX)
         }
     }
 }

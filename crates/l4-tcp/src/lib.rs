@@ -115,7 +115,7 @@ pub use congestion::{Algorithm, Controller};
 pub use ecn::{EcnPolicy, EcnTerms};
 pub use endpoint::{Counters, Endpoint, KeyOwner};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
-pub use event::{CloseReason, Event};
+pub use event::{CloseReason, Doubt, Event};
 pub use info::{Info, Negotiated};
 pub use plpmtud::PathProbing;
 pub use rule::Rule;

@@ -67,6 +67,9 @@ pub const TIMESTAMP_LIFETIME: Duration = Duration::from_secs(24 * 24 * 3600);
 /// The delayed acknowledgment's wait: RFC 9293 3.8.6.3 MUST-40 allows less than 500 ms; 40 ms
 /// spares most of the pure ACKs of an exchange and stays below any peer's retransmission timeout.
 pub const DELAYED_ACK: Duration = Duration::from_millis(40);
+/// The longest delay a program can ask for: an acknowledgment waits for less than half a second
+/// (RFC 9293 3.8.6.3 MUST-40).
+pub const DELAYED_ACK_MAX: Duration = Duration::from_millis(499);
 
 /// Keep-alive's first probe, when a program asks for keep-alive at all (RFC 9293 3.8.4 MUST-28: two hours).
 pub const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(7200);

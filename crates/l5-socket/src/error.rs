@@ -59,6 +59,7 @@ pub(crate) fn listen(error: ListenError) -> io::Error {
 pub(crate) fn connect(error: ConnectError) -> io::Error {
     let kind = match &error {
         ConnectError::NoRoute => ErrorKind::NetworkUnreachable,
+        ConnectError::NotOurs => ErrorKind::AddrNotAvailable,
         ConnectError::Tcp(inner) => match inner {
             tcp::ConnectError::AlreadyExists => ErrorKind::AddrInUse,
             tcp::ConnectError::NoPortFree => ErrorKind::AddrNotAvailable,

@@ -104,7 +104,7 @@ pub mod ip {
 /// TCP's words.
 pub mod tcp {
     pub use outcrop_tcp::{
-        AoAlgorithm, AoInfo, AoSelect, CloseReason, Config, ConnectError, Counters, Info,
+        AoAlgorithm, AoInfo, AoSelect, CloseReason, Config, ConnectError, Counters, Doubt, Info,
         KeepAlive, KeyError, Keyring, Listen, ListenError, MasterKey, Prefix, ReadError, Secret,
         Settings, StaleId, State, WriteError,
     };

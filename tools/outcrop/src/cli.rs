@@ -56,6 +56,15 @@ pub(crate) enum Command {
                             outcrop run -- sh                 # look around"
     )]
     Run(Run),
+    /// Run a command across an emulated link from another, the Linux kernel at both ends; no root needed.
+    ///
+    /// What `outcrop run --link` puts before our stack, with the kernel in our place: the same path, to compare.
+    /// The command is 10.77.0.1 and fd77::1, the far end 10.77.0.2 and fd77::2.
+    #[command(
+        after_help = "Example:\n  outcrop wire --link delay=20ms,rate=50mbit --far 'exec python3 -m http.server 80' -- \\\n    \
+                            sh -c 'sleep 1; curl -so /dev/null -w \"%{speed_download}\\n\" http://10.77.0.2/file'"
+    )]
+    Wire(Wire),
     /// Fetch a URL over our own stack, as a client.
     ///
     /// The body goes to standard output, timings and progress to standard error. Opens a TUN in the current
@@ -111,6 +120,9 @@ pub(crate) struct Net {
     /// Cut and checksum every packet ourselves: what crosses the TUN is then what crosses a wire. Slower.
     #[arg(long, help_heading = "Network")]
     pub(crate) no_offload: bool,
+    /// Put an emulated link between the stack and the TUN. Turns offload off.
+    #[arg(long, value_name = "LINK", help_heading = "Network", long_help = LINK_HELP)]
+    pub(crate) link: Option<outcrop_netem::Config>,
     /// Look at the TUN again and again for so many microseconds before sleeping: answers sooner, keeps a
     /// processor busy.
     #[arg(long, value_name = "USECS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1_000_000), help_heading = "Network")]
@@ -216,6 +228,32 @@ pub(crate) struct Run {
     #[arg(required = true, last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<std::ffi::OsString>,
 }
+
+/// Options of `outcrop wire`.
+#[derive(Args, Debug)]
+pub(crate) struct Wire {
+    /// The link, in each direction.
+    #[arg(long, value_name = "LINK", default_value = "", long_help = LINK_HELP)]
+    pub(crate) link: outcrop_netem::Config,
+    /// A shell command for the far end; it is ended when the other command has ended.
+    #[arg(long, value_name = "SCRIPT")]
+    pub(crate) far: Option<std::ffi::OsString>,
+    /// Largest IP packet on the link, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 1500, value_parser = clap::value_parser!(u32).range(1280..=65_535))]
+    pub(crate) mtu: u32,
+    /// Draw all chance from this number: the same packets are lost again.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+    /// The command and its arguments.
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+/// How a link is described.
+const LINK_HELP: &str = "The link, in each direction: settings joined by commas, such as \
+    delay=20ms,loss=1%,rate=100mbit,queue=64k. delay and jitter are one way; rate is bits a second onto the wire; \
+    queue is bytes waiting for it (256k if there is a rate); loss, duplicate, corrupt and reorder are chances; \
+    reorder-by is how long a reordered packet is held back.";
 
 /// Options of `outcrop get`.
 #[derive(Args, Debug)]

@@ -5,7 +5,9 @@
 //! requirement means.
 
 mod coverage;
+pub(crate) mod mutate;
 
+use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -60,6 +62,12 @@ pub(crate) struct Requirement {
     pub(crate) breaks: Vec<Break>,
     /// The deviation that explains an exception: `D-01`.
     pub(crate) deviation: Option<String>,
+}
+
+impl fmt::Display for Break {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: `{}` for `{}`", self.file, self.replace, self.find)
+    }
 }
 
 impl Requirement {
@@ -135,19 +143,12 @@ pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<Vec<Finding>, Er
         rules: &names,
         deviations: &deviations,
     };
+    let ledgers = load(workspace)?;
     let mut findings = Vec::new();
-    let mut ledgers = Vec::new();
-    for path in files(&workspace.root.join(LEDGERS), "toml")? {
-        let ledger: Ledger =
-            toml::from_str(&read(&path)?).map_err(|error| Error::parse(&path, error))?;
-        let place = workspace.relative(&path);
-        findings.extend(
-            check_ledger(&ledger, &known)
-                .into_iter()
-                .chain(check_breaks(&ledger, &workspace.root))
-                .map(|what| Finding::new(&place, what)),
-        );
-        ledgers.push((place, ledger));
+    for (place, ledger) in &ledgers {
+        let wrong = check_ledger(ledger, &known).into_iter();
+        let wrong = wrong.chain(check_breaks(ledger, &workspace.root));
+        findings.extend(wrong.map(|what| Finding::new(place, what)));
     }
     let table = coverage::table(&ledgers);
     print!("{}", coverage::summary(&ledgers));
@@ -158,6 +159,24 @@ pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<Vec<Finding>, Er
         check,
     )?);
     Ok(findings)
+}
+
+/// Breaks what carries rows out, and demands that their tests notice.
+pub(crate) fn break_rows(
+    workspace: &Workspace,
+    options: &mutate::Options,
+) -> Result<Vec<Finding>, Error> {
+    mutate::run(workspace, &load(workspace)?, options)
+}
+
+/// Every ledger, and where it stands.
+fn load(workspace: &Workspace) -> Result<Vec<(String, Ledger)>, Error> {
+    let paths = files(&workspace.root.join(LEDGERS), "toml")?;
+    let each = paths.into_iter().map(|path| {
+        let ledger = toml::from_str(&read(&path)?).map_err(|error| Error::parse(&path, error))?;
+        Ok((workspace.relative(&path), ledger))
+    });
+    each.collect()
 }
 
 /// What the rows are held against.

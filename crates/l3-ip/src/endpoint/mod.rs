@@ -197,6 +197,13 @@ impl Endpoint {
         ours.any(|cidr| cidr.addr() == addr)
     }
 
+    /// Whether `addr` is everybody on a link of ours, or on any link.
+    #[must_use]
+    pub fn is_broadcast(&self, addr: IpAddr) -> bool {
+        let mut links = self.interfaces.iter().map(|link| link.id);
+        links.any(|iface| self.cast(addr, iface) == Some(Cast::Broadcast))
+    }
+
     /// Believes that `mtu` is the most that reaches `dst`. To be called only once the transport concerned
     /// has recognised the packet quoted as its own (RFC 8201 4, RFC 5927 7.2).
     pub fn learn_mtu(&mut self, now: Instant, dst: IpAddr, mtu: u32) {

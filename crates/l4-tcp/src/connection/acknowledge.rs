@@ -49,6 +49,9 @@ impl Connection {
         // A peer that answers is alive: with a closed window no other progress is possible (MUST-37).
         // Where nobody waits for it any more, that is no reason to go on for ever.
         let patient = self.send.window() == 0 && self.life.held;
+        if self.send.una() > una_before {
+            self.life.doubt = None;
+        }
         if self.send.una() > una_before || patient {
             self.renew_user_timeout(now);
         }

@@ -18,7 +18,7 @@ use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
 use crate::ecn::Echo;
-use crate::event::Edges;
+use crate::event::{Doubt, Edges};
 use crate::info::Negotiated;
 use crate::pacing::Pacer;
 use crate::plpmtud::Search;
@@ -65,6 +65,7 @@ struct Who {
 struct Habits {
     held: bool,
     orphaned: bool,
+    doubt: Option<Doubt>,
     keep_alive_probes: u8,
     heard_at: Instant,
     active_at: Instant,
@@ -124,6 +125,7 @@ impl Connection {
             life: Habits {
                 held: self.life.held,
                 orphaned: self.life.orphaned,
+                doubt: self.life.doubt,
                 keep_alive_probes: self.life.keep_alive_probes,
                 heard_at: self.life.heard_at,
                 active_at: self.life.active_at,
@@ -177,6 +179,11 @@ impl Dormant {
         self.who.state
     }
 
+    /// What is wrong on the way.
+    pub(crate) const fn doubt(&self) -> Option<Doubt> {
+        self.life.doubt
+    }
+
     /// Whether the peer's FIN is in.
     pub(crate) const fn peer_finished(&self) -> bool {
         self.recv.finished()
@@ -193,6 +200,7 @@ impl Habits {
         Life {
             held: self.held,
             orphaned: self.orphaned,
+            doubt: self.doubt,
             blocked: false,
             handshake_ack: false,
             over: None,

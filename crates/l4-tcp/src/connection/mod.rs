@@ -31,7 +31,7 @@ use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
 use crate::ecn::Echo;
-use crate::event::{CloseReason, Edges};
+use crate::event::{CloseReason, Doubt, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{Embryo, isn, syn_window};
 use crate::info::{Info, Negotiated};
@@ -168,6 +168,8 @@ struct Life {
     blocked: bool,
     /// Whether our acknowledgment of the peer's SYN is still owed.
     handshake_ack: bool,
+    /// What is wrong on the way, since the last progress.
+    doubt: Option<Doubt>,
     /// How it ended.
     over: Option<CloseReason>,
     /// A reset to be sent.
@@ -271,7 +273,13 @@ impl Connection {
 
     /// What the program is to be told.
     pub(crate) const fn take_edges(&mut self) -> Edges {
+        self.life.edges.remove(Edges::UNANSWERED);
         self.life.edges.take()
+    }
+
+    /// Whether R1 was reached since the last time.
+    pub(crate) const fn take_unanswered(&mut self) -> bool {
+        self.life.edges.remove(Edges::UNANSWERED)
     }
 
     /// What was received in order and not read.
@@ -487,7 +495,13 @@ impl Connection {
         }
         let life = &self.life;
         (life.held, life.orphaned, life.blocked, life.handshake_ack).hash(&mut into);
-        (life.over, life.keep_alive_due, life.keep_alive_probes).hash(&mut into);
+        (
+            life.over,
+            life.doubt,
+            life.keep_alive_due,
+            life.keep_alive_probes,
+        )
+            .hash(&mut into);
         (life.edges, now - life.heard_at, life.challenge_due).hash(&mut into);
     }
 }
@@ -499,6 +513,7 @@ impl Life {
             orphaned: false,
             blocked,
             handshake_ack: false,
+            doubt: None,
             over: None,
             reset: None,
             challenge_due: None,

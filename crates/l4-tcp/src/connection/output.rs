@@ -501,6 +501,10 @@ impl Connection {
             self.arm_user_timeout(now);
         } else {
             self.send.persist_mut().stop();
+            if self.send.una() == self.send.nxt() {
+                // Nothing waits for the peer any more: what did was acknowledged, or taken back.
+                self.timers.stop(Timer::UserTimeout);
+            }
         }
         self.arm_keep_alive(now);
         self.arm_fin_wait_2(now);

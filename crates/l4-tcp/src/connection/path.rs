@@ -9,6 +9,7 @@
 use outcrop_base::{DropReason, FactKind, PathSignal, PathSignalKind, Verdict};
 
 use super::{Connection, Cx};
+use crate::event::{Doubt, Edges};
 use crate::params;
 use crate::rule::Rule;
 use crate::segment::StreamRange;
@@ -31,17 +32,44 @@ impl Connection {
                 if self.recovery.on_disruption() {
                     cx.emit(FactKind::Remark(DISRUPTED));
                 }
+                self.hear_doubt(Doubt::Unreachable);
                 Rule::PathDisrupted.taken()
             }
-            PathSignalKind::Disrupted
-            | PathSignalKind::Soft
-            | PathSignalKind::Hard
-            | PathSignalKind::Redirected => Rule::PathSoft.taken(),
+            PathSignalKind::Disrupted | PathSignalKind::Soft => {
+                self.hear_doubt(Doubt::Unreachable);
+                Rule::PathSoft.taken()
+            }
+            PathSignalKind::Hard => {
+                self.hear_doubt(Doubt::Refused);
+                Rule::PathSoft.taken()
+            }
+            PathSignalKind::Redirected => Rule::PathSoft.taken(),
         }
     }
 
     fn first_outstanding(&self) -> u32 {
         self.snd_space.seq(self.send.una()).value()
+    }
+
+    /// A soft error: the program is told, unless it does not want to be (SHLD-20), and it is the reason should
+    /// nothing come of the repeats.
+    const fn hear_doubt(&mut self, doubt: Doubt) {
+        self.life.doubt = Some(doubt);
+        if self.settings.soft_errors {
+            self.life.edges.insert(Edges::DOUBTFUL);
+        }
+    }
+
+    /// R1 is reached: nobody answers. What ICMP said before says more. IP is told as well.
+    pub(super) fn doubt_the_path(&mut self) {
+        self.life.doubt.get_or_insert(Doubt::Unanswered);
+        self.life.edges.insert(Edges::DOUBTFUL);
+        self.life.edges.insert(Edges::UNANSWERED);
+    }
+
+    /// What is wrong on the way.
+    pub(crate) const fn doubt(&self) -> Option<Doubt> {
+        self.life.doubt
     }
 
     fn is_in_flight(&self, seq: u32) -> bool {

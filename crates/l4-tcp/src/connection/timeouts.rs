@@ -11,7 +11,7 @@ use outcrop_base::{Cause, FactKind, Instant, TimerKind, Why};
 
 use super::acknowledge::tell_lost;
 use super::{Connection, Cx};
-use crate::event::{CloseReason, Edges};
+use crate::event::CloseReason;
 use crate::params;
 use crate::plpmtud::SizeFate;
 use crate::recovery::Fired;
@@ -80,7 +80,7 @@ impl Connection {
                 Fired::Nothing => return,
                 Fired::Rto { lost, count } => {
                     if count == self.settings.r1 && count > 0 {
-                        self.life.edges.insert(Edges::DOUBTFUL);
+                        self.doubt_the_path();
                         cx.emit(FactKind::Remark(DOUBT));
                     }
                     self.ecn.on_reduced();

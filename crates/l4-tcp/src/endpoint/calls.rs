@@ -6,7 +6,7 @@
 //!
 //! RFC 9293's CLOSE is `shutdown` here: no more to send. `close` lets go of the id as well.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use outcrop_base::{
@@ -106,7 +106,8 @@ impl Endpoint {
         settings: Option<Settings>,
     ) -> Result<ConnId, ConnectError> {
         let addr = remote.ip();
-        let unfit = addr.is_unspecified() || addr.is_multicast() || remote.port() == 0;
+        let everybody = matches!(addr, IpAddr::V4(addr) if addr.is_broadcast());
+        let unfit = everybody || addr.is_unspecified() || addr.is_multicast() || remote.port() == 0;
         if unfit || local.is_ipv4() != remote.is_ipv4() {
             return Err(ConnectError::BadRemote);
         }
@@ -234,6 +235,23 @@ impl Endpoint {
     pub fn urgent_left(&self, id: ConnId) -> u64 {
         let left = |place: &Place| place.with_connection(&self.shared, Connection::urgent_left);
         self.places.get(id).and_then(left).unwrap_or(0)
+    }
+
+    /// Takes back what was written and has not left yet; returns how many bytes (RFC 9293 3.9.1.7 FLUSH, MAY-14). What
+    /// left is delivered, and a FIN asked for still follows.
+    ///
+    /// # Errors
+    /// A stale id.
+    pub fn discard_unsent(&mut self, id: ConnId) -> Result<u64, StaleId> {
+        let (_, place) = held(&mut self.places, id).ok_or(StaleId)?;
+        let dropped = match &mut place.phase {
+            Phase::Embryo(embryo) => embryo.discard_unsent(),
+            Phase::Open(connection) => connection.discard_unsent(),
+            // A quiet one has nothing unsent.
+            Phase::Dormant(_) | Phase::Ended(_) => 0,
+        };
+        self.settle(id);
+        Ok(dropped)
     }
 
     /// No more to send: a FIN follows everything written (RFC 9293 3.10.4). Reading goes on.

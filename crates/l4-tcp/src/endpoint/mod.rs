@@ -33,7 +33,7 @@ use outcrop_base::{
 use crate::auth::Auth;
 use crate::config::{Config, Settings};
 use crate::connection::Cx;
-use crate::event::{CloseReason, Edges, Event};
+use crate::event::{CloseReason, Doubt, Edges, Event};
 use crate::handshake::cookie::Cookies;
 use crate::handshake::fast_open::{Known, Tokens};
 use crate::handshake::isn::Isn;
@@ -176,8 +176,13 @@ impl Endpoint {
                 connection.handle_path(signal, &mut cx)
             }
             Phase::Embryo(embryo) => {
+                let before = embryo.doubt;
                 let (verdict, is_gone) = embryo.handle_path(signal);
                 gone = is_gone;
+                let settings = embryo_settings(&embryo.origin, &self.listeners, &self.config);
+                if embryo.doubt != before && settings.soft_errors {
+                    place.edges.insert(Edges::DOUBTFUL);
+                }
                 verdict
             }
             Phase::Dormant(_) | Phase::Ended(_) => unrelated,
@@ -222,10 +227,12 @@ impl Endpoint {
                 let expiry = embryo.handle_timeout(now, &settings);
                 let flow = *flow;
                 if expiry == Expiry::Repeat && embryo.is_doubtful(&settings) {
+                    embryo.doubt.get_or_insert(Doubt::Unanswered);
                     place.edges.insert(Edges::DOUBTFUL);
                     self.counters.doubts += 1;
                     self.paths.doubt(flow.remote.ip());
                 }
+                let reason = CloseReason::of_silence(embryo.doubt);
                 let cause = Cause::Timer(TimerKind::Retransmit);
                 if expiry != Expiry::NotDue {
                     let timer = TimerKind::Retransmit;
@@ -234,7 +241,7 @@ impl Endpoint {
                 }
                 if expiry == Expiry::GiveUp {
                     self.counters.timed_out += 1;
-                    self.end_embryo(id, Some(CloseReason::TimedOut), cause);
+                    self.end_embryo(id, Some(reason), cause);
                 }
             }
             Phase::Open(connection) => {
@@ -384,12 +391,11 @@ impl Endpoint {
         let active = match &mut place.phase {
             Phase::Embryo(embryo) => embryo.wants_output(),
             Phase::Open(connection) => {
-                let new = connection.take_edges();
-                place.edges.insert(new);
-                if new.contains(Edges::DOUBTFUL) {
+                if connection.take_unanswered() {
                     self.counters.doubts += 1;
                     self.paths.doubt(flow.remote.ip());
                 }
+                place.edges.insert(connection.take_edges());
                 true
             }
             Phase::Dormant(_) | Phase::Ended(_) => false,

@@ -11,7 +11,7 @@ use outcrop_base::{Facts, Flow, Instant, Value};
 use super::place::{Holder, Phase, Place};
 use super::{Counters, Endpoint};
 use crate::account::Explanation;
-use crate::event::CloseReason;
+use crate::event::{CloseReason, Doubt};
 use crate::info::Info;
 use crate::state::State;
 use crate::transmit::ConnId;
@@ -57,6 +57,17 @@ impl Endpoint {
             Phase::Ended(ended) => Some(ended.reason),
             Phase::Open(connection) => connection.over(),
             Phase::Embryo(_) | Phase::Dormant(_) => None,
+        }
+    }
+
+    /// The soft error a connection that lives on suffers from, since its last progress (RFC 9293 3.9.1.8 MUST-47).
+    #[must_use]
+    pub fn doubt(&self, id: ConnId) -> Option<Doubt> {
+        match &self.places.get(id)?.phase {
+            Phase::Open(connection) => connection.doubt(),
+            Phase::Dormant(sleeper) => sleeper.dormant.doubt(),
+            Phase::Embryo(embryo) => embryo.doubt,
+            Phase::Ended(_) => None,
         }
     }
 

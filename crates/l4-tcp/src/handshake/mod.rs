@@ -27,7 +27,7 @@ use crate::account::Totals;
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::ecn::{EcnPolicy, EcnTerms};
-use crate::event::CloseReason;
+use crate::event::{CloseReason, Doubt};
 use crate::info::Info;
 use crate::params;
 use crate::rule::Rule;
@@ -92,6 +92,8 @@ pub(crate) struct Embryo {
     pub(crate) taken: u32,
     /// Whether our SYN-ACK brings a fast-open cookie, and under which kind.
     pub(crate) grant: Option<Grant>,
+    /// What is wrong on the way.
+    pub(crate) doubt: Option<Doubt>,
     challenges: Challenges,
 }
 
@@ -153,6 +155,7 @@ impl Embryo {
             sent: 0,
             taken: 0,
             grant: None,
+            doubt: None,
             challenges: Challenges::new(),
         }
     }
@@ -302,6 +305,17 @@ impl Embryo {
         }
     }
 
+    /// Drops what the program wrote and our SYN did not take along; returns how many bytes.
+    pub(crate) fn discard_unsent(&mut self) -> u64 {
+        let Origin::Active(early) = &mut self.origin else {
+            return 0;
+        };
+        let before = early.written.len();
+        early.written.truncate(u64::from(self.sent));
+        early.urgent = early.urgent.min(early.written.end());
+        (before - early.written.len()) as u64
+    }
+
     /// Whether `ack` covers our SYN, and nothing that never left.
     pub(crate) fn acknowledges_our_syn(&self, ack: SeqNum) -> bool {
         self.iss
@@ -365,8 +379,8 @@ impl Embryo {
         }
     }
 
-    /// News from the path: a hard error ends an opening connection at once (RFC 1122 4.2.3.9 SHLD-26),
-    /// anything else leaves it to the repeats. The second value says whether it is gone.
+    /// News from the path: a hard error ends an opening connection at once (RFC 9293 3.9.2.2 SHLD-26),
+    /// anything else leaves it to the repeats, and is remembered. The second value says whether it is gone.
     pub(crate) fn handle_path(&mut self, signal: &PathSignal) -> (Verdict, bool) {
         let ours = signal
             .seq
@@ -382,9 +396,11 @@ impl Embryo {
                 self.path.mtu = self.path.mtu.min(mtu.max(params::MIN_MTU));
                 (Rule::PathTooBig.taken(), false)
             }
-            PathSignalKind::Disrupted | PathSignalKind::Soft | PathSignalKind::Redirected => {
+            PathSignalKind::Disrupted | PathSignalKind::Soft => {
+                self.doubt = Some(Doubt::Unreachable);
                 (Rule::PathSoft.taken(), false)
             }
+            PathSignalKind::Redirected => (Rule::PathSoft.taken(), false),
             PathSignalKind::Hard => (Rule::PathHard.taken(), self.state() == State::SynSent),
         }
     }
@@ -432,7 +448,7 @@ impl Embryo {
 
     /// Hashes what decides its future, times relative to `now`.
     pub(crate) fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
-        (self.iss, self.repeats, self.ts_recent).hash(&mut into);
+        (self.iss, self.repeats, self.ts_recent, self.doubt).hash(&mut into);
         self.theirs
             .map(|syn| (syn.seq, syn.wnd, syn.ecn))
             .hash(&mut into);

@@ -77,7 +77,7 @@ impl Recovery {
         out.hold = input.ece && controller.cwnd() <= self.mss;
         out.reduced |= out.hold | self.check_ecn(input, flight, controller);
         // RFC 5681 3.2 step 6: the acknowledgment that ends recovery leaves the window at the threshold.
-        let held = out.hold || self.holds_growth();
+        let held = self.holds_growth();
         out.recovered = self.leave_recovery();
         let round_start = self.rate.round_started();
         // RFC 6937 3: a duplicate without SACK counts as a segment, once.
@@ -94,7 +94,7 @@ impl Recovery {
             in_flight: self.in_flight(),
             lost: self.newly_lost(),
             cwnd_limited: self.cwnd_limited(controller) && self.validated(input.now, controller),
-            in_recovery: held || self.holds_growth(),
+            in_recovery: out.hold || held || self.holds_growth(),
             round_start,
             rtt: out.rtt,
             srtt: self.rtt.srtt(),
@@ -178,6 +178,7 @@ impl Recovery {
         let after_timeout = self.undo.after_timeout();
         out.spurious = self.undo.on_ack(&Shown {
             echo: input.echo,
+            una: self.records.una(),
             progress: news.acked > 0,
             duplicate: news.duplicate.map_or(0, StreamRange::len),
             original: news.original,

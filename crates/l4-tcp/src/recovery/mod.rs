@@ -382,7 +382,7 @@ impl Recovery {
         self.tlp.on_sent(again.then_some(range), self.records.nxt());
         self.frto.on_sent(range.end, again);
         if again {
-            self.undo.on_resent(now, range.len());
+            self.undo.on_resent(now, range);
         }
         if let Phase::Recovery { .. } = self.phase {
             self.prr.on_sent(range.len());

@@ -117,6 +117,13 @@ impl SendBuffer {
         self.queue.append_up_to(data, self.room().min(max))
     }
 
+    /// Drops what has not left yet; returns how many bytes. SND.NXT is where the next one will be.
+    pub fn discard_unsent(&mut self) -> u64 {
+        let dropped = self.unsent();
+        self.queue.truncate(self.nxt);
+        dropped
+    }
+
     /// The program is done: a FIN follows the last byte.
     pub const fn close(&mut self) {
         if let FinState::Open = self.fin {

@@ -54,7 +54,7 @@ pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
 }
 
 /// Starts `command` in the private network.
-fn start(
+pub(super) fn start(
     namespace: Option<&Namespace>,
     command: &[OsString],
     https: Option<&Https>,
@@ -75,7 +75,7 @@ fn start(
 }
 
 /// The status a shell would report.
-fn code_of(status: ExitStatus) -> u8 {
+pub(super) fn code_of(status: ExitStatus) -> u8 {
     let code = status
         .code()
         .or_else(|| status.signal().map(|signal| 128 + signal));

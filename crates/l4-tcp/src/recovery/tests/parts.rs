@@ -93,9 +93,10 @@ fn only_an_older_echo_is_evidence() {
     for (echo, evidence) in [(99, Some(Evidence::Eifel)), (100, None), (101, None)] {
         let mut undo = Undo::default();
         undo.begin(false);
-        undo.on_resent(ms(100), 1000);
+        undo.on_resent(ms(100), StreamRange::new(0, 1000));
         let shown = Shown {
             echo: Some(ms(echo)),
+            una: 1000,
             progress: true,
             duplicate: 0,
             original: false,
@@ -105,11 +106,30 @@ fn only_an_older_echo_is_evidence() {
     }
 }
 
+// RFC 3522 3.2: the answer is the one that covers what was sent again, not one for a segment before it.
+#[test]
+fn answer_for_an_earlier_repair_is_no_evidence_and_the_own_one_still_is() {
+    let mut undo = Undo::default();
+    undo.begin(false);
+    undo.on_resent(ms(100), StreamRange::new(5000, 6000));
+    let shown = |una| Shown {
+        echo: Some(ms(70)),
+        una,
+        progress: true,
+        duplicate: 0,
+        original: false,
+        sack: true,
+    };
+    assert_eq!(undo.on_ack(&shown(5000)), None);
+    assert_eq!(undo.on_ack(&shown(6000)), Some(Evidence::Eifel));
+}
+
 // RFC 3522: only the first answer after the retransmission can tell.
 #[test]
 fn later_answers_are_no_evidence_and_nothing_is_undone_twice() {
     let shown = |echo, duplicate| Shown {
         echo: Some(ms(echo)),
+        una: 1000,
         progress: true,
         duplicate,
         original: false,
@@ -117,7 +137,7 @@ fn later_answers_are_no_evidence_and_nothing_is_undone_twice() {
     };
     let mut undo = Undo::default();
     undo.begin(false);
-    undo.on_resent(ms(100), 1000);
+    undo.on_resent(ms(100), StreamRange::new(0, 1000));
     assert_eq!(undo.on_ack(&shown(100, 0)), None);
     assert_eq!(undo.on_ack(&shown(50, 0)), None);
     assert_eq!(undo.on_ack(&shown(120, 600)), None);
