@@ -8,7 +8,7 @@
 //! that is kept as a snapshot. Owns: the paths of the matrix. Does not know: what a figure should be; the tests
 //! compare with theory.
 //! The source always has something to send, the sink reads at once. A figure is a function of its cell: the
-//! snapshot is compared to the byte.
+//! snapshot in `fixtures/throughput/matrix.txt` is compared to the byte.
 
 use core::fmt;
 use core::time::Duration;
@@ -52,10 +52,39 @@ pub struct Cell {
     pub queue: usize,
     /// Bytes a second.
     pub rate: u64,
+    /// Whether a sender whose controller does not ask for it spreads its window over the round trip.
+    pub pacing: bool,
 }
 
 impl Cell {
-    /// The matrix, in the order of the snapshot: 240 cells.
+    /// Everything in the snapshot, in its order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::matrix().chain(Self::bottleneck())
+    }
+
+    /// A pipe of 200 Mbit/s and a tenth of a second behind a queue of 64 KiB, a fortieth of what it holds: what
+    /// bursts cost, with and without pacing, in a small window and in one larger than the pipe.
+    pub fn bottleneck() -> impl Iterator<Item = Self> {
+        let controllers = [Algorithm::NewReno, Algorithm::Cubic, Algorithm::Bbr];
+        let cells = controllers.into_iter().flat_map(|controller| {
+            [256 * 1024, 8 * 1024 * 1024]
+                .into_iter()
+                .map(move |buffer| (controller, buffer))
+        });
+        cells.flat_map(|(controller, buffer)| {
+            [false, true].into_iter().map(move |pacing| Self {
+                controller,
+                loss: 0.0,
+                rtt: Duration::from_millis(100),
+                buffer,
+                queue: SHALLOW,
+                rate: 25_000_000,
+                pacing,
+            })
+        })
+    }
+
+    /// The matrix: 240 cells.
     pub fn matrix() -> impl Iterator<Item = Self> {
         let controllers = [Algorithm::NewReno, Algorithm::Cubic, Algorithm::Bbr];
         let cells = controllers.into_iter().flat_map(|controller| {
@@ -81,6 +110,7 @@ impl Cell {
                 buffer,
                 queue,
                 rate: RATE,
+                pacing: false,
             })
         })
     }
@@ -106,7 +136,12 @@ impl fmt::Display for Cell {
             format!("{:?}", self.rtt),
             format!("{}k", self.buffer / 1024),
             format!("{}k", self.queue / 1024),
-        )
+        )?;
+        if self.rate != RATE || self.pacing {
+            let paced = if self.pacing { " paced" } else { "" };
+            write!(f, " rate={}M{paced}", self.rate * 8 / 1_000_000)?;
+        }
+        Ok(())
     }
 }
 
@@ -121,6 +156,16 @@ pub struct Goodput {
     pub dropped: u64,
     /// Packets with data that were offered to it.
     pub offered: u64,
+}
+
+impl Goodput {
+    /// The cell's line of the snapshot.
+    #[must_use]
+    pub fn line(&self, cell: &Cell) -> String {
+        let share = self.rate * 100 / cell.rate.max(1);
+        let (rate, offered, dropped) = (self.rate, self.offered, self.dropped);
+        format!("{cell} | {rate} B/s, {share} %; {dropped} of {offered} packets lost")
+    }
 }
 
 /// Runs a cell to the end of its span.
@@ -174,6 +219,7 @@ impl World {
         let seed = Seed::from_number(1);
         let settings = Settings {
             congestion: cell.controller,
+            pacing: cell.pacing,
             receive_buffer: cell.buffer,
             send_buffer: cell.buffer,
             ..Settings::default()
