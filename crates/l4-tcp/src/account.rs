@@ -115,6 +115,12 @@ pub struct Totals {
     pub marks_in: u64,
     /// Acknowledgments that echoed one.
     pub echoes_in: u64,
+    /// Probes for the path's MTU that left.
+    pub path_probes: u64,
+    /// Of them lost, for whatever reason.
+    pub path_probes_lost: u64,
+    /// Times large segments vanished without a word.
+    pub black_holes: u64,
     /// When payload last left (`last_data_sent`).
     pub data_sent_at: Option<Instant>,
     /// When payload last arrived (`last_data_recv`).
@@ -129,7 +135,10 @@ pub struct Totals {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Account {
     pub(crate) totals: Totals,
-    shares: Shares,
+    /// Nanoseconds by what held the sender.
+    times: [u64; Held::ALL.len()],
+    /// Nanoseconds in which it was busy.
+    busy_time: u64,
     held: Held,
     busy: bool,
     since: Instant,
@@ -139,7 +148,8 @@ impl Account {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             totals: Totals::default(),
-            shares: Shares::default(),
+            times: [0; Held::ALL.len()],
+            busy_time: 0,
             held: Held::Application,
             busy: false,
             since: now,
@@ -148,7 +158,13 @@ impl Account {
 
     /// From now on `held` is what holds the sender; `busy` if bytes wait to be acknowledged or sent.
     pub(crate) fn on_flush(&mut self, now: Instant, held: Held, busy: bool) {
-        self.shares = self.shares_at(now);
+        let passed = now.as_nanos().saturating_sub(self.since.as_nanos());
+        if let Some(time) = self.times.get_mut(self.held as usize) {
+            *time += passed;
+        }
+        if self.busy {
+            self.busy_time += passed;
+        }
         self.held = held;
         self.busy = busy;
         self.since = now;
@@ -161,14 +177,12 @@ impl Account {
 
     /// The shares up to `now`.
     pub(crate) fn shares_at(&self, now: Instant) -> Shares {
-        let (mut shares, passed) = (self.shares, now - self.since);
-        if let Some(time) = shares.times.get_mut(self.held as usize) {
-            *time += passed;
+        let mut then = *self;
+        then.on_flush(now, self.held, self.busy);
+        Shares {
+            times: then.times.map(Duration::from_nanos),
+            busy: Duration::from_nanos(then.busy_time),
         }
-        if self.busy {
-            shares.busy += passed;
-        }
-        shares
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Negotiated {
     pub sack: bool,
     /// Whether congestion marks are used.
     pub ecn: EcnTerms,
+    /// Octets of every header that a signature takes; zero without one (MD5: 20, TCP-AO: 16).
+    pub signature: u8,
 }
 
 /// A snapshot of one connection. Offsets count from the first byte of each stream.

@@ -60,6 +60,11 @@ impl Pacer {
         });
     }
 
+    /// Nothing leaves before `until`, whatever the rate.
+    pub fn hold(&mut self, until: Instant) {
+        self.next = self.next.max(Some(until));
+    }
+
     /// Hashes what decides the future, times relative to `now`.
     pub fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
         self.next.map(|next| next - now).hash(&mut into);

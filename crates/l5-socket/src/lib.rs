@@ -69,7 +69,7 @@
 //! ```
 //!
 //! # Files, in reading order
-//! `stream` the heart; `listener`, `split`, `datagram`, `echo`; `error` what the calls' errors are to an
+//! `stream` the heart; `listener`, `socket` (before either), `split`, `datagram`, `echo`; `error` what the calls' errors are to an
 //! operating system; `deadline`; `blocking`; `tokio` with `tokio/compat` and `tokio/drive`.
 //!
 //! # Not here
@@ -83,6 +83,7 @@ mod deadline;
 mod echo;
 mod error;
 mod listener;
+mod socket;
 mod split;
 mod stream;
 #[cfg(feature = "tokio")]
@@ -94,5 +95,6 @@ pub use echo::Ping;
 pub use listener::TcpListener;
 #[doc(no_inline)]
 pub use outcrop_stack::Shard;
+pub use socket::TcpSocket;
 pub use split::{OwnedReadHalf, OwnedWriteHalf};
 pub use stream::TcpStream;

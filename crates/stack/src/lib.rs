@@ -77,8 +77,8 @@ mod tasks;
 mod wakers;
 
 pub use self::core::{
-    Config, ConnectError, Core, Echo, Event, ListenerId, PING_QUEUE, PacketIn, PacketOut, PingId,
-    SendError, StreamId, UdpId,
+    Config, ConnectError, Core, Echo, Event, KeyOwner, ListenerId, PING_QUEUE, PacketIn, PacketOut,
+    PingId, SendError, StreamId, UdpId,
 };
 pub use counters::Counters;
 pub use driver::{BATCH, Driver};
@@ -104,8 +104,9 @@ pub mod ip {
 /// TCP's words.
 pub mod tcp {
     pub use outcrop_tcp::{
-        CloseReason, Config, ConnectError, Counters, Info, KeepAlive, Listen, ListenError,
-        ReadError, Settings, StaleId, State, WriteError,
+        AoAlgorithm, AoInfo, AoSelect, CloseReason, Config, ConnectError, Counters, Doubt, Info,
+        KeepAlive, KeyError, Keyring, Listen, ListenError, MasterKey, Prefix, ReadError, Secret,
+        Settings, StaleId, State, WriteError,
     };
 }
 /// UDP's words.

@@ -171,6 +171,38 @@ pub(crate) struct Serving {
     /// Serve echo (port 7) and discard (port 9) over TCP as well as UDP, and characters for ever (port 19).
     #[arg(long)]
     pub(crate) tcp_echo: bool,
+    #[command(flatten)]
+    pub(crate) secure: Secure,
+}
+
+/// HTTPS.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Secure {
+    /// Serve HTTPS as well. Without --cert the certificate is signed by an authority of this run only, which a
+    /// command started by `outcrop run` is told to trust.
+    #[arg(long, help_heading = "TLS")]
+    pub(crate) tls: bool,
+    /// Port of the HTTPS server.
+    #[arg(long, value_name = "PORT", default_value_t = 443, value_parser = clap::value_parser!(u16).range(1..), help_heading = "TLS")]
+    pub(crate) tls_port: u16,
+    /// Certificates in PEM, one's own first; read again when the file changes. Implies --tls.
+    #[arg(long, value_name = "FILE", requires = "key", help_heading = "TLS")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The private key of --cert, in PEM.
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "TLS")]
+    pub(crate) key: Option<PathBuf>,
+    /// Write the certificate of the run's own authority here, for clients to trust.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "cert",
+        help_heading = "TLS"
+    )]
+    pub(crate) authority: Option<PathBuf>,
+    /// Put the keys of TLS connections into the capture, so that Wireshark shows what is inside. Whoever has the
+    /// file can then read it.
+    #[arg(long, requires = "capture", help_heading = "TLS")]
+    pub(crate) keys: bool,
 }
 
 /// Options of `outcrop serve`.
@@ -226,7 +258,7 @@ const LINK_HELP: &str = "The link, in each direction: settings joined by commas,
 /// Options of `outcrop get`.
 #[derive(Args, Debug)]
 pub(crate) struct Get {
-    /// What to fetch: `http://HOST[:PORT]/PATH`.
+    /// What to fetch: `http://HOST[:PORT]/PATH`, or `https://..`.
     pub(crate) url: Url,
     /// Write the body to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
@@ -237,6 +269,15 @@ pub(crate) struct Get {
     /// Print the head of the response before the body.
     #[arg(short, long)]
     pub(crate) include: bool,
+    /// For https: the authorities to trust, in PEM, instead of the system's.
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// For https: believe every certificate. Whoever answers may then be anybody.
+    #[arg(short = 'k', long, help_heading = "TLS")]
+    pub(crate) insecure: bool,
+    /// For https: put the keys into the capture, so that Wireshark shows what is inside.
+    #[arg(long, requires = "capture", help_heading = "TLS")]
+    pub(crate) keys: bool,
     /// Give up after this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: u64,

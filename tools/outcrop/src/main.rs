@@ -24,6 +24,7 @@ mod link;
 mod recording;
 mod report;
 mod resolve;
+mod secure;
 mod server;
 mod services;
 mod signals;

@@ -68,6 +68,7 @@ impl Connection {
     fn count_arrival(&mut self, at: Instant, payload: &Bytes) {
         let totals = &mut self.account.totals;
         totals.segments_in += 1;
+        self.life.active_at = at;
         if !payload.is_empty() {
             totals.data_segments_in += 1;
             totals.data_received_at = Some(at);

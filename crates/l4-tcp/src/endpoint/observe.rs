@@ -11,7 +11,7 @@ use outcrop_base::{Facts, Flow, Instant, Value};
 use super::place::{Holder, Phase, Place};
 use super::{Counters, Endpoint};
 use crate::account::Explanation;
-use crate::event::CloseReason;
+use crate::event::{CloseReason, Doubt};
 use crate::info::Info;
 use crate::state::State;
 use crate::transmit::ConnId;
@@ -24,7 +24,9 @@ impl Endpoint {
         let flow = self.places.flow(id)?;
         Some(match &place.phase {
             Phase::Embryo(embryo) => embryo.info(flow),
-            Phase::Open(connection) => connection.info(flow),
+            Phase::Open(_) | Phase::Dormant(_) => {
+                place.with_connection(&self.shared, |connection| connection.info(flow))?
+            }
             Phase::Ended(ended) => Info {
                 state: self.rest_of(flow, ended.info.state),
                 ..ended.info
@@ -35,15 +37,13 @@ impl Endpoint {
     /// Why a connection is not sending more at `now`, and how its life divided; `None` unless it is open.
     #[must_use]
     pub fn explain(&self, now: Instant, id: ConnId) -> Option<Explanation> {
-        match &self.places.get(id)?.phase {
-            Phase::Open(connection) => Some(connection.explain(now)),
-            Phase::Embryo(_) | Phase::Ended(_) => None,
-        }
+        let place = self.places.get(id)?;
+        place.with_connection(&self.shared, |connection| connection.explain(now))
     }
 
     /// An ended connection is in TIME-WAIT for as long as its tuple rests.
     fn rest_of(&self, flow: &Flow, state: State) -> State {
-        if state == State::TimeWait && self.time_wait.get(flow).is_some() {
+        if state == State::TimeWait && self.time_wait.rests(flow) {
             State::TimeWait
         } else {
             State::Closed
@@ -56,7 +56,18 @@ impl Endpoint {
         match &self.places.get(id)?.phase {
             Phase::Ended(ended) => Some(ended.reason),
             Phase::Open(connection) => connection.over(),
-            Phase::Embryo(_) => None,
+            Phase::Embryo(_) | Phase::Dormant(_) => None,
+        }
+    }
+
+    /// The soft error a connection that lives on suffers from, since its last progress (RFC 9293 3.9.1.8 MUST-47).
+    #[must_use]
+    pub fn doubt(&self, id: ConnId) -> Option<Doubt> {
+        match &self.places.get(id)?.phase {
+            Phase::Open(connection) => connection.doubt(),
+            Phase::Dormant(sleeper) => sleeper.dormant.doubt(),
+            Phase::Embryo(embryo) => embryo.doubt,
+            Phase::Ended(_) => None,
         }
     }
 
@@ -66,7 +77,7 @@ impl Endpoint {
     pub fn state_of(&self, flow: &Flow) -> State {
         if let Some(place) = self.find(flow).and_then(|id| self.places.get(id)) {
             place.state()
-        } else if self.time_wait.get(flow).is_some() {
+        } else if self.time_wait.rests(flow) {
             State::TimeWait
         } else if self.listeners.find(flow.local).is_some() {
             State::Listen
@@ -133,11 +144,18 @@ impl Endpoint {
             (id, flow, place.in_ready, place.edges).hash(&mut into);
             match &place.phase {
                 Phase::Embryo(embryo) => embryo.fingerprint(now, into),
-                Phase::Open(connection) => connection.fingerprint(now, into),
+                Phase::Open(_) | Phase::Dormant(_) => {
+                    place.with_connection(&self.shared, |c| c.fingerprint(now, into));
+                }
                 Phase::Ended(ended) => (ended.reason, ended.readable.len()).hash(&mut into),
             }
         }
         self.time_wait.fingerprint(now, into);
+        self.auth.fingerprint(
+            |flow| self.places.find(flow).is_some() || self.time_wait.rests(flow),
+            into,
+        );
+        self.paths.fingerprint(now, into);
         for reply in &self.replies {
             (reply.flow, reply.header).hash(&mut into);
         }
@@ -166,7 +184,10 @@ impl Endpoint {
                 "{flow}: lost from the output queue"
             );
         }
-        if let Some(next) = place.next_timeout().filter(|_| !place.in_ready) {
+        if let Some(next) = place
+            .next_timeout(self.config.quiet)
+            .filter(|_| !place.in_ready)
+        {
             let filed = place.filed.is_some_and(|filed| filed <= next);
             assert!(filed, "{flow}: its timer is not in the wheel");
         }
@@ -178,7 +199,9 @@ impl Endpoint {
                 place.in_ready || embryo.next_timeout().is_some(),
                 "{flow}: an embryo without timer or output"
             ),
-            Phase::Open(connection) => connection.check(flow, place.in_ready),
+            Phase::Open(_) | Phase::Dormant(_) => {
+                place.with_connection(&self.shared, |c| c.check(flow, place.in_ready));
+            }
             Phase::Ended(_) => assert!(
                 place.holder != Holder::Nobody,
                 "{flow}: nobody holds what is left"

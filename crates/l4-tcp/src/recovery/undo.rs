@@ -83,6 +83,11 @@ impl Undo {
         self.active = None;
     }
 
+    /// Whether there is a reduction that may yet be undone.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.active.is_some()
+    }
+
     /// Whether what may be undone is a timeout's.
     #[must_use]
     pub fn after_timeout(&self) -> bool {

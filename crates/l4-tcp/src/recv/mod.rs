@@ -11,6 +11,7 @@
 
 pub mod ack_policy;
 pub mod assembler;
+pub(crate) mod dormant;
 pub mod tuning;
 pub mod window;
 

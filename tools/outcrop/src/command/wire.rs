@@ -40,10 +40,10 @@ pub(crate) fn run(options: &cli::Wire) -> Result<u8, Failure> {
         None => None,
         Some(script) => {
             let shell = ["sh".into(), "-c".into(), script.clone()];
-            Some(start(Some(&far), &shell)?)
+            Some(start(Some(&far), &shell, None)?)
         }
     };
-    let mut command = start(Some(&near), &options.command)?;
+    let mut command = start(Some(&near), &options.command, None)?;
     signals::pass_on_to(Pid::from_child(&command))?;
     let status = carry(&mut joint, &mut command, &clock);
     if let Some(other) = &mut other {
