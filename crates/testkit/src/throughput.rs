@@ -28,8 +28,10 @@ pub const SHALLOW: usize = 64 * 1024;
 pub const DEEP: usize = 1024 * 1024;
 /// The smaller buffers of the matrix, fixed.
 pub const SMALL_BUFFER: u32 = 64 * 1024;
-/// The larger ones.
+/// The larger ones: they begin as small as by default and grow to this.
 pub const LARGE_BUFFER: u32 = 4 * 1024 * 1024;
+/// Buffers up to here are of their size from the start.
+const FIXED: u32 = 1024 * 1024;
 /// The longest a cell is watched.
 const LONGEST: Duration = Duration::from_secs(20);
 /// And the shortest.
@@ -46,7 +48,7 @@ pub struct Cell {
     pub loss: f64,
     /// The round trip without queueing.
     pub rtt: Duration,
-    /// Bytes either end may hold.
+    /// Bytes either end may hold; more than a mebibyte is grown into.
     pub buffer: u32,
     /// Bytes that may wait at the bottleneck.
     pub queue: usize,
@@ -217,12 +219,23 @@ const PIECE: usize = 256 * 1024;
 impl World {
     fn new(cell: &Cell) -> Self {
         let seed = Seed::from_number(1);
-        let settings = Settings {
+        let grown = Settings {
             congestion: cell.controller,
             pacing: cell.pacing,
-            receive_buffer: cell.buffer,
-            send_buffer: cell.buffer,
+            receive_buffer_max: Some(cell.buffer),
+            send_buffer_max: Some(cell.buffer),
             ..Settings::default()
+        };
+        let settings = if cell.buffer > FIXED {
+            grown
+        } else {
+            Settings {
+                receive_buffer: cell.buffer,
+                receive_buffer_max: None,
+                send_buffer: cell.buffer,
+                send_buffer_max: None,
+                ..grown
+            }
         };
         let config = Config {
             settings,
