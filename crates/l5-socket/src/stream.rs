@@ -13,9 +13,8 @@ use std::io;
 
 use bytes::Bytes;
 use outcrop_base::{ByteStream, ChunkQueue, Instant};
-use outcrop_stack::tcp::{
-    AoInfo, AoSelect, CloseReason, Info, MasterKey, Prefix, ReadError, Secret, Settings, State,
-};
+use outcrop_stack::tcp::auth::{AoInfo, AoSelect, MasterKey, Prefix, Secret};
+use outcrop_stack::tcp::{CloseReason, Info, ReadError, Settings, State};
 use outcrop_stack::{Interest, Shard, StreamId};
 
 use crate::{OwnedReadHalf, OwnedWriteHalf, error};

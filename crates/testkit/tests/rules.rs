@@ -49,6 +49,34 @@ const ELSEWHERE: &[(Rule, &str)] = &[
         "ICMP, not a segment: l4-tcp/tests/data, packet_too_big",
     ),
     (
+        Rule::SignatureMissing,
+        "needs keys: l4-tcp/tests/signatures and ao",
+    ),
+    (
+        Rule::SignatureUnexpected,
+        "needs keys: l4-tcp/tests/signatures and ao",
+    ),
+    (
+        Rule::SignatureUnknownKey,
+        "needs keys: l4-tcp/tests/signatures and ao",
+    ),
+    (
+        Rule::SignatureWrong,
+        "needs keys: l4-tcp/tests/signatures and ao",
+    ),
+    (
+        Rule::SignatureConflict,
+        "needs keys: l4-tcp/tests/signatures and ao",
+    ),
+    (
+        Rule::PathUnprotected,
+        "needs keys and ICMP: l4-tcp/tests/ao",
+    ),
+    (
+        Rule::PathDisrupted,
+        "ICMP, not a segment: l4-tcp/tests, the stories of RFC 6069",
+    ),
+    (
         Rule::ListenSendsCookie,
         "needs a flood: l4-tcp/tests/cookies, queue_full_syn",
     ),
@@ -67,6 +95,30 @@ const ELSEWHERE: &[(Rule, &str)] = &[
     (
         Rule::AcceptDeferred,
         "a listener must ask for it: l4-tcp/tests/patience, accept_deferred",
+    ),
+    (
+        Rule::SignatureMissing,
+        "a listener must ask for it: l4-tcp/tests/signatures, unsigned_syn_to_a_keyed_listener",
+    ),
+    (
+        Rule::SignatureUnexpected,
+        "needs a peer with a key: l4-tcp/tests/signatures, signed_syn_to_a_listener_without_keys",
+    ),
+    (
+        Rule::SignatureUnknownKey,
+        "a listener must ask for it: l4-tcp/tests/ao, wrong_secret_wrong_id_and_none",
+    ),
+    (
+        Rule::SignatureWrong,
+        "a listener must ask for it: l4-tcp/tests/signatures, wrong_key_syn",
+    ),
+    (
+        Rule::SignatureConflict,
+        "no honest stack sends it: l4-tcp/tests/signatures, two_signatures_in_one_segment",
+    ),
+    (
+        Rule::PathUnprotected,
+        "ICMP, not a segment: l4-tcp/tests/ao, icmp_about_a_signed_connection",
     ),
     (
         Rule::PathUnrelated,

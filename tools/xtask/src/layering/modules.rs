@@ -36,6 +36,7 @@ const ORDER: &[&str] = &[
     "congestion",
     "pacing",
     "config",
+    "auth",
     "account",
     "info",
     "recv",
