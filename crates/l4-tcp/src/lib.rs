@@ -67,13 +67,14 @@
 //! ```
 //! # Files, in reading order
 //! A module uses only those before it. Words: [`seq`] `span` [`segment`] `transmit` [`wire`] `rule` `table` `event` [`params`]
-//! `ecn` [`plpmtud`] `state` `timers`. Measures: [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` `account` `info`. Halves: [`recv`]
+//! `ecn` [`plpmtud`] `state` `timers`. Measures: `budget` [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` [`auth`] `account` `info`. Halves: [`recv`]
 //! [`send`] [`recovery`]. Lives: `handshake` `connection` `time_wait` `listener`. All of them: `endpoint`.
 //! # Not here
 //! Addresses, routes, ICMP (`l3-ip`); the loop and the clock (`stack`); wakers (`l5-socket`).
 #![forbid(unsafe_code)]
 mod account;
-mod auth;
+pub mod auth;
+mod budget;
 mod challenge;
 mod config;
 pub mod congestion;
@@ -107,9 +108,6 @@ pub mod tx_record;
 pub mod wire;
 
 pub use account::{Explanation, Held, Shares, Totals};
-pub use auth::{
-    AoAlgorithm, AoInfo, AoSelect, KeyError, Keyring, MacPlan, MasterKey, Prefix, Secret,
-};
 pub use config::{Config, KeepAlive, Listen, Settings, SynCookies};
 pub use congestion::{Algorithm, Controller};
 pub use ecn::{EcnPolicy, EcnTerms};
@@ -117,11 +115,13 @@ pub use endpoint::{Counters, Endpoint, KeyOwner};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
 pub use event::{CloseReason, Doubt, Event};
 pub use info::{Info, Negotiated};
-pub use plpmtud::PathProbing;
+pub use plpmtud::{PathProbing, SearchTotals};
 pub use rule::Rule;
-pub use segment::{FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Signature, Timestamps};
+pub use segment::{
+    AccurateOption, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Signature, Timestamps,
+};
 pub use segment::{Segment, SegmentHeader, StreamRange};
 pub use seq::SeqNum;
 pub use state::{FIGURE_5, OurFin, PeerFin, Sends, State, Transition, Trigger, derive};
 pub use table::ListenerId;
-pub use transmit::{ConnId, Transmit};
+pub use transmit::{ConnId, MacPlan, Transmit};

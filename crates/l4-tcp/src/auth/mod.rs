@@ -31,7 +31,8 @@ use crate::config::Settings;
 use crate::rule::Rule;
 use crate::segment::{Segment, Signature};
 use crate::table::{FlowTable, ListenerId};
-use crate::transmit::{ConnId, Transmit};
+use crate::transmit::{ConnId, MacPlan, Transmit};
+use crate::wire;
 use covered::Covered;
 pub(crate) use guard::Guard;
 pub use guard::{AoInfo, AoSelect};
@@ -39,14 +40,6 @@ pub use keys::{AoAlgorithm, KeyError, Keyring, MasterKey, Prefix, Secret};
 
 /// Guards without a flow that may lie about before somebody looks for them. They cost memory and nothing else.
 const IDLE_GUARDS: usize = 64;
-
-/// How the endpoint will sign a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MacPlan {
-    guard: ConnId,
-    /// The sequence number extension of the segment (RFC 5925 6.2).
-    sne: u32,
-}
 
 /// Every key and every guarded flow of one endpoint.
 #[derive(Clone, Debug)]
@@ -143,6 +136,10 @@ impl Auth {
         let (flow, guard) = self.guards.get_mut(id)?;
         let (signature, sne) = guard.plan(flow, &transmit.header)?;
         transmit.header.options.signature = Some(signature);
+        // An answer to a SYN with everything in it: counts of marks can come later.
+        if wire::header_len(&transmit.header) > wire::MAX_HEADER_LEN {
+            transmit.header.options.accurate = None;
+        }
         transmit.mac = Some(MacPlan { guard: id, sne });
         Some(transmit)
     }

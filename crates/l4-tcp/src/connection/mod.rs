@@ -27,10 +27,11 @@ use core::time::Duration;
 use outcrop_base::{Cause, ChunkQueue, Fact, FactKind, Facts, Flow, Instant, Path, Why};
 
 use crate::account::{Account, Explanation, Totals};
+use crate::budget::Pressure;
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
-use crate::ecn::Echo;
+use crate::ecn::{Accurate, Beginning, Echo};
 use crate::event::{CloseReason, Doubt, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{Embryo, isn, syn_window};
@@ -41,7 +42,7 @@ use crate::plpmtud::Search;
 use crate::recovery::Recovery;
 use crate::recv::{Receiver, ReceiverConfig};
 use crate::rtt::RttEstimator;
-use crate::segment::StreamRange;
+use crate::segment::{AccurateOption, StreamRange};
 use crate::send::Sender;
 use crate::send::buffer::FinState;
 use crate::seq::{SeqNum, SeqSpace};
@@ -92,6 +93,8 @@ pub(crate) struct Opening {
     pub(crate) early: Option<(ChunkQueue, bool)>,
     /// How far of that is urgent.
     pub(crate) urgent: u64,
+    /// If the answer to our SYN completed it: the option of accurate ECN it carried.
+    pub(crate) answer: Option<Option<AccurateOption>>,
 }
 
 /// What a connection leaves behind in TIME-WAIT.
@@ -140,6 +143,8 @@ struct Way {
     path: Path,
     /// Payload bytes of a full segment.
     mss: u16,
+    /// What is wrong on it, since the last progress.
+    doubt: Option<Doubt>,
     /// The search for more, once there is a reason to.
     search: Option<Box<Search>>,
     congestion: Box<dyn Controller>,
@@ -168,8 +173,6 @@ struct Life {
     blocked: bool,
     /// Whether our acknowledgment of the peer's SYN is still owed.
     handshake_ack: bool,
-    /// What is wrong on the way, since the last progress.
-    doubt: Option<Doubt>,
     /// How it ended.
     over: Option<CloseReason>,
     /// A reset to be sent.
@@ -212,6 +215,7 @@ impl Connection {
             promised: u32::from(syn_window(&o.settings)),
             mss: u32::from(mss),
             delayed_ack: o.settings.ack_delay(),
+            round_trip: o.round_trip,
         });
         let mut connection = Self {
             state: State::Established,
@@ -228,6 +232,7 @@ impl Connection {
             way: Way {
                 path: o.path,
                 mss,
+                doubt: None,
                 search: None,
                 congestion: o.settings.congestion.controller(u32::from(mss)),
                 pacer: Pacer::new(),
@@ -241,7 +246,14 @@ impl Connection {
                 o.terms.sack,
                 RttEstimator::new(params::RTO_INITIAL),
             ),
-            ecn: Echo::new(o.terms.ecn),
+            ecn: Echo::new(
+                o.terms.ecn,
+                &Beginning {
+                    client: o.answer.is_some(),
+                    mark: o.theirs.ecn.mark(),
+                    option: o.answer.flatten(),
+                },
+            ),
             account: Account::new(o.at),
             timers: TimerTable::default(),
             urgent: Urgent::new(o.urgent),
@@ -289,6 +301,16 @@ impl Connection {
             queue.push(piece);
         }
         queue
+    }
+
+    /// Bytes queued, either way.
+    pub(crate) fn queued(&self) -> u64 {
+        self.send.buffer().len() as u64 + self.recv.held()
+    }
+
+    /// Learns how scarce memory is.
+    pub(crate) const fn set_pressure(&mut self, pressure: Pressure) {
+        self.recv.set_pressure(pressure);
     }
 
     /// Borrows payload of the sending stream.
@@ -363,6 +385,7 @@ impl Connection {
     /// A snapshot.
     pub(crate) fn info(&self, flow: &Flow) -> Info {
         let rtt = self.recovery.rtt();
+        let search = self.way.search.as_deref();
         Info {
             flow: *flow,
             state: self.state,
@@ -389,6 +412,8 @@ impl Connection {
             timeouts: self.recovery.timeouts(),
             pacing_rate: self.pacing_rate(),
             controller: Some(self.way.congestion.snapshot().name),
+            search: search.map_or_else(Default::default, |search| search.totals()),
+            marked_bytes: self.ecn.accurate().map_or(0, Accurate::marked_bytes),
             totals: self.totals(),
         }
     }
@@ -497,7 +522,7 @@ impl Connection {
         (life.held, life.orphaned, life.blocked, life.handshake_ack).hash(&mut into);
         (
             life.over,
-            life.doubt,
+            self.way.doubt,
             life.keep_alive_due,
             life.keep_alive_probes,
         )
@@ -513,7 +538,6 @@ impl Life {
             orphaned: false,
             blocked,
             handshake_ack: false,
-            doubt: None,
             over: None,
             reset: None,
             challenge_due: None,

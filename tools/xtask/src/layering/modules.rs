@@ -34,6 +34,7 @@ const ORDER: &[&str] = &[
     "congestion",
     "pacing",
     "config",
+    "auth",
     "account",
     "info",
     "recv",
