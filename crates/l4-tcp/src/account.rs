@@ -7,9 +7,10 @@
 use core::fmt;
 use core::time::Duration;
 
-use outcrop_base::{Instant, Limit};
+use outcrop_base::{Flow, Instant, Limit};
 
 use crate::congestion::{ControllerInfo, Rate};
+use crate::event::CloseReason;
 
 outcrop_base::vocabulary! {
     /// What keeps a connection from sending more.
@@ -46,8 +47,9 @@ impl Held {
         }
     }
 
-    /// What would help, in a sentence's end.
-    const fn meaning(self) -> &'static str {
+    /// What it means, and what would help, as the end of a sentence.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
         match self {
             Self::Application => "the program has written nothing more",
             Self::SendBuffer => {
@@ -87,6 +89,27 @@ impl Shares {
     pub fn total(&self) -> Duration {
         self.times.iter().sum()
     }
+
+    /// What held it at all, the longest first, in whole per cent of the life. They add up to 100: what rounding down
+    /// leaves goes to those that lost most by it.
+    #[must_use]
+    pub fn per_cent(&self) -> Vec<(Held, u8)> {
+        let total = self.total().as_nanos().max(1);
+        let parts = |held: Held| self.of(held).as_nanos() * 100;
+        let whole = |held: Held| u8::try_from(parts(held) / total).unwrap_or(100);
+        let mut rows: Vec<(Held, u8)> = Held::ALL
+            .iter()
+            .filter(|held| !self.of(**held).is_zero())
+            .map(|held| (*held, whole(*held)))
+            .collect();
+        let given: usize = rows.iter().map(|(_, share)| usize::from(*share)).sum();
+        rows.sort_by_key(|(held, _)| core::cmp::Reverse(parts(*held) % total));
+        for (_, share) in rows.iter_mut().take(100_usize.saturating_sub(given)) {
+            *share += 1;
+        }
+        rows.sort_by_key(|(held, _)| core::cmp::Reverse(self.of(*held)));
+        rows
+    }
 }
 
 /// What was counted over the life of a connection, beyond the figures of the moment. The names of Linux's `TCP_INFO`
@@ -101,7 +124,7 @@ pub struct Totals {
     pub retransmissions: u64,
     /// Payload bytes that left, those sent again included (`bytes_sent`).
     pub bytes_out: u64,
-    /// Segments that arrived; merged ones count once (`segs_in`).
+    /// Segments that arrived, merged ones by their pieces (`segs_in`).
     pub segments_in: u64,
     /// Of them with payload (`data_segs_in`).
     pub data_segments_in: u64,
@@ -123,6 +146,18 @@ pub struct Totals {
     pub delivery_rate: Option<Rate>,
     /// Whether the program limited that (`delivery_rate_app_limited`).
     pub delivery_app_limited: bool,
+    /// D-SACKs that arrived: we sent something twice that had arrived (`dsack_dups`, RFC 2883).
+    pub duplicates_reported: u32,
+    /// Times something arrived before what was sent earlier (`reord_seen`, RFC 8985 6.2 step 2).
+    pub reorderings: u32,
+    /// Segments that arrived ahead of a gap (`rcv_ooopack`).
+    pub out_of_order_in: u32,
+    /// Payload of the largest segment that arrived, merged ones by their pieces (`rcv_mss`).
+    pub largest_in: u16,
+    /// Repairs after a timeout that were completed (`total_rto_recoveries`).
+    pub timeout_recoveries: u32,
+    /// How long they took in all, each from its first timeout (`total_rto_time`).
+    pub timeout_time: Duration,
 }
 
 /// What keeps the account.
@@ -133,6 +168,9 @@ pub(crate) struct Account {
     held: Held,
     busy: bool,
     since: Instant,
+    began: Instant,
+    /// Since when a timeout is being repaired.
+    timeout_at: Option<Instant>,
 }
 
 impl Account {
@@ -143,6 +181,27 @@ impl Account {
             held: Held::Application,
             busy: false,
             since: now,
+            began: now,
+            timeout_at: None,
+        }
+    }
+
+    /// When the connection was established.
+    pub(crate) const fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// The retransmission timer ran out.
+    pub(crate) fn on_timeout(&mut self, now: Instant) {
+        self.totals.timeouts += 1;
+        self.timeout_at.get_or_insert(now);
+    }
+
+    /// A repair is complete, or proved needless.
+    pub(crate) fn on_repaired(&mut self, now: Instant) {
+        if let Some(began) = self.timeout_at.take() {
+            self.totals.timeout_recoveries += 1;
+            self.totals.timeout_time += now - began;
         }
     }
 
@@ -175,7 +234,13 @@ impl Account {
 /// Why a connection is not sending now, and where its time went: [`fmt::Display`] says it in words.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Explanation {
-    /// What holds the sender now.
+    /// Who it is about.
+    pub flow: Flow,
+    /// When it was established.
+    pub began: Instant,
+    /// How it ended, and when; `None` while it lives.
+    pub ended: Option<(CloseReason, Instant)>,
+    /// What holds the sender now; at the end, what held it last.
     pub held: Held,
     /// Its life so far.
     pub shares: Shares,
@@ -199,11 +264,16 @@ pub struct Explanation {
     pub min_rtt: Option<Duration>,
     /// Bytes acknowledged in order.
     pub acked: u64,
+    /// Bytes received in order.
+    pub received: u64,
 }
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "held by {}: {}.", self.held, self.held.meaning())?;
+        match self.ended {
+            None => writeln!(f, "held by {}: {}.", self.held, self.held.meaning())?,
+            Some((reason, _)) => writeln!(f, "ended: {reason}.")?,
+        }
         let c = &self.controller;
         writeln!(
             f,
@@ -229,12 +299,9 @@ impl fmt::Display for Explanation {
         )?;
         let total = self.shares.total();
         write!(f, "of {total:.1?}:")?;
-        for held in Held::ALL {
-            let time = self.shares.of(*held);
-            if !time.is_zero() {
-                let share = per_cent(time, total);
-                write!(f, " {held} {share} % ({time:.1?});")?;
-            }
+        for (held, share) in self.shares.per_cent() {
+            let time = self.shares.of(held);
+            write!(f, " {held} {share} % ({time:.1?});")?;
         }
         write!(f, " busy {} %.", per_cent(self.shares.busy, total))
     }
@@ -263,5 +330,24 @@ mod tests {
         assert_eq!(shares.of(Held::CongestionWindow), ms(30));
         assert_eq!(shares.of(Held::ReceiveWindow), ms(50));
         assert_eq!((shares.busy, shares.total()), (ms(80), ms(100)));
+    }
+
+    // Thirds and sevenths round to 99 or 101 one by one; together they must be the whole.
+    #[test]
+    fn per_cent_of_awkward_parts_add_up_to_a_hundred() {
+        let spans: [&[u64]; 4] = [&[1, 1, 1], &[1; 7], &[997, 1, 1, 1], &[5]];
+        for parts in spans {
+            let (mut account, mut now) = (Account::new(Instant::from_millis(0)), 0);
+            for (part, held) in parts.iter().zip(Held::ALL) {
+                account.on_flush(Instant::from_millis(now), *held, true);
+                now += part;
+            }
+            let rows = account.shares_at(Instant::from_millis(now)).per_cent();
+            assert_eq!(rows.len(), parts.len());
+            let sum: u32 = rows.iter().map(|(_, share)| u32::from(*share)).sum();
+            assert_eq!(sum, 100, "{rows:?}");
+        }
+        let never = Account::new(Instant::ZERO).shares_at(Instant::ZERO);
+        assert!(never.per_cent().is_empty());
     }
 }

@@ -22,6 +22,11 @@ pub struct Config {
     pub time_wait_max: usize,
     /// Local ports for active opens (RFC 6056).
     pub ephemeral_ports: RangeInclusive<u16>,
+    /// How many final accounts of ended connections are kept until [`take_final_accounts`] is called; the oldest leaves
+    /// first. Zero, the default, keeps none: what a program still holds can be explained all the same.
+    ///
+    /// [`take_final_accounts`]: crate::Endpoint::take_final_accounts
+    pub final_accounts: usize,
     /// What connections start with, unless a listener or a call says otherwise.
     pub settings: Settings,
 }
@@ -32,6 +37,7 @@ impl Default for Config {
             time_wait: params::TIME_WAIT,
             time_wait_max: 65_536,
             ephemeral_ports: params::EPHEMERAL_FIRST..=u16::MAX,
+            final_accounts: 0,
             settings: Settings::default(),
         }
     }

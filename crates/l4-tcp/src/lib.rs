@@ -110,7 +110,7 @@ pub use ecn::{EcnPolicy, EcnTerms};
 pub use endpoint::{Counters, Endpoint};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
 pub use event::{CloseReason, Event};
-pub use info::{Info, Negotiated};
+pub use info::{Detail, Info, Negotiated};
 pub use rule::Rule;
 pub use segment::{FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Timestamps};
 pub use segment::{Segment, SegmentHeader, StreamRange};

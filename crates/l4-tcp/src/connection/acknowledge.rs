@@ -72,9 +72,14 @@ impl Connection {
         totals.echoes_in += u64::from(echo);
         totals.recoveries += u64::from(outcome.entered);
         totals.spurious += u64::from(outcome.spurious.is_some());
+        totals.duplicates_reported += u32::from(outcome.duplicate_reported);
+        totals.reorderings += outcome.reorderings;
         if let Some(sample) = outcome.rate {
             totals.delivery_rate = Some(Rate(sample.bytes_per_second()));
             totals.delivery_app_limited = sample.app_limited;
+        }
+        if outcome.recovered || outcome.spurious.is_some() {
+            self.account.on_repaired(seg.a.at);
         }
     }
 

@@ -32,7 +32,7 @@ use crate::ecn::Echo;
 use crate::event::{CloseReason, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{Embryo, isn, syn_window};
-use crate::info::{Info, Negotiated};
+use crate::info::{Detail, Info, Negotiated};
 use crate::pacing::Pacer;
 use crate::params;
 use crate::recovery::Recovery;
@@ -349,7 +349,7 @@ impl Connection {
     }
 
     /// A snapshot.
-    pub(crate) fn info(&self, flow: &Flow) -> Info {
+    pub(crate) fn info(&self, now: Instant, flow: &Flow) -> Info {
         let rtt = self.recovery.rtt();
         Info {
             flow: *flow,
@@ -377,7 +377,32 @@ impl Connection {
             timeouts: self.recovery.timeouts(),
             pacing_rate: self.pacing_rate(),
             controller: Some(self.way.congestion.snapshot().name),
+            detail: self.detail(now, flow),
             totals: self.totals(),
+        }
+    }
+
+    fn detail(&self, now: Instant, flow: &Flow) -> Detail {
+        let (space, rtt) = self.recv.round();
+        let path_mss = path_mss(&self.way.path, flow.remote.ip());
+        Detail {
+            recovery: self.recovery.phase().name(),
+            probes: self
+                .send
+                .persist()
+                .probes()
+                .max(self.life.keep_alive_probes),
+            ack_delay: self.recv.ack_delay(),
+            advertised_mss: self.settings.mss.map_or(path_mss, |mss| mss.min(path_mss)),
+            path_mtu: self.way.path.mtu,
+            unsent: self.send.buffer().unsent(),
+            reorder_window: self.recovery.reorder_window(),
+            receive_rtt: rtt,
+            receive_capacity: self.recv.capacity(),
+            receive_space: space,
+            heard_at: Some(self.life.heard_at),
+            max_pacing_rate: self.settings.max_pacing_rate,
+            shares: self.account.shares_at(now),
         }
     }
 
@@ -390,9 +415,12 @@ impl Connection {
     }
 
     /// Why it is not sending, and where its time went.
-    pub(crate) fn explain(&self, now: Instant) -> Explanation {
+    pub(crate) fn explain(&self, now: Instant, flow: &Flow) -> Explanation {
         let rtt = self.recovery.rtt();
         Explanation {
+            flow: *flow,
+            began: self.account.began(),
+            ended: self.life.over.map(|reason| (reason, now)),
             held: self.account.held(),
             shares: self.account.shares_at(now),
             totals: self.totals(),
@@ -404,7 +432,8 @@ impl Connection {
             pacing_rate: self.pacing_rate(),
             srtt: rtt.srtt(),
             min_rtt: rtt.min(),
-            acked: self.send.una(),
+            acked: self.send.una().min(self.send.buffer().end()),
+            received: self.recv.nxt() - u64::from(self.recv.finished()),
         }
     }
 
@@ -441,7 +470,7 @@ impl Connection {
                 repairing || probing || paced || self.waits_for_program(),
                 "{flow}: {} has bytes or a FIN to send, and no timer: {:?}",
                 self.state,
-                self.info(flow)
+                self.info(self.life.heard_at, flow)
             );
         }
         let owed = self.life.reset.is_some() || self.life.challenge_due.is_some();

@@ -79,7 +79,7 @@ impl Connection {
                         self.life.edges.insert(Edges::DOUBTFUL);
                     }
                     self.ecn.on_reduced();
-                    self.account.totals.timeouts += 1;
+                    self.account.on_timeout(now);
                     tell_lost(&lost, cx);
                     self.tell_congestion("timeout", cx);
                 }

@@ -23,6 +23,7 @@ use outcrop_base::{
     TimerKind, TimerWheel, Verdict,
 };
 
+use crate::account::Explanation;
 use crate::config::{Config, Settings};
 use crate::connection::Cx;
 use crate::event::{CloseReason, Edges, Event};
@@ -65,6 +66,8 @@ pub struct Endpoint {
     latest: Instant,
     facts: Facts,
     counters: Counters,
+    /// What is left to tell of connections that have ended.
+    final_accounts: VecDeque<Explanation>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +123,7 @@ impl Endpoint {
             latest: Instant::ZERO,
             facts: Facts::default(),
             counters: Counters::default(),
+            final_accounts: VecDeque::new(),
             config,
         }
     }
@@ -435,6 +439,7 @@ impl Endpoint {
                             state: State::Closed,
                             ..info
                         },
+                        explanation: None,
                     }));
                     place.edges.insert(Edges::CLOSED);
                 }
@@ -469,8 +474,14 @@ impl Endpoint {
             reason,
             readable: connection.take_readable(),
             peer_finished: connection.peer_finished(),
-            info: connection.info(&flow),
+            info: connection.info(now, &flow),
+            explanation: Some(connection.explain(now, &flow)),
         };
+        keep_account(
+            &mut self.final_accounts,
+            self.config.final_accounts,
+            ended.explanation,
+        );
         let held = place.holder != Holder::Nobody;
         if held {
             place.phase = Phase::Ended(Box::new(ended));
@@ -483,6 +494,17 @@ impl Endpoint {
             self.time_wait.insert(now, flow, rest);
         }
     }
+}
+
+/// Keeps the latest `limit` final accounts.
+fn keep_account(kept: &mut VecDeque<Explanation>, limit: usize, account: Option<Explanation>) {
+    if limit == 0 {
+        return;
+    }
+    if kept.len() >= limit {
+        kept.pop_front();
+    }
+    kept.extend(account);
 }
 
 fn place_holder(places: &FlowTable<Place>, id: ConnId) -> Option<Holder> {

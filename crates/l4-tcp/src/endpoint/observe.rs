@@ -25,7 +25,7 @@ impl Endpoint {
         let flow = self.places.flow(id)?;
         Some(match &place.phase {
             Phase::Embryo(embryo) => embryo.info(flow),
-            Phase::Open(connection) => connection.info(flow),
+            Phase::Open(connection) => connection.info(self.latest, flow),
             Phase::Ended(ended) => Info {
                 state: self.rest_of(flow, ended.info.state),
                 ..ended.info
@@ -33,13 +33,31 @@ impl Endpoint {
         })
     }
 
-    /// Why a connection is not sending more at `now`, and how its life divided; `None` unless it is open.
+    /// Why a connection is not sending more at `now`, and how its life divided; of one that has ended, the final account.
+    /// `None` before the handshake is over.
     #[must_use]
     pub fn explain(&self, now: Instant, id: ConnId) -> Option<Explanation> {
         match &self.places.get(id)?.phase {
-            Phase::Open(connection) => Some(connection.explain(now)),
-            Phase::Embryo(_) | Phase::Ended(_) => None,
+            Phase::Open(connection) => Some(connection.explain(now, self.places.flow(id)?)),
+            Phase::Ended(ended) => ended.explanation,
+            Phase::Embryo(_) => None,
         }
+    }
+
+    /// Takes the final accounts of connections that have ended, oldest first: the latest
+    /// [`Config::final_accounts`] of them.
+    pub fn take_final_accounts(&mut self) -> Vec<Explanation> {
+        self.final_accounts.drain(..).collect()
+    }
+
+    /// An account of every connection that is open at `now`.
+    pub fn open_accounts(&self, now: Instant) -> impl Iterator<Item = Explanation> {
+        self.places
+            .iter()
+            .filter_map(move |(_, flow, place)| match &place.phase {
+                Phase::Open(connection) => Some(connection.explain(now, flow)),
+                Phase::Embryo(_) | Phase::Ended(_) => None,
+            })
     }
 
     /// An ended connection is in TIME-WAIT for as long as its tuple rests.

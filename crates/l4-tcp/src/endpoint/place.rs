@@ -6,6 +6,7 @@
 
 use outcrop_base::{ChunkQueue, Instant};
 
+use crate::account::Explanation;
 use crate::connection::Connection;
 use crate::event::{CloseReason, Edges};
 use crate::handshake::Embryo;
@@ -61,6 +62,8 @@ pub(super) struct Ended {
     pub(super) peer_finished: bool,
     /// The last figures.
     pub(super) info: Info,
+    /// The final account; of a connection whose handshake never ended there is none.
+    pub(super) explanation: Option<Explanation>,
 }
 
 impl Place {

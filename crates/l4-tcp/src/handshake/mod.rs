@@ -28,7 +28,7 @@ use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::ecn::{EcnPolicy, EcnTerms};
 use crate::event::CloseReason;
-use crate::info::Info;
+use crate::info::{Detail, Info};
 use crate::params;
 use crate::rule::Rule;
 use crate::segment::{FastOpenCookie, Flags, Options, SegmentHeader, StreamRange, Timestamps};
@@ -430,6 +430,10 @@ impl Embryo {
             timeouts: self.repeats,
             pacing_rate: None,
             controller: None,
+            detail: Detail {
+                path_mtu: self.path.mtu,
+                ..Detail::default()
+            },
             totals: Totals::default(),
         }
     }

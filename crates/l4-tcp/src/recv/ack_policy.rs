@@ -68,6 +68,12 @@ impl AckPolicy {
         }
     }
 
+    /// The wait at present.
+    #[must_use]
+    pub const fn delay(&self) -> Duration {
+        self.delay
+    }
+
     /// Changes the longest wait.
     pub fn set_max_delay(&mut self, max_delay: Duration) {
         self.max_delay = max_delay;

@@ -314,6 +314,27 @@ impl Receiver {
         self.duplicate = None;
     }
 
+    /// Bytes the buffer holds at most.
+    #[must_use]
+    pub const fn capacity(&self) -> u64 {
+        self.window.capacity()
+    }
+
+    /// How long an acknowledgment waits for a ride at present.
+    #[must_use]
+    pub const fn ack_delay(&self) -> Duration {
+        self.acks.delay()
+    }
+
+    /// Bytes the program has read in the round trip that ended last, and how long that took; nothing while the buffer
+    /// is not tuned.
+    #[must_use]
+    pub fn round(&self) -> (u64, Option<Duration>) {
+        self.tuning
+            .as_ref()
+            .map_or((0, None), |tuning| (tuning.space(), tuning.rtt()))
+    }
+
     /// Changes the buffer's capacity.
     pub fn set_capacity(&mut self, capacity: u32) {
         self.window.set_capacity(capacity);

@@ -23,6 +23,8 @@ pub struct Tuning {
     /// When the round being counted began, and what the program had read by then.
     round: Option<(Instant, u64)>,
     read: u64,
+    /// What the program read in the round that ended last.
+    space: u64,
 }
 
 impl Tuning {
@@ -35,7 +37,20 @@ impl Tuning {
             window: None,
             round: None,
             read: 0,
+            space: 0,
         }
+    }
+
+    /// Bytes the program read in the round trip that ended last.
+    #[must_use]
+    pub const fn space(&self) -> u64 {
+        self.space
+    }
+
+    /// The receiver's idea of the round trip.
+    #[must_use]
+    pub const fn rtt(&self) -> Option<Duration> {
+        self.rtt
     }
 
     /// The program has read.
@@ -68,8 +83,9 @@ impl Tuning {
             return None;
         }
         self.round = Some((now, self.read));
+        self.space = self.read - read_before;
         // A sender in slow start brings twice as much in the next round.
-        let wanted = 2 * (self.read - read_before) + 16 * mss;
+        let wanted = 2 * self.space + 16 * mss;
         (wanted > capacity && capacity < self.max).then(|| wanted.min(self.max))
     }
 
