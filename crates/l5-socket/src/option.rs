@@ -236,6 +236,16 @@ impl TcpOption {
         self.check()
     }
 
+    /// Writes it into settings that no connection has yet.
+    ///
+    /// # Errors
+    /// A value the option does not take; nothing is written then.
+    pub fn apply(self, settings: &mut Settings, listen: &mut Listen) -> Result<(), OptionError> {
+        self.check()?;
+        self.write_to(settings, listen);
+        Ok(())
+    }
+
     /// Writes a value that was checked where it belongs.
     pub(crate) fn write_to(self, settings: &mut Settings, listen: &mut Listen) {
         match self {

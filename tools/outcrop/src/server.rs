@@ -13,7 +13,7 @@ use std::rc::Rc;
 use outcrop_http::h1::ServerConfig;
 use outcrop_http::serve::{Config, Connection, ConnectionInfo, Summary};
 use outcrop_http::sleeper;
-use outcrop_socket::{TcpListener, TcpStream, timeout};
+use outcrop_socket::{TcpListener, TcpOption, TcpSocket, TcpStream, timeout};
 use outcrop_stack::{Shard, Tasks};
 
 use crate::cli::Serving;
@@ -23,6 +23,9 @@ use crate::site::Site;
 
 /// How long answers under way may take after the server was asked to stop.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// Clients that may have spoken in their SYN and not have completed the handshake, at most (RFC 7413 5.1).
+const FAST_OPENS: usize = 256;
 
 /// What the server has done.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,8 +67,10 @@ impl Server {
         services::start(shard, tasks, serving.tcp_echo)?;
         let state = Rc::new(State::default());
         for address in everywhere(serving.port) {
-            let listener =
-                TcpListener::bind(shard, address).map_err(|error| refused(address, &error))?;
+            let mut socket = TcpSocket::new(shard);
+            let listener = set_up(&mut socket, serving)
+                .and_then(|()| socket.bind(address).listen())
+                .map_err(|error| refused(address, &error))?;
             let accepting = accept(tasks.clone(), listener, site.clone(), Rc::clone(&state));
             tasks.spawn(accepting).detach();
         }
@@ -118,6 +123,16 @@ impl State {
     }
 }
 
+/// What every connection of the server starts with: answers are written whole, so waiting to gather more would only
+/// delay them.
+fn set_up(socket: &mut TcpSocket, serving: &Serving) -> std::io::Result<()> {
+    socket.set(TcpOption::NoDelay(true))?;
+    socket.set(TcpOption::Backlog(usize::from(serving.backlog)))?;
+    let early = if serving.fast_open { FAST_OPENS } else { 0 };
+    socket.set(TcpOption::FastOpenQueue(early))?;
+    Ok(())
+}
+
 async fn accept(tasks: Tasks, listener: TcpListener, site: Site, state: Rc<State>) {
     let mut stop = pin!(state.until(|state| state.stopping.get()));
     loop {
@@ -141,8 +156,6 @@ async fn serve(stream: TcpStream, site: Site, state: Rc<State>) {
         local: stream.local_addr().ok(),
         serial: state.served.get().connections,
     };
-    // Answers are written whole; waiting to gather more would only delay them.
-    let _gone = stream.set_nodelay(true);
     let (clock, timer) = (stream.shard().clone(), stream.shard().clone());
     let sleep = sleeper(move || clock.now(), move |at| timer.sleep_until(at));
     let config = Config {

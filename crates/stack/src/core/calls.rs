@@ -193,6 +193,12 @@ impl Core {
         self.tcp.explain(now, id.0)
     }
 
+    /// Takes the final accounts of connections that have ended (`final_accounts` of TCP's configuration says how many
+    /// are kept).
+    pub fn tcp_take_final_accounts(&mut self) -> Vec<Explanation> {
+        self.tcp.take_final_accounts()
+    }
+
     /// How a connection ended; `None` while it has not.
     #[must_use]
     pub fn tcp_close_reason(&self, id: StreamId) -> Option<CloseReason> {

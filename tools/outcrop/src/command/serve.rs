@@ -11,7 +11,7 @@ use crate::site::Site;
 /// Serves until asked to stop.
 pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
     let site = Site::new(options.serving.root.as_deref())?;
-    let mut host = Host::start(&options.net, Place::Here, "serve")?;
+    let mut host = Host::start(&options.net, options.tcp.config()?, Place::Here, "serve")?;
     let stop = signals::stop()?;
     let (shard, serving, net) = (
         host.shard().clone(),
@@ -33,6 +33,9 @@ pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
             served
         }
     );
+    if options.tcp.explain {
+        print!("{}", remains.accounts);
+    }
     remains.say_capture();
     Ok(0)
 }
