@@ -1,6 +1,6 @@
 //! `--explain`: what held each connection back, judged by runs in which that is known, and the options of TCP that the
 //! command line has.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use outcrop_tests::{Bench, noise, tshark};
 
