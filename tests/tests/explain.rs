@@ -79,10 +79,21 @@ fn each_connection_is_accounted_for_and_its_shares_are_the_whole() {
     );
 }
 
-// A client that reads slowly: its window is what holds us back, for most of the second and a half.
+/// Fetches with a small receive buffer, and reads 64 kB every 20 ms.
+const SLOW_READER: &str = r#"
+import os, socket, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+s.connect((os.environ["STACK"], 80))
+s.sendall(b"GET /big HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+while s.recv(65536):
+    time.sleep(0.02)
+"#;
+
+// A client that reads slowly: its window is what holds us back, for most of the time.
 #[test]
 fn client_reads_slowly_the_receive_window_is_named_and_what_would_help() {
-    let run = bench().sh("curl -sS --limit-rate 5M -o /dev/null http://$STACK/big");
+    let run = bench().sh(&format!("python3 -c '{SLOW_READER}'"));
     let account = accounts(&run.stderr()).remove(0);
     let (name, share) = &account.shares[0];
     assert_eq!(name, "receive window", "{}", account.text);
@@ -111,11 +122,13 @@ fn many_connections_none_is_left_out() {
     let run = bench().sh("ab -q -n 300 -c 4 http://$STACK/small >/dev/null");
     let stderr = run.stderr();
     assert_eq!(accounts(&stderr).len(), 20, "{stderr}");
-    assert!(stderr.contains("and 280 more:"), "{stderr}");
+    // ab opens a few that it then has no use for.
     let lines = stderr
         .lines()
         .filter(|line| line.starts_with("  10.77.0.1:"));
-    assert_eq!(lines.count(), 280);
+    let more = lines.count();
+    assert!((280..290).contains(&more), "{more}");
+    assert!(stderr.contains(&format!("and {more} more:")), "{stderr}");
 }
 
 #[test]
