@@ -150,8 +150,11 @@ impl Endpoint {
                 Err(ConnectError::AlreadyExists)
             };
         }
+        // RFC 6056 3.2: a port that somebody listens on is not drawn; who names it may have it.
+        let listeners = &self.listeners;
+        let is_quiet = |port| listeners.find(SocketAddr::new(local.ip(), port)).is_none();
         self.ports
-            .choose(local, remote, is_free)
+            .choose(local, remote, |port| is_quiet(port) && is_free(port))
             .map(flow_from)
             .ok_or(ConnectError::NoPortFree)
     }
