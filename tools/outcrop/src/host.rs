@@ -48,6 +48,8 @@ pub(crate) struct Host {
 pub(crate) struct Remains {
     /// What was counted.
     pub(crate) counters: Counters,
+    /// What TCP counted.
+    pub(crate) tcp: tcp::Counters,
     /// The finished capture.
     pub(crate) capture: Option<PathBuf>,
     /// An account of each connection, if they were asked for.
@@ -119,9 +121,10 @@ impl Host {
         let settled = self.driver.settle(SETTLE).map_err(|error| lost(&error));
         let shard = self.driver.shard();
         let (now, mut accounts) = (shard.now(), Accounts::default());
-        shard.call(|core| {
+        let tcp = shard.call(|core| {
             accounts.add(core.tcp_take_final_accounts());
             accounts.add(core.tcp().open_accounts(now));
+            *core.tcp().counters()
         });
         // The capture is worth having even if the device has gone.
         let (_, recording, counters) = self.driver.into_parts();
@@ -134,6 +137,7 @@ impl Host {
         }
         Ok(Remains {
             counters,
+            tcp,
             capture,
             accounts,
         })

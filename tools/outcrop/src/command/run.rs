@@ -40,6 +40,7 @@ pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
             "{}",
             Report {
                 counters: &remains.counters,
+                tcp: &remains.tcp,
                 served
             }
         );

@@ -30,6 +30,7 @@ pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
         "{}",
         Report {
             counters: &remains.counters,
+            tcp: &remains.tcp,
             served
         }
     );
