@@ -72,10 +72,10 @@ fn nmap_finds_what_the_rfc_says() {
     let _turn = alone();
     let script = "memory\n\
         for scan in -sS -sA -sF -sN -sX; do\n\
-          echo scan $scan; nmap -n -Pn --reason -p 79,80 $scan $STACK\n\
+          echo scan $scan; nmap -n -Pn -T4 --max-retries 1 --reason -p 79,80 $scan $STACK\n\
         done\n\
-        echo scan six; nmap -6 -n -Pn --reason -p 79,80 -sS fd77::2\n\
-        echo scan badsum; nmap -n -Pn --reason -p 79,80 -sS --badsum $STACK\n\
+        echo scan six; nmap -6 -n -Pn -T4 --reason -p 79,80 -sS fd77::2\n\
+        echo scan badsum; nmap -n -Pn -T4 --max-retries 1 --reason -p 79,80 -sS --badsum $STACK\n\
         memory";
     let text = run(&Bench::new(), script).stdout();
     let (silent, reset) = ("open|filtered no-response", "closed reset");
@@ -115,7 +115,7 @@ fn nmap_asks_which_system_it_is_the_next_sequence_number_is_not_to_be_guessed() 
 // ---- floods ----
 
 /// What one connection downloads while a flood goes on: it is paced, so that its goodput is not a question of processors.
-const DOWNLOAD: usize = 30_000_000;
+const DOWNLOAD: usize = 20_000_000;
 const RATE: &str = "20000000";
 
 /// Downloads once in peace and once in the flood `attack`, of which a new connection must get a page as well.
@@ -210,7 +210,7 @@ fn malformed_packets_from_a_seed_nothing_breaks_and_the_capture_has_them() {
     ]);
     let script = format!(
         "memory\n\
-         for seed in 1 2 3; do /usr/bin/python3 {} $seed 2000; memory; done\n\
+         for seed in 1 2; do /usr/bin/python3 {} $seed 2000; memory; done\n\
          curl -sS http://$STACK/page; echo",
         script.display()
     );
@@ -218,7 +218,7 @@ fn malformed_packets_from_a_seed_nothing_breaks_and_the_capture_has_them() {
     let text = outcome.stdout();
     assert_eq!(
         text.matches("exchanges on the living connection").count(),
-        3
+        2
     );
     assert!(text.contains("still here"));
     println!("{text}{}", outcome.stderr());
@@ -226,7 +226,7 @@ fn malformed_packets_from_a_seed_nothing_breaks_and_the_capture_has_them() {
     let capture = bench.capture();
     let lines = tool("tcpdump", &["-nr", &capture.to_string_lossy()]);
     assert!(
-        lines.lines().count() > 3_000,
+        lines.lines().count() > 2_000,
         "what nobody takes is recorded too"
     );
 }

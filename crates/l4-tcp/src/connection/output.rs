@@ -458,6 +458,7 @@ impl Connection {
         let wait = self.way.pacer.wait_until(now);
         let more = next.is_ok() || self.has_lost();
         self.timers.set(Timer::Pacing, wait.filter(|_| more));
+        self.way.pacer.on_flush(wait.is_some() && more);
         if next == Err(Limit::App) {
             self.recovery.on_app_limited();
         }
