@@ -129,15 +129,21 @@ pub struct Totals {
     /// Of them with payload (`data_segs_in`).
     pub data_segments_in: u64,
     /// Retransmission timeouts (`total_rto`).
-    pub timeouts: u64,
+    pub timeouts: u32,
     /// Times fast recovery began.
-    pub recoveries: u64,
+    pub recoveries: u32,
     /// Reductions that proved mistakes.
-    pub spurious: u64,
+    pub spurious: u32,
     /// Segments that arrived with a congestion mark.
-    pub marks_in: u64,
+    pub marks_in: u32,
     /// Acknowledgments that echoed one.
-    pub echoes_in: u64,
+    pub echoes_in: u32,
+    /// Probes for the path's MTU that left.
+    pub path_probes: u64,
+    /// Of them lost, for whatever reason.
+    pub path_probes_lost: u64,
+    /// Times large segments vanished without a word.
+    pub black_holes: u64,
     /// When payload last left (`last_data_sent`).
     pub data_sent_at: Option<Instant>,
     /// When payload last arrived (`last_data_recv`).
@@ -156,19 +162,29 @@ pub struct Totals {
     pub largest_in: u16,
     /// Repairs after a timeout that were completed (`total_rto_recoveries`).
     pub timeout_recoveries: u32,
-    /// How long they took in all, each from its first timeout (`total_rto_time`).
-    pub timeout_time: Duration,
+    pub(crate) timeout_millis: u32,
+}
+
+impl Totals {
+    /// How long the repairs after a timeout took in all, each from its first timeout, to the millisecond
+    /// (`total_rto_time`).
+    #[must_use]
+    pub const fn timeout_time(&self) -> Duration {
+        Duration::from_millis(self.timeout_millis as u64)
+    }
 }
 
 /// What keeps the account.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Account {
     pub(crate) totals: Totals,
-    shares: Shares,
+    /// Nanoseconds by what held the sender.
+    times: [u64; Held::ALL.len()],
+    /// Nanoseconds in which it was busy.
+    busy_time: u64,
     held: Held,
     busy: bool,
     since: Instant,
-    began: Instant,
     /// Since when a timeout is being repaired.
     timeout_at: Option<Instant>,
 }
@@ -177,18 +193,19 @@ impl Account {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             totals: Totals::default(),
-            shares: Shares::default(),
+            times: [0; Held::ALL.len()],
+            busy_time: 0,
             held: Held::Application,
             busy: false,
             since: now,
-            began: now,
             timeout_at: None,
         }
     }
 
-    /// When the connection was established.
-    pub(crate) const fn began(&self) -> Instant {
-        self.began
+    /// When the connection was established: the shares are its whole life.
+    pub(crate) fn began(&self) -> Instant {
+        let life = self.times.iter().sum();
+        Instant::ZERO + ((self.since - Instant::ZERO).saturating_sub(Duration::from_nanos(life)))
     }
 
     /// The retransmission timer ran out.
@@ -201,13 +218,15 @@ impl Account {
     pub(crate) fn on_repaired(&mut self, now: Instant) {
         if let Some(began) = self.timeout_at.take() {
             self.totals.timeout_recoveries += 1;
-            self.totals.timeout_time += now - began;
+            let took = u32::try_from((now - began).as_millis()).unwrap_or(u32::MAX);
+            let sum = self.totals.timeout_millis.saturating_add(took);
+            self.totals.timeout_millis = sum;
         }
     }
 
     /// From now on `held` is what holds the sender; `busy` if bytes wait to be acknowledged or sent.
     pub(crate) fn on_flush(&mut self, now: Instant, held: Held, busy: bool) {
-        self.shares = self.shares_at(now);
+        (self.times, self.busy_time) = self.times_at(now);
         self.held = held;
         self.busy = busy;
         self.since = now;
@@ -220,14 +239,21 @@ impl Account {
 
     /// The shares up to `now`.
     pub(crate) fn shares_at(&self, now: Instant) -> Shares {
-        let (mut shares, passed) = (self.shares, now - self.since);
-        if let Some(time) = shares.times.get_mut(self.held as usize) {
-            *time += passed;
+        let (times, busy) = self.times_at(now);
+        Shares {
+            times: times.map(Duration::from_nanos),
+            busy: Duration::from_nanos(busy),
         }
-        if self.busy {
-            shares.busy += passed;
+    }
+
+    fn times_at(&self, now: Instant) -> ([u64; Held::ALL.len()], u64) {
+        let passed = u64::try_from((now - self.since).as_nanos()).unwrap_or(u64::MAX);
+        let mut times = self.times;
+        if let Some(time) = times.get_mut(self.held as usize) {
+            *time = time.saturating_add(passed);
         }
-        shares
+        let busy = if self.busy { passed } else { 0 };
+        (times, self.busy_time.saturating_add(busy))
     }
 }
 

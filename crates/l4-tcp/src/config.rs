@@ -12,6 +12,7 @@ use outcrop_base::DEFAULT_HOP_LIMIT;
 use crate::congestion::{Algorithm, Rate};
 use crate::ecn::EcnPolicy;
 use crate::params;
+use crate::plpmtud::PathProbing;
 
 /// Settings of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,11 @@ pub struct Config {
     ///
     /// [`take_final_accounts`]: crate::Endpoint::take_final_accounts
     pub final_accounts: usize,
+    /// How long nothing must have happened before a connection is kept in its small form, at least a second;
+    /// [`Duration::MAX`] keeps every connection whole. Nothing but memory depends on it.
+    pub quiet: Duration,
+    /// Take a segment with TCP-AO for a flow without keys as if it had none, instead of dropping it (RFC 5925 7.3).
+    pub accept_unmatched_ao: bool,
     /// What connections start with, unless a listener or a call says otherwise.
     pub settings: Settings,
 }
@@ -38,6 +44,8 @@ impl Default for Config {
             time_wait_max: 65_536,
             ephemeral_ports: params::EPHEMERAL_FIRST..=u16::MAX,
             final_accounts: 0,
+            quiet: params::QUIET,
+            accept_unmatched_ao: false,
             settings: Settings::default(),
         }
     }
@@ -79,13 +87,14 @@ pub enum SynCookies {
 }
 
 /// Settings of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
     /// Send small segments at once: switches Nagle's algorithm off (RFC 9293 3.7.4 MUST-17).
     pub nodelay: bool,
     /// Hold back everything below a full segment until this is switched off.
     pub cork: bool,
-    /// Longest wait of an acknowledgment; zero acknowledges at every flush (MUST-40: below 500 ms).
+    /// Longest wait of an acknowledgment; zero acknowledges at every flush. More than
+    /// [`params::DELAYED_ACK_MAX`] counts as that (MUST-40).
     pub delayed_ack: Duration,
     /// Keep-alive, off by default (MUST-25).
     pub keep_alive: Option<KeepAlive>,
@@ -97,6 +106,9 @@ pub struct Settings {
     /// R1: after so many unanswered retransmissions of one segment the program is told (SHLD-9, SHLD-10);
     /// zero never tells.
     pub r1: u8,
+    /// Tell the program of ICMP errors that do not end the connection, by `Event::Doubtful` (MUST-47); SHLD-20 wants
+    /// that it can be switched off. They are remembered all the same, as the reason should it time out.
+    pub soft_errors: bool,
     /// Repeats of our SYN before `connect` fails (MUST-23: three minutes of them by default).
     pub syn_retries: u8,
     /// Repeats of our SYN-ACK before the embryo is given up (MUST-23 as well).
@@ -128,6 +140,8 @@ pub struct Settings {
     pub sack: bool,
     /// The largest segment we announce and send; `None` leaves it to the path's MTU (MUST-14).
     pub mss: Option<u16>,
+    /// Searching for the path's MTU where no router tells it (RFC 4821).
+    pub path_probing: PathProbing,
     /// Explicit congestion notification (RFC 3168).
     pub ecn: EcnPolicy,
     /// As a client, ask servers for fast-open cookies, and with one put what is written before the SYN leaves
@@ -161,6 +175,7 @@ impl Default for Settings {
             keep_alive: None,
             user_timeout: None,
             r1: params::R1,
+            soft_errors: true,
             syn_retries: params::SYN_RETRIES,
             syn_ack_retries: params::SYN_ACK_RETRIES,
             linger: None,
@@ -177,6 +192,7 @@ impl Default for Settings {
             mss: None,
             fast_open: false,
             hold_syn: false,
+            path_probing: PathProbing::default(),
             ecn: EcnPolicy::default(),
             keep_unused_window: false,
             pacing: false,
@@ -202,18 +218,18 @@ impl Settings {
         self.receive_buffer.max(max).min(clamp)
     }
 
-    /// The longest an acknowledgment waits.
-    pub(crate) const fn ack_delay(&self) -> Duration {
+    /// The longest an acknowledgment waits, whatever the program wishes.
+    pub(crate) fn ack_delay(&self) -> Duration {
         if self.quickack {
             Duration::ZERO
         } else {
-            self.delayed_ack
+            self.delayed_ack.min(params::DELAYED_ACK_MAX)
         }
     }
 }
 
 /// Keep-alive's settings (RFC 9293 3.8.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeepAlive {
     /// Silence before the first probe.
     pub idle: Duration,

@@ -68,7 +68,7 @@ pub(crate) struct Echo {
     /// We slowed down and have not said so.
     reduced: bool,
     /// Segments that arrived marked.
-    marks: u64,
+    marks: u32,
 }
 
 impl Echo {
@@ -134,7 +134,7 @@ impl Echo {
     }
 
     /// Segments that arrived marked.
-    pub(crate) const fn marks(&self) -> u64 {
+    pub(crate) const fn marks(&self) -> u32 {
         self.marks
     }
 }

@@ -28,6 +28,8 @@ pub struct Negotiated {
     pub sack: bool,
     /// Whether congestion marks are used.
     pub ecn: EcnTerms,
+    /// Octets of every header that a signature takes; zero without one (MD5: 20, TCP-AO: 16).
+    pub signature: u8,
 }
 
 /// Figures of the moment beside the two streams. In brackets the field of Linux's `TCP_INFO`; the whole list is in the
@@ -53,7 +55,7 @@ pub struct Detail {
     pub receive_rtt: Option<Duration>,
     /// Bytes the receive buffer holds at most, for now (`tcpi_rcv_ssthresh`).
     pub receive_capacity: u64,
-    /// Bytes the program read in the last round trip (`tcpi_rcv_space`).
+    /// Bytes the program has read in the round trip under way (`tcpi_rcv_space`, which is of the last).
     pub receive_space: u64,
     /// When anything last arrived (`tcpi_last_ack_recv`: every segment has an acknowledgment).
     pub heard_at: Option<Instant>,

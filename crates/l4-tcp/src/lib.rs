@@ -36,7 +36,7 @@
 //!     while let Some(plan) = from.poll_transmit(now) {
 //!         let (mut slices, mut room) = ([IoSlice::new(&[]); MAX_SLICES], HeaderRoom::new());
 //!         let used = from.payload(&plan, &mut slices);
-//!         wire::emit(&plan, &slices[..used], false, &mut room);
+//!         from.emit(&plan, &slices[..used], false, &mut room);
 //!         let mut bytes = room.as_slice().to_vec();
 //!         slices[..used].iter().for_each(|slice| bytes.extend_from_slice(slice));
 //!         let arrival = Arrival {
@@ -66,13 +66,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //! # Files, in reading order
-//! A module uses only those before it. Words: [`seq`] [`segment`] `transmit` [`wire`] `rule` `table` `event` [`params`]
-//! `ecn` `state` `timers`. Measures: [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` `account` `info`. Halves: [`recv`]
+//! A module uses only those before it. Words: [`seq`] `span` [`segment`] `transmit` [`wire`] `rule` `table` `event` [`params`]
+//! `ecn` [`plpmtud`] `state` `timers`. Measures: [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` `account` `info`. Halves: [`recv`]
 //! [`send`] [`recovery`]. Lives: `handshake` `connection` `time_wait` `listener`. All of them: `endpoint`.
 //! # Not here
 //! Addresses, routes, ICMP (`l3-ip`); the loop and the clock (`stack`); wakers (`l5-socket`).
 #![forbid(unsafe_code)]
 mod account;
+mod auth;
 mod challenge;
 mod config;
 pub mod congestion;
@@ -86,6 +87,7 @@ mod info;
 mod listener;
 pub mod pacing;
 pub mod params;
+pub mod plpmtud;
 pub mod range_set;
 pub mod rate;
 pub mod recovery;
@@ -95,6 +97,7 @@ mod rule;
 pub mod segment;
 pub mod send;
 pub mod seq;
+mod span;
 mod state;
 mod table;
 mod time_wait;
@@ -104,15 +107,19 @@ pub mod tx_record;
 pub mod wire;
 
 pub use account::{Explanation, Held, Shares, Totals};
+pub use auth::{
+    AoAlgorithm, AoInfo, AoSelect, KeyError, Keyring, MacPlan, MasterKey, Prefix, Secret,
+};
 pub use config::{Config, KeepAlive, Listen, Settings, SynCookies};
 pub use congestion::{Algorithm, Controller, Rate};
 pub use ecn::{EcnPolicy, EcnTerms};
-pub use endpoint::{Counters, Endpoint};
+pub use endpoint::{Counters, Endpoint, KeyOwner};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
-pub use event::{CloseReason, Event};
+pub use event::{CloseReason, Doubt, Event};
 pub use info::{Detail, Info, Negotiated};
+pub use plpmtud::PathProbing;
 pub use rule::Rule;
-pub use segment::{FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Timestamps};
+pub use segment::{FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Signature, Timestamps};
 pub use segment::{Segment, SegmentHeader, StreamRange};
 pub use seq::SeqNum;
 pub use state::{FIGURE_5, OurFin, PeerFin, Sends, State, Transition, Trigger, derive};

@@ -41,23 +41,13 @@ pub fn burst(rate: Rate, mss: u64) -> u64 {
 #[derive(Clone, Debug, Default)]
 pub struct Pacer {
     next: Option<Instant>,
-    /// Something has waited for `next`: if it leaves later than that, we were late.
-    awaited: bool,
 }
 
 impl Pacer {
     /// A pacer that lets the first data out at once.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            next: None,
-            awaited: false,
-        }
-    }
-
-    /// The flush is over: whether something waits for the next departure. Otherwise time that passes is idle.
-    pub const fn on_flush(&mut self, awaited: bool) {
-        self.awaited = awaited;
+        Self { next: None }
     }
 
     /// When data may leave, if not already at `now`.
@@ -66,14 +56,11 @@ impl Pacer {
         self.next.filter(|next| *next - now > BURST)
     }
 
-    /// `bytes` left at `now`; the next wait for as long as they take at `rate`.
-    pub fn on_sent(&mut self, now: Instant, bytes: u64, rate: Option<Rate>) {
+    /// `bytes` left at `now`; the next wait for as long as they take at `rate`. If these were `awaited`, held by the
+    /// pacer until now, and it is later than it said, that was our timer's fault; otherwise time has passed idle.
+    pub fn on_sent(&mut self, now: Instant, bytes: u64, rate: Option<Rate>, awaited: bool) {
         self.next = rate.map(|rate| {
-            let made_up = if self.awaited {
-                CATCH_UP
-            } else {
-                Duration::ZERO
-            };
+            let made_up = if awaited { CATCH_UP } else { Duration::ZERO };
             let from = self
                 .next
                 .map_or(now, |next| next + (now - next).saturating_sub(made_up));
@@ -81,10 +68,16 @@ impl Pacer {
         });
     }
 
+    /// Nothing leaves before `until`, whatever the rate.
+    pub fn hold(&mut self, until: Instant) {
+        self.next = self.next.max(Some(until));
+    }
+
     /// Hashes what decides the future, times relative to `now`.
     pub fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
-        let next = self.next.map(|next| (next - now, now - next));
-        (next, self.awaited).hash(&mut into);
+        self.next
+            .map(|next| (next - now, now - next))
+            .hash(&mut into);
     }
 }
 
@@ -102,7 +95,7 @@ mod tests {
             match pacer.wait_until(now) {
                 Some(at) => now = at,
                 None => {
-                    pacer.on_sent(now, 1000, rate);
+                    pacer.on_sent(now, 1000, rate, false);
                     sent += 1000;
                 }
             }
@@ -119,7 +112,7 @@ mod tests {
     #[test]
     fn without_a_rate_nothing_waits() {
         let mut pacer = Pacer::new();
-        pacer.on_sent(Instant::ZERO, u64::MAX, None);
+        pacer.on_sent(Instant::ZERO, u64::MAX, None, false);
         assert_eq!(pacer.wait_until(Instant::ZERO), None);
     }
 
@@ -127,12 +120,13 @@ mod tests {
     fn sent_by_late_timers(late: Duration) -> u64 {
         let rate = Some(Rate(10_000_000));
         let (mut pacer, mut now, mut sent) = (Pacer::new(), Instant::from_secs(1), 0);
+        let mut awaited = false;
         while now < Instant::from_secs(2) {
             if let Some(at) = pacer.wait_until(now) {
-                pacer.on_flush(true);
+                awaited = true;
                 now = at + late;
             } else {
-                pacer.on_sent(now, 10_000, rate);
+                pacer.on_sent(now, 10_000, rate, awaited);
                 sent += 10_000;
             }
         }
@@ -153,10 +147,10 @@ mod tests {
     #[test]
     fn idle_time_is_not_saved_up() {
         let mut pacer = Pacer::new();
-        pacer.on_sent(Instant::ZERO, 1000, Some(Rate(1000)));
+        pacer.on_sent(Instant::ZERO, 1000, Some(Rate(1000)), false);
         let later = Instant::from_secs(100);
         assert_eq!(pacer.wait_until(later), None);
-        pacer.on_sent(later, 1000, Some(Rate(1000)));
+        pacer.on_sent(later, 1000, Some(Rate(1000)), false);
         assert_eq!(pacer.wait_until(later), Some(Instant::from_secs(101)));
     }
 }

@@ -238,10 +238,17 @@ pub struct SackBlocks {
     count: u8,
 }
 
-/// How many blocks fit into a segment that is no SYN, beside timestamps or without them (RFC 2018 3).
+/// How many blocks fit into a segment that is no SYN, beside timestamps or without them (RFC 2018 3), and beside
+/// `signature` octets of a signature: the option takes 4 octets, padded, and 8 for each block.
 #[must_use]
-pub const fn max_sack_blocks(timestamps: bool) -> usize {
-    if timestamps { 3 } else { MAX_SACK_BLOCKS }
+pub const fn max_sack_blocks(timestamps: bool, signature: u8) -> usize {
+    let others = signature as usize + if timestamps { 12 } else { 0 };
+    let room = 36usize.saturating_sub(others) / 8;
+    if room < MAX_SACK_BLOCKS {
+        room
+    } else {
+        MAX_SACK_BLOCKS
+    }
 }
 
 impl SackBlocks {
@@ -344,6 +351,22 @@ impl FastOpenCookie {
     }
 }
 
+/// The authentication option of a segment; its MAC stays in the header's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Signature {
+    /// RFC 2385.
+    Md5,
+    /// RFC 5925 2.2.
+    Ao {
+        /// `KeyID`: under which key it is signed.
+        key_id: u8,
+        /// `RNextKeyID`: under which key its sender wants to be answered.
+        next_id: u8,
+    },
+    /// Both of them, or one more than once (RFC 5925 2.2: never to be taken).
+    Conflict,
+}
+
 /// The options of one segment. Absent ones are `None`, `false` or empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options {
@@ -359,6 +382,8 @@ pub struct Options {
     pub timestamps: Option<Timestamps>,
     /// Fast open, in a SYN (RFC 7413 2).
     pub fast_open: Option<FastOpenCookie>,
+    /// Who vouches for the segment.
+    pub signature: Option<Signature>,
 }
 
 /// What a header says apart from ports, checksum and lengths.

@@ -5,6 +5,7 @@
 
 use outcrop_base::{Flow, IpFields, Note};
 
+use crate::auth::MacPlan;
 use crate::segment::{SegmentHeader, StreamRange};
 
 /// A connection of one endpoint. Stale ids are an error, never another connection.
@@ -31,6 +32,9 @@ pub struct Transmit {
     pub range: StreamRange,
     /// Payload bytes of each segment the device shall cut; `None` if this is one segment.
     pub gso: Option<u16>,
+    /// With what it is to be signed, if it is: [`Endpoint::emit`](crate::Endpoint::emit) knows how. Such a plan
+    /// is never a super-segment.
+    pub mac: Option<MacPlan>,
     /// Why it leaves.
     pub note: Note,
 }

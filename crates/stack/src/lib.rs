@@ -76,8 +76,8 @@ mod tasks;
 mod wakers;
 
 pub use self::core::{
-    Config, ConnectError, Core, Echo, Event, ListenerId, PING_QUEUE, PacketIn, PacketOut, PingId,
-    SendError, StreamId, UdpId,
+    Config, ConnectError, Core, Echo, Event, KeyOwner, ListenerId, PING_QUEUE, PacketIn, PacketOut,
+    PingId, SendError, StreamId, UdpId,
 };
 pub use counters::Counters;
 pub use driver::{BATCH, Driver};
@@ -103,9 +103,10 @@ pub mod ip {
 /// TCP's words.
 pub mod tcp {
     pub use outcrop_tcp::{
-        Algorithm, CloseReason, Config, ConnectError, Counters, EcnPolicy, Explanation, Held, Info,
-        KeepAlive, Listen, ListenError, Rate, ReadError, Settings, Shares, StaleId, State,
-        SynCookies, Totals, WriteError,
+        Algorithm, AoAlgorithm, AoInfo, AoSelect, CloseReason, Config, ConnectError, Counters,
+        Doubt, EcnPolicy, Explanation, Held, Info, KeepAlive, KeyError, Keyring, Listen,
+        ListenError, MasterKey, PathProbing, Prefix, Rate, ReadError, Secret, Settings, Shares,
+        StaleId, State, SynCookies, Totals, WriteError,
     };
 }
 /// UDP's words.

@@ -101,7 +101,7 @@ fn traffic(f: &mut fmt::Formatter<'_>, account: &Explanation) -> fmt::Result {
     if t.retransmissions > 0 {
         write!(f, "; {} sent again", t.retransmissions)?;
         let causes = [
-            (t.timeouts, "timeouts"),
+            (u64::from(t.timeouts), "timeouts"),
             (t.recoveries, "recoveries"),
             (t.spurious, "mistaken"),
         ];

@@ -12,9 +12,10 @@ use std::time::SystemTime;
 
 use outcrop_base::{InterfaceId, Seed, WallClock};
 use outcrop_device::namespace::Namespace;
-use outcrop_device::{Caps, Clock, Device as _, Tun};
+use outcrop_device::{Caps, Clock, Device, Tun};
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
 use outcrop_stack::{Config, Core, Counters, Driver, Shard, Tasks, tcp};
+use outcrop_testkit::emulated::Emulated;
 
 use crate::accounts::Accounts;
 use crate::cli::Net;
@@ -37,9 +38,8 @@ pub(crate) enum Place {
 }
 
 /// A stack over a link, ready to be driven.
-#[derive(Debug)]
 pub(crate) struct Host {
-    driver: Driver<Tun, Recording>,
+    driver: Driver<Box<dyn Device>, Recording>,
     namespace: Option<Namespace>,
 }
 
@@ -90,8 +90,12 @@ impl Host {
             .map_err(|error| Failure::new(format!("the stack: {error}")))?;
         let recording = Recording::begin(net, &link.tun, &seed, wall, command)?;
         log::info!("the stack is {} and {}", net.addr, net.addr6);
+        let device: Box<dyn Device> = match &net.link {
+            None => Box::new(link.tun),
+            Some(between) => Box::new(emulated(link.tun, between, shard.clock(), &seed)?),
+        };
         Ok(Self {
-            driver: Driver::new(shard, TUN, link.tun, recording)
+            driver: Driver::new(shard, TUN, device, recording)
                 .with_busy_poll(Duration::from_micros(net.busy_poll)),
             namespace: link.namespace,
         })
@@ -144,6 +148,18 @@ impl Host {
     }
 }
 
+/// The TUN behind an emulated link, the same in both directions.
+fn emulated(
+    tun: Tun,
+    link: &outcrop_netem::Config,
+    clock: &Clock,
+    seed: &Seed,
+) -> Result<Emulated<Tun>, Failure> {
+    log::info!("the link: {link:?}");
+    Emulated::new(tun, link.clone(), link.clone(), clock, seed)
+        .map_err(|error| Failure::asked(format!("--link: {error}")))
+}
+
 fn lost(error: &std::io::Error) -> Failure {
     Failure::new(format!("the device is gone: {error}"))
 }
@@ -182,7 +198,7 @@ const fn unspecified(like: IpAddr) -> IpAddr {
 }
 
 /// The seed asked for, or one from the system.
-fn seed(asked: Option<u64>) -> Result<Seed, Failure> {
+pub(crate) fn seed(asked: Option<u64>) -> Result<Seed, Failure> {
     if let Some(number) = asked {
         return Ok(Seed::from_number(number));
     }

@@ -16,6 +16,7 @@ mod command {
     pub(crate) mod run;
     pub(crate) mod serve;
     pub(crate) mod show;
+    pub(crate) mod wire;
 }
 mod echo;
 mod failure;
@@ -24,6 +25,7 @@ mod link;
 mod recording;
 mod report;
 mod resolve;
+mod secure;
 mod server;
 mod services;
 mod signals;
@@ -76,6 +78,7 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Ping(options) => command::ping::run(&options),
         Command::Serve(options) => command::serve::run(&options),
         Command::Run(options) => command::run::run(&options),
+        Command::Wire(options) => command::wire::run(&options),
         Command::Get(options) => command::get::run(&options),
         Command::Export(options) => command::export::run(&options),
         Command::Demo(options) => command::demo::run(&options),

@@ -10,17 +10,22 @@ use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::rc::Rc;
 
+use outcrop_base::ByteStream;
 use outcrop_http::h1::ServerConfig;
 use outcrop_http::serve::{Config, Connection, ConnectionInfo, Summary};
 use outcrop_http::sleeper;
 use outcrop_socket::{TcpListener, TcpOption, TcpSocket, TcpStream, timeout};
 use outcrop_stack::{Shard, Tasks};
+use outcrop_tls::ServerTls;
 
 use crate::cli::Serving;
 use crate::failure::Failure;
+use crate::secure::Https;
 use crate::services::{self, everywhere, refused};
 use crate::site::Site;
 
+/// How long a client may take to agree on keys.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long answers under way may take after the server was asked to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -62,16 +67,22 @@ impl Server {
         shard: &Shard,
         tasks: &Tasks,
         serving: &Serving,
-        site: &Site,
+        (site, https): (&Site, Option<&Https>),
     ) -> Result<Self, Failure> {
         services::start(shard, tasks, serving.tcp_echo)?;
         let state = Rc::new(State::default());
-        for address in everywhere(serving.port) {
+        let plain = everywhere(serving.port).map(|address| (address, None));
+        let secure = https.map(|https| {
+            tasks.spawn(https.renewals(shard)).detach();
+            everywhere(https.port).map(|address| (address, Some(https.tls.clone())))
+        });
+        for (address, tls) in plain.into_iter().chain(secure.into_iter().flatten()) {
             let mut socket = TcpSocket::new(shard);
             let listener = set_up(&mut socket, serving)
                 .and_then(|()| socket.bind(address).listen())
                 .map_err(|error| refused(address, &error))?;
-            let accepting = accept(tasks.clone(), listener, site.clone(), Rc::clone(&state));
+            let served = (site.clone(), tls);
+            let accepting = accept(tasks.clone(), listener, served, Rc::clone(&state));
             tasks.spawn(accepting).detach();
         }
         Ok(Self {
@@ -133,7 +144,12 @@ fn set_up(socket: &mut TcpSocket, serving: &Serving) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn accept(tasks: Tasks, listener: TcpListener, site: Site, state: Rc<State>) {
+async fn accept(
+    tasks: Tasks,
+    listener: TcpListener,
+    (site, tls): (Site, Option<ServerTls>),
+    state: Rc<State>,
+) {
     let mut stop = pin!(state.until(|state| state.stopping.get()));
     loop {
         let next = poll_fn(|cx| {
@@ -145,22 +161,65 @@ async fn accept(tasks: Tasks, listener: TcpListener, site: Site, state: Rc<State
         let Some(stream) = next.await else { return };
         state.count(|served| served.connections += 1);
         state.open.set(state.open.get() + 1);
-        let connection = serve(stream, site.clone(), Rc::clone(&state));
-        tasks.spawn(connection).detach();
+        let (site, state) = (site.clone(), Rc::clone(&state));
+        match tls.clone() {
+            None => tasks.spawn(serve(stream, site, state)).detach(),
+            Some(tls) => tasks.spawn(serve_secure(stream, tls, site, state)).detach(),
+        }
     }
 }
 
 async fn serve(stream: TcpStream, site: Site, state: Rc<State>) {
-    let info = ConnectionInfo {
+    let (info, shard) = (begin(&stream, &state), stream.shard().clone());
+    converse(stream, (info, shard), site, &state).await;
+    end(&state);
+}
+
+async fn serve_secure(stream: TcpStream, tls: ServerTls, site: Site, state: Rc<State>) {
+    let (info, shard) = (begin(&stream, &state), stream.shard().clone());
+    let shaken = timeout(&shard, HANDSHAKE, outcrop_tls::accept(stream, &tls)).await;
+    match shaken {
+        Ok(Ok(stream)) => converse(stream, (info, shard), site, &state).await,
+        failed => {
+            let why = failed.map_or_else(
+                |late| late.to_string(),
+                |done| {
+                    done.err()
+                        .map_or_else(String::new, |error| error.to_string())
+                },
+            );
+            log::debug!("connection {}: no TLS: {why}", info.serial);
+            state.count(|served| served.broken += 1);
+        }
+    }
+    end(&state);
+}
+
+fn begin(stream: &TcpStream, state: &State) -> ConnectionInfo {
+    ConnectionInfo {
         remote: stream.peer_addr().ok(),
         local: stream.local_addr().ok(),
         serial: state.served.get().connections,
-    };
-    let (clock, timer) = (stream.shard().clone(), stream.shard().clone());
+    }
+}
+
+fn end(state: &State) {
+    state.open.set(state.open.get() - 1);
+    state.wake_all();
+}
+
+/// HTTP over whatever carries it.
+async fn converse<S: ByteStream>(
+    stream: S,
+    (info, shard): (ConnectionInfo, Shard),
+    site: Site,
+    state: &Rc<State>,
+) {
+    let (clock, timer) = (shard.clone(), shard.clone());
     let sleep = sleeper(move || clock.now(), move |at| timer.sleep_until(at));
     let config = Config {
         http: ServerConfig {
-            wall_clock: Some(stream.shard().wall()),
+            wall_clock: Some(shard.wall()),
             ..ServerConfig::default()
         },
         ..Config::default()
@@ -181,8 +240,6 @@ async fn serve(stream: TcpStream, site: Site, state: Rc<State>) {
     })
     .await;
     state.count(|served| note(served, &ended, info));
-    state.open.set(state.open.get() - 1);
-    state.wake_all();
 }
 
 fn note(served: &mut Served, ended: &std::io::Result<Summary>, info: ConnectionInfo) {

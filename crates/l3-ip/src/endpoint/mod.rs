@@ -222,6 +222,13 @@ impl Endpoint {
         ours.any(|cidr| cidr.addr() == addr)
     }
 
+    /// Whether `addr` is everybody on a link of ours, or on any link.
+    #[must_use]
+    pub fn is_broadcast(&self, addr: IpAddr) -> bool {
+        let mut links = self.interfaces.iter().map(|link| link.id);
+        links.any(|iface| self.cast(addr, iface) == Some(Cast::Broadcast))
+    }
+
     /// Believes that `mtu` is the most that reaches `dst`. To be called only once the transport concerned
     /// has recognised the packet quoted as its own (RFC 8201 4, RFC 5927 7.2).
     pub fn learn_mtu(&mut self, now: Instant, dst: IpAddr, mtu: u32) {
@@ -229,6 +236,20 @@ impl Endpoint {
             return;
         };
         if let Some(to) = self.path_mtus.learn(now, dst, mtu, from) {
+            self.facts
+                .emit(|| Fact::new(None, FactKind::Mtu { from, to }, Cause::None));
+            self.push_event(Event::PathChanged { dst, mtu: to });
+        }
+    }
+
+    /// A transport has waited in vain for answers from `dst` (RFC 1122 3.3.1.4, negative advice): what is known about
+    /// the way there may be out of date. Its MTU is forgotten; if the way is still narrow, a router will say so again.
+    pub fn doubt(&mut self, dst: IpAddr) {
+        let Some(from) = self.path(dst).map(|path| path.mtu) else {
+            return;
+        };
+        if self.path_mtus.forget(dst) {
+            let to = self.path(dst).map_or(from, |path| path.mtu);
             self.facts
                 .emit(|| Fact::new(None, FactKind::Mtu { from, to }, Cause::None));
             self.push_event(Event::PathChanged { dst, mtu: to });

@@ -10,7 +10,7 @@ use outcrop_base::{FactKind, Instant};
 
 use super::segment_arrives::Incoming;
 use super::{Connection, Cx};
-use crate::congestion::Rate;
+use crate::congestion::{CongestionEvent, CongestionKind, Rate};
 use crate::params;
 use crate::recovery::{AckInput, AckOutcome, Lost};
 use crate::segment::{Flags, MAX_SACK_BLOCKS, StreamRange, Timestamps};
@@ -34,8 +34,12 @@ impl Connection {
             &mut *self.way.congestion,
         );
         self.count(seg, &outcome);
+        let _probe = self.hear_size_fate(now, cx);
         if outcome.reduced {
             self.ecn.on_reduced();
+        }
+        if outcome.hold {
+            self.way.pacer.hold(now + self.recovery.rtt().rto());
         }
         let freed = self.send.on_ack(seg.ack);
         let grown = self.tune_send_buffer();
@@ -45,6 +49,9 @@ impl Connection {
         // A peer that answers is alive: with a closed window no other progress is possible (MUST-37).
         // Where nobody waits for it any more, that is no reason to go on for ever.
         let patient = self.send.window() == 0 && self.life.held;
+        if self.send.una() > una_before {
+            self.life.doubt = None;
+        }
         if self.send.una() > una_before || patient {
             self.renew_user_timeout(now);
         }
@@ -69,9 +76,9 @@ impl Connection {
     fn count(&mut self, seg: &Incoming<'_>, outcome: &AckOutcome) {
         let totals = &mut self.account.totals;
         let echo = self.ecn.listens() && seg.header.flags.contains(Flags::ECE);
-        totals.echoes_in += u64::from(echo);
-        totals.recoveries += u64::from(outcome.entered);
-        totals.spurious += u64::from(outcome.spurious.is_some());
+        totals.echoes_in += u32::from(echo);
+        totals.recoveries += u32::from(outcome.entered);
+        totals.spurious += u32::from(outcome.spurious.is_some());
         totals.duplicates_reported += u32::from(outcome.duplicate_reported);
         totals.reorderings += outcome.reorderings;
         if let Some(sample) = outcome.rate {
@@ -173,17 +180,25 @@ impl Connection {
         });
     }
 
-    /// The first round trip is the handshake's (RFC 6298 5.7 where the SYN had to be repeated).
+    /// The first round trip is the handshake's. Where the SYN had to be repeated: RFC 6298 5.7, and where once more
+    /// was not enough, one segment to begin with (RFC 5681 3.1 as RFC 6928 2 has it).
     pub(super) fn take_handshake_round_trip(
         &mut self,
         at: Instant,
         sample: Option<Duration>,
-        syn_repeated: bool,
+        syn_repeats: u8,
     ) {
+        if syn_repeats > 1 {
+            self.way.congestion.on_congestion(&CongestionEvent {
+                now: at,
+                kind: CongestionKind::TimeoutAgain,
+                flight: 0,
+            });
+        }
         let rtt = self.recovery.rtt_mut();
         if let Some(sample) = sample {
             rtt.on_sample(at, sample, 1);
-        } else if syn_repeated {
+        } else if syn_repeats > 0 {
             rtt.set_initial(params::RTO_AFTER_SYN_LOSS);
         }
     }

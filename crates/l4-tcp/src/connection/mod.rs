@@ -5,13 +5,15 @@
 //! Does not know: algorithms; those are in the parts. Other connections.
 //! Sources: RFC 9293 3.3.1, 3.10.
 //!
-//! `opening` is what precedes ESTABLISHED in a fast open, `segment_arrives` is 3.10.7.4 step by step, `user_calls` what the program asks, `urgent` the urgent
+//! `dormant` is what is kept of a quiet one, `opening` is what precedes ESTABLISHED in a fast open, `segment_arrives` is 3.10.7.4 step by step, `user_calls` what the program asks, `urgent` the urgent
 //! pointer both ways, `timeouts` what time does, `output` the list of decisions from which every packet comes.
 
 mod acknowledge;
+pub(crate) mod dormant;
 mod opening;
 mod output;
 mod path;
+mod path_search;
 mod segment_arrives;
 mod timeouts;
 mod urgent;
@@ -29,12 +31,13 @@ use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
 use crate::ecn::Echo;
-use crate::event::{CloseReason, Edges};
+use crate::event::{CloseReason, Doubt, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{Embryo, isn, syn_window};
 use crate::info::{Detail, Info, Negotiated};
 use crate::pacing::Pacer;
 use crate::params;
+use crate::plpmtud::Search;
 use crate::recovery::Recovery;
 use crate::recv::{Receiver, ReceiverConfig};
 use crate::rtt::RttEstimator;
@@ -83,7 +86,8 @@ pub(crate) struct Opening {
     pub(crate) at: Instant,
     /// How long our SYN took to be answered, if that is unambiguous.
     pub(crate) round_trip: Option<Duration>,
-    pub(crate) syn_repeated: bool,
+    /// How often our SYN was repeated.
+    pub(crate) syn_repeats: u8,
     /// What the program wrote meanwhile, and whether a write found no room.
     pub(crate) early: Option<(ChunkQueue, bool)>,
     /// How far of that is urgent.
@@ -99,12 +103,10 @@ pub(crate) struct Rest {
     pub(crate) rcv_nxt: SeqNum,
     /// The window field of our last acknowledgment, as it stood in the header.
     pub(crate) window: u16,
-    /// The window it stood for, in bytes.
-    pub(crate) rcv_wnd: u32,
-    /// The peer's latest timestamp and our clock's offset, if timestamps were in use.
-    pub(crate) timestamps: Option<(u32, u32)>,
-    /// Limits our answers.
-    pub(crate) challenges: Challenges,
+    /// By how much it is to be shifted.
+    pub(crate) shift: u8,
+    /// The peer's latest timestamp, if timestamps were in use.
+    pub(crate) recent: Option<u32>,
 }
 
 /// One connection from ESTABLISHED on.
@@ -138,6 +140,8 @@ struct Way {
     path: Path,
     /// Payload bytes of a full segment.
     mss: u16,
+    /// The search for more, once there is a reason to.
+    search: Option<Box<Search>>,
     congestion: Box<dyn Controller>,
     pacer: Pacer,
 }
@@ -164,12 +168,16 @@ struct Life {
     blocked: bool,
     /// Whether our acknowledgment of the peer's SYN is still owed.
     handshake_ack: bool,
+    /// What is wrong on the way, since the last progress.
+    doubt: Option<Doubt>,
     /// How it ended.
     over: Option<CloseReason>,
     /// A reset to be sent.
     reset: Option<(Why, Cause)>,
     /// A challenge ACK to be sent, and what it answers.
     challenge_due: Option<Cause>,
+    /// Whether something waits for the pacer.
+    paced: bool,
     /// A keep-alive probe to be sent.
     keep_alive_due: bool,
     /// Probes sent since the peer was last heard.
@@ -178,6 +186,8 @@ struct Life {
     edges: Edges,
     /// When the peer was last heard.
     heard_at: Instant,
+    /// When anything last happened.
+    active_at: Instant,
     /// Bytes sent again.
     retransmitted: u64,
     /// What made the next packet leave, as far as we know.
@@ -220,6 +230,7 @@ impl Connection {
             way: Way {
                 path: o.path,
                 mss,
+                search: None,
                 congestion: o.settings.congestion.controller(u32::from(mss)),
                 pacer: Pacer::new(),
             },
@@ -241,8 +252,9 @@ impl Connection {
         };
         let keep = connection.settings.keep_unused_window;
         connection.recovery.keep_unused_window(keep);
-        connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeated);
+        connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeats);
         connection.arm_keep_alive(o.at);
+        connection.begin_search(o.at, flow);
         connection
     }
 
@@ -263,7 +275,13 @@ impl Connection {
 
     /// What the program is to be told.
     pub(crate) const fn take_edges(&mut self) -> Edges {
+        self.life.edges.remove(Edges::UNANSWERED);
         self.life.edges.take()
+    }
+
+    /// Whether R1 was reached since the last time.
+    pub(crate) const fn take_unanswered(&mut self) -> bool {
+        self.life.edges.remove(Edges::UNANSWERED)
     }
 
     /// What was received in order and not read.
@@ -286,12 +304,8 @@ impl Connection {
             snd_nxt: self.snd_space.seq(self.send.nxt()),
             rcv_nxt: self.rcv_space.seq(self.recv.nxt()),
             window: self.recv.window_field(),
-            rcv_wnd: u32::try_from(self.recv.window()).unwrap_or(u32::MAX),
-            timestamps: self
-                .terms
-                .timestamps
-                .then_some((self.clock.recent, self.clock.offset)),
-            challenges: self.life.challenges,
+            shift: self.terms.rcv_shift,
+            recent: self.terms.timestamps.then_some(self.clock.recent),
         })
     }
 
@@ -494,6 +508,9 @@ impl Connection {
         if let Some(syn) = &self.syn {
             syn.fingerprint(now, into);
         }
+        if let Some(search) = &self.way.search {
+            search.fingerprint(now, into);
+        }
         (
             self.snd_space,
             self.rcv_space,
@@ -509,7 +526,13 @@ impl Connection {
         }
         let life = &self.life;
         (life.held, life.orphaned, life.blocked, life.handshake_ack).hash(&mut into);
-        (life.over, life.keep_alive_due, life.keep_alive_probes).hash(&mut into);
+        (
+            life.over,
+            life.doubt,
+            life.keep_alive_due,
+            life.keep_alive_probes,
+        )
+            .hash(&mut into);
         (life.edges, now - life.heard_at, life.challenge_due).hash(&mut into);
     }
 }
@@ -521,29 +544,41 @@ impl Life {
             orphaned: false,
             blocked,
             handshake_ack: false,
+            doubt: None,
             over: None,
             reset: None,
             challenge_due: None,
+            paced: false,
             keep_alive_due: false,
             keep_alive_probes: 0,
             challenges: Challenges::new(),
             edges: Edges::NONE,
             heard_at: now,
+            active_at: now,
             retransmitted: 0,
             cause: Cause::None,
         }
     }
 }
 
+/// What options may take from the smallest segment: timestamps and an MD5 signature.
+const LONGEST_OPTIONS: u16 = TIMESTAMPS_LEN + 20;
+
 /// Eff.snd.MSS of RFC 9293 3.7.1: what the peer takes, what the path takes, what the program wants,
 /// less the options every segment carries.
 fn effective_mss(terms: &Negotiated, path: &Path, settings: &Settings, flow: &Flow) -> u16 {
-    let options = if terms.timestamps { TIMESTAMPS_LEN } else { 0 };
+    let options = common_options(terms);
     let path_mss = path_mss(path, flow.remote.ip());
     let ours = settings.mss.map_or(path_mss, |mss| mss.min(path_mss));
     terms
         .peer_mss
         .min(ours)
         .saturating_sub(options)
-        .max(params::MIN_PEER_MSS - TIMESTAMPS_LEN)
+        .max(params::MIN_PEER_MSS - LONGEST_OPTIONS)
+}
+
+/// Bytes of options that every segment carries.
+fn common_options(terms: &Negotiated) -> u16 {
+    let timestamps = if terms.timestamps { TIMESTAMPS_LEN } else { 0 };
+    timestamps + u16::from(terms.signature)
 }

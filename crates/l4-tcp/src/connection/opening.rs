@@ -15,10 +15,10 @@ use crate::transmit::Transmit;
 
 impl Connection {
     /// Goes back to SYN-RECEIVED: `embryo` answers the SYN, whose text is here already.
-    pub(crate) fn begin_in_syn_received(&mut self, mut embryo: Embryo) {
+    pub(crate) fn begin_in_syn_received(&mut self, mut embryo: Box<Embryo>) {
         embryo.taken = u32::try_from(self.recv.nxt()).unwrap_or(0);
         self.state = State::SynReceived;
-        self.syn = Some(Box::new(embryo));
+        self.syn = Some(embryo);
     }
 
     /// Whether our SYN is not acknowledged yet.
@@ -50,7 +50,7 @@ impl Connection {
         let step = syn.syn_received_arrives(a, segment, &self.settings);
         match &step {
             Step::Establish(_) => {
-                let (sample, repeated) = (syn.round_trip(a.at), syn.was_repeated());
+                let (sample, repeated) = (syn.round_trip(a.at), syn.repeats());
                 self.syn = None;
                 if self.state == State::SynReceived {
                     cx.emit_state(self.state, State::Established);

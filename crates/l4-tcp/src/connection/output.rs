@@ -11,13 +11,14 @@
 use outcrop_base::{Cause, Flow, Instant, IpFields, Limit, Note, TimerKind, Why};
 
 use super::Connection;
+use super::path_search::Stage;
 use crate::account::Held;
 use crate::congestion::Rate;
 use crate::handshake;
 use crate::pacing::{burst, rate_of_window};
 use crate::recovery::Phase;
 use crate::segment::{
-    Flags, Options, SackBlock, SackBlocks, SegmentHeader, StreamRange, Timestamps,
+    Flags, Options, SackBlock, SackBlocks, SegmentHeader, StreamRange, Timestamps, max_sack_blocks,
 };
 use crate::send::{Limits, NewData};
 use crate::seq::SeqNum;
@@ -39,26 +40,35 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Whether it carries data for the first time, and is no probe.
+    /// Whether it carries data for the first time, and does not probe a window.
     fn is_fresh(&self) -> bool {
-        self.kind == Kind::New && !self.data.is_empty()
+        matches!(self.kind, Kind::New | Kind::SizeProbe(_)) && !self.data.is_empty()
+    }
+
+    /// The same for another purpose.
+    pub(super) const fn as_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// Whether it is one segment, however large.
+    const fn is_whole(&self) -> bool {
+        matches!(self.kind, Kind::SizeProbe(_))
     }
 }
 
 /// What a commit must remember.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Reset,
     Resend,
     WindowProbe,
     New,
+    /// In a packet of so many bytes.
+    SizeProbe(u32),
     Ack,
     KeepAlive,
 }
 
-/// SACK blocks beside timestamps: 40 octets hold three (RFC 2018 3).
-const SACK_BLOCKS_WITH_TIMESTAMPS: usize = 3;
-const SACK_BLOCKS_ALONE: usize = 4;
 /// IPv6 and TCP headers at their longest: what a super-segment must leave free.
 const LONGEST_HEADERS: u32 = 100;
 
@@ -68,7 +78,7 @@ impl Connection {
         if let Some(syn_ack) = self.poll_syn_ack(now, flow) {
             return Some(syn_ack);
         }
-        let Some(plan) = self.plan(now) else {
+        let Some(plan) = self.plan(now, flow) else {
             self.after_flush(now);
             return None;
         };
@@ -79,13 +89,14 @@ impl Connection {
     }
 
     /// The list of decisions.
-    fn plan(&self, now: Instant) -> Option<Plan> {
+    fn plan(&self, now: Instant, flow: &Flow) -> Option<Plan> {
         if self.life.over.is_some() {
             return self.plan_reset().or_else(|| self.plan_ack(now));
         }
         self.plan_retransmission(now)
             .or_else(|| self.plan_window_probe(now))
-            .or_else(|| self.plan_new(now))
+            .or_else(|| self.plan_size_probe(now, flow))
+            .or_else(|| self.plan_new(now, flow))
             .or_else(|| self.plan_tail_probe())
             .or_else(|| self.plan_ack(now))
             .or_else(|| self.plan_keep_alive())
@@ -105,7 +116,8 @@ impl Connection {
 
     /// What recovery has declared lost.
     fn plan_retransmission(&self, now: Instant) -> Option<Plan> {
-        if self.way.pacer.wait_until(now).is_some() {
+        let asks = self.recovery.asks_for_new() && self.new_data().is_ok();
+        if asks || self.way.pacer.wait_until(now).is_some() {
             return None;
         }
         let max = u32::try_from(self.max_payload()).unwrap_or(u32::MAX);
@@ -171,21 +183,32 @@ impl Connection {
     }
 
     /// New data, with the FIN if it is the last; or the FIN alone.
-    fn plan_new(&self, now: Instant) -> Option<Plan> {
-        if self.way.pacer.wait_until(now).is_some() {
+    fn plan_new(&self, now: Instant, flow: &Flow) -> Option<Plan> {
+        let paced = self.way.pacer.wait_until(now).is_some();
+        if paced || matches!(self.stage(now, flow), Stage::Waiting) {
             return None;
         }
         let new = self.new_data().ok()?;
-        let why = if new.fin { Why::Fin } else { Why::Data };
+        let why = if new.fin {
+            Why::Fin
+        } else if self.recovery.probe_due() {
+            Why::TailLossProbe
+        } else {
+            Why::Data
+        };
         let note = Note::new(why, new.limit, self.life.cause);
         Some(self.of_new_data(&new, note))
     }
 
     fn new_data(&self) -> Result<NewData, Limit> {
+        let mss = self.room_for_data();
+        let allowance = self.recovery.allowance(&*self.way.congestion);
+        // RFC 8985 7.3: a tail loss probe is one new segment, whatever the congestion window says.
+        let probe = if self.recovery.probe_due() { mss } else { 0 };
         self.send.plan(&Limits {
-            mss: u32::from(self.room_for_data()),
+            mss: u32::from(mss),
             max_len: u32::try_from(self.max_payload()).unwrap_or(u32::MAX),
-            allowance: self.recovery.allowance(&*self.way.congestion),
+            allowance: allowance.max(u64::from(probe)),
             nagle: !self.settings.nodelay,
             cork: self.settings.cork,
         })
@@ -243,7 +266,7 @@ impl Connection {
         }
     }
 
-    fn of_new_data(&self, new: &NewData, note: Note) -> Plan {
+    pub(super) fn of_new_data(&self, new: &NewData, note: Note) -> Plan {
         Plan {
             kind: Kind::New,
             flags: Flags::ACK
@@ -268,7 +291,8 @@ impl Connection {
     fn max_payload(&self) -> u64 {
         let mss = u64::from(self.room_for_data());
         let headers = u64::from(LONGEST_HEADERS);
-        if self.ecn.owes_reduced() {
+        // Nor can it sign: every piece needs a MAC of its own.
+        if self.ecn.owes_reduced() || self.terms.signature > 0 {
             return mss;
         }
         let most = u64::from(self.way.path.gso_max).min(u64::from(u16::MAX));
@@ -299,11 +323,7 @@ impl Connection {
         if !self.terms.sack || !self.recv.has_sack() {
             return blocks;
         }
-        let max = if self.terms.timestamps {
-            SACK_BLOCKS_WITH_TIMESTAMPS
-        } else {
-            SACK_BLOCKS_ALONE
-        };
+        let max = max_sack_blocks(self.terms.timestamps, self.terms.signature);
         for range in self.recv.sack_ranges(max) {
             blocks.push(SackBlock {
                 left: self.rcv_space.seq(range.start),
@@ -352,7 +372,8 @@ impl Connection {
                 ..handshake::fields(&self.settings)
             },
             range: plan.data,
-            gso: (plan.data.len() > u64::from(mss)).then_some(mss),
+            gso: (plan.data.len() > u64::from(mss) && !plan.is_whole()).then_some(mss),
+            mac: None,
             note: plan.note,
         }
     }
@@ -367,8 +388,14 @@ impl Connection {
     }
 
     fn count_departure(&mut self, now: Instant, plan: &Plan) {
+        self.life.active_at = now;
         let bytes = plan.data.len();
-        let segments = bytes.div_ceil(u64::from(self.room_for_data())).max(1);
+        let full = u64::from(self.room_for_data());
+        let segments = if plan.is_whole() {
+            1
+        } else {
+            bytes.div_ceil(full).max(1)
+        };
         let totals = &mut self.account.totals;
         totals.segments_out += segments;
         if bytes > 0 {
@@ -416,6 +443,13 @@ impl Connection {
                     self.send.persist_mut().on_probe(now, rto);
                 }
             }
+            Kind::SizeProbe(size) => {
+                let whole = u32::try_from(plan.data.len()).unwrap_or(u32::MAX);
+                self.send.on_sent(plan.range, whole);
+                self.sent(now, plan.range);
+                self.on_size_probe(size, plan.range);
+                self.tell_writable();
+            }
             Kind::Ack => {}
             Kind::KeepAlive => self.life.keep_alive_due = false,
         }
@@ -435,7 +469,7 @@ impl Connection {
         self.recovery.on_sent(now, range, &mut *self.way.congestion);
         let rate = self.pacing_rate();
         let way = &mut self.way;
-        way.pacer.on_sent(now, range.len(), rate);
+        way.pacer.on_sent(now, range.len(), rate, self.life.paced);
     }
 
     /// Whether something lost would leave, if pacing let it.
@@ -458,7 +492,7 @@ impl Connection {
         let wait = self.way.pacer.wait_until(now);
         let more = next.is_ok() || self.has_lost();
         self.timers.set(Timer::Pacing, wait.filter(|_| more));
-        self.way.pacer.on_flush(wait.is_some() && more);
+        self.life.paced = wait.is_some() && more;
         if next == Err(Limit::App) {
             self.recovery.on_app_limited();
         }
@@ -468,6 +502,10 @@ impl Connection {
             self.arm_user_timeout(now);
         } else {
             self.send.persist_mut().stop();
+            if self.send.una() == self.send.nxt() {
+                // Nothing waits for the peer any more: what did was acknowledged, or taken back.
+                self.timers.stop(Timer::UserTimeout);
+            }
         }
         self.arm_keep_alive(now);
         self.arm_fin_wait_2(now);

@@ -72,6 +72,7 @@ impl Connection {
         let pieces = len.div_ceil(piece.max(1)).max(1) as u64;
         let totals = &mut self.account.totals;
         totals.segments_in += pieces;
+        self.life.active_at = a.at;
         if len > 0 {
             totals.data_segments_in += pieces;
             totals.data_received_at = Some(a.at);

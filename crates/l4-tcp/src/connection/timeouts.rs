@@ -11,11 +11,15 @@ use outcrop_base::{Cause, FactKind, Instant, TimerKind, Why};
 
 use super::acknowledge::tell_lost;
 use super::{Connection, Cx};
-use crate::event::{CloseReason, Edges};
+use crate::event::CloseReason;
 use crate::params;
+use crate::plpmtud::SizeFate;
 use crate::recovery::Fired;
 use crate::state::State;
 use crate::timers::Timer;
+
+/// What is stated when R1 is reached.
+const DOUBT: &str = "R1 is reached: the program is told, and IP is to doubt the path";
 
 impl Connection {
     /// When the connection next wants to be called.
@@ -76,15 +80,20 @@ impl Connection {
                 Fired::Nothing => return,
                 Fired::Rto { lost, count } => {
                     if count == self.settings.r1 && count > 0 {
-                        self.life.edges.insert(Edges::DOUBTFUL);
+                        self.doubt_the_path();
+                        cx.emit(FactKind::Remark(DOUBT));
                     }
                     self.ecn.on_reduced();
                     self.account.on_timeout(now);
                     tell_lost(&lost, cx);
                     self.tell_congestion("timeout", cx);
+                    let _probe = self.hear_size_fate(now, cx);
+                    self.suspect_black_hole(now, cx);
                 }
                 Fired::Reordering { lost: Some(lost) } => {
-                    self.ecn.on_reduced();
+                    if self.hear_size_fate(now, cx) != Some(SizeFate::Lost) {
+                        self.ecn.on_reduced();
+                    }
                     tell_lost(&lost, cx);
                 }
                 Fired::Reordering { lost: None } | Fired::TailLossProbe => {}

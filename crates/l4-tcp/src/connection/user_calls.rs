@@ -73,6 +73,13 @@ impl Connection {
         }
     }
 
+    /// Drops what was written and has not left; returns how many bytes.
+    pub(crate) fn discard_unsent(&mut self) -> u64 {
+        let dropped = self.send.buffer_mut().discard_unsent();
+        self.tell_writable();
+        dropped
+    }
+
     /// No more to send: the FIN follows the last byte written, and rides on it if that has not left.
     pub(crate) fn shutdown(&mut self, cx: &mut Cx<'_>) {
         if self.life.over.is_some() || self.send.buffer().fin() != FinState::Open {
@@ -128,7 +135,7 @@ impl Connection {
     pub(super) fn reset(&mut self, why: Why, cx: &mut Cx<'_>) {
         self.life.reset = Some((why, cx.cause));
         let reason = if why == Why::ResetTimedOut {
-            CloseReason::TimedOut
+            CloseReason::of_silence(self.life.doubt)
         } else {
             CloseReason::Aborted
         };

@@ -12,7 +12,7 @@ use super::place::{Holder, Phase, Place};
 use super::{Counters, Endpoint};
 use crate::account::Explanation;
 use crate::config::Config;
-use crate::event::CloseReason;
+use crate::event::{CloseReason, Doubt};
 use crate::info::Info;
 use crate::state::State;
 use crate::transmit::ConnId;
@@ -25,7 +25,10 @@ impl Endpoint {
         let flow = self.places.flow(id)?;
         Some(match &place.phase {
             Phase::Embryo(embryo) => embryo.info(flow),
-            Phase::Open(connection) => connection.info(self.latest, flow),
+            Phase::Open(_) | Phase::Dormant(_) => place
+                .with_connection(&self.shared, |connection| {
+                    connection.info(self.latest, flow)
+                })?,
             Phase::Ended(ended) => Info {
                 state: self.rest_of(flow, ended.info.state),
                 ..ended.info
@@ -37,8 +40,11 @@ impl Endpoint {
     /// `None` before the handshake is over.
     #[must_use]
     pub fn explain(&self, now: Instant, id: ConnId) -> Option<Explanation> {
-        match &self.places.get(id)?.phase {
-            Phase::Open(connection) => Some(connection.explain(now, self.places.flow(id)?)),
+        let (place, flow) = (self.places.get(id)?, self.places.flow(id)?);
+        match &place.phase {
+            Phase::Open(_) | Phase::Dormant(_) => {
+                place.with_connection(&self.shared, |connection| connection.explain(now, flow))
+            }
             Phase::Ended(ended) => ended.explanation,
             Phase::Embryo(_) => None,
         }
@@ -52,17 +58,14 @@ impl Endpoint {
 
     /// An account of every connection that is open at `now`.
     pub fn open_accounts(&self, now: Instant) -> impl Iterator<Item = Explanation> {
-        self.places
-            .iter()
-            .filter_map(move |(_, flow, place)| match &place.phase {
-                Phase::Open(connection) => Some(connection.explain(now, flow)),
-                Phase::Embryo(_) | Phase::Ended(_) => None,
-            })
+        self.places.iter().filter_map(move |(_, flow, place)| {
+            place.with_connection(&self.shared, |connection| connection.explain(now, flow))
+        })
     }
 
     /// An ended connection is in TIME-WAIT for as long as its tuple rests.
     fn rest_of(&self, flow: &Flow, state: State) -> State {
-        if state == State::TimeWait && self.time_wait.get(flow).is_some() {
+        if state == State::TimeWait && self.time_wait.rests(flow) {
             State::TimeWait
         } else {
             State::Closed
@@ -74,7 +77,7 @@ impl Endpoint {
     pub fn holds_syn(&self, id: ConnId) -> bool {
         match self.places.get(id).map(|place| &place.phase) {
             Some(Phase::Embryo(embryo)) => embryo.is_held(),
-            Some(Phase::Open(_) | Phase::Ended(_)) | None => false,
+            Some(Phase::Open(_) | Phase::Dormant(_) | Phase::Ended(_)) | None => false,
         }
     }
 
@@ -84,7 +87,18 @@ impl Endpoint {
         match &self.places.get(id)?.phase {
             Phase::Ended(ended) => Some(ended.reason),
             Phase::Open(connection) => connection.over(),
-            Phase::Embryo(_) => None,
+            Phase::Embryo(_) | Phase::Dormant(_) => None,
+        }
+    }
+
+    /// The soft error a connection that lives on suffers from, since its last progress (RFC 9293 3.9.1.8 MUST-47).
+    #[must_use]
+    pub fn doubt(&self, id: ConnId) -> Option<Doubt> {
+        match &self.places.get(id)?.phase {
+            Phase::Open(connection) => connection.doubt(),
+            Phase::Dormant(sleeper) => sleeper.dormant.doubt(),
+            Phase::Embryo(embryo) => embryo.doubt,
+            Phase::Ended(_) => None,
         }
     }
 
@@ -94,7 +108,7 @@ impl Endpoint {
     pub fn state_of(&self, flow: &Flow) -> State {
         if let Some(place) = self.find(flow).and_then(|id| self.places.get(id)) {
             place.state()
-        } else if self.time_wait.get(flow).is_some() {
+        } else if self.time_wait.rests(flow) {
             State::TimeWait
         } else if self.listeners.find(flow.local).is_some() {
             State::Listen
@@ -167,11 +181,18 @@ impl Endpoint {
             (id, flow, place.in_ready, place.edges).hash(&mut into);
             match &place.phase {
                 Phase::Embryo(embryo) => embryo.fingerprint(now, into),
-                Phase::Open(connection) => connection.fingerprint(now, into),
+                Phase::Open(_) | Phase::Dormant(_) => {
+                    place.with_connection(&self.shared, |c| c.fingerprint(now, into));
+                }
                 Phase::Ended(ended) => (ended.reason, ended.readable.len()).hash(&mut into),
             }
         }
         self.time_wait.fingerprint(now, into);
+        self.auth.fingerprint(
+            |flow| self.places.find(flow).is_some() || self.time_wait.rests(flow),
+            into,
+        );
+        self.paths.fingerprint(now, into);
         for reply in &self.replies {
             (reply.flow, reply.header).hash(&mut into);
         }
@@ -200,7 +221,10 @@ impl Endpoint {
                 "{flow}: lost from the output queue"
             );
         }
-        if let Some(next) = place.next_timeout().filter(|_| !place.in_ready) {
+        if let Some(next) = place
+            .next_timeout(self.config.quiet)
+            .filter(|_| !place.in_ready)
+        {
             let filed = place.filed.is_some_and(|filed| filed <= next);
             assert!(filed, "{flow}: its timer is not in the wheel");
         }
@@ -212,7 +236,9 @@ impl Endpoint {
                 place.in_ready || embryo.next_timeout().is_some() || embryo.is_held(),
                 "{flow}: an embryo without timer or output"
             ),
-            Phase::Open(connection) => connection.check(flow, place.in_ready),
+            Phase::Open(_) | Phase::Dormant(_) => {
+                place.with_connection(&self.shared, |c| c.check(flow, place.in_ready));
+            }
             Phase::Ended(_) => assert!(
                 place.holder != Holder::Nobody,
                 "{flow}: nobody holds what is left"

@@ -4,10 +4,14 @@
 //! Owns: the phase, who holds the id, which edges were not told, which timer was filed.
 //! Does not know: other places.
 
+use core::time::Duration;
+
 use outcrop_base::{ChunkQueue, Instant};
 
+use super::shared::SettingsId;
 use crate::account::Explanation;
 use crate::connection::Connection;
+use crate::connection::dormant::Dormant;
 use crate::event::{CloseReason, Edges};
 use crate::handshake::Embryo;
 use crate::info::Info;
@@ -33,9 +37,11 @@ pub(super) struct Place {
 #[derive(Clone, Debug)]
 pub(super) enum Phase {
     /// SYN-SENT or SYN-RECEIVED.
-    Embryo(Embryo),
+    Embryo(Box<Embryo>),
     /// Synchronised.
     Open(Box<Connection>),
+    /// Synchronised and quiet. Whatever touches it wakes it first.
+    Dormant(Box<Sleeper>),
     /// Over, but still held by the program.
     Ended(Box<Ended>),
 }
@@ -49,6 +55,15 @@ pub(super) enum Holder {
     Listener(ListenerId),
     /// Nobody: the engine finishes alone.
     Nobody,
+}
+
+/// A quiet connection.
+#[derive(Clone, Debug)]
+pub(super) struct Sleeper {
+    /// What it keeps.
+    pub(super) dormant: Dormant,
+    /// What it goes by.
+    pub(super) settings: SettingsId,
 }
 
 /// What is left of a connection for the program that still holds it.
@@ -84,15 +99,20 @@ impl Place {
         match &self.phase {
             Phase::Embryo(embryo) => embryo.state(),
             Phase::Open(connection) => connection.state(),
+            Phase::Dormant(sleeper) => sleeper.dormant.state(),
             Phase::Ended(_) => State::Closed,
         }
     }
 
-    /// When the phase next wants to be called.
-    pub(super) fn next_timeout(&self) -> Option<Instant> {
+    /// When the phase next wants to be called, `quiet` being the time after which it may sleep.
+    pub(super) fn next_timeout(&self, quiet: Duration) -> Option<Instant> {
         match &self.phase {
             Phase::Embryo(embryo) => embryo.next_timeout(),
-            Phase::Open(connection) => connection.next_timeout(),
+            Phase::Open(connection) => {
+                let next = connection.next_timeout();
+                next.into_iter().chain(connection.quiet_at(quiet)).min()
+            }
+            Phase::Dormant(sleeper) => sleeper.dormant.next_timeout(),
             Phase::Ended(_) => None,
         }
     }

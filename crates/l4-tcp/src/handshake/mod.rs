@@ -27,7 +27,7 @@ use crate::account::Totals;
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::ecn::{EcnPolicy, EcnTerms};
-use crate::event::CloseReason;
+use crate::event::{CloseReason, Doubt};
 use crate::info::{Detail, Info};
 use crate::params;
 use crate::rule::Rule;
@@ -92,6 +92,8 @@ pub(crate) struct Embryo {
     pub(crate) taken: u32,
     /// Whether our SYN-ACK brings a fast-open cookie, and under which kind.
     pub(crate) grant: Option<Grant>,
+    /// What is wrong on the way.
+    pub(crate) doubt: Option<Doubt>,
     challenges: Challenges,
 }
 
@@ -153,6 +155,7 @@ impl Embryo {
             sent: 0,
             taken: 0,
             grant: None,
+            doubt: None,
             challenges: Challenges::new(),
         }
     }
@@ -216,6 +219,11 @@ impl Embryo {
     /// Whether our SYN had to be repeated.
     pub(crate) const fn was_repeated(&self) -> bool {
         self.repeats > 0
+    }
+
+    /// How often our SYN was repeated.
+    pub(crate) const fn repeats(&self) -> u8 {
+        self.repeats
     }
 
     /// The timer, at `now`.
@@ -282,6 +290,7 @@ impl Embryo {
             fields: fields(settings),
             range,
             gso: None,
+            mac: None,
             note: Note::new(why, Limit::None, cause),
         })
     }
@@ -312,6 +321,17 @@ impl Embryo {
             Origin::Active(early) => early.written.slices(range.into(), out).0,
             Origin::Passive(_) => 0,
         }
+    }
+
+    /// Drops what the program wrote and our SYN did not take along; returns how many bytes.
+    pub(crate) fn discard_unsent(&mut self) -> u64 {
+        let Origin::Active(early) = &mut self.origin else {
+            return 0;
+        };
+        let before = early.written.len();
+        early.written.truncate(u64::from(self.sent));
+        early.urgent = early.urgent.min(early.written.end());
+        (before - early.written.len()) as u64
     }
 
     /// Whether `ack` covers our SYN, and nothing that never left.
@@ -377,8 +397,8 @@ impl Embryo {
         }
     }
 
-    /// News from the path: a hard error ends an opening connection at once (RFC 1122 4.2.3.9 SHLD-26),
-    /// anything else leaves it to the repeats. The second value says whether it is gone.
+    /// News from the path: a hard error ends an opening connection at once (RFC 9293 3.9.2.2 SHLD-26),
+    /// anything else leaves it to the repeats, and is remembered. The second value says whether it is gone.
     pub(crate) fn handle_path(&mut self, signal: &PathSignal) -> (Verdict, bool) {
         let ours = signal
             .seq
@@ -394,7 +414,11 @@ impl Embryo {
                 self.path.mtu = self.path.mtu.min(mtu.max(params::MIN_MTU));
                 (Rule::PathTooBig.taken(), false)
             }
-            PathSignalKind::Soft | PathSignalKind::Redirected => (Rule::PathSoft.taken(), false),
+            PathSignalKind::Disrupted | PathSignalKind::Soft => {
+                self.doubt = Some(Doubt::Unreachable);
+                (Rule::PathSoft.taken(), false)
+            }
+            PathSignalKind::Redirected => (Rule::PathSoft.taken(), false),
             PathSignalKind::Hard => (Rule::PathHard.taken(), self.state() == State::SynSent),
         }
     }
@@ -446,7 +470,7 @@ impl Embryo {
 
     /// Hashes what decides its future, times relative to `now`.
     pub(crate) fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
-        (self.iss, self.repeats, self.ts_recent).hash(&mut into);
+        (self.iss, self.repeats, self.ts_recent, self.doubt).hash(&mut into);
         self.theirs
             .map(|syn| (syn.seq, syn.wnd, syn.ecn))
             .hash(&mut into);

@@ -57,14 +57,18 @@ impl From<&SegmentHeader> for PeerSyn {
     }
 }
 
-/// The largest payload of a segment that fits `path`, before TCP options.
-pub(crate) fn path_mss(path: &Path, remote: IpAddr) -> u16 {
-    let headers = if remote.is_ipv6() {
+/// What the headers take without options, on the way to `remote`.
+pub(crate) const fn header_len(remote: IpAddr) -> u32 {
+    if remote.is_ipv6() {
         HEADERS_V6
     } else {
         HEADERS_V4
-    };
-    u16::try_from(path.mtu.saturating_sub(headers))
+    }
+}
+
+/// The largest payload of a segment that fits `path`, before TCP options.
+pub(crate) fn path_mss(path: &Path, remote: IpAddr) -> u16 {
+    u16::try_from(path.mtu.saturating_sub(header_len(remote)))
         .unwrap_or(u16::MAX)
         .max(params::MIN_PEER_MSS)
 }
@@ -119,6 +123,7 @@ pub(crate) fn agree(settings: &Settings, theirs: &PeerSyn, remote: IpAddr) -> Ne
         timestamps: settings.timestamps && theirs.timestamp.is_some(),
         sack: settings.sack && theirs.sack,
         ecn: EcnTerms::Off,
+        signature: 0,
     }
 }
 

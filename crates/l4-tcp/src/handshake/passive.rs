@@ -70,6 +70,7 @@ impl Embryo {
             sent: 0,
             taken: 0,
             grant: None,
+            doubt: None,
             challenges: Challenges::new(),
         }
     }

@@ -67,6 +67,14 @@ impl Default for Rack {
     }
 }
 
+/// What RACK has learned about the path, apart from single transmissions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Habits {
+    reordering_seen: bool,
+    multiplier: u32,
+    persist: u8,
+}
+
 /// What the reordering window depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation {
@@ -77,6 +85,26 @@ pub struct Situation {
 }
 
 impl Rack {
+    /// What stays when everything sent has arrived.
+    pub(crate) const fn habits(&self) -> Habits {
+        Habits {
+            reordering_seen: self.reordering_seen,
+            multiplier: self.multiplier,
+            persist: self.persist,
+        }
+    }
+
+    /// RACK on a path known by `habits`, with everything before `una` delivered.
+    pub(crate) fn with_habits(una: u64, habits: Habits) -> Self {
+        Self {
+            high: una,
+            reordering_seen: habits.reordering_seen,
+            multiplier: habits.multiplier,
+            persist: habits.persist,
+            ..Self::default()
+        }
+    }
+
     /// When to look again.
     #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {

@@ -74,6 +74,24 @@ impl AckPolicy {
         self.delay
     }
 
+    /// How it has adapted: the wait at present, and the acknowledgments still to be sent at once.
+    pub(crate) const fn habits(&self) -> (Duration, u8) {
+        (self.delay, self.quick)
+    }
+
+    /// A policy that owes nothing and has adapted already.
+    pub(crate) const fn with_habits(
+        max_delay: Duration,
+        mss: u32,
+        (delay, quick): (Duration, u8),
+    ) -> Self {
+        Self {
+            delay,
+            quick,
+            ..Self::new(max_delay, mss)
+        }
+    }
+
     /// Changes the longest wait.
     pub fn set_max_delay(&mut self, max_delay: Duration) {
         self.max_delay = max_delay;

@@ -56,6 +56,16 @@ impl Assembler {
         Self::default()
     }
 
+    /// A stream of which everything before `nxt` has arrived and was read, its FIN included if `finished`.
+    pub(crate) fn after(nxt: u64, finished: bool) -> Self {
+        let fin = nxt.checked_sub(1).filter(|_| finished);
+        Self {
+            nxt,
+            fin,
+            ..Self::default()
+        }
+    }
+
     /// RCV.NXT as an offset: everything before has arrived. One past the FIN once that has.
     #[must_use]
     pub const fn nxt(&self) -> u64 {

@@ -11,6 +11,7 @@
 
 pub mod ack_policy;
 pub mod assembler;
+pub(crate) mod dormant;
 pub mod tuning;
 pub mod window;
 
@@ -326,8 +327,8 @@ impl Receiver {
         self.acks.delay()
     }
 
-    /// Bytes the program has read in the round trip that ended last, and how long that took; nothing while the buffer
-    /// is not tuned.
+    /// Bytes the program has read in the round trip under way, and how long one takes; nothing while the buffer is not
+    /// tuned.
     #[must_use]
     pub fn round(&self) -> (u64, Option<Duration>) {
         self.tuning

@@ -23,8 +23,6 @@ pub struct Tuning {
     /// When the round being counted began, and what the program had read by then.
     round: Option<(Instant, u64)>,
     read: u64,
-    /// What the program read in the round that ended last.
-    space: u64,
 }
 
 impl Tuning {
@@ -37,14 +35,13 @@ impl Tuning {
             window: None,
             round: None,
             read: 0,
-            space: 0,
         }
     }
 
-    /// Bytes the program read in the round trip that ended last.
+    /// Bytes the program has read in the round trip under way.
     #[must_use]
-    pub const fn space(&self) -> u64 {
-        self.space
+    pub fn space(&self) -> u64 {
+        self.round.map_or(0, |(_, before)| self.read - before)
     }
 
     /// The receiver's idea of the round trip.
@@ -83,9 +80,8 @@ impl Tuning {
             return None;
         }
         self.round = Some((now, self.read));
-        self.space = self.read - read_before;
         // A sender in slow start brings twice as much in the next round.
-        let wanted = 2 * self.space + 16 * mss;
+        let wanted = 2 * (self.read - read_before) + 16 * mss;
         (wanted > capacity && capacity < self.max).then(|| wanted.min(self.max))
     }
 

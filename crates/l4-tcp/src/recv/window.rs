@@ -11,13 +11,13 @@ use core::hash::Hash;
 /// The receive window of one connection.
 #[derive(Clone, Debug, Hash)]
 pub struct RecvWindow {
-    capacity: u64,
-    scale: u8,
-    mss: u64,
     /// The first offset the peer may not send: RCV.NXT + RCV.WND at its largest so far.
     edge: u64,
+    capacity: u32,
+    mss: u32,
     /// The largest window ever promised.
-    peak: u64,
+    peak: u32,
+    scale: u8,
 }
 
 /// A window as it would be advertised now.
@@ -34,11 +34,11 @@ impl RecvWindow {
     #[must_use]
     pub fn new(capacity: u32, scale: u8, mss: u32, promised: u32) -> Self {
         Self {
-            capacity: u64::from(capacity),
-            scale: scale.min(crate::params::MAX_WINDOW_SHIFT),
-            mss: u64::from(mss),
             edge: u64::from(promised),
-            peak: u64::from(promised),
+            capacity,
+            mss,
+            peak: promised,
+            scale: scale.min(crate::params::MAX_WINDOW_SHIFT),
         }
     }
 
@@ -51,23 +51,23 @@ impl RecvWindow {
     /// The buffer's capacity, bytes.
     #[must_use]
     pub const fn capacity(&self) -> u64 {
-        self.capacity
+        self.capacity as u64
     }
 
     /// Changes the capacity; what was promised stays promised.
-    pub fn set_capacity(&mut self, capacity: u32) {
-        self.capacity = u64::from(capacity);
+    pub const fn set_capacity(&mut self, capacity: u32) {
+        self.capacity = capacity;
     }
 
     /// Changes the size of a full segment.
-    pub fn set_mss(&mut self, mss: u32) {
-        self.mss = u64::from(mss);
+    pub const fn set_mss(&mut self, mss: u32) {
+        self.mss = mss;
     }
 
     /// The window to advertise, with `queued` bytes unread before `nxt`.
     #[must_use]
     pub fn plan(&self, nxt: u64, queued: u64) -> Advertised {
-        let open = nxt + self.capacity.saturating_sub(queued);
+        let open = nxt + self.capacity().saturating_sub(queued);
         // RFC 9293 3.8.6.2.2: hold the edge until it can move by a useful step.
         let wanted = if open >= self.edge + self.step() {
             open
@@ -77,7 +77,7 @@ impl RecvWindow {
         let down = self.field(wanted.saturating_sub(nxt));
         let up = nxt + self.value(down.saturating_add(1));
         // The most this end will ever hold: what was read, the capacity, and the margin.
-        let limit = (nxt + self.capacity + self.capacity / 8).saturating_sub(queued);
+        let limit = (nxt + self.capacity() + self.capacity() / 8).saturating_sub(queued);
         let field = if nxt + self.value(down) < self.edge && up <= limit {
             // Rounding down would move the edge left.
             down.saturating_add(1)
@@ -97,21 +97,24 @@ impl RecvWindow {
     /// acknowledgment. So a buffer larger than a SYN can announce costs no packet of its own.
     #[must_use]
     pub fn update_due(&self, nxt: u64, queued: u64) -> bool {
-        let open = self.capacity.saturating_sub(queued);
+        let open = self.capacity().saturating_sub(queued);
         let left = self.edge.saturating_sub(nxt);
         let gain = open.saturating_sub(left);
-        left <= self.peak / 2 && open >= 2 * left && gain >= self.step().max(1 << self.scale)
+        left <= u64::from(self.peak / 2)
+            && open >= 2 * left
+            && gain >= self.step().max(1 << self.scale)
     }
 
     /// A packet with this window has left.
     pub fn on_advertised(&mut self, window: Advertised) {
         self.edge = self.edge.max(window.edge);
-        self.peak = self.peak.max(self.value(window.field));
+        let value = u32::try_from(self.value(window.field)).unwrap_or(u32::MAX);
+        self.peak = self.peak.max(value);
     }
 
     /// RFC 9293 3.8.6.2.2: min(Fr * RCV.BUFF, Eff.snd.MSS) with Fr = 1/2.
     fn step(&self) -> u64 {
-        (self.capacity / 2).min(self.mss).max(1)
+        u64::from((self.capacity / 2).min(self.mss).max(1))
     }
 
     fn field(&self, bytes: u64) -> u16 {

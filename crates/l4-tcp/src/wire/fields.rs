@@ -8,7 +8,9 @@ use core::ops::Range;
 
 use outcrop_base::{Field, FieldValue};
 
-use super::options::{self, FAST_OPEN, MSS, NOP, Raw, SACK, SACK_PERMITTED, TIMESTAMPS, WSCALE};
+use super::options::{
+    self, AO, FAST_OPEN, MD5, MSS, NOP, Raw, SACK, SACK_PERMITTED, TIMESTAMPS, WSCALE,
+};
 
 const HEADER: &str = "RFC 9293 3.1";
 const OPTIONS: &str = "RFC 9293 3.2";
@@ -154,6 +156,32 @@ fn visit_option(option: &Raw<'_>, visit: &mut dyn FnMut(Field<'_>)) {
             FieldValue::Bytes(option.body),
             "RFC 7413 2",
         ),
+        (MD5, 16) => tell(
+            "tcp.options.md5.digest",
+            "MD5 Digest",
+            16..len,
+            FieldValue::Bytes(option.body),
+            "RFC 2385 3.0",
+        ),
+        (AO, 2..) => {
+            let (key_id, next_id) = (part(16..24), part(24..32));
+            tell(
+                "tcp.options.ao.keyid",
+                "KeyID",
+                16..24,
+                key_id,
+                "RFC 5925 2.2",
+            );
+            tell(
+                "tcp.options.ao.rnextkeyid",
+                "RNextKeyID",
+                24..32,
+                next_id,
+                "RFC 5925 2.2",
+            );
+            let mac = FieldValue::Bytes(option.body.get(2..).unwrap_or_default());
+            tell("tcp.options.ao.mac", "MAC", 32..len, mac, "RFC 5925 2.2");
+        }
         (_, _) => tell(
             "tcp.options.unknown",
             "Unknown Option",

@@ -3,11 +3,12 @@
 //! Job: read the options we know and skip those we do not; write ours, padded, in the order Linux uses, so
 //! that a fingerprint of the stack says nothing unusual and 32-bit fields are aligned.
 //! Owns: kinds and lengths. Does not know: which options were agreed upon.
-//! Sources: RFC 9293 3.2 (MUST-4 to MUST-7, MUST-68), RFC 7323 2.2, 3.2 and appendix A, RFC 2018 2 and 3, RFC 7413 2.
+//! Sources: RFC 9293 3.2 (MUST-4 to MUST-7, MUST-68), RFC 7323 2.2, 3.2 and appendix A, RFC 2018 2 and 3, RFC 7413 2,
+//! RFC 2385 3.0, RFC 5925 2.2.
 
 use outcrop_base::DropReason;
 
-use crate::segment::{FastOpenCookie, Options, SackBlock, SackBlocks, Timestamps};
+use crate::segment::{FastOpenCookie, Options, SackBlock, SackBlocks, Signature, Timestamps};
 use crate::seq::SeqNum;
 
 /// The room for options: a data offset of 15 words, less the fixed 20 octets.
@@ -20,6 +21,10 @@ pub(super) const WSCALE: u8 = 3;
 pub(super) const SACK_PERMITTED: u8 = 4;
 pub(super) const SACK: u8 = 5;
 pub(super) const TIMESTAMPS: u8 = 8;
+/// MD5 signature (RFC 2385 3.0).
+pub(crate) const MD5: u8 = 19;
+/// TCP-AO (RFC 5925 2.2).
+pub(crate) const AO: u8 = 29;
 pub(super) const FAST_OPEN: u8 = 34;
 /// The kind shared by experiments, which tell themselves apart by two more octets (RFC 6994).
 pub(super) const EXPERIMENT: u8 = 254;
@@ -27,6 +32,10 @@ pub(super) const EXPERIMENT: u8 = 254;
 pub(super) const FAST_OPEN_EXPERIMENT: [u8; 2] = [0xf9, 0x89];
 
 const TIMESTAMPS_PADDED: usize = 12;
+/// The MD5 signature with its padding.
+pub(crate) const MD5_PADDED: u8 = 20;
+/// TCP-AO with a MAC of 96 bits: kind, length, two ids, twelve octets.
+pub(crate) const AO_LEN: u8 = 16;
 
 /// One option as it stands in the header.
 pub(super) struct Raw<'a> {
@@ -106,10 +115,26 @@ pub(super) fn parse(all: &[u8]) -> Result<Options, DropReason> {
             {
                 options.fast_open = FastOpenCookie::new(cookie, true);
             }
+            (MD5, digest) if digest.len() == 16 => {
+                options.signature = Some(one(options.signature, Signature::Md5));
+            }
+            (AO, &[key_id, next_id, ..]) => {
+                let shown = Signature::Ao { key_id, next_id };
+                options.signature = Some(one(options.signature, shown));
+            }
             _ => {}
         }
     }
     Ok(options)
+}
+
+/// Two of them are none that can be checked.
+const fn one(before: Option<Signature>, shown: Signature) -> Signature {
+    if before.is_some() {
+        Signature::Conflict
+    } else {
+        shown
+    }
 }
 
 fn sack_blocks(body: &[u8]) -> SackBlocks {
@@ -142,7 +167,17 @@ fn fixed_len(o: &Options) -> usize {
         (false, false) => 0,
     };
     let wscale = if o.wscale.is_some() { 4 } else { 0 };
-    mss + timestamps + wscale + o.fast_open.as_ref().map_or(0, fast_open_len)
+    let signature = usize::from(o.signature.map_or(0, signature_len));
+    signature + mss + timestamps + wscale + o.fast_open.as_ref().map_or(0, fast_open_len)
+}
+
+/// What a signature takes, padded.
+const fn signature_len(signature: Signature) -> u8 {
+    match signature {
+        Signature::Md5 => MD5_PADDED,
+        Signature::Ao { .. } => AO_LEN,
+        Signature::Conflict => 0,
+    }
 }
 
 /// What the fast-open option takes, padded.
@@ -167,6 +202,13 @@ pub(super) fn write(o: &Options) -> ([u8; MAX_LEN], usize) {
         bytes: [0; MAX_LEN],
         len: 0,
     };
+    match o.signature {
+        Some(Signature::Md5) => out.put(&[NOP, NOP, MD5, 18]),
+        Some(Signature::Ao { key_id, next_id }) => out.put(&[AO, AO_LEN, key_id, next_id]),
+        Some(Signature::Conflict) | None => {}
+    }
+    // Zero for now, and always behind the first four octets.
+    out.len = usize::from(o.signature.map_or(0, signature_len));
     if let Some(mss) = o.mss {
         out.put(&[MSS, 4]);
         out.put(&mss.to_be_bytes());

@@ -33,6 +33,7 @@ fn plan(ips: (IpAddr, IpAddr), ports: (u16, u16), header: SegmentHeader) -> Tran
         fields: IpFields::default(),
         range: StreamRange::default(),
         gso: None,
+        mac: None,
         note: Note::new(Why::Data, Limit::None, Cause::None),
     }
 }
@@ -98,6 +99,7 @@ fn header_strategy() -> impl Strategy<Value = SegmentHeader> {
                 sack,
                 timestamps: o.4.map(|(val, ecr)| Timestamps { val, ecr }),
                 fast_open: None,
+                signature: None,
             },
         }
     })
@@ -219,6 +221,79 @@ fn malformed_segments_are_refused_by_name() {
     let from_group = refused(|a, _| a.src = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 1)));
     assert_eq!(from_group, DropReason::TcpBadAddress);
     assert_eq!(refused(|_, b| b[..2].fill(0)), DropReason::TcpBadAddress);
+}
+
+// RFC 9293 3.1 MUST-69 (behind the end of the list only zeros), MUST-68 (every option but END and NOP says its length):
+// the list we write is walked by its lengths alone, to the end of the header.
+proptest! {
+    #[test]
+    fn options_written_are_walked_by_their_lengths_and_padded_with_zeros(
+        header in header_strategy(),
+        cookie in proptest::option::of((prop::collection::vec(any::<u8>(), 0..17), any::<bool>())),
+    ) {
+        let mut header = header;
+        if header.options.sack.is_empty() {
+            header.options.fast_open = cookie.and_then(|(bytes, kind)| FastOpenCookie::new(&bytes, kind));
+        }
+        let bytes = emitted(&plan(V4, (80, 1234), header), b"");
+        prop_assert_eq!(bytes.len() % 4, 0);
+        let mut rest = &bytes[20..];
+        let mut lengths = Vec::new();
+        while let [kind, after @ ..] = rest {
+            rest = match *kind {
+                0 => {
+                    prop_assert!(after.iter().all(|byte| *byte == 0));
+                    &[]
+                }
+                1 => after,
+                kind => {
+                    let len = usize::from(after[0]);
+                    lengths.push((kind, len));
+                    prop_assert!((2..=rest.len()).contains(&len));
+                    &rest[len..]
+                }
+            };
+        }
+        let known = |kind| lengths.iter().find(|(k, _)| *k == kind).map(|(_, len)| *len);
+        prop_assert_eq!(known(2), header.options.mss.map(|_| 4));
+        prop_assert_eq!(known(3), header.options.wscale.map(|_| 3));
+        prop_assert_eq!(known(4), header.options.sack_permitted.then_some(2));
+        prop_assert_eq!(known(8), header.options.timestamps.map(|_| 10));
+    }
+}
+
+// MUST-64: an option begins on any octet. MUST-5: in any segment.
+#[test]
+fn options_are_read_at_every_alignment_and_in_every_segment() {
+    for shift in 0..4 {
+        let mut raw = vec![1; shift];
+        raw.extend([8, 10, 0, 0, 0, 7, 0, 0, 0, 9, 2, 4, 5, 180]);
+        let options = parse_options(&raw).unwrap();
+        assert_eq!(
+            options.timestamps,
+            Some(Timestamps { val: 7, ecr: 9 }),
+            "{shift}"
+        );
+        assert_eq!(options.mss, Some(1460), "{shift}");
+    }
+    for flags in [
+        Flags::SYN,
+        Flags::ACK,
+        Flags::ACK | Flags::PSH,
+        Flags::FIN | Flags::ACK,
+        Flags::RST,
+    ] {
+        let mut header = SegmentHeader {
+            flags,
+            ack: flags.ack().then_some(SeqNum::new(5)),
+            ..SegmentHeader::default()
+        };
+        header.options.timestamps = Some(Timestamps { val: 1, ecr: 2 });
+        header.options.mss = Some(900);
+        let bytes = emitted(&plan(V4, (1, 2), header), b"text");
+        let (segment, _) = parse(&arrival(V4), Bytes::from(bytes)).unwrap();
+        assert_eq!(segment.header.options, header.options, "{flags}");
+    }
 }
 
 fn parse_options(raw: &[u8]) -> Result<Options, DropReason> {

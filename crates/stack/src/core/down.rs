@@ -187,7 +187,7 @@ impl Core {
         let [head, tail @ ..] = &mut slices;
         let used = self.tcp.payload(transmit, tail);
         let payload = tail.get(..used).unwrap_or_default();
-        outcrop_tcp::wire::emit(transmit, payload, partial, &mut room);
+        self.tcp.emit(transmit, payload, partial, &mut room);
         let header_len = room.len();
         let payload_len: usize = payload.iter().map(|piece| piece.len()).sum();
         let plan = Plan {

@@ -11,6 +11,7 @@
 mod calls;
 mod down;
 mod events;
+mod keys;
 mod ping;
 mod up;
 
@@ -26,6 +27,7 @@ use crate::Snapshot;
 pub use calls::{ConnectError, SendError};
 pub use down::PacketOut;
 pub use events::{Event, ListenerId, PingId, StreamId, UdpId};
+pub use keys::KeyOwner;
 pub use ping::{Echo, PING_QUEUE};
 
 /// Settings of every layer of one host.
@@ -133,6 +135,9 @@ impl Core {
         self.ip.handle_timeout(now);
         self.udp.handle_timeout(now);
         self.tcp.handle_timeout(now);
+        while let Some(dst) = self.tcp.poll_doubt() {
+            self.ip.doubt(dst);
+        }
         self.hear_ip(now);
     }
 

@@ -45,7 +45,7 @@ pub(crate) fn run(options: &cli::Demo) -> Result<u8, Failure> {
     };
     let (tell, played) = word();
     let done = host.run(move |tasks| async move {
-        let server = Server::start(&shard, &tasks, &serving, &site)?;
+        let server = Server::start(&shard, &tasks, &serving, (&site, None))?;
         thread::spawn(move || tell.tell(stage.play()));
         let played = played.await;
         server.stop().await;
