@@ -53,10 +53,8 @@ pub struct Detail {
     pub reorder_window: Option<Duration>,
     /// The receiver's own idea of the round trip (`tcpi_rcv_rtt`).
     pub receive_rtt: Option<Duration>,
-    /// Bytes the receive buffer holds at most, for now (`tcpi_rcv_ssthresh`).
+    /// Bytes the receive buffer holds at most, for now (`tcpi_rcv_ssthresh`, `tcpi_rcv_space`).
     pub receive_capacity: u64,
-    /// Bytes the program has read in the round trip under way (`tcpi_rcv_space`, which is of the last).
-    pub receive_space: u64,
     /// When anything last arrived (`tcpi_last_ack_recv`: every segment has an acknowledgment).
     pub heard_at: Option<Instant>,
     /// The limit the program has set (`tcpi_max_pacing_rate`).

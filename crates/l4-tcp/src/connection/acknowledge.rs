@@ -10,6 +10,7 @@ use outcrop_base::{FactKind, Instant};
 
 use super::segment_arrives::Incoming;
 use super::{Connection, Cx};
+use crate::budget::Pressure;
 use crate::congestion::{CongestionEvent, CongestionKind, Rate};
 use crate::params;
 use crate::recovery::{AckInput, AckOutcome, Lost};
@@ -61,7 +62,8 @@ impl Connection {
 
     /// Room for twice the congestion window: one under way, one being written. Returns whether there is more.
     fn tune_send_buffer(&mut self) -> bool {
-        let Some(max) = self.settings.send_buffer_max else {
+        let growing = self.recv.pressure() == Pressure::Easy;
+        let Some(max) = self.settings.send_buffer_max.filter(|_| growing) else {
             return false;
         };
         let wanted = (2 * self.way.congestion.cwnd()).min(u64::from(max));

@@ -27,6 +27,7 @@ use core::time::Duration;
 use outcrop_base::{Cause, ChunkQueue, Fact, FactKind, Facts, Flow, Instant, Path, Why};
 
 use crate::account::{Account, Explanation, Totals};
+use crate::budget::Pressure;
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
@@ -214,6 +215,7 @@ impl Connection {
             promised: u32::from(syn_window(&o.settings)),
             mss: u32::from(mss),
             delayed_ack: o.settings.ack_delay(),
+            round_trip: o.round_trip,
         });
         let mut connection = Self {
             state: State::Established,
@@ -291,6 +293,16 @@ impl Connection {
             queue.push(piece);
         }
         queue
+    }
+
+    /// Bytes queued, either way.
+    pub(crate) fn queued(&self) -> u64 {
+        self.send.buffer().len() as u64 + self.recv.held()
+    }
+
+    /// Learns how scarce memory is.
+    pub(crate) const fn set_pressure(&mut self, pressure: Pressure) {
+        self.recv.set_pressure(pressure);
     }
 
     /// Borrows payload of the sending stream.
@@ -397,7 +409,6 @@ impl Connection {
     }
 
     fn detail(&self, now: Instant, flow: &Flow) -> Detail {
-        let (space, rtt) = self.recv.round();
         let path_mss = path_mss(&self.way.path, flow.remote.ip());
         Detail {
             recovery: self.recovery.phase().name(),
@@ -411,9 +422,8 @@ impl Connection {
             path_mtu: self.way.path.mtu,
             unsent: self.send.buffer().unsent(),
             reorder_window: self.recovery.reorder_window(),
-            receive_rtt: rtt,
+            receive_rtt: self.recv.round_trip(),
             receive_capacity: self.recv.capacity(),
-            receive_space: space,
             heard_at: Some(self.life.heard_at),
             max_pacing_rate: self.settings.max_pacing_rate,
             shares: self.account.shares_at(now),

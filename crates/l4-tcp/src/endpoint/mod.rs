@@ -32,6 +32,7 @@ use outcrop_base::{
 
 use crate::account::Explanation;
 use crate::auth::Auth;
+use crate::budget::Budget;
 use crate::config::{Config, Settings};
 use crate::connection::Cx;
 use crate::event::{CloseReason, Doubt, Edges, Event};
@@ -63,6 +64,8 @@ pub struct Endpoint {
     known: Known,
     auth: Auth,
     ports: Ports,
+    /// What all of them queue.
+    budget: Budget,
     /// What sleeping connections go by.
     shared: SharedSettings,
     paths: PathNews,
@@ -138,6 +141,7 @@ impl Endpoint {
             cookies: Cookies::new(&seed),
             tokens: Tokens::new(&seed),
             known: Known::default(),
+            budget: Budget::new(config.memory_max),
             shared: SharedSettings::new(&seed),
             auth: Auth::new(&seed),
             ports: Ports::new(config.ephemeral_ports.clone(), &seed),
@@ -312,7 +316,10 @@ impl Endpoint {
                 }
                 plan
             }
-            Phase::Open(connection) => connection.poll_transmit(now, flow),
+            Phase::Open(connection) => {
+                connection.set_pressure(self.budget.pressure());
+                connection.poll_transmit(now, flow)
+            }
             Phase::Dormant(_) | Phase::Ended(_) => None,
         }?;
         self.signed(Transmit {
@@ -389,6 +396,7 @@ impl Endpoint {
 
     /// Queues the place for output and events and files its timer.
     fn settle(&mut self, id: ConnId) {
+        self.count(id);
         let Some((flow, place)) = self.places.get_mut(id) else {
             return;
         };
@@ -499,9 +507,7 @@ impl Endpoint {
                 }
                 self.queue_events(id);
             }
-            _ => {
-                self.places.remove(id);
-            }
+            _ => self.vacate(id),
         }
     }
 
@@ -529,12 +535,12 @@ impl Endpoint {
             readable: connection.take_readable(),
             peer_finished: connection.peer_finished(),
             info: connection.info(now, &flow),
-            explanation: Some(connection.explain(now, &flow)),
+            explanation: Some(Box::new(connection.explain(now, &flow))),
         };
         keep_account(
             &mut self.final_accounts,
             self.config.final_accounts,
-            ended.explanation,
+            ended.explanation.as_deref(),
         );
         let held = place.holder != Holder::Nobody;
         if held {
@@ -542,8 +548,9 @@ impl Endpoint {
             self.places.unlink(id);
             self.queue_events(id);
         } else {
-            self.places.remove(id);
+            self.vacate(id);
         }
+        self.count(id);
         if let Some(rest) = rest {
             self.time_wait.insert(now, &flow, &rest);
         }
@@ -551,7 +558,7 @@ impl Endpoint {
 }
 
 /// Keeps the latest `limit` final accounts.
-fn keep_account(kept: &mut VecDeque<Explanation>, limit: usize, account: Option<Explanation>) {
+fn keep_account(kept: &mut VecDeque<Explanation>, limit: usize, account: Option<&Explanation>) {
     if limit == 0 {
         return;
     }

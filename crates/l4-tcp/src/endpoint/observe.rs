@@ -45,7 +45,7 @@ impl Endpoint {
             Phase::Open(_) | Phase::Dormant(_) => {
                 place.with_connection(&self.shared, |connection| connection.explain(now, flow))
             }
-            Phase::Ended(ended) => ended.explanation,
+            Phase::Ended(ended) => ended.explanation.as_deref().copied(),
             Phase::Embryo(_) => None,
         }
     }
@@ -155,6 +155,12 @@ impl Endpoint {
         self.places.len() == 0
     }
 
+    /// Bytes queued by all connections together; `Config::memory_max` bounds them.
+    #[must_use]
+    pub const fn queued(&self) -> u64 {
+        self.budget.held()
+    }
+
     /// Tuples in TIME-WAIT.
     #[must_use]
     pub fn time_wait_len(&self) -> usize {
@@ -208,6 +214,8 @@ impl Endpoint {
         for (id, flow, place) in self.places.iter() {
             self.check_place(id, flow, place);
         }
+        let queued = self.places.iter().map(|(_, _, place)| place.queued());
+        assert_eq!(queued.sum::<u64>(), self.budget.held(), "the budget");
         for id in &self.ready {
             let queued = self.places.get(*id).is_none_or(|place| place.in_ready);
             assert!(queued, "{id:?} is in the output queue without knowing it");
