@@ -23,6 +23,11 @@ pub struct Config {
     pub time_wait_max: usize,
     /// Local ports for active opens (RFC 6056).
     pub ephemeral_ports: RangeInclusive<u16>,
+    /// How many final accounts of ended connections are kept until [`take_final_accounts`] is called; the oldest leaves
+    /// first. Zero, the default, keeps none: what a program still holds can be explained all the same.
+    ///
+    /// [`take_final_accounts`]: crate::Endpoint::take_final_accounts
+    pub final_accounts: usize,
     /// Bytes all connections together may queue, to be sent, out of order or not read yet. From half of it on no
     /// buffer grows, from three quarters on windows shrink; at the limit, first what is out of order is dropped.
     pub memory_max: u64,
@@ -41,6 +46,7 @@ impl Default for Config {
             time_wait: params::TIME_WAIT,
             time_wait_max: 65_536,
             ephemeral_ports: params::EPHEMERAL_FIRST..=u16::MAX,
+            final_accounts: 0,
             memory_max: params::MEMORY_MAX,
             quiet: params::QUIET,
             accept_unmatched_ao: false,
@@ -145,6 +151,9 @@ pub struct Settings {
     /// As a client, ask servers for fast-open cookies, and with one put what is written before the SYN leaves
     /// into the SYN (RFC 7413). It may arrive twice.
     pub fast_open: bool,
+    /// With `fast_open` and a cookie at hand: keep the SYN back until the program writes, reads or shuts down, so that
+    /// the first write is in it. Without a cookie the SYN leaves at once and asks for one.
+    pub hold_syn: bool,
     /// Spread what leaves over the round trip, also where the controller does not ask for it.
     pub pacing: bool,
     /// The fastest that data may leave; `None` is no limit.
@@ -185,6 +194,7 @@ impl Default for Settings {
             sack: true,
             mss: None,
             fast_open: false,
+            hold_syn: false,
             path_probing: PathProbing::default(),
             ecn: EcnPolicy::default(),
             keep_unused_window: false,

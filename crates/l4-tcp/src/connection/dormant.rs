@@ -202,6 +202,7 @@ impl Habits {
             over: None,
             reset: None,
             challenge_due: None,
+            paced: false,
             keep_alive_due: false,
             keep_alive_probes: self.keep_alive_probes,
             // The second in which any were sent has passed.
