@@ -54,7 +54,9 @@ impl Default for Config {
 pub struct Listen {
     /// Handshakes under way, at most; zero means the default, [`params::BACKLOG`].
     pub syn_backlog: usize,
-    /// Connections waiting to be accepted, at most; zero means the default, [`params::BACKLOG`].
+    /// Connections waiting to be accepted, at most: exactly so many (Linux's `listen(n)` lets one more wait, which
+    /// whoever stands in for it adds). While so many wait, further SYNs and the last ACKs of handshakes under way are
+    /// dropped, and will be repeated. Zero means the default, [`params::BACKLOG`].
     pub accept_backlog: usize,
     /// Wait with the last ACK of a handshake for the client's first bytes, at most this long: a program that
     /// reads first is not woken for a connection that has nothing to say.

@@ -24,13 +24,11 @@
 //!
 //! Two engines and no network:
 //! ```
-//! use std::io::IoSlice;
-//! use bytes::Bytes;
+//! use {bytes::Bytes, std::io::IoSlice};
 //! use outcrop_base::{
 //!     Arrival, Cast, ChecksumState, ChunkQueue, Ecn, HeaderRoom, Instant, InterfaceId, MAX_SLICES, PacketId, Path, Seed,
 //! };
 //! use outcrop_tcp::{Config, Endpoint, Event, Listen, wire};
-//!
 //! /// Carries everything `from` has to say over to `to`: wire format out, wire format in.
 //! fn carry(now: Instant, from: &mut Endpoint, to: &mut Endpoint) {
 //!     while let Some(plan) = from.poll_transmit(now) {
@@ -49,15 +47,13 @@
 //!     }
 //! }
 //!
-//! let now = Instant::ZERO;
-//! let mut server = Endpoint::new(Config::default(), &Seed::from_number(1));
-//! let mut client = Endpoint::new(Config::default(), &Seed::from_number(2));
+//! let [mut server, mut client] = [1, 2].map(|n| Endpoint::new(Config::default(), &Seed::from_number(n)));
 //! let listener = server.listen("10.0.0.1:80".parse()?, Listen::default())?;
 //! let id = client.connect("10.0.0.2:0".parse()?, "10.0.0.1:80".parse()?, Path::plain(1500), None)?;
 //! client.write(id, &mut ChunkQueue::from(Bytes::from_static(b"hello")))?;
 //! for _ in 0..2 {
-//!     carry(now, &mut client, &mut server);
-//!     carry(now, &mut server, &mut client);
+//!     carry(Instant::ZERO, &mut client, &mut server);
+//!     carry(Instant::ZERO, &mut server, &mut client);
 //! }
 //! assert_eq!(client.poll_event(), Some(Event::Connected(id)));
 //! assert_eq!(server.poll_event(), Some(Event::Acceptable(listener)));

@@ -111,7 +111,7 @@ impl Connection {
             window_from: self.window_from,
             recv: self.recv.doze(),
             recovery: self.recovery.doze(),
-            ecn: self.ecn,
+            ecn: self.ecn.clone(),
             account: self.account,
             urgent: (self.urgent != Urgent::default()).then(|| Box::new(self.urgent)),
             keep_alive: self.timers.get(Timer::KeepAlive),

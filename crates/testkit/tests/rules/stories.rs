@@ -9,9 +9,10 @@ use outcrop_base::{
     Arrival, Cast, ChecksumState, ChunkQueue, Ecn, Flow, HeaderRoom, Instant, InterfaceId,
     MAX_SLICES, PacketId, Path, PathSignal, PathSignalKind, Seed, Transport,
 };
+use outcrop_tcp::auth::{AoAlgorithm, MasterKey, Prefix, Secret};
 use outcrop_tcp::{
-    AoAlgorithm, Config, Endpoint, FastOpenCookie, Flags, Listen, MasterKey, Prefix, Secret,
-    Segment, SegmentHeader, SeqNum, Settings, Signature, SynCookies, wire,
+    Config, Endpoint, FastOpenCookie, Flags, Listen, Segment, SegmentHeader, SeqNum, Settings,
+    Signature, SynCookies, wire,
 };
 
 const NOW: Instant = Instant::from_secs(10);
