@@ -116,7 +116,9 @@ pub use event::{CloseReason, Doubt, Event};
 pub use info::{Info, Negotiated};
 pub use plpmtud::PathProbing;
 pub use rule::Rule;
-pub use segment::{FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Signature, Timestamps};
+pub use segment::{
+    FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Signature, Timestamps, UserTimeout,
+};
 pub use segment::{Segment, SegmentHeader, StreamRange};
 pub use seq::SeqNum;
 pub use state::{FIGURE_5, OurFin, PeerFin, Sends, State, Transition, Trigger, derive};

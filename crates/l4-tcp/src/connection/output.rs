@@ -283,8 +283,9 @@ impl Connection {
     /// less the options of this segment).
     fn room_for_data(&self) -> u16 {
         let blocks = u16::try_from(self.sack_blocks().len()).unwrap_or(0);
-        let option = if blocks == 0 { 0 } else { 4 + 8 * blocks };
-        self.way.mss.saturating_sub(option).max(1)
+        let sack = if blocks == 0 { 0 } else { 4 + 8 * blocks };
+        let user_timeout = if self.life.user_timeout.owed { 4 } else { 0 };
+        self.way.mss.saturating_sub(sack + user_timeout).max(1)
     }
 
     /// The most payload of one plan: a full segment, or as many as the device cuts for us.
@@ -364,6 +365,10 @@ impl Connection {
                     } else {
                         self.sack_blocks()
                     },
+                    user_timeout: self
+                        .settings
+                        .told_user_timeout()
+                        .filter(|_| self.tells_user_timeout(plan)),
                     ..Options::default()
                 },
             },
@@ -420,6 +425,12 @@ impl Connection {
         Held::by(limit, repairing, self.life.blocked)
     }
 
+    /// Whether a segment has room to tell our user timeout, if it is to be told.
+    fn tells_user_timeout(&self, plan: &Plan) -> bool {
+        let has_room = matches!(plan.kind, Kind::New | Kind::Resend | Kind::Ack);
+        self.life.user_timeout.owed && has_room
+    }
+
     /// Does what a plan implies; everything was decided before.
     fn commit(&mut self, now: Instant, plan: &Plan) {
         match plan.kind {
@@ -458,6 +469,9 @@ impl Connection {
         }
         if plan.is_fresh() {
             self.ecn.on_fresh_sent();
+        }
+        if self.tells_user_timeout(plan) {
+            self.life.user_timeout.owed = false;
         }
         self.recv.on_sent(now, !plan.range.is_empty());
         self.urgent.on_announced();

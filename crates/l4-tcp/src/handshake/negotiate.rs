@@ -13,7 +13,7 @@ use crate::config::Settings;
 use crate::ecn::{self, EcnTerms};
 use crate::info::Negotiated;
 use crate::params;
-use crate::segment::{Options, SegmentHeader};
+use crate::segment::{Options, SegmentHeader, UserTimeout};
 use crate::seq::SeqNum;
 
 /// IPv4 header and TCP header without options (RFC 9293 3.7.1).
@@ -40,6 +40,8 @@ pub(crate) struct PeerSyn {
     pub(crate) timestamp: Option<u32>,
     /// Whether it asks for ECN, or agrees to it.
     pub(crate) ecn: bool,
+    /// How long the peer keeps data unacknowledged.
+    pub(crate) user_timeout: Option<UserTimeout>,
 }
 
 impl From<&SegmentHeader> for PeerSyn {
@@ -53,6 +55,7 @@ impl From<&SegmentHeader> for PeerSyn {
             sack: options.sack_permitted,
             timestamp: options.timestamps.map(|ts| ts.val),
             ecn: ecn::agrees(header.flags),
+            user_timeout: options.user_timeout,
         }
     }
 }

@@ -10,7 +10,9 @@ use outcrop_base::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::segment::{FastOpenCookie, Options, SackBlock, SackBlocks, StreamRange, Timestamps};
+use crate::segment::{
+    FastOpenCookie, Options, SackBlock, SackBlocks, StreamRange, Timestamps, UserTimeout,
+};
 
 const V4: (IpAddr, IpAddr) = (
     IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2)),
@@ -100,6 +102,7 @@ fn header_strategy() -> impl Strategy<Value = SegmentHeader> {
                 timestamps: o.4.map(|(val, ecr)| Timestamps { val, ecr }),
                 fast_open: None,
                 signature: None,
+                user_timeout: None,
             },
         }
     })
@@ -125,6 +128,9 @@ proptest! {
                 Some((key_id, next_id)) => Signature::Ao { key_id, next_id },
                 None => Signature::Md5,
             });
+        }
+        if header.options.sack.is_empty() && header.options.fast_open.is_none() && ids.is_none() {
+            header.options.user_timeout = UserTimeout::from_bits(header.urg);
         }
         let t = plan(ips, ports, header);
         let bytes = emitted(&t, &payload);
