@@ -24,6 +24,9 @@ pub struct Config {
     pub time_wait_max: usize,
     /// Local ports for active opens (RFC 6056).
     pub ephemeral_ports: RangeInclusive<u16>,
+    /// Bytes all connections together may queue, to be sent, out of order or not read yet. From half of it on no
+    /// buffer grows, from three quarters on windows shrink; at the limit, first what is out of order is dropped.
+    pub memory_max: u64,
     /// How long nothing must have happened before a connection is kept in its small form, at least a second;
     /// [`Duration::MAX`] keeps every connection whole. Nothing but memory depends on it.
     pub quiet: Duration,
@@ -39,6 +42,7 @@ impl Default for Config {
             time_wait: params::TIME_WAIT,
             time_wait_max: 65_536,
             ephemeral_ports: params::EPHEMERAL_FIRST..=u16::MAX,
+            memory_max: params::MEMORY_MAX,
             quiet: params::QUIET,
             accept_unmatched_ao: false,
             settings: Settings::default(),
@@ -116,14 +120,14 @@ pub struct Settings {
     pub linger: Option<Duration>,
     /// How long an orphan waits in FIN-WAIT-2.
     pub fin_wait_2: Duration,
-    /// Bytes the receiver may hold; half of the largest window the peer can use well.
+    /// Bytes the receiver may hold at first. A program that wants just so many sets `receive_buffer_max` to `None`.
     pub receive_buffer: u32,
-    /// Bytes the receive buffer grows to while the program reads as fast as they come; `None` keeps it at
-    /// `receive_buffer`. Decides the window scale our SYN offers.
+    /// Bytes the receive buffer grows to while the program reads as fast as they come, to twice what comes in a
+    /// round trip; `None` keeps it at `receive_buffer`. Decides the window scale our SYN offers.
     pub receive_buffer_max: Option<u32>,
     /// The largest window we ever offer, whatever the buffer could hold.
     pub window_clamp: Option<u32>,
-    /// Bytes the sender may hold, unsent and unacknowledged.
+    /// Bytes the sender may hold at first, unsent and unacknowledged.
     pub send_buffer: u32,
     /// Bytes the send buffer grows to, as twice the congestion window; `None` keeps it at `send_buffer`.
     pub send_buffer_max: Option<u32>,
@@ -176,11 +180,11 @@ impl Default for Settings {
             syn_ack_retries: params::SYN_ACK_RETRIES,
             linger: None,
             fin_wait_2: params::FIN_WAIT_2,
-            receive_buffer: 1 << 20,
-            receive_buffer_max: None,
-            send_buffer_max: None,
+            receive_buffer: params::RECEIVE_BUFFER,
+            receive_buffer_max: Some(params::RECEIVE_BUFFER_MAX),
             window_clamp: None,
-            send_buffer: 1 << 20,
+            send_buffer: params::SEND_BUFFER,
+            send_buffer_max: Some(params::SEND_BUFFER_MAX),
             notsent_lowat: None,
             window_scale: true,
             timestamps: true,

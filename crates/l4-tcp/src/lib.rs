@@ -67,13 +67,14 @@
 //! ```
 //! # Files, in reading order
 //! A module uses only those before it. Words: [`seq`] `span` [`segment`] `transmit` [`wire`] `rule` `table` `event` [`params`]
-//! `ecn` [`plpmtud`] `state` `timers`. Measures: [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` [`auth`] `account` `info`. Halves: [`recv`]
+//! `ecn` [`plpmtud`] `state` `timers`. Measures: `budget` [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` [`auth`] `account` `info`. Halves: [`recv`]
 //! [`send`] [`recovery`]. Lives: `handshake` `connection` `time_wait` `listener`. All of them: `endpoint`.
 //! # Not here
 //! Addresses, routes, ICMP (`l3-ip`); the loop and the clock (`stack`); wakers (`l5-socket`).
 #![forbid(unsafe_code)]
 mod account;
 pub mod auth;
+mod budget;
 mod challenge;
 mod config;
 pub mod congestion;
@@ -114,10 +115,11 @@ pub use endpoint::{Counters, Endpoint, KeyOwner};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
 pub use event::{CloseReason, Doubt, Event};
 pub use info::{Info, Negotiated};
-pub use plpmtud::PathProbing;
+pub use plpmtud::{PathProbing, SearchTotals};
 pub use rule::Rule;
 pub use segment::{
-    FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Signature, Timestamps, UserTimeout,
+    AccurateOption, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Signature, Timestamps,
+    UserTimeout,
 };
 pub use segment::{Segment, SegmentHeader, StreamRange};
 pub use seq::SeqNum;

@@ -74,6 +74,8 @@ rules! {
     SynReceivedResetToListen = "tcp:syn-received-reset-to-listen", "RFC 9293 3.10.7.4 second";
     /// In SYN-RECEIVED after an active open, a reset refuses the connection.
     SynReceivedRefused = "tcp:syn-received-refused", "RFC 9293 3.10.7.4 second";
+    /// In SYN-RECEIVED, a SYN that asks for the other kind of ECN than the one before ends the handshake.
+    SynContradicts = "tcp:syn-contradicts", "RFC 9768 3.1.5";
     /// In SYN-RECEIVED, the SYN we answered came again: the SYN-ACK is repeated.
     SynReceivedSynAgain = "tcp:syn-received-syn-again", "RFC 9293 3.8.1";
     /// In SYN-RECEIVED after a passive open, another SYN in the window returns to LISTEN.

@@ -242,7 +242,9 @@ fn tiny_buffers_lossy_link_windows_close_and_open_without_a_deadlock() {
         };
         let settings = Settings {
             receive_buffer: 3_000,
+            receive_buffer_max: None,
             send_buffer: 2_000,
+            send_buffer_max: None,
             ..Settings::default()
         };
         let world = World::new(seed, configs(settings), bad);

@@ -87,9 +87,12 @@ fn after_a_timeout_slow_start_up_to_the_threshold_then_one_segment_a_round_trip(
     assert_eq!((again.seq, again.data.len()), (1, 1000));
     let info = story.tcp.info(id).unwrap();
     assert_eq!((info.cwnd, info.ssthresh), (1_000, 5_000));
-    // The peer has the rest: this acknowledges all ten, but counts as growth of one ACK (L = 8, D-21).
+    // A duplicate: the timeout was not spurious (RFC 5682 2.1 step 2a), so all that was outstanding is sent again.
+    story.recv(seg(".").seq(1).ack(1));
     let mut acked = 1001;
     let mut windows = Vec::new();
+    // A duplicate says that the timeout was right (RFC 5682 2.1 step 2 a): slow start, and no asking.
+    story.recv(seg(".").seq(1).ack(1));
     for round in 1..9 {
         story.at(at + 100 * round);
         // One acknowledgment a segment.

@@ -24,6 +24,7 @@ fn ack(micros: u64, round_start: bool) -> AckEvent {
         srtt: Some(Duration::from_micros(micros)),
         min_rtt: None,
         rate: None,
+        marked: 0,
     }
 }
 

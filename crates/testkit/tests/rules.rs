@@ -49,6 +49,34 @@ const ELSEWHERE: &[(Rule, &str)] = &[
         "ICMP, not a segment: l4-tcp/tests/data, packet_too_big",
     ),
     (
+        Rule::SignatureMissing,
+        "needs keys: l4-tcp/tests/signatures and ao",
+    ),
+    (
+        Rule::SignatureUnexpected,
+        "needs keys: l4-tcp/tests/signatures and ao",
+    ),
+    (
+        Rule::SignatureUnknownKey,
+        "needs keys: l4-tcp/tests/signatures and ao",
+    ),
+    (
+        Rule::SignatureWrong,
+        "needs keys: l4-tcp/tests/signatures and ao",
+    ),
+    (
+        Rule::SignatureConflict,
+        "needs keys: l4-tcp/tests/signatures and ao",
+    ),
+    (
+        Rule::PathUnprotected,
+        "needs keys and ICMP: l4-tcp/tests/ao",
+    ),
+    (
+        Rule::PathDisrupted,
+        "ICMP, not a segment: l4-tcp/tests, the stories of RFC 6069",
+    ),
+    (
         Rule::ListenSendsCookie,
         "needs a flood: l4-tcp/tests/cookies, queue_full_syn",
     ),

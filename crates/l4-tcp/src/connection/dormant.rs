@@ -85,20 +85,13 @@ impl Connection {
 
     /// Whether nothing is held, owed, outstanding or waited for but the keep-alive timer.
     fn is_quiet(&self) -> bool {
-        let life = &self.life;
-        let owes_nothing = life.over.is_none()
-            && life.reset.is_none()
-            && life.challenge_due.is_none()
-            && !(life.blocked
-                || life.handshake_ack
-                || life.keep_alive_due
-                || life.edges != Edges::NONE);
-        owes_nothing
-            && !self.is_opening()
-            && self.timers.only(Timer::KeepAlive)
-            && self.send.is_quiet()
+        // Who is busy mostly has something outstanding: asked first.
+        self.send.is_quiet()
             && self.recv.is_quiet()
             && self.recovery.is_quiet()
+            && self.timers.only(Timer::KeepAlive)
+            && !self.is_opening()
+            && self.life.is_quiet()
     }
 
     /// What to keep, if it is quiet.
@@ -120,7 +113,7 @@ impl Connection {
             window_from: self.window_from,
             recv: self.recv.doze(),
             recovery: self.recovery.doze(),
-            ecn: self.ecn,
+            ecn: self.ecn.clone(),
             account: self.account,
             urgent: (self.urgent != Urgent::default()).then(|| Box::new(self.urgent)),
             keep_alive: self.timers.get(Timer::KeepAlive),
@@ -195,6 +188,15 @@ impl Dormant {
     /// When it must be woken at the latest.
     pub(crate) const fn next_timeout(&self) -> Option<Instant> {
         self.keep_alive
+    }
+}
+
+impl Life {
+    /// Whether nothing is owed to anybody.
+    fn is_quiet(&self) -> bool {
+        let waits = self.blocked || self.handshake_ack || self.keep_alive_due;
+        let ends = self.over.is_some() || self.reset.is_some() || self.challenge_due.is_some();
+        !waits && !ends && self.edges == Edges::NONE
     }
 }
 

@@ -28,10 +28,11 @@ use core::time::Duration;
 use outcrop_base::{Cause, ChunkQueue, Fact, FactKind, Facts, Flow, Instant, Path, Why};
 
 use crate::account::{Account, Explanation, Totals};
+use crate::budget::Pressure;
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
-use crate::ecn::Echo;
+use crate::ecn::{Accurate, Beginning, Echo};
 use crate::event::{CloseReason, Doubt, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{Embryo, isn, syn_window};
@@ -42,7 +43,7 @@ use crate::plpmtud::Search;
 use crate::recovery::Recovery;
 use crate::recv::{Receiver, ReceiverConfig};
 use crate::rtt::RttEstimator;
-use crate::segment::StreamRange;
+use crate::segment::{AccurateOption, StreamRange};
 use crate::send::Sender;
 use crate::send::buffer::FinState;
 use crate::seq::{SeqNum, SeqSpace};
@@ -94,6 +95,8 @@ pub(crate) struct Opening {
     pub(crate) early: Option<(ChunkQueue, bool)>,
     /// How far of that is urgent.
     pub(crate) urgent: u64,
+    /// If the answer to our SYN completed it: the option of accurate ECN it carried.
+    pub(crate) answer: Option<Option<AccurateOption>>,
 }
 
 /// What a connection leaves behind in TIME-WAIT.
@@ -216,6 +219,7 @@ impl Connection {
             promised: u32::from(syn_window(&o.settings)),
             mss: u32::from(mss),
             delayed_ack: o.settings.ack_delay(),
+            round_trip: o.round_trip,
         });
         let mut connection = Self {
             state: State::Established,
@@ -245,7 +249,14 @@ impl Connection {
                 o.terms.sack,
                 RttEstimator::new(params::RTO_INITIAL),
             ),
-            ecn: Echo::new(o.terms.ecn),
+            ecn: Echo::new(
+                o.terms.ecn,
+                &Beginning {
+                    client: o.answer.is_some(),
+                    mark: o.theirs.ecn.mark(),
+                    option: o.answer.flatten(),
+                },
+            ),
             account: Account::new(o.at),
             timers: TimerTable::default(),
             urgent: Urgent::new(o.urgent),
@@ -296,6 +307,16 @@ impl Connection {
             queue.push(piece);
         }
         queue
+    }
+
+    /// Bytes queued, either way.
+    pub(crate) fn queued(&self) -> u64 {
+        self.send.buffer().len() as u64 + self.recv.held()
+    }
+
+    /// Learns how scarce memory is.
+    pub(crate) const fn set_pressure(&mut self, pressure: Pressure) {
+        self.recv.set_pressure(pressure);
     }
 
     /// Borrows payload of the sending stream.
@@ -370,6 +391,7 @@ impl Connection {
     /// A snapshot.
     pub(crate) fn info(&self, flow: &Flow) -> Info {
         let rtt = self.recovery.rtt();
+        let search = self.way.search.as_deref();
         Info {
             flow: *flow,
             state: self.state,
@@ -396,6 +418,8 @@ impl Connection {
             timeouts: self.recovery.timeouts(),
             pacing_rate: self.pacing_rate(),
             controller: Some(self.way.congestion.snapshot().name),
+            search: search.map_or_else(Default::default, |search| search.totals()),
+            marked_bytes: self.ecn.accurate().map_or(0, Accurate::marked_bytes),
             totals: self.totals(),
         }
     }

@@ -44,6 +44,9 @@ impl Connection {
         self.count_arrival(a.at, &payload);
         let mut incoming = self.incoming(a, segment, payload);
         self.life.cause = cx.cause;
+        if incoming.seq == -1 {
+            self.ecn.on_answer_again(segment.header.flags, a.ecn);
+        }
         let (Break(verdict) | Continue(verdict)) = self.steps(&mut incoming, cx);
         verdict
     }
@@ -94,7 +97,19 @@ impl Connection {
         self.check_security(seg)?;
         self.check_syn(seg)?;
         self.check_ack(seg, cx)?;
+        self.count_mark(seg);
         self.last_steps(seg, cx)
+    }
+
+    /// RFC 9768 3.2: every acceptable packet's mark counts, and some are to be told at once.
+    fn count_mark(&mut self, seg: &Incoming<'_>) {
+        let bytes = u32::try_from(seg.payload.len()).unwrap_or(u32::MAX);
+        let size = u32::from(seg.a.gso_size.unwrap_or(u16::MAX)).max(1);
+        let packets = bytes.div_ceil(size).max(1);
+        let unacked = self.recv.ack_pending();
+        if self.ecn.on_packet(seg.a.ecn, packets, bytes, unacked) {
+            self.recv.owe_ack(seg.a.at);
+        }
     }
 
     fn last_steps(&mut self, seg: &Incoming<'_>, cx: &mut Cx<'_>) -> ControlFlow<Verdict, Verdict> {

@@ -152,6 +152,9 @@ pub(crate) fn plain() -> Settings {
         timestamps: false,
         sack: false,
         receive_buffer: 65_535,
+        receive_buffer_max: None,
+        send_buffer: 1 << 20,
+        send_buffer_max: None,
         ..Settings::default()
     }
 }

@@ -33,6 +33,10 @@ pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) path: Path,
     pub(crate) badness: Badness,
+    /// Bytes a second each way; `None` is no limit.
+    pub(crate) rate: Option<u32>,
+    /// When either end's last packet has left for good.
+    clear_at: [Instant; 2],
     /// From then until then, nothing passes.
     pub(crate) outage: Option<(Instant, Instant)>,
     /// Packets larger than this vanish, and nobody says so.
@@ -61,6 +65,8 @@ impl World {
             now: Instant::from_secs(1),
             path: Path::plain(1500),
             badness,
+            rate: None,
+            clear_at: [Instant::ZERO; 2],
             outage: None,
             protect: None,
             hole: None,
@@ -136,7 +142,11 @@ impl World {
                 Duration::ZERO
             };
             self.packets += 1;
-            let key = (self.now + badness.delay + extra, self.packets);
+            let rate = self.rate.map_or(f64::INFINITY, f64::from);
+            let takes = Duration::from_secs_f64(bytes.len() as f64 / rate);
+            let clear = self.clear_at[from].max(self.now) + takes;
+            self.clear_at[from] = clear;
+            let key = (clear + badness.delay + extra, self.packets);
             self.link.insert(key, (1 - from, bytes.clone(), mark));
         }
     }
