@@ -13,6 +13,7 @@ use crate::congestion::{Algorithm, Rate};
 use crate::ecn::EcnPolicy;
 use crate::params;
 use crate::plpmtud::PathProbing;
+use crate::segment::UserTimeout;
 
 /// Settings of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +110,9 @@ pub struct Settings {
     /// How long sent data, or our SYN, may stay unacknowledged: R2 (RFC 9293 3.8.3 MUST-21, 3.10.8). `None` is
     /// [`params::R2`] for data and the count of retries for a SYN; [`Duration::MAX`] waits for ever.
     pub user_timeout: Option<Duration>,
+    /// Tell the peer the user timeout, and unless `user_timeout` is set go by the peer's as well, within
+    /// [`params::USER_TIMEOUT_MIN`] and [`params::USER_TIMEOUT_MAX`] (RFC 5482).
+    pub user_timeout_option: bool,
     /// R1: after so many unanswered retransmissions of one segment the program is told (SHLD-9, SHLD-10), as it is of
     /// ICMP errors that end nothing (MUST-47). Zero never tells of soft errors (SHLD-20); they are remembered all the
     /// same, as the reason should it time out.
@@ -178,6 +182,7 @@ impl Default for Settings {
             quickack: false,
             keep_alive: None,
             user_timeout: None,
+            user_timeout_option: false,
             r1: params::R1,
             syn_retries: params::SYN_RETRIES,
             syn_ack_retries: params::SYN_ACK_RETRIES,
@@ -208,6 +213,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What we tell the peer of our user timeout (`ADV_UTO`); `None` unless the option is wanted.
+    pub(crate) fn told_user_timeout(&self) -> Option<UserTimeout> {
+        let own = self.user_timeout.unwrap_or(params::R2);
+        UserTimeout::of(own).filter(|_| self.user_timeout_option)
+    }
+
     /// The largest window we may ever offer, bytes.
     pub(crate) fn window_limit(&self) -> u32 {
         let clamp = self.window_clamp.unwrap_or(u32::MAX);

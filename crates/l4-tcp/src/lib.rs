@@ -114,6 +114,7 @@ pub use plpmtud::{PathProbing, SearchTotals};
 pub use rule::Rule;
 pub use segment::{
     AccurateOption, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Signature, Timestamps,
+    UserTimeout,
 };
 pub use segment::{Segment, SegmentHeader, StreamRange};
 pub use seq::SeqNum;

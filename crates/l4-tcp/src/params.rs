@@ -60,6 +60,10 @@ pub const R1: u8 = 3;
 /// R2 of RFC 9293 3.8.3 SHLD-11: data is given up after this long without acknowledgment,
 /// at least 100 s. Linux's fifteen retransmissions come to 924 s.
 pub const R2: Duration = Duration::from_secs(924);
+/// `L_LIMIT`: a peer cannot make us give up sooner (RFC 5482 3.1; RFC 9293 3.8.3 SHLD-11 asks for 100 s).
+pub const USER_TIMEOUT_MIN: Duration = Duration::from_secs(100);
+/// `U_LIMIT`: a peer cannot make us keep its data longer than a keep-alive would wait (RFC 5482 3.1, 6).
+pub const USER_TIMEOUT_MAX: Duration = Duration::from_secs(7200);
 
 /// How long a remembered timestamp stays comparable: after 24 idle days it may have wrapped (RFC 7323 5.5).
 pub const TIMESTAMP_LIFETIME: Duration = Duration::from_secs(24 * 24 * 3600);

@@ -12,6 +12,7 @@ use core::time::Duration;
 use outcrop_base::{Cause, Instant, Path};
 
 use super::urgent::Urgent;
+use super::user_timeout::Agreement;
 use super::{Clock, Connection, Life, Way};
 use crate::account::Account;
 use crate::challenge::Challenges;
@@ -69,6 +70,7 @@ struct Habits {
     heard_at: Instant,
     active_at: Instant,
     retransmitted: u64,
+    user_timeout: Agreement,
 }
 
 impl Connection {
@@ -122,6 +124,7 @@ impl Connection {
                 heard_at: self.life.heard_at,
                 active_at: self.life.active_at,
                 retransmitted: self.life.retransmitted,
+                user_timeout: self.life.user_timeout,
             },
         })
     }
@@ -211,6 +214,7 @@ impl Habits {
             heard_at: self.heard_at,
             active_at: self.active_at,
             retransmitted: self.retransmitted,
+            user_timeout: self.user_timeout,
             cause: Cause::None,
         }
     }

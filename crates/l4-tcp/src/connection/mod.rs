@@ -18,6 +18,7 @@ mod segment_arrives;
 mod timeouts;
 mod urgent;
 mod user_calls;
+mod user_timeout;
 
 use std::io::IoSlice;
 
@@ -49,6 +50,7 @@ use crate::seq::{SeqNum, SeqSpace};
 use crate::state::{OurFin, PeerFin, State, Trigger, derive};
 use crate::timers::{Timer, TimerTable};
 use urgent::Urgent;
+use user_timeout::Agreement;
 
 /// What a connection is lent for one call: who it is, where facts go, what caused the call.
 pub(crate) struct Cx<'a> {
@@ -191,6 +193,8 @@ struct Life {
     heard_at: Instant,
     /// When anything last happened.
     active_at: Instant,
+    /// What both ends told about their user timeouts.
+    user_timeout: Agreement,
     /// Bytes sent again.
     retransmitted: u64,
     /// What made the next packet leave, as far as we know.
@@ -259,7 +263,10 @@ impl Connection {
             account: Account::new(o.at),
             timers: TimerTable::default(),
             urgent: Urgent::new(o.urgent),
-            life: Life::new(o.at, blocked),
+            life: Life {
+                user_timeout: Agreement::new(&o.settings, o.theirs.user_timeout),
+                ..Life::new(o.at, blocked)
+            },
             settings: o.settings,
         };
         let keep = connection.settings.keep_unused_window;
@@ -554,6 +561,7 @@ impl Connection {
             self.way.doubt,
             life.keep_alive_due,
             life.keep_alive_probes,
+            life.user_timeout,
         )
             .hash(&mut into);
         (life.edges, now - life.heard_at, life.challenge_due).hash(&mut into);
@@ -578,6 +586,7 @@ impl Life {
             heard_at: now,
             active_at: now,
             retransmitted: 0,
+            user_timeout: Agreement::NONE,
             cause: Cause::None,
         }
     }

@@ -312,7 +312,9 @@ impl Connection {
         let accurate = self.accurate_option(sack, true).map_or(0, |option| {
             AccurateOption::padded_len(option.as_slice().len())
         });
-        let options = u16::try_from(sack_len(sack) + accurate).unwrap_or(u16::MAX);
+        let user_timeout = if self.life.user_timeout.owed { 4 } else { 0 };
+        let options = sack_len(sack) + accurate + user_timeout;
+        let options = u16::try_from(options).unwrap_or(u16::MAX);
         self.way.mss.saturating_sub(options).max(1)
     }
 
@@ -375,7 +377,9 @@ impl Connection {
 
     /// The option of accurate ECN beside so many SACK blocks; `data` if the segment carries any.
     fn accurate_option(&self, sack: usize, data: bool) -> Option<AccurateOption> {
-        let others = sack_len(sack) + usize::from(super::common_options(&self.terms));
+        let user_timeout = if self.life.user_timeout.owed { 4 } else { 0 };
+        let common = usize::from(super::common_options(&self.terms));
+        let others = sack_len(sack) + common + user_timeout;
         self.ecn.option(OPTIONS_LEN.saturating_sub(others), data)
     }
 
@@ -397,6 +401,10 @@ impl Connection {
             timestamps,
             accurate: self.accurate_option(sack.len(), !plan.data.is_empty()),
             sack,
+            user_timeout: self
+                .settings
+                .told_user_timeout()
+                .filter(|_| self.tells_user_timeout(plan)),
             ..Options::default()
         }
     }
@@ -477,6 +485,12 @@ impl Connection {
         Held::by(limit, repairing, self.life.blocked)
     }
 
+    /// Whether a segment has room to tell our user timeout, if it is to be told.
+    fn tells_user_timeout(&self, plan: &Plan) -> bool {
+        let has_room = matches!(plan.kind, Kind::New | Kind::Resend | Kind::Ack);
+        self.life.user_timeout.owed && has_room
+    }
+
     /// Does what a plan implies; everything was decided before.
     fn commit(&mut self, now: Instant, plan: &Plan, option: bool) {
         match plan.kind {
@@ -512,6 +526,9 @@ impl Connection {
         }
         if !plan.range.is_empty() {
             self.arm_user_timeout(now);
+        }
+        if self.tells_user_timeout(plan) {
+            self.life.user_timeout.owed = false;
         }
         let has_data = !plan.data.is_empty();
         self.ecn.on_sent(plan.is_fresh(), has_data, option);

@@ -243,6 +243,7 @@ impl Connection {
         self.life.heard_at = seg.a.at;
         self.life.keep_alive_probes = 0;
         self.life.keep_alive_due = false;
+        self.hear_user_timeout(seg.a.at, seg.header.options.user_timeout);
         // An ACK of nothing but the SYN, or older, is SND.UNA for what follows.
         seg.ack = u64::try_from(ack).unwrap_or(0);
         let fin_acked = self.acknowledge(seg, cx);

@@ -281,6 +281,8 @@ impl Embryo {
         let ack = self.rcv_nxt();
         let (fast_open, range) = self.fast_open();
         options.fast_open = fast_open;
+        // A cookie may need all the room there is; the first segment behind the SYN tells as well.
+        options.user_timeout = settings.told_user_timeout().filter(|_| fast_open.is_none());
         options.accurate = accurate.filter(|_| self.grant.is_none());
         self.sent = self.sent.max(u32::try_from(range.len()).unwrap_or(0));
         Some(Transmit {

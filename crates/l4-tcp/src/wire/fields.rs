@@ -10,7 +10,7 @@ use outcrop_base::{Field, FieldValue};
 
 use super::options::{
     self, ACCURATE_0, ACCURATE_1, AO, FAST_OPEN, MD5, MSS, NOP, Raw, SACK, SACK_PERMITTED,
-    TIMESTAMPS, WSCALE,
+    TIMESTAMPS, USER_TIMEOUT, WSCALE,
 };
 
 const HEADER: &str = "RFC 9293 3.1";
@@ -157,6 +157,23 @@ fn visit_option(option: &Raw<'_>, visit: &mut dyn FnMut(Field<'_>)) {
             FieldValue::Bytes(option.body),
             "RFC 7413 2",
         ),
+        (USER_TIMEOUT, 2) => {
+            let (unit, count) = (part(16..17), part(17..32));
+            tell(
+                "tcp.options.user_to_granularity",
+                "Granularity",
+                16..17,
+                unit,
+                "RFC 5482 3",
+            );
+            tell(
+                "tcp.options.user_to_val",
+                "User Timeout",
+                17..32,
+                count,
+                "RFC 5482 3",
+            );
+        }
         (ACCURATE_0 | ACCURATE_1, _) => accurate(option, at, visit),
         (MD5, 16) | (AO, 2..) => visit_signature(option, at, visit),
         (_, _) => tell(
