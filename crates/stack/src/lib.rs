@@ -64,7 +64,6 @@
 //! # Not here
 //! No protocol: each is an engine of its own. No sockets: `l5-socket` makes them of a [`Shard`] and an id.
 #![forbid(unsafe_code)]
-
 mod alarm;
 mod core;
 mod counters;
