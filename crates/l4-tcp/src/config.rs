@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use outcrop_base::DEFAULT_HOP_LIMIT;
 
-use crate::congestion::{Algorithm, Rate};
+use crate::congestion::{Algorithm, Habits, Rate};
 use crate::ecn::EcnPolicy;
 use crate::params;
 
@@ -72,6 +72,21 @@ pub enum SynCookies {
     Always,
 }
 
+/// Which segments in order are acknowledged at once, and which wait. All keep SHLD-19: never less than one
+/// acknowledgment for two full segments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AckStyle {
+    /// Full segments at once at the start, short ones wait for the answer they ask for; the wait adapts.
+    #[default]
+    Adaptive,
+    /// Everything at once at the start and after a disorder, until the program answers within the wait; then each
+    /// time more than one segment came that is as long as the longest seen. As Linux does.
+    Eager,
+    /// Every second segment, however short, from the first one on; the wait never changes. As 4.4BSD's
+    /// descendants do.
+    EverySecond,
+}
+
 /// Settings of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -81,6 +96,8 @@ pub struct Settings {
     pub cork: bool,
     /// Longest wait of an acknowledgment; zero acknowledges at every flush (MUST-40: below 500 ms).
     pub delayed_ack: Duration,
+    /// Which segments are acknowledged at once and which wait.
+    pub ack_style: AckStyle,
     /// Keep-alive, off by default (MUST-25).
     pub keep_alive: Option<KeepAlive>,
     /// Acknowledge everything at once, whatever `delayed_ack` says.
@@ -134,6 +151,8 @@ pub struct Settings {
     /// Keep a congestion window that is not used for five minutes, for programs that pause (RFC 7661), instead of
     /// halving it each timeout (RFC 2861, RFC 5681 4.1).
     pub keep_unused_window: bool,
+    /// What the controller's standard leaves open.
+    pub habits: Habits,
     /// The congestion controller.
     pub congestion: Algorithm,
     /// Time to live or hop limit (MUST-49).
@@ -148,6 +167,7 @@ impl Default for Settings {
             nodelay: false,
             cork: false,
             delayed_ack: params::DELAYED_ACK,
+            ack_style: AckStyle::default(),
             quickack: false,
             keep_alive: None,
             user_timeout: None,
@@ -171,6 +191,7 @@ impl Default for Settings {
             keep_unused_window: false,
             pacing: false,
             max_pacing_rate: None,
+            habits: Habits::default(),
             congestion: Algorithm::default(),
             ttl: DEFAULT_HOP_LIMIT,
             dscp: 0,

@@ -104,8 +104,8 @@ pub mod tx_record;
 pub mod wire;
 
 pub use account::{Explanation, Held, Shares, Totals};
-pub use config::{Config, KeepAlive, Listen, Settings, SynCookies};
-pub use congestion::{Algorithm, Controller};
+pub use config::{AckStyle, Config, KeepAlive, Listen, Settings, SynCookies};
+pub use congestion::{Algorithm, Controller, Habits};
 pub use ecn::{EcnPolicy, EcnTerms};
 pub use endpoint::{Counters, Endpoint};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};

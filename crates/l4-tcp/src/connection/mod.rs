@@ -132,6 +132,12 @@ pub(crate) struct Connection {
     life: Life,
 }
 
+fn controller(settings: &Settings, mss: u16) -> Box<dyn Controller> {
+    let mut controller = settings.congestion.controller(u32::from(mss));
+    controller.adopt(settings.habits);
+    controller
+}
+
 /// What the path allows.
 #[derive(Clone, Debug)]
 struct Way {
@@ -204,6 +210,7 @@ impl Connection {
             promised: u32::from(syn_window(&o.settings)),
             mss: u32::from(mss),
             delayed_ack: o.settings.ack_delay(),
+            ack_style: o.settings.ack_style,
         });
         let mut connection = Self {
             state: State::Established,
@@ -220,7 +227,7 @@ impl Connection {
             way: Way {
                 path: o.path,
                 mss,
-                congestion: o.settings.congestion.controller(u32::from(mss)),
+                congestion: controller(&o.settings, mss),
                 pacer: Pacer::new(),
             },
             send,

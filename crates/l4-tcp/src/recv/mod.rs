@@ -20,6 +20,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use outcrop_base::{Instant, Why};
 
+use crate::config::AckStyle;
 use crate::segment::{MAX_SACK_BLOCKS, StreamRange};
 
 use ack_policy::{AckPolicy, Urgency};
@@ -42,6 +43,8 @@ pub struct ReceiverConfig {
     pub mss: u32,
     /// The longest wait of an acknowledgment.
     pub delayed_ack: Duration,
+    /// Which acknowledgments wait.
+    pub ack_style: AckStyle,
 }
 
 /// What became of one segment's payload.
@@ -82,7 +85,7 @@ impl Receiver {
         Self {
             assembler: Assembler::new(),
             window: RecvWindow::new(config.capacity, config.scale, config.mss, config.promised),
-            acks: AckPolicy::new(config.delayed_ack, config.mss),
+            acks: AckPolicy::new(config.delayed_ack, config.mss).in_style(config.ack_style),
             tuning: config.capacity_max.map(|max| Tuning::new(u64::from(max))),
             mss: u64::from(config.mss),
             recent: [None; MAX_SACK_BLOCKS],

@@ -6,6 +6,7 @@
 use core::time::Duration;
 
 use outcrop_stack::Config;
+use outcrop_tcp::AckStyle;
 
 use super::ast::{Action, Event, Script};
 use super::report::{Dialect, Family, Options, Stop};
@@ -83,8 +84,17 @@ impl Rules {
         let start = &mut self.config.tcp.settings;
         match dialect {
             Dialect::Ours => {}
-            Dialect::Linux => start.congestion = outcrop_tcp::Algorithm::Cubic,
-            Dialect::FreeBsd => start.delayed_ack = Duration::from_millis(40),
+            Dialect::Linux => {
+                start.congestion = outcrop_tcp::Algorithm::Cubic;
+                start.ack_style = AckStyle::Eager;
+                start.habits.slow_start_limit = None;
+                start.habits.reduce_window = true;
+            }
+            Dialect::FreeBsd => {
+                start.delayed_ack = Duration::from_millis(40);
+                start.ack_style = AckStyle::EverySecond;
+                start.habits.slow_start_limit = Some(2);
+            }
         }
     }
 
