@@ -115,6 +115,9 @@ pub struct Settings {
     /// What `close` means for bytes that are not acknowledged yet. `None`: the engine goes on until they are or
     /// R2 is reached. Zero: they are given up, by a reset. Otherwise it goes on for so long, then resets.
     pub linger: Option<Duration>,
+    /// The program will read no more: text that comes once our FIN is on its way is answered by a reset, as if the
+    /// program had let go of the connection (RFC 1122 4.2.2.13), so that the peer learns that it is lost.
+    pub deaf: bool,
     /// How long an orphan waits in FIN-WAIT-2.
     pub fin_wait_2: Duration,
     /// Bytes the receiver may hold; half of the largest window the peer can use well.
@@ -175,6 +178,7 @@ impl Default for Settings {
             syn_retries: params::SYN_RETRIES,
             syn_ack_retries: params::SYN_ACK_RETRIES,
             linger: None,
+            deaf: false,
             fin_wait_2: params::FIN_WAIT_2,
             receive_buffer: 1 << 20,
             receive_buffer_max: None,
