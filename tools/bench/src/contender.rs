@@ -4,7 +4,7 @@
 //! Does not know: what the figures mean. Server on the first processor, client on the second, as far as there are two.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,13 +14,19 @@ use crate::figures::Sample;
 use crate::load::{CHUNK, Of, Report, cpu_seconds};
 use crate::network::{SERVER, Veth};
 use crate::scenario::{Scenario, Work};
-use crate::{Outcome, Plan, ourselves};
+use crate::{Outcome, Plan, ourselves, peer};
 
+/// Ours when it spins before it sleeps.
+const SPIN: &str = "outcrop, spin";
+/// Ours and smoltcp without offload, at MTU 1,500.
+const PLAIN: &str = "outcrop, plain";
+const SMOLTCP_PLAIN: &str = "smoltcp, plain";
 /// Where `outcrop run` answers.
 const OURS: &str = "10.77.0.2";
-/// Where the kernel's program discards, and sends.
+/// Where everybody discards, the kernel's program sends, and ours generates characters.
 const DISCARD: u16 = 9;
 const SEND: u16 = 8_080;
+const GENERATE: u16 = 19;
 
 /// One who answers.
 #[derive(Debug)]
@@ -36,11 +42,16 @@ enum Kind {
     Ours {
         program: PathBuf,
         root: PathBuf,
-        busy_poll: u32,
+        options: &'static [&'static str],
     },
     /// A server over the veth pair that stays.
     Kernel(Server),
     Nginx(Server),
+    /// A stack of `peer`, on a TUN of its own, started for every measurement.
+    Peer {
+        who: &'static str,
+        spin: bool,
+    },
 }
 
 /// A child that ends with us.
@@ -57,22 +68,31 @@ impl Drop for Server {
 impl Contender {
     /// Everybody who can be had on this machine; who cannot is named as absent.
     pub(crate) fn all(plan: &Plan, root: &Path, _network: &mut Veth) -> Outcome<Vec<Self>> {
-        let ours = |name, program: &Path, busy_poll| Self {
+        let ours = |name, program: &Path, options| Self {
             name,
             kind: Kind::Ours {
                 program: program.to_owned(),
                 root: root.to_owned(),
-                busy_poll,
+                options,
             },
+        };
+        let peer = |name, who, spin| Self {
+            name,
+            kind: Kind::Peer { who, spin },
         };
         let beside = std::env::current_exe()?.with_file_name("outcrop");
         let outcrop = plan.outcrop.as_deref().unwrap_or(&beside);
         let mut all = vec![
-            ours("outcrop", outcrop, 0),
-            ours("outcrop, spin", outcrop, 50),
+            ours("outcrop", outcrop, &[]),
+            ours(SPIN, outcrop, &["--busy-poll", "50"]),
+            ours(PLAIN, outcrop, &["--no-offload"]),
+            peer("ceiling", "ceiling", false),
+            peer("ceiling, spin", "ceiling", true),
+            peer("smoltcp", "smoltcp", false),
+            peer(SMOLTCP_PLAIN, "smoltcp-plain", false),
         ];
         if let Some(against) = &plan.against {
-            all.push(ours("outcrop, other", against, 0));
+            all.push(ours("outcrop, other", against, &[]));
         }
         let kernel = pinned(0, &ourselves()?)
             .arg("kernel")
@@ -101,34 +121,57 @@ impl Contender {
         network: &Veth,
     ) -> Outcome<Option<Sample>> {
         let work = scenario.work;
+        if !self.takes_part(work) {
+            return Ok(None);
+        }
         let (report, server_cpu) = match &mut self.kind {
-            // Spinning is for one who waits for one answer.
-            Kind::Ours { busy_poll: 1.., .. }
-                if !matches!(work, Work::Requests { connections: 1, .. }) =>
-            {
-                return Ok(None);
-            }
             Kind::Ours {
                 program,
                 root,
-                busy_poll,
-            } => run_ours(program, root, *busy_poll, &load(work, seconds, OURS, 80)?)?,
-            Kind::Kernel(server) => {
+                options,
+            } => {
                 let port = match work {
-                    Work::Requests { .. } => return Ok(None),
                     Work::Push => DISCARD,
-                    Work::Pull => SEND,
+                    Work::Pull => GENERATE,
+                    Work::Requests { .. } | Work::File => 80,
+                };
+                run_ours(program, root, options, &load(work, seconds, OURS, port)?)?
+            }
+            Kind::Peer { who, spin } => run_peer(who, *spin, work, seconds)?,
+            Kind::Kernel(server) => {
+                let port = if matches!(work, Work::Push) {
+                    DISCARD
+                } else {
+                    SEND
                 };
                 run_over_veth(server, network, &load(work, seconds, SERVER, port)?)?
             }
-            Kind::Nginx(server) => match work {
-                Work::Push => return Ok(None),
-                Work::Requests { .. } | Work::Pull => {
-                    run_over_veth(server, network, &load(work, seconds, SERVER, 80)?)?
-                }
-            },
+            Kind::Nginx(server) => {
+                run_over_veth(server, network, &load(work, seconds, SERVER, 80)?)?
+            }
         };
         Ok(Some(Sample::new(scenario, &report, server_cpu)))
+    }
+}
+
+impl Contender {
+    /// Whether this one does that, and it is worth knowing.
+    fn takes_part(&self, work: Work) -> bool {
+        let bulk = matches!(work, Work::Push | Work::Pull);
+        let file = matches!(work, Work::File);
+        // Spinning is for one who waits for one answer; segments of 1,460 bytes count where there are many.
+        let alone = matches!(work, Work::Requests { connections: 1, .. });
+        match &self.kind {
+            Kind::Kernel(_) => bulk,
+            Kind::Nginx(_) => !bulk,
+            Kind::Peer { .. } if file => false,
+            Kind::Peer { spin: true, .. } => alone,
+            Kind::Ours { .. } | Kind::Peer { .. } => match self.name {
+                SPIN => alone,
+                PLAIN | SMOLTCP_PLAIN => bulk,
+                _ => true,
+            },
+        }
     }
 }
 
@@ -136,10 +179,11 @@ impl Contender {
 fn load(work: Work, seconds: u32, server: &str, port: u16) -> Outcome<Command> {
     let mut command = pinned(1, &ourselves()?);
     command.arg("load");
-    let (kind, port) = match work {
-        Work::Requests { .. } => ("requests", port),
-        Work::Push => ("push", DISCARD),
-        Work::Pull => ("pull", port),
+    let kind = match work {
+        Work::Requests { .. } => "requests",
+        Work::Push => "push",
+        Work::Pull => "pull",
+        Work::File => "file",
     };
     command.arg(kind).arg(format!("{server}:{port}"));
     command.args(["--seconds", &seconds.to_string()]);
@@ -157,8 +201,8 @@ fn load(work: Work, seconds: u32, server: &str, port: u16) -> Outcome<Command> {
                 command.arg("--close");
             }
         }
-        Work::Push => {}
-        Work::Pull => {
+        Work::Push | Work::Pull => {}
+        Work::File => {
             command.args(["--path", "/huge"]);
         }
     }
@@ -166,13 +210,16 @@ fn load(work: Work, seconds: u32, server: &str, port: u16) -> Outcome<Command> {
 }
 
 /// `outcrop run -- load`: its own namespace, its own TUN.
-fn run_ours(program: &Path, root: &Path, busy_poll: u32, load: &Command) -> Outcome<(Report, f64)> {
+fn run_ours(
+    program: &Path,
+    root: &Path,
+    options: &[&str],
+    load: &Command,
+) -> Outcome<(Report, f64)> {
     let mut command = pinned(0, &Command::new(program));
     command.arg("run").arg("--root").arg(root).arg("--tcp-echo");
-    if busy_poll > 0 {
-        command.args(["--busy-poll", &busy_poll.to_string()]);
-    }
     command
+        .args(options)
         .arg("--")
         .arg(load.get_program())
         .args(load.get_args());
@@ -185,11 +232,59 @@ fn run_ours(program: &Path, root: &Path, busy_poll: u32, load: &Command) -> Outc
     Ok((report, server))
 }
 
+/// A peer on a TUN in this namespace, and the load from here.
+fn run_peer(who: &str, spin: bool, work: Work, seconds: u32) -> Outcome<(Report, f64)> {
+    let (port, connections) = match work {
+        Work::Push => (peer::DISCARD, 1),
+        Work::Pull | Work::File => (peer::SEND, 1),
+        Work::Requests {
+            close: true,
+            connections,
+            ..
+        } => (peer::CLOSE, connections),
+        Work::Requests {
+            file, connections, ..
+        } => {
+            let port = if file == "large" {
+                peer::LARGE
+            } else {
+                peer::SMALL
+            };
+            (port, connections)
+        }
+    };
+    let mut command = pinned(0, &ourselves()?);
+    command.args(["peer", who, "--port", &port.to_string()]);
+    command.args(["--connections", &connections.to_string()]);
+    if spin {
+        command.arg("--spin");
+    }
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let stdout = child.stdout.take();
+    let server = Server(child);
+    let mut ready = String::new();
+    if let Some(stdout) = stdout {
+        BufReader::new(stdout).read_line(&mut ready)?;
+    }
+    if ready.trim() != "ready" {
+        return Err(format!("{who}: it did not start").into());
+    }
+    let load = load(work, seconds, &peer::PEER.to_string(), port)?;
+    measured(&server, Command::new(load.get_program()), &load)
+}
+
 fn run_over_veth(server: &Server, network: &Veth, load: &Command) -> Outcome<(Report, f64)> {
+    let program = load.get_program().to_string_lossy().into_owned();
+    measured(server, network.enter(&program), load)
+}
+
+/// Runs `load` as `command` begins it; what it reports, and what the server spent meanwhile.
+fn measured(server: &Server, mut command: Command, load: &Command) -> Outcome<(Report, f64)> {
     let stat = format!("/proc/{}/stat", server.0.id());
     let before = cpu_seconds(&stat, Of::Itself)?;
-    let program = load.get_program().to_string_lossy().into_owned();
-    let mut command = network.enter(&program);
     let output = command
         .args(load.get_args())
         .stderr(Stdio::inherit())

@@ -28,7 +28,7 @@ impl Sample {
         let count = report.count.max(1.0);
         let scale = match scenario.work {
             Work::Requests { .. } => 1e6,
-            Work::Push | Work::Pull => 1e9,
+            Work::Push | Work::Pull | Work::File => 1e9,
         };
         Self {
             rate: report.rate,

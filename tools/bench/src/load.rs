@@ -24,7 +24,7 @@ const MOST: u64 = 64 << 30;
 /// One load.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Load {
-    /// `requests`, `push` or `pull`.
+    /// `requests`, `push`, `pull` or `file`.
     kind: String,
     /// Whom to ask.
     server: SocketAddr,
@@ -63,7 +63,8 @@ impl Load {
         let report = match self.kind.as_str() {
             "requests" => self.requests()?,
             "push" => self.bulk(push)?,
-            "pull" => self.bulk(|stream, until| pull(stream, until, &self.path))?,
+            "pull" => self.bulk(pull)?,
+            "file" => self.bulk(|stream, until| get(stream, until, &self.path))?,
             other => return Err(format!("{other}: no such load").into()),
         };
         println!("{}", serde_json::to_string(&report)?);
@@ -138,9 +139,19 @@ fn push(mut stream: TcpStream, until: Instant) -> Outcome<u64> {
     Ok(sent)
 }
 
-fn pull(mut stream: TcpStream, until: Instant, path: &str) -> Outcome<u64> {
+fn get(mut stream: TcpStream, until: Instant, path: &str) -> Outcome<u64> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
+    receive(stream, until)
+}
+
+/// Some of those who send want to be asked first; nobody minds.
+fn pull(mut stream: TcpStream, until: Instant) -> Outcome<u64> {
+    stream.write_all(b"?\r\n\r\n")?;
+    receive(stream, until)
+}
+
+fn receive(mut stream: TcpStream, until: Instant) -> Outcome<u64> {
     let mut block = vec![0; CHUNK];
     let mut received = 0;
     while Instant::now() < until {

@@ -5,13 +5,14 @@
 //! in the same minute, in turns, can be compared. Everything happens in private namespaces made for it, every
 //! load ends by itself.
 //!
-//! `scenario` is what is asked, `contender` who answers, `load` who asks, `network` where, `figures` the table.
+//! `scenario` is what is asked, `contender` who answers (`peer`: the stacks among them), `load` who asks, `network` where, `figures` the table.
 #![forbid(unsafe_code)]
 
 mod contender;
 mod figures;
 mod load;
 mod network;
+mod peer;
 mod scenario;
 
 use core::error::Error;
@@ -76,6 +77,9 @@ enum Inside {
     /// A load.
     #[command(hide = true)]
     Load(load::Load),
+    /// A stack to compare with.
+    #[command(hide = true)]
+    Peer(peer::Peer),
 }
 
 fn main() -> ExitCode {
@@ -86,6 +90,7 @@ fn main() -> ExitCode {
         Some(Inside::Hold) => network::hold(),
         Some(Inside::Kernel) => network::only_inside().and_then(|()| contender::kernel_server()),
         Some(Inside::Load(load)) => network::only_inside().and_then(|()| load.run()),
+        Some(Inside::Peer(peer)) => network::only_inside().and_then(|()| peer.run()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -12,8 +12,8 @@ use crate::Outcome;
 const SMALL: usize = 100;
 /// Bytes of the large file.
 const LARGE: usize = 1 << 20;
-/// Bytes of the file for bulk; it is asked for again and again.
-const HUGE: usize = 256 << 20;
+/// Bytes of the file for bulk; no processor's cache holds it.
+const HUGE: usize = 1 << 30;
 
 /// One measurement.
 #[derive(Debug)]
@@ -38,8 +38,10 @@ pub(crate) enum Work {
     },
     /// Sends as fast as it can to a program that discards.
     Push,
-    /// Receives as fast as it can and discards.
+    /// Receives as fast as it can and discards; whoever sends has it in memory.
     Pull,
+    /// The same, of a file over HTTP.
+    File,
 }
 
 const fn requests(name: &'static str, connections: u32) -> Scenario {
@@ -99,6 +101,11 @@ impl Scenario {
         Self {
             name: "bulk out",
             work: Work::Pull,
+            unit: "Mbit/s",
+        },
+        Self {
+            name: "1 GiB body",
+            work: Work::File,
             unit: "Mbit/s",
         },
     ];

@@ -156,7 +156,7 @@ pub(crate) struct Serving {
     /// Serve the files in this folder. Without it: one built-in page.
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
-    /// Serve TCP echo (port 7) and discard (port 9) as well as UDP's.
+    /// Serve echo (port 7) and discard (port 9) over TCP as well as UDP, and characters for ever (port 19).
     #[arg(long)]
     pub(crate) tcp_echo: bool,
 }

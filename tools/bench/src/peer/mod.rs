@@ -1,0 +1,115 @@
+//! Stacks that answer on a TUN of their own, in the namespace of the measurement.
+//!
+//! Job: open the TUN, give the kernel its end, and run one of them until its standard input ends or it is killed.
+//! Owns: the addresses. Does not know: how any of them speaks TCP. `ceiling` is the bar, `smoltcp` the peer.
+
+mod ceiling;
+mod smoltcp;
+
+use core::net::{IpAddr, Ipv4Addr};
+use std::io::Write as _;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use outcrop_device::kernel::{self, Interface};
+use outcrop_device::{Clock, Format, Tun};
+use rustix::event::{PollFd, PollFlags};
+
+use crate::Outcome;
+
+/// The peer's address.
+pub(crate) const PEER: Ipv4Addr = Ipv4Addr::new(10, 79, 0, 2);
+/// The kernel's end.
+const KERNEL: Ipv4Addr = Ipv4Addr::new(10, 79, 0, 1);
+/// Answers with a small file, and keeps the connection.
+pub(crate) const SMALL: u16 = 80;
+/// Answers with a small file, and closes.
+pub(crate) const CLOSE: u16 = 81;
+/// Answers with a file of 1 MiB.
+pub(crate) const LARGE: u16 = 82;
+/// Sends for ever.
+pub(crate) const SEND: u16 = 8_080;
+/// Discards.
+pub(crate) const DISCARD: u16 = 9;
+/// The largest packet of a TUN, and the virtio header before it.
+const MOST: usize = 65_535 + HEADER;
+/// Bytes of the virtio header.
+const HEADER: usize = 10;
+
+/// Which one, and how.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Peer {
+    who: Who,
+    /// How many connections there will be.
+    #[arg(long, default_value_t = 16)]
+    connections: usize,
+    /// The only port that will be asked; the ceiling answers on all.
+    #[arg(long, default_value_t = SMALL)]
+    port: u16,
+    /// Spin instead of sleeping.
+    #[arg(long)]
+    spin: bool,
+}
+
+/// Who answers.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// As little TCP as a TUN can be filled with.
+    Ceiling,
+    /// smoltcp at MTU 65,535, checksums left to the virtio header: its best.
+    Smoltcp,
+    /// smoltcp on a plain TUN of MTU 1,500.
+    SmoltcpPlain,
+}
+
+impl Peer {
+    /// Serves until it is killed. Says `ready` on standard output when it can be asked.
+    pub(crate) fn run(&self) -> Outcome<()> {
+        let (format, mtu) = match self.who {
+            Who::Ceiling => (Format::Offload, 1_500),
+            Who::Smoltcp => (Format::Offload, 65_535),
+            Who::SmoltcpPlain => (Format::Plain, 1_500),
+        };
+        let tun = Tun::open(Some("peer%d"), format, &Clock::start())?;
+        let mut interface = Interface::new(tun.name()).address(IpAddr::V4(KERNEL), 24);
+        interface.mtu = mtu;
+        interface.format = format;
+        kernel::configure(&interface)?;
+        println!("ready");
+        std::io::stdout().flush()?;
+        match self.who {
+            Who::Ceiling => ceiling::run(tun.as_fd(), self.spin),
+            Who::Smoltcp | Who::SmoltcpPlain => {
+                smoltcp::run(&tun, format, mtu as usize, (self.port, self.connections))
+            }
+        }
+    }
+}
+
+/// Sleeps until there is something to read, or `limit` is over.
+fn wait(tun: BorrowedFd<'_>, limit: Option<core::time::Duration>) -> Outcome<()> {
+    let limit = limit.map(rustix::event::Timespec::try_from).transpose()?;
+    let mut fds = [PollFd::new(&tun, PollFlags::IN)];
+    match rustix::event::poll(&mut fds, limit.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// An answer to a request, whole.
+fn answer(body: usize, close: bool) -> Vec<u8> {
+    let connection = if close { "Connection: close\r\n" } else { "" };
+    let mut text = format!(
+        "HTTP/1.1 200 OK\r\nServer: peer\r\nDate: Sat, 21 Nov 2026 12:00:00 GMT\r\nContent-Type: text/plain\r\n\
+         ETag: \"0123456789abcdef-64\"\r\nLast-Modified: Sat, 21 Nov 2026 11:00:00 GMT\r\nAccept-Ranges: bytes\r\n\
+         Content-Length: {body}\r\n{connection}\r\n"
+    )
+    .into_bytes();
+    text.resize(text.len() + body, b'x');
+    text
+}
+
+/// How many requests end in `bytes`, which begin with one.
+fn requests(bytes: &[u8]) -> u32 {
+    let ends = bytes.windows(4).filter(|four| four == b"\r\n\r\n");
+    u32::try_from(ends.count()).unwrap_or(u32::MAX)
+}
