@@ -147,6 +147,9 @@ pub struct Settings {
     /// As a client, ask servers for fast-open cookies, and with one put what is written before the SYN leaves
     /// into the SYN (RFC 7413). It may arrive twice.
     pub fast_open: bool,
+    /// With `fast_open` and a cookie at hand: keep the SYN back until the program writes, reads or shuts down, so that
+    /// the first write is in it. Without a cookie the SYN leaves at once and asks for one.
+    pub hold_syn: bool,
     /// Spread what leaves over the round trip, also where the controller does not ask for it.
     pub pacing: bool,
     /// The fastest that data may leave; `None` is no limit.
@@ -191,6 +194,7 @@ impl Default for Settings {
             sack: true,
             mss: None,
             fast_open: false,
+            hold_syn: false,
             ecn: EcnPolicy::default(),
             keep_unused_window: false,
             pacing: false,

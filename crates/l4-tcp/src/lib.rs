@@ -105,7 +105,7 @@ pub mod wire;
 
 pub use account::{Explanation, Held, Shares, Totals};
 pub use config::{AckStyle, Config, KeepAlive, Listen, Settings, SynCookies};
-pub use congestion::{Algorithm, Controller, Habits};
+pub use congestion::{Algorithm, Controller, Habits, Rate};
 pub use ecn::{EcnPolicy, EcnTerms};
 pub use endpoint::{Counters, Endpoint};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};

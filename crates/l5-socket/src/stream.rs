@@ -13,10 +13,10 @@ use std::io;
 
 use bytes::Bytes;
 use outcrop_base::{ByteStream, ChunkQueue, Instant};
-use outcrop_stack::tcp::{CloseReason, Info, ReadError, Settings, State};
+use outcrop_stack::tcp::{CloseReason, Explanation, Info, Listen, ReadError, Settings, State};
 use outcrop_stack::{Interest, Shard, StreamId};
 
-use crate::{OwnedReadHalf, OwnedWriteHalf, error};
+use crate::{OwnedReadHalf, OwnedWriteHalf, TcpOption, error};
 
 /// A connection of one host. Its methods are `&self`, so any number of tasks can share it.
 #[derive(Debug)]
@@ -102,6 +102,10 @@ impl Conn {
             if let Some(reason) = core.tcp_close_reason(self.id) {
                 return Poll::Ready(Err(error::ended(reason)));
             }
+            // A SYN that waits for the first write: the program may go on to it.
+            if core.tcp_holds_syn(self.id) {
+                return Poll::Ready(Ok(()));
+            }
             match core.tcp_info(self.id).map(|info| info.state) {
                 Some(State::SynSent | State::SynReceived) => Poll::Pending,
                 Some(_) => Poll::Ready(Ok(())),
@@ -144,12 +148,36 @@ impl TcpStream {
         remote: SocketAddr,
         settings: Option<Settings>,
     ) -> io::Result<Self> {
-        let id = shard
-            .call(|core| core.tcp_connect(local, remote, settings))
-            .map_err(error::connect)?;
-        let stream = Self::new(shard.clone(), id);
-        poll_fn(|cx| stream.conn.poll_connected(cx)).await?;
+        let stream = Self::begin(shard, local, remote, settings, &mut ChunkQueue::new())?;
+        stream.connected().await?;
         Ok(stream)
+    }
+
+    /// Begins to open a connection, with something to say if there is any: what fits is with the engine before the
+    /// SYN can leave.
+    pub(crate) fn begin(
+        shard: &Shard,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        settings: Option<Settings>,
+        data: &mut ChunkQueue,
+    ) -> io::Result<Self> {
+        let id = shard
+            .call(|core| {
+                let id = core.tcp_connect(local, remote, settings)?;
+                if !data.is_empty() {
+                    // It was opened under this lock: nothing has happened that could refuse a write.
+                    let _taken = core.tcp_write(id, data);
+                }
+                Ok(id)
+            })
+            .map_err(error::connect)?;
+        Ok(Self::new(shard.clone(), id))
+    }
+
+    /// Waits until both SYNs have been exchanged.
+    pub(crate) async fn connected(&self) -> io::Result<()> {
+        poll_fn(|cx| self.conn.poll_connected(cx)).await
     }
 
     pub(crate) const fn new(shard: Shard, id: StreamId) -> Self {
@@ -216,6 +244,39 @@ impl TcpStream {
         shard
             .call(|core| core.tcp_configure(*id, change))
             .map_err(error::stale)
+    }
+
+    /// Sets an option.
+    ///
+    /// # Errors
+    /// `InvalidInput`, with an [`OptionError`](crate::OptionError) inside, for a value the option does not take, or an
+    /// option that belongs before the SYN or to listeners; `NotConnected` once the connection has ended.
+    pub fn set(&self, option: TcpOption) -> io::Result<()> {
+        option.check_living().map_err(error::option)?;
+        self.configure(|settings| option.write_to(settings, &mut Listen::default()))
+    }
+
+    /// What is set.
+    ///
+    /// # Errors
+    /// `NotConnected` once the connection has ended.
+    pub fn settings(&self) -> io::Result<Settings> {
+        let Conn { shard, id } = &self.conn;
+        shard
+            .call(|core| core.tcp_settings(*id))
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Why it is not sending more now, and how its life divided; its `Display` says it in words.
+    ///
+    /// # Errors
+    /// `NotConnected` before the handshake is over.
+    pub fn explain(&self) -> io::Result<Explanation> {
+        let Conn { shard, id } = &self.conn;
+        let now = shard.now();
+        shard
+            .call(|core| core.tcp_explain(now, *id))
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Sends small segments at once, or gathers them (Nagle's algorithm, the default).

@@ -11,6 +11,7 @@ use outcrop_base::{Facts, Flow, Instant, Value};
 use super::place::{Holder, Phase, Place};
 use super::{Counters, Endpoint};
 use crate::account::Explanation;
+use crate::config::Config;
 use crate::event::CloseReason;
 use crate::info::Info;
 use crate::state::State;
@@ -47,6 +48,15 @@ impl Endpoint {
             State::TimeWait
         } else {
             State::Closed
+        }
+    }
+
+    /// Whether the SYN of a connection waits for the program (`Settings::hold_syn`).
+    #[must_use]
+    pub fn holds_syn(&self, id: ConnId) -> bool {
+        match self.places.get(id).map(|place| &place.phase) {
+            Some(Phase::Embryo(embryo)) => embryo.is_held(),
+            Some(Phase::Open(_) | Phase::Ended(_)) | None => false,
         }
     }
 
@@ -119,6 +129,12 @@ impl Endpoint {
         self.time_wait.len()
     }
 
+    /// What it was set up with.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// What was counted so far.
     #[must_use]
     pub const fn counters(&self) -> &Counters {
@@ -175,7 +191,7 @@ impl Endpoint {
         }
         match &place.phase {
             Phase::Embryo(embryo) => assert!(
-                place.in_ready || embryo.next_timeout().is_some(),
+                place.in_ready || embryo.next_timeout().is_some() || embryo.is_held(),
                 "{flow}: an embryo without timer or output"
             ),
             Phase::Open(connection) => connection.check(flow, place.in_ready),

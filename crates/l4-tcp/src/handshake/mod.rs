@@ -184,6 +184,24 @@ impl Embryo {
         self.due
     }
 
+    /// Keeps our SYN back until the program says what it opened the connection for (RFC 7413 4.2.1: the SYN
+    /// carries its first write).
+    pub(crate) const fn hold(&mut self) {
+        self.want = None;
+    }
+
+    /// Whether our SYN is kept back: it has never left, and nothing makes it.
+    pub(crate) const fn is_held(&self) -> bool {
+        self.want.is_none() && self.sent_at.is_none() && self.theirs.is_none()
+    }
+
+    /// The program has called: a SYN that was kept back leaves.
+    pub(crate) const fn release(&mut self, call: CallKind) {
+        if self.is_held() {
+            self.want = Some((Why::Syn, Cause::Call(call)));
+        }
+    }
+
     /// Whether something is to leave.
     pub(crate) const fn wants_output(&self) -> bool {
         self.want.is_some()
