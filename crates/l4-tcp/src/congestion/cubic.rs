@@ -13,8 +13,8 @@ use outcrop_base::Instant;
 
 use super::hystart::{Advice, HyStart};
 use super::{
-    AckEvent, CongestionEvent, CongestionKind, Controller, ControllerInfo, Habits, IdleEvent, Phase, decay,
-    initial_window,
+    AckEvent, CongestionEvent, CongestionKind, Controller, ControllerInfo, Habits, IdleEvent,
+    Phase, decay, initial_window,
 };
 use crate::params::MIN_WINDOW_SEGMENTS;
 
@@ -132,7 +132,11 @@ impl Cubic {
         } else {
             s.cwnd
         };
-        let used = if self.habits.reduce_window { s.cwnd } else { flight };
+        let used = if self.habits.reduce_window {
+            s.cwnd
+        } else {
+            flight
+        };
         s.ssthresh = (used * 7 / 10).max(MIN_WINDOW_SEGMENTS * self.mss);
         s.epoch = None;
         s.credit = 0;

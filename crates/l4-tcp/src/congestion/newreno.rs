@@ -10,8 +10,8 @@ use core::hash::{Hash, Hasher};
 use outcrop_base::Instant;
 
 use super::{
-    AckEvent, CongestionEvent, CongestionKind, Controller, ControllerInfo, Habits, IdleEvent, Phase, decay,
-    initial_window,
+    AckEvent, CongestionEvent, CongestionKind, Controller, ControllerInfo, Habits, IdleEvent,
+    Phase, decay, initial_window,
 };
 use crate::params::MIN_WINDOW_SEGMENTS;
 
@@ -44,7 +44,11 @@ impl NewReno {
 
     /// RFC 5681 3.1 equation 4: half of what was outstanding.
     fn half_of(&self, flight: u64) -> u64 {
-        let used = if self.habits.reduce_window { self.cwnd } else { flight };
+        let used = if self.habits.reduce_window {
+            self.cwnd
+        } else {
+            flight
+        };
         (used / 2).max(MIN_WINDOW_SEGMENTS * self.mss)
     }
 

@@ -3,15 +3,16 @@
 //! Job: gather `--name=value` lines, shell lines and the dialect into one set of rules. Owns: the rules.
 //! Does not know: events. A script that asks for what is not there is skipped before it starts.
 
+use core::net::IpAddr;
 use core::time::Duration;
 
 use outcrop_stack::Config;
-use outcrop_tcp::AckStyle;
+use outcrop_tcp::{AckStyle, KeepAlive};
 
 use super::ast::{Action, Event, Script};
 use super::report::{Dialect, Family, Options, Stop};
 use super::run::usual_tolerance;
-use super::shell;
+use super::shell::{self, FastOpen};
 
 /// The rules of one run.
 pub(super) struct Rules {
@@ -25,6 +26,10 @@ pub(super) struct Rules {
     pub(super) exact_stamps: bool,
     /// A segment may not come in pieces.
     pub(super) strict_segments: bool,
+    pub(super) fast_open: FastOpen,
+    pub(super) keep_alive: KeepAlive,
+    /// The ends, if the script names them.
+    pub(super) ends: (Option<IpAddr>, Option<IpAddr>),
     /// Written for IPv6 alone: its MTU is meant as it stands.
     for_v6: bool,
 }
@@ -38,6 +43,9 @@ impl Rules {
             tolerance_share: if dialect == Dialect::Ours { 0 } else { 125 },
             exact_stamps: false,
             strict_segments: false,
+            fast_open: FastOpen::default(),
+            keep_alive: KeepAlive::default(),
+            ends: (None, None),
             for_v6: false,
         };
         rules.adopt(dialect);
@@ -50,6 +58,8 @@ impl Rules {
         let mut settings = shell::Settings {
             config: rules.config.clone(),
             mtu: rules.mtu,
+            fast_open: rules.fast_open,
+            keep_alive: rules.keep_alive,
         };
         let is_packet =
             |event: &Event| matches!(event.action, Action::Inject(_) | Action::Expect(_));
@@ -65,8 +75,8 @@ impl Rules {
             };
             let before = settings.clone();
             shell::apply(line, &mut settings).map_err(Stop::skip)?;
-            // Later than the last packet nobody sees it; in between it would come too early.
-            if at >= first && at < last && changed(&before, &settings) {
+            // Later than the last packet nobody sees it; in between, what is not for later sockets alone is too late.
+            if at >= first && at < last && !only_for_later_sockets(&before, &settings) {
                 return Err(Stop::skip(format!(
                     "`{line}` in the middle of a script is not there"
                 )));
@@ -76,6 +86,7 @@ impl Rules {
             }
         }
         (rules.config, rules.mtu) = (settings.config, settings.mtu);
+        (rules.fast_open, rules.keep_alive) = (settings.fast_open, settings.keep_alive);
         Ok(rules)
     }
 
@@ -116,6 +127,8 @@ impl Rules {
                 let family = match value {
                     "ipv4" => Family::V4,
                     "ipv6" => Family::V6,
+                    // IPv4 on the wire; that the socket is of the other family nobody sees.
+                    "ipv4-mapped-ipv6" => Family::V4,
                     other => return Err(Stop::skip(format!("--ip_version={other} is not there"))),
                 };
                 if family != options.family {
@@ -125,15 +138,29 @@ impl Rules {
             }
             "tcp_ts_tick_usecs" => self.exact_stamps = number()? == 1000,
             "strict_segments" => self.strict_segments = true,
-            "mss" | "local_ip" | "remote_ip" | "gateway_ip" | "netmask_ip" | "speed"
-            | "verbose" | "non_fatal" | "init_scripts" | "send_omit_free" | "bind_port"
-            | "connect_port" | "dump" | "fuzz" | "define" => {}
+            "local_ip" => rules_end(&mut self.ends.0, value, options)?,
+            "remote_ip" => rules_end(&mut self.ends.1, value, options)?,
+            "mss" | "gateway_ip" | "netmask_ip" | "speed" | "verbose" | "persistent_tun_dev"
+            | "wire_client" | "code" | "non_fatal" | "init_scripts" | "send_omit_free"
+            | "bind_port" | "connect_port" | "dump" | "fuzz" | "define" => {}
             other => return Err(Stop::skip(format!("the option --{other} is not there"))),
         }
         Ok(())
     }
 }
 
-fn changed(before: &shell::Settings, after: &shell::Settings) -> bool {
-    before.config.tcp != after.config.tcp || before.mtu != after.mtu
+/// An end of the connection, if it is of the family that is run.
+fn rules_end(end: &mut Option<IpAddr>, value: &str, options: &Options) -> Result<(), Stop> {
+    let address: IpAddr = value
+        .parse()
+        .map_err(|_| Stop::skip(format!("{value} is no address")))?;
+    *end = Some(address).filter(|address| address.is_ipv4() == (options.family == Family::V4));
+    Ok(())
+}
+
+/// Whether a change concerns nothing but what new sockets start with.
+fn only_for_later_sockets(before: &shell::Settings, after: &shell::Settings) -> bool {
+    let mut but_for_sockets = after.config.tcp.clone();
+    but_for_sockets.settings = before.config.tcp.settings;
+    but_for_sockets == before.config.tcp && before.mtu == after.mtu
 }
