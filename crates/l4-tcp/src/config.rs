@@ -118,6 +118,9 @@ pub struct Settings {
     /// The program will read no more: text that comes once our FIN is on its way is answered by a reset, as if the
     /// program had let go of the connection (RFC 1122 4.2.2.13), so that the peer learns that it is lost.
     pub deaf: bool,
+    /// A connection given up because the peer does not answer ends without a reset (RFC 9293 3.10.8 has none). By
+    /// default one leaves, should the peer be there after all.
+    pub quiet_timeout: bool,
     /// How long an orphan waits in FIN-WAIT-2.
     pub fin_wait_2: Duration,
     /// Bytes the receiver may hold; half of the largest window the peer can use well.
@@ -125,6 +128,9 @@ pub struct Settings {
     /// Bytes the receive buffer grows to while the program reads as fast as they come; `None` keeps it at
     /// `receive_buffer`. Decides the window scale our SYN offers.
     pub receive_buffer_max: Option<u32>,
+    /// The window opens by twice what arrives, from what the SYN promised on, instead of at once: memory is given
+    /// to peers that use it.
+    pub window_opens_slowly: bool,
     /// The largest window we ever offer, whatever the buffer could hold.
     pub window_clamp: Option<u32>,
     /// Bytes the sender may hold, unsent and unacknowledged.
@@ -182,10 +188,12 @@ impl Default for Settings {
             syn_ack_retries: params::SYN_ACK_RETRIES,
             linger: None,
             deaf: false,
+            quiet_timeout: false,
             fin_wait_2: params::FIN_WAIT_2,
             receive_buffer: 1 << 20,
             receive_buffer_max: None,
             send_buffer_max: None,
+            window_opens_slowly: false,
             window_clamp: None,
             send_buffer: 1 << 20,
             notsent_lowat: None,

@@ -211,6 +211,7 @@ impl Connection {
             mss: u32::from(mss),
             delayed_ack: o.settings.ack_delay(),
             ack_style: o.settings.ack_style,
+            opens_slowly: o.settings.window_opens_slowly,
         });
         let mut connection = Self {
             state: State::Established,

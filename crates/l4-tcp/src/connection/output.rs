@@ -192,7 +192,8 @@ impl Connection {
             mss: u32::from(self.room_for_data()),
             max_len: u32::try_from(self.max_payload()).unwrap_or(u32::MAX),
             allowance: self.recovery.allowance(&*self.way.congestion),
-            nagle: !self.settings.nodelay,
+            // Urgent data does not wait for others' acknowledgments: what it hurries would wait behind it.
+            nagle: !self.settings.nodelay && self.urgent.pointer(self.send.una()).is_none(),
             cork: self.settings.cork,
         })
     }

@@ -45,6 +45,8 @@ pub struct ReceiverConfig {
     pub delayed_ack: Duration,
     /// Which acknowledgments wait.
     pub ack_style: AckStyle,
+    /// Whether the window opens with what arrives, not at once.
+    pub opens_slowly: bool,
 }
 
 /// What became of one segment's payload.
@@ -84,7 +86,8 @@ impl Receiver {
     pub fn new(config: &ReceiverConfig) -> Self {
         Self {
             assembler: Assembler::new(),
-            window: RecvWindow::new(config.capacity, config.scale, config.mss, config.promised),
+            window: RecvWindow::new(config.capacity, config.scale, config.mss, config.promised)
+                .opening_slowly(config.opens_slowly),
             acks: AckPolicy::new(config.delayed_ack, config.mss).in_style(config.ack_style),
             tuning: config.capacity_max.map(|max| Tuning::new(u64::from(max))),
             mss: u64::from(config.mss),
@@ -162,6 +165,7 @@ impl Receiver {
         let placed = self.assembler.insert(at, payload, fin);
         self.remember(at, &placed);
         let finished = placed.advanced > 0 && self.finished();
+        self.window.on_arrival(placed.advanced);
         self.tune(now);
         let urgency = self.urgency(&placed, bytes, finished);
         self.acks.on_arrival(now, urgency);

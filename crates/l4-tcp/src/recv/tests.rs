@@ -13,6 +13,7 @@ const CONFIG: ReceiverConfig = ReceiverConfig {
     mss: MSS,
     delayed_ack: Duration::from_millis(40),
     ack_style: AckStyle::Adaptive,
+    opens_slowly: false,
 };
 
 fn at(ms: u64) -> Instant {

@@ -18,6 +18,8 @@ pub struct RecvWindow {
     edge: u64,
     /// The largest window ever promised.
     peak: u64,
+    /// The most to offer so far, if the window opens slowly.
+    open: Option<u64>,
 }
 
 /// A window as it would be advertised now.
@@ -39,6 +41,21 @@ impl RecvWindow {
             mss: u64::from(mss),
             edge: u64::from(promised),
             peak: u64::from(promised),
+            open: None,
+        }
+    }
+
+    /// The same, opening from what was promised by twice what arrives.
+    #[must_use]
+    pub fn opening_slowly(mut self, slowly: bool) -> Self {
+        self.open = slowly.then_some(self.edge);
+        self
+    }
+
+    /// So much arrived in order.
+    pub const fn on_arrival(&mut self, bytes: u64) {
+        if let Some(open) = &mut self.open {
+            *open = open.saturating_add(2 * bytes);
         }
     }
 
@@ -54,6 +71,12 @@ impl RecvWindow {
         self.capacity
     }
 
+    /// What of it is offered so far.
+    fn offered(&self) -> u64 {
+        self.open
+            .map_or(self.capacity, |open| open.min(self.capacity))
+    }
+
     /// Changes the capacity; what was promised stays promised.
     pub fn set_capacity(&mut self, capacity: u32) {
         self.capacity = u64::from(capacity);
@@ -67,7 +90,7 @@ impl RecvWindow {
     /// The window to advertise, with `queued` bytes unread before `nxt`.
     #[must_use]
     pub fn plan(&self, nxt: u64, queued: u64) -> Advertised {
-        let open = nxt + self.capacity.saturating_sub(queued);
+        let open = nxt + self.offered().saturating_sub(queued);
         // RFC 9293 3.8.6.2.2: hold the edge until it can move by a useful step.
         let wanted = if open >= self.edge + self.step() {
             open
@@ -97,7 +120,7 @@ impl RecvWindow {
     /// acknowledgment. So a buffer larger than a SYN can announce costs no packet of its own.
     #[must_use]
     pub fn update_due(&self, nxt: u64, queued: u64) -> bool {
-        let open = self.capacity.saturating_sub(queued);
+        let open = self.offered().saturating_sub(queued);
         let left = self.edge.saturating_sub(nxt);
         let gain = open.saturating_sub(left);
         left <= self.peak / 2 && open >= 2 * left && gain >= self.step().max(1 << self.scale)

@@ -14,6 +14,12 @@ use super::report::{Dialect, Family, Options, Stop};
 use super::run::usual_tolerance;
 use super::shell::{self, FastOpen};
 
+/// What the public suites set Linux's receive buffer to, and how far it grows: half of `tcp_rmem`'s figures, as that
+/// system counts its own bookkeeping too.
+const LINUX_RECEIVE: (u32, u32) = (270_000, 7_864_320);
+/// How far Linux lets a send buffer grow.
+const LINUX_SEND: u32 = 4 << 20;
+
 /// The rules of one run.
 pub(super) struct Rules {
     pub(super) config: Config,
@@ -100,6 +106,11 @@ impl Rules {
                 start.ack_style = AckStyle::Eager;
                 start.habits.slow_start_limit = None;
                 start.habits.reduce_window = true;
+                start.quiet_timeout = true;
+                start.window_opens_slowly = true;
+                start.receive_buffer = LINUX_RECEIVE.0;
+                start.receive_buffer_max = Some(LINUX_RECEIVE.1);
+                start.send_buffer_max = Some(LINUX_SEND);
             }
             Dialect::FreeBsd => {
                 start.delayed_ack = Duration::from_millis(40);

@@ -417,7 +417,14 @@ fn offers(key: &str, value: &str, start: &mut outcrop_tcp::Settings) -> Option<(
 fn sizes(key: &str, value: &str, start: &mut outcrop_tcp::Settings) -> Option<()> {
     let mut words = value.split_whitespace().filter_map(unsigned);
     match key {
-        "net.ipv4.tcp_rmem" => start.receive_buffer = words.nth(1)?,
+        // Half of each is for that system's bookkeeping.
+        "net.ipv4.tcp_rmem" => {
+            start.receive_buffer = words.nth(1)? / 2;
+            start.receive_buffer_max = start
+                .receive_buffer_max
+                .and(words.next())
+                .map(|max| max / 2);
+        }
         "net.ipv4.tcp_wmem" => start.send_buffer = words.nth(1)?,
         "net.inet.tcp.recvspace" => start.receive_buffer = words.next()?,
         "net.inet.tcp.sendspace" => start.send_buffer = words.next()?,

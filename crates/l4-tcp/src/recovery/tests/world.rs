@@ -90,6 +90,7 @@ impl World {
             promised: 1 << 20,
             mss,
             delayed_ack: Duration::ZERO,
+            opens_slowly: false,
             ack_style: crate::config::AckStyle::default(),
         };
         Self {
