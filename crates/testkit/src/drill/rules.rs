@@ -7,7 +7,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use outcrop_stack::Config;
-use outcrop_tcp::{AckStyle, KeepAlive};
+use outcrop_tcp::{AckStyle, KeepAlive, SynCookies};
 
 use super::ast::{Action, Event, Script};
 use super::report::{Dialect, Family, Options, Stop};
@@ -34,6 +34,7 @@ pub(super) struct Rules {
     pub(super) strict_segments: bool,
     pub(super) fast_open: FastOpen,
     pub(super) keep_alive: KeepAlive,
+    pub(super) syn_cookies: SynCookies,
     /// The ends, if the script names them.
     pub(super) ends: (Option<IpAddr>, Option<IpAddr>),
     /// Written for IPv6 alone: its MTU is meant as it stands.
@@ -51,6 +52,7 @@ impl Rules {
             strict_segments: false,
             fast_open: FastOpen::default(),
             keep_alive: KeepAlive::default(),
+            syn_cookies: SynCookies::default(),
             ends: (None, None),
             for_v6: false,
         };
@@ -66,6 +68,7 @@ impl Rules {
             mtu: rules.mtu,
             fast_open: rules.fast_open,
             keep_alive: rules.keep_alive,
+            syn_cookies: rules.syn_cookies,
         };
         let is_packet =
             |event: &Event| matches!(event.action, Action::Inject(_) | Action::Expect(_));
@@ -93,6 +96,7 @@ impl Rules {
         }
         (rules.config, rules.mtu) = (settings.config, settings.mtu);
         (rules.fast_open, rules.keep_alive) = (settings.fast_open, settings.keep_alive);
+        rules.syn_cookies = settings.syn_cookies;
         Ok(rules)
     }
 
@@ -151,7 +155,7 @@ impl Rules {
             "strict_segments" => self.strict_segments = true,
             "local_ip" => rules_end(&mut self.ends.0, value, options)?,
             "remote_ip" => rules_end(&mut self.ends.1, value, options)?,
-            "mss" | "gateway_ip" | "netmask_ip" | "speed" | "verbose" | "persistent_tun_dev"
+            "dialect" | "mss" | "gateway_ip" | "netmask_ip" | "speed" | "verbose" | "persistent_tun_dev"
             | "wire_client" | "code" | "non_fatal" | "init_scripts" | "send_omit_free"
             | "bind_port" | "connect_port" | "dump" | "fuzz" | "define" => {}
             other => return Err(Stop::skip(format!("the option --{other} is not there"))),

@@ -7,7 +7,7 @@
 use core::time::Duration;
 
 use outcrop_stack::Config;
-use outcrop_tcp::{EcnPolicy, KeepAlive};
+use outcrop_tcp::{EcnPolicy, KeepAlive, SynCookies};
 
 use super::program::algorithm;
 use super::report::Dialect;
@@ -20,6 +20,7 @@ pub(super) struct Settings {
     pub(super) fast_open: FastOpen,
     /// What keep-alive starts with once a program switches it on.
     pub(super) keep_alive: KeepAlive,
+    pub(super) syn_cookies: SynCookies,
 }
 
 /// What the system as a whole allows of speaking in a SYN: the bits of Linux's `tcp_fastopen`.
@@ -72,8 +73,13 @@ impl System {
                 mtu: rules.mtu,
                 fast_open: rules.fast_open,
                 keep_alive: rules.keep_alive,
+                syn_cookies: rules.syn_cookies,
             },
         }
+    }
+
+    pub(super) const fn syn_cookies(&self) -> SynCookies {
+        self.settings.syn_cookies
     }
 
     /// A shell line ran.
@@ -326,6 +332,18 @@ fn sysctl(key: &str, value: &str, settings: &mut Settings) -> Result<(), String>
             settings.fast_open = FastOpen::from_bits(bits)?;
             return Ok(());
         }
+        "net.ipv4.tcp_syncookies" => {
+            settings.syn_cookies = match unsigned(value) {
+                Some(0) => SynCookies::Never,
+                Some(2) => SynCookies::Always,
+                _ => SynCookies::WhenFull,
+            };
+            return Ok(());
+        }
+        "net.inet.tcp.syncookies_only" => {
+            settings.syn_cookies = SynCookies::Always;
+            return Ok(());
+        }
         "net.ipv4.tcp_fastopen_key" => "a key for fast open cookies",
         "net.ipv4.tcp_recovery" => "recovery without RACK",
         "net.ipv4.tcp_early_retrans" => "recovery without tail loss probes",
@@ -470,7 +488,9 @@ fn timers(key: &str, value: &str, settings: &mut Settings) -> Option<()> {
 /// The dialect that a script's text gives away.
 pub(super) fn dialect_of(text: &str) -> Dialect {
     let marks = |marks: &[&str]| marks.iter().any(|mark| text.contains(mark));
-    if marks(&["net.inet.tcp", "net.inet6.", "kldload", "kern.", "sockstat"]) {
+    if marks(&["--dialect=ours"]) {
+        Dialect::Ours
+    } else if marks(&["net.inet.tcp", "net.inet6.", "kldload", "kern.", "sockstat"]) {
         Dialect::FreeBsd
     } else if marks(&["defaults.sh", "set_sysctls", "net.ipv4."]) {
         Dialect::Linux

@@ -63,7 +63,7 @@ impl Program {
     pub(super) fn listen(&mut self, host: &mut Host, call: &Call) -> Called {
         let backlog = call.args.get(1).and_then(number).unwrap_or(0);
         let local = SocketAddr::new(host.local, PORT);
-        let allowed = self.system.fast_open();
+        let (allowed, syn_cookies) = (self.system.fast_open(), self.system.syn_cookies());
         let socket = match self.entry(call) {
             Ok(socket) => socket,
             Err(errno) => return Ok(Gave::Error(errno)),
@@ -82,6 +82,7 @@ impl Program {
             // One more than the number given, as everywhere since 4.2BSD.
             accept_backlog: backlog.saturating_add(1),
             settings: Some(socket.settings),
+            syn_cookies,
             fast_open: queue.filter(|_| allowed.server).unwrap_or(0),
             defer_accept: socket.noted.get("TCP_DEFER_ACCEPT").and_then(|seconds| {
                 let seconds = u64::try_from(*seconds).ok().filter(|seconds| *seconds > 0);

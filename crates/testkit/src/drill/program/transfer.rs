@@ -151,7 +151,9 @@ impl Program {
             .core
             .tcp_info(id)
             .map_or(State::Closed, |info| info.state);
-        if matches!(state, State::SynSent | State::SynReceived) {
+        // Opened early by a peer that spoke in its SYN, it may be answered in SYN-RECEIVED.
+        let opening = state == State::SynReceived && socket.connecting;
+        if state == State::SynSent || opening {
             return Ok(Gave::Block("EAGAIN"));
         }
         socket.hold_back(host, id, more);
