@@ -5,6 +5,7 @@
 
 use outcrop_base::Instant;
 
+use super::prr::Prr;
 use super::rack::Situation;
 use super::{Fired, Lost, Phase, Recovery, tlp};
 use crate::congestion::{CongestionEvent, CongestionKind, Controller};
@@ -24,7 +25,11 @@ impl Recovery {
             let lost = self.detect_by_rack(now);
             self.rate.on_lost(lost.map_or(0, |lost| lost.bytes));
             if lost.is_some() {
+                let is_new = self.phase == Phase::Open;
                 self.enter_recovery(now, flight, controller);
+                if is_new {
+                    self.prr = Prr::new(flight.saturating_sub(self.records.sacked()));
+                }
                 self.update_prr(0, false, controller);
             }
             return Fired::Reordering { lost };

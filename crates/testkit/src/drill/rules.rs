@@ -155,9 +155,9 @@ impl Rules {
             "strict_segments" => self.strict_segments = true,
             "local_ip" => rules_end(&mut self.ends.0, value, options)?,
             "remote_ip" => rules_end(&mut self.ends.1, value, options)?,
-            "dialect" | "mss" | "gateway_ip" | "netmask_ip" | "speed" | "verbose" | "persistent_tun_dev"
-            | "wire_client" | "code" | "non_fatal" | "init_scripts" | "send_omit_free"
-            | "bind_port" | "connect_port" | "dump" | "fuzz" | "define" => {}
+            "dialect" | "mss" | "gateway_ip" | "netmask_ip" | "speed" | "verbose"
+            | "persistent_tun_dev" | "wire_client" | "code" | "non_fatal" | "init_scripts"
+            | "send_omit_free" | "bind_port" | "connect_port" | "dump" | "fuzz" | "define" => {}
             other => return Err(Stop::skip(format!("the option --{other} is not there"))),
         }
         Ok(())
