@@ -293,6 +293,7 @@ fn quiet_timeout_connection_given_up_ends_without_a_reset() {
     for (quiet_timeout, resets) in [(true, 0), (false, 1)] {
         let settings = Settings {
             quiet_timeout,
+            r1: 0,
             user_timeout: Some(Duration::from_secs(3)),
             ..plain()
         };

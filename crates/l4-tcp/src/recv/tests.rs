@@ -389,3 +389,35 @@ fn window_that_opens_slowly_grows_by_twice_what_arrives_up_to_the_buffer() {
     assert_eq!(windows[..3], [6000, 8000, 10_000]);
     assert_eq!(windows.last(), Some(&20_000));
 }
+
+// RFC 7323 2.3: the field counts in steps of the scale; a buffer that is to grow begins with at least one.
+#[test]
+fn buffer_below_one_step_of_the_scale_is_offered_as_one_step_not_as_none() {
+    let mut r = Receiver::new(&ReceiverConfig {
+        capacity: 3,
+        capacity_max: Some(4 << 20),
+        scale: 7,
+        promised: 3,
+        ..CONFIG
+    });
+    segment(&mut r, 0, 0..3);
+    assert_eq!(r.read().unwrap().len(), 3);
+    r.on_sent(at(0), false);
+    assert_eq!((r.window_field(), r.window()), (1, 128));
+}
+
+#[test]
+fn window_that_opens_slowly_from_a_small_promise_still_opens_for_a_program_that_reads() {
+    let mut r = Receiver::new(&ReceiverConfig {
+        opens_slowly: true,
+        promised: 200,
+        ..CONFIG
+    });
+    r.on_sent(at(0), false);
+    segment(&mut r, 0, 0..200);
+    r.on_sent(at(0), false);
+    assert_eq!(r.read().unwrap().len(), 200);
+    assert_eq!(r.ack_due(at(1)), Some(Why::WindowUpdate));
+    r.on_sent(at(1), false);
+    assert_eq!(r.window(), 600);
+}

@@ -35,9 +35,10 @@ impl RecvWindow {
     /// A window for a buffer of `capacity` bytes of which `promised` are already known to the peer.
     #[must_use]
     pub fn new(capacity: u32, scale: u8, mss: u32, promised: u32) -> Self {
+        let scale = scale.min(crate::params::MAX_WINDOW_SHIFT);
         Self {
-            capacity: u64::from(capacity),
-            scale: scale.min(crate::params::MAX_WINDOW_SHIFT),
+            capacity: expressible(capacity, scale),
+            scale,
             mss: u64::from(mss),
             edge: u64::from(promised),
             peak: u64::from(promised),
@@ -48,7 +49,7 @@ impl RecvWindow {
     /// The same, opening from what was promised by twice what arrives.
     #[must_use]
     pub fn opening_slowly(mut self, slowly: bool) -> Self {
-        self.open = slowly.then_some(self.edge);
+        self.open = slowly.then_some(self.edge.max(1 << self.scale));
         self
     }
 
@@ -79,7 +80,7 @@ impl RecvWindow {
 
     /// Changes the capacity; what was promised stays promised.
     pub fn set_capacity(&mut self, capacity: u32) {
-        self.capacity = u64::from(capacity);
+        self.capacity = expressible(capacity, self.scale);
     }
 
     /// Changes the size of a full segment.
@@ -134,7 +135,7 @@ impl RecvWindow {
 
     /// RFC 9293 3.8.6.2.2: min(Fr * RCV.BUFF, Eff.snd.MSS) with Fr = 1/2.
     fn step(&self) -> u64 {
-        (self.capacity / 2).min(self.mss).max(1)
+        (self.offered() / 2).min(self.mss).max(1)
     }
 
     fn field(&self, bytes: u64) -> u16 {
@@ -144,4 +145,9 @@ impl RecvWindow {
     fn value(&self, field: u16) -> u64 {
         u64::from(field) << self.scale
     }
+}
+
+/// A buffer smaller than one step of the scaled field could never be offered: the peer would wait for ever.
+fn expressible(capacity: u32, scale: u8) -> u64 {
+    u64::from(capacity).max(1 << scale)
 }
