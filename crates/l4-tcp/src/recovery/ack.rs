@@ -55,6 +55,7 @@ impl Recovery {
         let flight = self.outstanding();
         let prior_in_flight = self.in_flight();
         let counted = self.dup_acks.bytes(self.mss);
+        let known = self.records.sacked();
         let news = self.account(input);
         let mut out = AckOutcome {
             acked: news.acked,
@@ -74,6 +75,7 @@ impl Recovery {
             out.entered = true;
             out.reduced = true;
             self.enter_recovery(input.now, flight, controller);
+            self.prr = Prr::new(flight.saturating_sub(known));
         }
         out.reduced |= self.check_probe(input, &news, flight, controller);
         out.hold = input.marked > 0 && controller.cwnd() <= self.mss;

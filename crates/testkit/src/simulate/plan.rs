@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use outcrop_base::{Random, Seed};
 use outcrop_netem::Config as LinkConfig;
-use outcrop_tcp::{Algorithm, KeepAlive, Settings};
+use outcrop_tcp::{AckStyle, Algorithm, EcnPolicy, Habits, KeepAlive, Settings};
 
 /// Everything about a run.
 #[derive(Clone, Debug)]
@@ -85,18 +85,24 @@ impl Plan {
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
         let mut dice = Dice(Seed::from_number(seed).random("plan"));
+        let mut habits = Dice(Seed::from_number(seed).random("habits"));
         let strict = dice.chance(0.6);
         let tiny = dice.chance(0.3);
-        let first = dice.end(strict, tiny, true);
+        let mut first = dice.end(strict, tiny, true);
         let second_may_wait = first.leaves != Leave::AfterPeer;
-        let second = dice.end(strict, tiny, second_may_wait);
+        let mut second = dice.end(strict, tiny, second_may_wait);
+        habits.dress(&mut first.settings);
+        habits.dress(&mut second.settings);
         let severity = dice.pick([0.0, 0.02, 0.1, 0.3]);
-        let link = dice.link(severity);
-        let back = if dice.chance(0.5) {
+        let mut link = dice.link(severity);
+        let mut back = if dice.chance(0.5) {
             link.clone()
         } else {
             dice.link(severity)
         };
+        for link in [&mut link, &mut back] {
+            link.mark = habits.pick([0.0, 0.0, 0.01, 0.1, 0.5]);
+        }
         Self {
             seed,
             strict,
@@ -227,6 +233,29 @@ impl Dice {
             congestion: self.pick([Algorithm::NewReno, Algorithm::Cubic]),
             ..Settings::default()
         }
+    }
+
+    /// What an end does where standards leave a choice.
+    fn dress(&mut self, settings: &mut Settings) {
+        settings.ecn = self.pick([EcnPolicy::Off, EcnPolicy::Accept, EcnPolicy::Request]);
+        if self.chance(0.25) {
+            settings.congestion = Algorithm::Bbr;
+        }
+        settings.ack_style = self.pick([
+            AckStyle::Adaptive,
+            AckStyle::Adaptive,
+            AckStyle::Eager,
+            AckStyle::EverySecond,
+        ]);
+        settings.habits = Habits {
+            slow_start_limit: self.pick([Some(8), Some(8), Some(2), None]),
+            reduce_window: self.chance(0.3),
+        };
+        settings.pacing = self.chance(0.2);
+        settings.window_opens_slowly = self.chance(0.3);
+        settings.keep_unused_window = self.chance(0.3);
+        settings.receive_buffer_max = self.chance(0.3).then_some(4 << 20);
+        settings.send_buffer_max = self.chance(0.3).then_some(4 << 20);
     }
 
     fn end(&mut self, strict: bool, tiny: bool, may_wait: bool) -> End {
