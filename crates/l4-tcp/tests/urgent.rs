@@ -169,8 +169,8 @@ fn written_before_the_handshake_urgent_bytes_stay_urgent() {
 #[test]
 fn urgent_data_outstanding_nagle_holds_nothing_back() {
     let (mut story, id) = Story::established(plain());
-    let mut data = outcrop_base::ChunkQueue::new();
-    data.push(bytes::Bytes::from_static(b"!"));
+    let mut data = ChunkQueue::new();
+    data.push(Bytes::from_static(b"!"));
     story.tcp.write_urgent(id, &mut data).unwrap();
     assert_eq!(story.out().len(), 1);
     story.write(id, 10);
