@@ -50,7 +50,9 @@ fn line(cell: &Cell, details: bool) -> String {
         return line;
     }
     let share = goodput.rate * 100 / cell.rate;
-    let totals = goodput.sender.map(|info| (info.cwnd, info.srtt, info.totals));
+    let totals = goodput
+        .sender
+        .map(|info| (info.cwnd, info.srtt, info.totals));
     let (dropped, offered) = (goodput.dropped, goodput.offered);
     format!("{line} {share:>3}% dropped {dropped}/{offered} {totals:?}")
 }

@@ -45,6 +45,14 @@ const ELSEWHERE: &[(Rule, &str)] = &[
     ),
     (Rule::PathSoft, "ICMP, not a segment: l4-tcp/tests/anything"),
     (
+        Rule::PathDisrupted,
+        "ICMP, not a segment: l4-tcp/tests/early_timeout, router_says_unreachable",
+    ),
+    (
+        Rule::SynContradicts,
+        "accurate ECN must be on: l4-tcp/tests/accurate_ecn, syn_comes_again_asking_for_the_other_kind",
+    ),
+    (
         Rule::PathTooBig,
         "ICMP, not a segment: l4-tcp/tests/data, packet_too_big",
     ),
