@@ -23,6 +23,9 @@ pub struct Config {
     pub time_wait_max: usize,
     /// Local ports for active opens (RFC 6056).
     pub ephemeral_ports: RangeInclusive<u16>,
+    /// Bytes all connections together may queue, to be sent, out of order or not read yet. From half of it on no
+    /// buffer grows, from three quarters on windows shrink; at the limit, first what is out of order is dropped.
+    pub memory_max: u64,
     /// How long nothing must have happened before a connection is kept in its small form, at least a second;
     /// [`Duration::MAX`] keeps every connection whole. Nothing but memory depends on it.
     pub quiet: Duration,
@@ -38,6 +41,7 @@ impl Default for Config {
             time_wait: params::TIME_WAIT,
             time_wait_max: 65_536,
             ephemeral_ports: params::EPHEMERAL_FIRST..=u16::MAX,
+            memory_max: params::MEMORY_MAX,
             quiet: params::QUIET,
             accept_unmatched_ao: false,
             settings: Settings::default(),
@@ -50,7 +54,9 @@ impl Default for Config {
 pub struct Listen {
     /// Handshakes under way, at most; zero means the default, [`params::BACKLOG`].
     pub syn_backlog: usize,
-    /// Connections waiting to be accepted, at most; zero means the default, [`params::BACKLOG`].
+    /// Connections waiting to be accepted, at most: exactly so many (Linux's `listen(n)` lets one more wait, which
+    /// whoever stands in for it adds). While so many wait, further SYNs and the last ACKs of handshakes under way are
+    /// dropped, and will be repeated. Zero means the default, [`params::BACKLOG`].
     pub accept_backlog: usize,
     /// Wait with the last ACK of a handshake for the client's first bytes, at most this long: a program that
     /// reads first is not woken for a connection that has nothing to say.
@@ -97,12 +103,10 @@ pub struct Settings {
     /// How long sent data, or our SYN, may stay unacknowledged: R2 (RFC 9293 3.8.3 MUST-21, 3.10.8). `None` is
     /// [`params::R2`] for data and the count of retries for a SYN; [`Duration::MAX`] waits for ever.
     pub user_timeout: Option<Duration>,
-    /// R1: after so many unanswered retransmissions of one segment the program is told (SHLD-9, SHLD-10);
-    /// zero never tells.
+    /// R1: after so many unanswered retransmissions of one segment the program is told (SHLD-9, SHLD-10), as it is of
+    /// ICMP errors that end nothing (MUST-47). Zero never tells of soft errors (SHLD-20); they are remembered all the
+    /// same, as the reason should it time out.
     pub r1: u8,
-    /// Tell the program of ICMP errors that do not end the connection, by `Event::Doubtful` (MUST-47); SHLD-20 wants
-    /// that it can be switched off. They are remembered all the same, as the reason should it time out.
-    pub soft_errors: bool,
     /// Repeats of our SYN before `connect` fails (MUST-23: three minutes of them by default).
     pub syn_retries: u8,
     /// Repeats of our SYN-ACK before the embryo is given up (MUST-23 as well).
@@ -112,14 +116,14 @@ pub struct Settings {
     pub linger: Option<Duration>,
     /// How long an orphan waits in FIN-WAIT-2.
     pub fin_wait_2: Duration,
-    /// Bytes the receiver may hold; half of the largest window the peer can use well.
+    /// Bytes the receiver may hold at first. A program that wants just so many sets `receive_buffer_max` to `None`.
     pub receive_buffer: u32,
-    /// Bytes the receive buffer grows to while the program reads as fast as they come; `None` keeps it at
-    /// `receive_buffer`. Decides the window scale our SYN offers.
+    /// Bytes the receive buffer grows to while the program reads as fast as they come, to twice what comes in a
+    /// round trip; `None` keeps it at `receive_buffer`. Decides the window scale our SYN offers.
     pub receive_buffer_max: Option<u32>,
     /// The largest window we ever offer, whatever the buffer could hold.
     pub window_clamp: Option<u32>,
-    /// Bytes the sender may hold, unsent and unacknowledged.
+    /// Bytes the sender may hold at first, unsent and unacknowledged.
     pub send_buffer: u32,
     /// Bytes the send buffer grows to, as twice the congestion window; `None` keeps it at `send_buffer`.
     pub send_buffer_max: Option<u32>,
@@ -166,16 +170,15 @@ impl Default for Settings {
             keep_alive: None,
             user_timeout: None,
             r1: params::R1,
-            soft_errors: true,
             syn_retries: params::SYN_RETRIES,
             syn_ack_retries: params::SYN_ACK_RETRIES,
             linger: None,
             fin_wait_2: params::FIN_WAIT_2,
-            receive_buffer: 1 << 20,
-            receive_buffer_max: None,
-            send_buffer_max: None,
+            receive_buffer: params::RECEIVE_BUFFER,
+            receive_buffer_max: Some(params::RECEIVE_BUFFER_MAX),
             window_clamp: None,
-            send_buffer: 1 << 20,
+            send_buffer: params::SEND_BUFFER,
+            send_buffer_max: Some(params::SEND_BUFFER_MAX),
             notsent_lowat: None,
             window_scale: true,
             timestamps: true,

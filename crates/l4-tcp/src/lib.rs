@@ -24,13 +24,11 @@
 //!
 //! Two engines and no network:
 //! ```
-//! use std::io::IoSlice;
-//! use bytes::Bytes;
+//! use {bytes::Bytes, std::io::IoSlice};
 //! use outcrop_base::{
 //!     Arrival, Cast, ChecksumState, ChunkQueue, Ecn, HeaderRoom, Instant, InterfaceId, MAX_SLICES, PacketId, Path, Seed,
 //! };
 //! use outcrop_tcp::{Config, Endpoint, Event, Listen, wire};
-//!
 //! /// Carries everything `from` has to say over to `to`: wire format out, wire format in.
 //! fn carry(now: Instant, from: &mut Endpoint, to: &mut Endpoint) {
 //!     while let Some(plan) = from.poll_transmit(now) {
@@ -49,15 +47,13 @@
 //!     }
 //! }
 //!
-//! let now = Instant::ZERO;
-//! let mut server = Endpoint::new(Config::default(), &Seed::from_number(1));
-//! let mut client = Endpoint::new(Config::default(), &Seed::from_number(2));
+//! let [mut server, mut client] = [1, 2].map(|n| Endpoint::new(Config::default(), &Seed::from_number(n)));
 //! let listener = server.listen("10.0.0.1:80".parse()?, Listen::default())?;
 //! let id = client.connect("10.0.0.2:0".parse()?, "10.0.0.1:80".parse()?, Path::plain(1500), None)?;
 //! client.write(id, &mut ChunkQueue::from(Bytes::from_static(b"hello")))?;
 //! for _ in 0..2 {
-//!     carry(now, &mut client, &mut server);
-//!     carry(now, &mut server, &mut client);
+//!     carry(Instant::ZERO, &mut client, &mut server);
+//!     carry(Instant::ZERO, &mut server, &mut client);
 //! }
 //! assert_eq!(client.poll_event(), Some(Event::Connected(id)));
 //! assert_eq!(server.poll_event(), Some(Event::Acceptable(listener)));
@@ -67,13 +63,14 @@
 //! ```
 //! # Files, in reading order
 //! A module uses only those before it. Words: [`seq`] `span` [`segment`] `transmit` [`wire`] `rule` `table` `event` [`params`]
-//! `ecn` [`plpmtud`] `state` `timers`. Measures: [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` `account` `info`. Halves: [`recv`]
+//! `ecn` [`plpmtud`] `state` `timers`. Measures: `budget` [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` [`auth`] `account` `info`. Halves: [`recv`]
 //! [`send`] [`recovery`]. Lives: `handshake` `connection` `time_wait` `listener`. All of them: `endpoint`.
 //! # Not here
 //! Addresses, routes, ICMP (`l3-ip`); the loop and the clock (`stack`); wakers (`l5-socket`).
 #![forbid(unsafe_code)]
 mod account;
-mod auth;
+pub mod auth;
+mod budget;
 mod challenge;
 mod config;
 pub mod congestion;
@@ -107,9 +104,6 @@ pub mod tx_record;
 pub mod wire;
 
 pub use account::{Explanation, Held, Shares, Totals};
-pub use auth::{
-    AoAlgorithm, AoInfo, AoSelect, KeyError, Keyring, MacPlan, MasterKey, Prefix, Secret,
-};
 pub use config::{Config, KeepAlive, Listen, Settings, SynCookies};
 pub use congestion::{Algorithm, Controller};
 pub use ecn::{EcnPolicy, EcnTerms};
@@ -126,4 +120,4 @@ pub use segment::{Segment, SegmentHeader, StreamRange};
 pub use seq::SeqNum;
 pub use state::{FIGURE_5, OurFin, PeerFin, Sends, State, Transition, Trigger, derive};
 pub use table::ListenerId;
-pub use transmit::{ConnId, Transmit};
+pub use transmit::{ConnId, MacPlan, Transmit};

@@ -160,6 +160,22 @@ pub const OUT_OF_ORDER_AVERAGE: usize = 512;
 /// Out-of-order pieces shorter than this are copied, so that a crumb cannot pin a large read buffer.
 pub const COPY_BELOW: usize = 2048;
 
+/// What the receive buffer begins with: the middle of Linux's `tcp_rmem`. Twice what an initial window and two
+/// doublings of it bring, so that the buffer has grown before it is what holds a sender back.
+pub const RECEIVE_BUFFER: u32 = 128 << 10;
+/// What the receive buffer grows to (Linux's `tcp_rmem`): a gigabit a second over 50 ms. It decides the window
+/// scale.
+pub const RECEIVE_BUFFER_MAX: u32 = 6 << 20;
+/// What the send buffer begins with: more than two initial windows, as Linux gives a connection at its start.
+pub const SEND_BUFFER: u32 = 64 << 10;
+/// What the send buffer grows to (Linux's `tcp_wmem`).
+pub const SEND_BUFFER_MAX: u32 = 4 << 20;
+/// Bytes all connections of an endpoint may queue together. Forty connections with the largest buffers fill it; a
+/// thousand with those they begin with do not.
+pub const MEMORY_MAX: u64 = 256 << 20;
+/// D-31. Full segments a connection may always queue, however scarce memory is: it goes on, slowly, and none starves.
+pub const LAST_SEGMENTS: u32 = 4;
+
 /// An acknowledgment is sent at once for this many segments at the start of a connection or after a
 /// pause, while the peer's window grows by our acknowledgments.
 pub const QUICK_ACKS: u8 = 16;

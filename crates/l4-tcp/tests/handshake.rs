@@ -368,6 +368,7 @@ fn port_unreachable_while_connecting_ends_the_attempt() {
 fn scale_agreed_syn_windows_are_unscaled_and_later_ones_scaled() {
     let settings = Settings {
         receive_buffer: 1 << 20,
+        receive_buffer_max: None,
         ..plain()
     };
     let settings = Settings {

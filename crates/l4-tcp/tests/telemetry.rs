@@ -65,6 +65,7 @@ fn nagle_and_a_full_send_buffer_are_named() {
     assert_eq!(held(&story, id), Held::Nagle);
     let mut small = plain();
     small.send_buffer = 2_000;
+    small.send_buffer_max = None;
     let (mut story, id) = Story::established(small);
     assert_eq!(story.write(id, 3_000), 2_000);
     story.out();

@@ -97,6 +97,7 @@ fn peer_promises_more_than_it_sends_nothing_is_left_after_its_fin() {
 fn window_closed_urgent_pointer_still_gets_through() {
     let settings = outcrop_tcp::Settings {
         receive_buffer: 1_000,
+        receive_buffer_max: None,
         ..plain()
     };
     let (mut story, id) = Story::established(settings);

@@ -9,7 +9,8 @@ use core::net::SocketAddr;
 use std::io;
 
 use outcrop_stack::Shard;
-use outcrop_stack::tcp::{Keyring, Listen, MasterKey, Prefix, Secret, Settings};
+use outcrop_stack::tcp::auth::{Keyring, MasterKey, Prefix, Secret};
+use outcrop_stack::tcp::{Listen, Settings};
 
 use crate::{TcpListener, TcpStream, error};
 
@@ -18,7 +19,8 @@ use crate::{TcpListener, TcpStream, error};
 /// ```
 /// # fn run(shard: &outcrop_socket::Shard) -> std::io::Result<()> {
 /// use outcrop_socket::TcpSocket;
-/// use outcrop_stack::tcp::{Listen, Prefix, Secret};
+/// use outcrop_stack::tcp::Listen;
+/// use outcrop_stack::tcp::auth::{Prefix, Secret};
 ///
 /// let router = Prefix { addr: "10.77.0.1".parse().unwrap(), len: 32 };
 /// let secret = Secret::new(b"as the router has it").map_err(std::io::Error::other)?;

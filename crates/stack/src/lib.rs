@@ -104,9 +104,8 @@ pub mod ip {
 /// TCP's words.
 pub mod tcp {
     pub use outcrop_tcp::{
-        AoAlgorithm, AoInfo, AoSelect, CloseReason, Config, ConnectError, Counters, Doubt, Info,
-        KeepAlive, KeyError, Keyring, Listen, ListenError, MasterKey, Prefix, ReadError, Secret,
-        Settings, StaleId, State, WriteError,
+        CloseReason, Config, ConnectError, Counters, Doubt, Info, KeepAlive, Listen, ListenError,
+        ReadError, Settings, StaleId, State, WriteError, auth,
     };
 }
 /// UDP's words.

@@ -379,7 +379,11 @@ fn icmp_error_about_nothing_in_flight_is_dropped_and_changes_nothing() {
 fn device_that_cuts_and_completes_is_given_super_segments_and_where_to_sum() {
     for addr in [v4, v6] {
         let [a, b] = [1, 2].map(|last| {
-            let mut core = Core::new(Config::default(), &Seed::from_number(u64::from(last)));
+            // All of it is written before any of it is read.
+            let mut config = Config::default();
+            config.tcp.settings.send_buffer = 1 << 20;
+            config.tcp.settings.receive_buffer = 1 << 20;
+            let mut core = Core::new(config, &Seed::from_number(u64::from(last)));
             let addresses = vec![Cidr::new(addr(last), 24).unwrap()];
             core.add_interface(InterfaceConfig {
                 gso_max: 65_535,

@@ -31,7 +31,7 @@ use crate::config::Settings;
 use crate::rule::Rule;
 use crate::segment::{Segment, Signature};
 use crate::table::{FlowTable, ListenerId};
-use crate::transmit::{ConnId, Transmit};
+use crate::transmit::{ConnId, MacPlan, Transmit};
 use crate::wire;
 use covered::Covered;
 pub(crate) use guard::Guard;
@@ -40,14 +40,6 @@ pub use keys::{AoAlgorithm, KeyError, Keyring, MasterKey, Prefix, Secret};
 
 /// Guards without a flow that may lie about before somebody looks for them. They cost memory and nothing else.
 const IDLE_GUARDS: usize = 64;
-
-/// How the endpoint will sign a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MacPlan {
-    guard: ConnId,
-    /// The sequence number extension of the segment (RFC 5925 6.2).
-    sne: u32,
-}
 
 /// Every key and every guarded flow of one endpoint.
 #[derive(Clone, Debug)]

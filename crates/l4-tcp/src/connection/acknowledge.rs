@@ -10,6 +10,7 @@ use outcrop_base::{FactKind, Instant};
 
 use super::segment_arrives::Incoming;
 use super::{Connection, Cx};
+use crate::budget::Pressure;
 use crate::congestion::{CongestionEvent, CongestionKind, Rate};
 use crate::ecn::Heard;
 use crate::params;
@@ -53,7 +54,7 @@ impl Connection {
         // Where nobody waits for it any more, that is no reason to go on for ever.
         let patient = self.send.window() == 0 && self.life.held;
         if self.send.una() > una_before {
-            self.life.doubt = None;
+            self.way.doubt = None;
         }
         if self.send.una() > una_before || patient {
             self.renew_user_timeout(now);
@@ -64,7 +65,8 @@ impl Connection {
 
     /// Room for twice the congestion window: one under way, one being written. Returns whether there is more.
     fn tune_send_buffer(&mut self) -> bool {
-        let Some(max) = self.settings.send_buffer_max else {
+        let growing = self.recv.pressure() == Pressure::Easy;
+        let Some(max) = self.settings.send_buffer_max.filter(|_| growing) else {
             return false;
         };
         let wanted = (2 * self.way.congestion.cwnd()).min(u64::from(max));

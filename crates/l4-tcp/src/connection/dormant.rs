@@ -18,7 +18,7 @@ use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
 use crate::ecn::Echo;
-use crate::event::{Doubt, Edges};
+use crate::event::Edges;
 use crate::info::Negotiated;
 use crate::pacing::Pacer;
 use crate::plpmtud::Search;
@@ -65,7 +65,6 @@ struct Who {
 struct Habits {
     held: bool,
     orphaned: bool,
-    doubt: Option<Doubt>,
     keep_alive_probes: u8,
     heard_at: Instant,
     active_at: Instant,
@@ -83,20 +82,14 @@ impl Connection {
 
     /// Whether nothing is held, owed, outstanding or waited for but the keep-alive timer.
     fn is_quiet(&self) -> bool {
-        let life = &self.life;
-        let owes_nothing = life.over.is_none()
-            && life.reset.is_none()
-            && life.challenge_due.is_none()
-            && !(life.blocked
-                || life.handshake_ack
-                || life.keep_alive_due
-                || life.edges != Edges::NONE);
-        owes_nothing
-            && !self.is_opening()
-            && self.timers.only(Timer::KeepAlive)
-            && self.send.is_quiet()
+        // Who is busy mostly has something outstanding: asked first.
+        self.send.is_quiet()
             && self.recv.is_quiet()
             && self.recovery.is_quiet()
+            && self.timers.only(Timer::KeepAlive)
+            && !self.is_opening()
+            && self.way.doubt.is_none()
+            && self.life.is_quiet()
     }
 
     /// What to keep, if it is quiet.
@@ -125,7 +118,6 @@ impl Connection {
             life: Habits {
                 held: self.life.held,
                 orphaned: self.life.orphaned,
-                doubt: self.life.doubt,
                 keep_alive_probes: self.life.keep_alive_probes,
                 heard_at: self.life.heard_at,
                 active_at: self.life.active_at,
@@ -156,6 +148,7 @@ impl Dormant {
             way: Way {
                 path: self.path,
                 mss: self.mss,
+                doubt: None,
                 search: self.search,
                 congestion: self.congestion,
                 // What was paced has left long ago.
@@ -179,11 +172,6 @@ impl Dormant {
         self.who.state
     }
 
-    /// What is wrong on the way.
-    pub(crate) const fn doubt(&self) -> Option<Doubt> {
-        self.life.doubt
-    }
-
     /// Whether the peer's FIN is in.
     pub(crate) const fn peer_finished(&self) -> bool {
         self.recv.finished()
@@ -195,12 +183,20 @@ impl Dormant {
     }
 }
 
+impl Life {
+    /// Whether nothing is owed to anybody.
+    fn is_quiet(&self) -> bool {
+        let waits = self.blocked || self.handshake_ack || self.keep_alive_due;
+        let ends = self.over.is_some() || self.reset.is_some() || self.challenge_due.is_some();
+        !waits && !ends && self.edges == Edges::NONE
+    }
+}
+
 impl Habits {
     const fn wake(self) -> Life {
         Life {
             held: self.held,
             orphaned: self.orphaned,
-            doubt: self.doubt,
             blocked: false,
             handshake_ack: false,
             over: None,

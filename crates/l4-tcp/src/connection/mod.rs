@@ -27,6 +27,7 @@ use core::time::Duration;
 use outcrop_base::{Cause, ChunkQueue, Fact, FactKind, Facts, Flow, Instant, Path, Why};
 
 use crate::account::{Account, Explanation, Totals};
+use crate::budget::Pressure;
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
@@ -142,6 +143,8 @@ struct Way {
     path: Path,
     /// Payload bytes of a full segment.
     mss: u16,
+    /// What is wrong on it, since the last progress.
+    doubt: Option<Doubt>,
     /// The search for more, once there is a reason to.
     search: Option<Box<Search>>,
     congestion: Box<dyn Controller>,
@@ -170,8 +173,6 @@ struct Life {
     blocked: bool,
     /// Whether our acknowledgment of the peer's SYN is still owed.
     handshake_ack: bool,
-    /// What is wrong on the way, since the last progress.
-    doubt: Option<Doubt>,
     /// How it ended.
     over: Option<CloseReason>,
     /// A reset to be sent.
@@ -214,6 +215,7 @@ impl Connection {
             promised: u32::from(syn_window(&o.settings)),
             mss: u32::from(mss),
             delayed_ack: o.settings.ack_delay(),
+            round_trip: o.round_trip,
         });
         let mut connection = Self {
             state: State::Established,
@@ -230,6 +232,7 @@ impl Connection {
             way: Way {
                 path: o.path,
                 mss,
+                doubt: None,
                 search: None,
                 congestion: o.settings.congestion.controller(u32::from(mss)),
                 pacer: Pacer::new(),
@@ -298,6 +301,16 @@ impl Connection {
             queue.push(piece);
         }
         queue
+    }
+
+    /// Bytes queued, either way.
+    pub(crate) fn queued(&self) -> u64 {
+        self.send.buffer().len() as u64 + self.recv.held()
+    }
+
+    /// Learns how scarce memory is.
+    pub(crate) const fn set_pressure(&mut self, pressure: Pressure) {
+        self.recv.set_pressure(pressure);
     }
 
     /// Borrows payload of the sending stream.
@@ -509,7 +522,7 @@ impl Connection {
         (life.held, life.orphaned, life.blocked, life.handshake_ack).hash(&mut into);
         (
             life.over,
-            life.doubt,
+            self.way.doubt,
             life.keep_alive_due,
             life.keep_alive_probes,
         )
@@ -525,7 +538,6 @@ impl Life {
             orphaned: false,
             blocked,
             handshake_ack: false,
-            doubt: None,
             over: None,
             reset: None,
             challenge_due: None,

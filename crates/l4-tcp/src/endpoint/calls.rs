@@ -69,7 +69,7 @@ impl Endpoint {
             if let Some((_, place)) = self.places.get_mut(orphan) {
                 place.holder = Holder::Nobody;
                 if let Phase::Ended(_) = place.phase {
-                    self.places.remove(orphan);
+                    self.vacate(orphan);
                 }
             }
         }
@@ -172,7 +172,10 @@ impl Endpoint {
             Phase::Dormant(sleeper) if sleeper.dormant.peer_finished() => Ok(None),
             Phase::Dormant(_) => Err(ReadError::WouldBlock),
             Phase::Ended(ended) => match ended.readable.pop(usize::MAX) {
-                Some(bytes) => Ok(Some(bytes)),
+                Some(bytes) => {
+                    self.count(id);
+                    Ok(Some(bytes))
+                }
                 None if ended.peer_finished => Ok(None),
                 None => Err(ReadError::Closed(ended.reason)),
             },
@@ -306,9 +309,7 @@ impl Endpoint {
                 cause,
             }),
             Phase::Dormant(_) => {}
-            Phase::Ended(_) => {
-                self.places.remove(id);
-            }
+            Phase::Ended(_) => self.vacate(id),
         }
         self.settle(id);
         Ok(())

@@ -31,6 +31,7 @@ use outcrop_base::{
 };
 
 use crate::auth::Auth;
+use crate::budget::Budget;
 use crate::config::{Config, Settings};
 use crate::connection::Cx;
 use crate::event::{CloseReason, Doubt, Edges, Event};
@@ -62,6 +63,8 @@ pub struct Endpoint {
     known: Known,
     auth: Auth,
     ports: Ports,
+    /// What all of them queue.
+    budget: Budget,
     /// What sleeping connections go by.
     shared: SharedSettings,
     paths: PathNews,
@@ -135,6 +138,7 @@ impl Endpoint {
             cookies: Cookies::new(&seed),
             tokens: Tokens::new(&seed),
             known: Known::default(),
+            budget: Budget::new(config.memory_max),
             shared: SharedSettings::new(&seed),
             auth: Auth::new(&seed),
             ports: Ports::new(config.ephemeral_ports.clone(), &seed),
@@ -180,7 +184,7 @@ impl Endpoint {
                 let (verdict, is_gone) = embryo.handle_path(signal);
                 gone = is_gone;
                 let settings = embryo_settings(&embryo.origin, &self.listeners, &self.config);
-                if embryo.doubt != before && settings.soft_errors {
+                if embryo.doubt != before && settings.r1 > 0 {
                     place.edges.insert(Edges::DOUBTFUL);
                 }
                 verdict
@@ -308,7 +312,10 @@ impl Endpoint {
                 }
                 plan
             }
-            Phase::Open(connection) => connection.poll_transmit(now, flow),
+            Phase::Open(connection) => {
+                connection.set_pressure(self.budget.pressure());
+                connection.poll_transmit(now, flow)
+            }
             Phase::Dormant(_) | Phase::Ended(_) => None,
         }?;
         self.signed(Transmit {
@@ -385,6 +392,7 @@ impl Endpoint {
 
     /// Queues the place for output and events and files its timer.
     fn settle(&mut self, id: ConnId) {
+        self.count(id);
         let Some((flow, place)) = self.places.get_mut(id) else {
             return;
         };
@@ -494,9 +502,7 @@ impl Endpoint {
                 }
                 self.queue_events(id);
             }
-            _ => {
-                self.places.remove(id);
-            }
+            _ => self.vacate(id),
         }
     }
 
@@ -531,8 +537,9 @@ impl Endpoint {
             self.places.unlink(id);
             self.queue_events(id);
         } else {
-            self.places.remove(id);
+            self.vacate(id);
         }
+        self.count(id);
         if let Some(rest) = rest {
             self.time_wait.insert(now, &flow, &rest);
         }

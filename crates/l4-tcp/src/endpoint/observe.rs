@@ -65,9 +65,8 @@ impl Endpoint {
     pub fn doubt(&self, id: ConnId) -> Option<Doubt> {
         match &self.places.get(id)?.phase {
             Phase::Open(connection) => connection.doubt(),
-            Phase::Dormant(sleeper) => sleeper.dormant.doubt(),
             Phase::Embryo(embryo) => embryo.doubt,
-            Phase::Ended(_) => None,
+            Phase::Dormant(_) | Phase::Ended(_) => None,
         }
     }
 
@@ -124,6 +123,12 @@ impl Endpoint {
         self.places.len() == 0
     }
 
+    /// Bytes queued by all connections together; `Config::memory_max` bounds them.
+    #[must_use]
+    pub const fn queued(&self) -> u64 {
+        self.budget.held()
+    }
+
     /// Tuples in TIME-WAIT.
     #[must_use]
     pub fn time_wait_len(&self) -> usize {
@@ -171,6 +176,8 @@ impl Endpoint {
         for (id, flow, place) in self.places.iter() {
             self.check_place(id, flow, place);
         }
+        let queued = self.places.iter().map(|(_, _, place)| place.queued());
+        assert_eq!(queued.sum::<u64>(), self.budget.held(), "the budget");
         for id in &self.ready {
             let queued = self.places.get(*id).is_none_or(|place| place.in_ready);
             assert!(queued, "{id:?} is in the output queue without knowing it");

@@ -28,6 +28,8 @@ pub(super) struct Place {
     pub(super) in_events: bool,
     /// Whether the slot waits in the output queue.
     pub(super) in_ready: bool,
+    /// Bytes of it the budget counts.
+    pub(super) counted: u32,
     /// The earliest deadline filed in the wheel.
     pub(super) filed: Option<Instant>,
 }
@@ -87,6 +89,7 @@ impl Place {
             edges: Edges::NONE,
             in_events: false,
             in_ready: false,
+            counted: 0,
             filed: None,
         }
     }
@@ -98,6 +101,16 @@ impl Place {
             Phase::Open(connection) => connection.state(),
             Phase::Dormant(sleeper) => sleeper.dormant.state(),
             Phase::Ended(_) => State::Closed,
+        }
+    }
+
+    /// Bytes it queues.
+    pub(super) fn queued(&self) -> u64 {
+        match &self.phase {
+            Phase::Embryo(embryo) => embryo.queued(),
+            Phase::Open(connection) => connection.queued(),
+            Phase::Dormant(_) => 0,
+            Phase::Ended(ended) => ended.readable.len() as u64,
         }
     }
 

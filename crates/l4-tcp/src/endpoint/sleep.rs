@@ -12,17 +12,21 @@ use crate::connection::Connection;
 use crate::transmit::ConnId;
 
 impl Endpoint {
-    /// Makes a sleeping connection whole again.
+    /// Makes a sleeping connection whole again; one that is about to be called learns how scarce memory is.
     pub(super) fn wake(&mut self, id: ConnId) {
         let latest = self.latest;
         let Some((_, place)) = self.places.get_mut(id) else {
             return;
         };
+        if let Phase::Open(connection) = &mut place.phase {
+            connection.set_pressure(self.budget.pressure());
+        }
         if let Phase::Dormant(sleeper) = &place.phase
             && let Some(settings) = self.shared.release(sleeper.settings)
         {
             let mut connection = sleeper.dormant.clone().wake(settings);
             connection.stir(latest);
+            connection.set_pressure(self.budget.pressure());
             place.phase = Phase::Open(Box::new(connection));
         }
     }
@@ -46,6 +50,24 @@ impl Endpoint {
         let settings = self.shared.share(connection.settings());
         place.phase = Phase::Dormant(Box::new(Sleeper { dormant, settings }));
         true
+    }
+}
+
+impl Endpoint {
+    /// Brings the budget up to date with what a place queues.
+    pub(super) fn count(&mut self, id: ConnId) {
+        if let Some((_, place)) = self.places.get_mut(id) {
+            let queued = place.queued();
+            self.budget.change(u64::from(place.counted), queued);
+            place.counted = u32::try_from(queued).unwrap_or(u32::MAX);
+        }
+    }
+
+    /// Empties a place; its id is stale from now on.
+    pub(super) fn vacate(&mut self, id: ConnId) {
+        if let Some(place) = self.places.remove(id) {
+            self.budget.change(u64::from(place.counted), 0);
+        }
     }
 }
 

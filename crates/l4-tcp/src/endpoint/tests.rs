@@ -14,12 +14,12 @@ use crate::time_wait::TimeWait;
 #[test]
 fn a_phase_costs_what_it_was_designed_to_cost() {
     let sizes = [
-        ("a slot, with its flow", FlowTable::<Place>::SLOT, 120),
+        ("a slot, with its flow", FlowTable::<Place>::SLOT, 128),
         ("embryo", size_of::<Embryo>(), 136),
-        ("connection", size_of::<Connection>(), 2048),
+        ("connection", size_of::<Connection>(), 2176),
         ("its controller", size_of::<Cubic>(), 136),
-        ("quiet connection", size_of::<Sleeper>(), 720),
-        ("ended connection", size_of::<Ended>(), 528),
+        ("quiet connection", size_of::<Sleeper>(), 736),
+        ("ended connection", size_of::<Ended>(), 576),
         ("TIME-WAIT", size_of::<TimeWait>(), 48),
         ("listener", size_of::<Listener>(), 400),
         ("settings", size_of::<Settings>(), 192),

@@ -412,6 +412,14 @@ impl Embryo {
         }
     }
 
+    /// Bytes that wait for the handshake.
+    pub(crate) fn queued(&self) -> u64 {
+        match &self.origin {
+            Origin::Active(early) => early.written.len() as u64,
+            Origin::Passive(_) => 0,
+        }
+    }
+
     /// The figures of a connection that has none yet.
     pub(crate) fn info(&self, flow: &Flow) -> Info {
         Info {
@@ -429,10 +437,7 @@ impl Embryo {
             snd_una: 0,
             snd_nxt: 0,
             rcv_nxt: 0,
-            send_queued: match &self.origin {
-                Origin::Active(early) => early.written.len() as u64,
-                Origin::Passive(_) => 0,
-            },
+            send_queued: self.queued(),
             receive_queued: 0,
             retransmitted: u64::from(self.repeats),
             min_rtt: None,

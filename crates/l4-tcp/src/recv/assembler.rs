@@ -78,6 +78,19 @@ impl Assembler {
         (self.first.len() + self.queue.len()) as u64
     }
 
+    /// Bytes held out of order.
+    pub(crate) const fn kept(&self) -> usize {
+        self.kept
+    }
+
+    /// Drops everything held out of order: the peer will send it again (RFC 2018 8).
+    pub(crate) fn shed(&mut self) {
+        self.pieces.clear();
+        self.kept = 0;
+        self.held.clear();
+        self.fin = self.fin.filter(|fin| self.nxt > *fin);
+    }
+
     /// Whether the FIN has arrived, and everything before it.
     #[must_use]
     pub fn finished(&self) -> bool {

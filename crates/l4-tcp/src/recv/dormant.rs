@@ -11,6 +11,7 @@ use super::assembler::Assembler;
 use super::tuning::Tuning;
 use super::window::RecvWindow;
 use super::{MAX_SACK_BLOCKS, Receiver};
+use crate::budget::Pressure;
 use crate::span::Span;
 
 /// RCV.* of a connection that is quiet.
@@ -23,7 +24,8 @@ pub(crate) struct Dormant {
     delay: Span,
     mss: u32,
     window: RecvWindow,
-    tuning: Option<Tuning>,
+    /// What the tuning knows; a measurement under way does not outlast a pause.
+    tuning: Option<(u32, Option<Span>)>,
 }
 
 impl Receiver {
@@ -42,7 +44,10 @@ impl Receiver {
             delay: Span::new(delay),
             mss: u32::try_from(self.mss).unwrap_or(u32::MAX),
             window: self.window.clone(),
-            tuning: self.tuning,
+            tuning: self
+                .tuning
+                .map(|tuning| tuning.habits())
+                .map(|(max, rtt)| (max, rtt.map(Span::new))),
         }
     }
 }
@@ -59,11 +64,14 @@ impl Dormant {
             assembler: Assembler::after(self.nxt, self.finished),
             window: self.window,
             acks: AckPolicy::with_habits(max_delay, self.mss, (self.delay.get(), self.quick)),
-            tuning: self.tuning,
+            tuning: self
+                .tuning
+                .map(|(max, rtt)| Tuning::new(max, rtt.map(Span::get))),
             mss: u64::from(self.mss),
             recent: [None; MAX_SACK_BLOCKS],
             duplicate: None,
             acked: self.nxt,
+            pressure: Pressure::Easy,
         }
     }
 }

@@ -21,6 +21,8 @@ use core::time::Duration;
 use bytes::Bytes;
 use outcrop_base::{Instant, Why};
 
+use crate::budget::Pressure;
+use crate::params::LAST_SEGMENTS;
 use crate::segment::{MAX_SACK_BLOCKS, StreamRange};
 
 use ack_policy::{AckPolicy, Urgency};
@@ -43,6 +45,8 @@ pub struct ReceiverConfig {
     pub mss: u32,
     /// The longest wait of an acknowledgment.
     pub delayed_ack: Duration,
+    /// The round trip, if the handshake measured it.
+    pub round_trip: Option<Duration>,
 }
 
 /// What became of one segment's payload.
@@ -74,6 +78,7 @@ pub struct Receiver {
     duplicate: Option<StreamRange>,
     /// RCV.NXT as the peer last heard it.
     acked: u64,
+    pressure: Pressure,
 }
 
 impl Receiver {
@@ -84,11 +89,14 @@ impl Receiver {
             assembler: Assembler::new(),
             window: RecvWindow::new(config.capacity, config.scale, config.mss, config.promised),
             acks: AckPolicy::new(config.delayed_ack, config.mss),
-            tuning: config.capacity_max.map(|max| Tuning::new(u64::from(max))),
+            tuning: config
+                .capacity_max
+                .map(|max| Tuning::new(max, config.round_trip)),
             mss: u64::from(config.mss),
             recent: [None; MAX_SACK_BLOCKS],
             duplicate: None,
             acked: 0,
+            pressure: Pressure::Easy,
         }
     }
 
@@ -157,6 +165,14 @@ impl Receiver {
             self.acks.on_arrival(now, Urgency::Duplicate);
             return Received::default();
         }
+        if self.refuses(at, bytes) {
+            self.assembler.shed();
+            self.acks.on_arrival(now, Urgency::Duplicate);
+            return Received {
+                refused: true,
+                ..Received::default()
+            };
+        }
         let placed = self.assembler.insert(at, payload, fin);
         self.remember(at, &placed);
         let finished = placed.advanced > 0 && self.finished();
@@ -172,6 +188,31 @@ impl Receiver {
         }
     }
 
+    /// Whether there is no memory for `bytes` at `at`: none for what is out of order, nor for what would queue
+    /// behind a few segments unread. What has no text needs none.
+    fn refuses(&self, at: u64, bytes: u64) -> bool {
+        let full = self.pressure == Pressure::Full && bytes > 0;
+        let most = u64::from(LAST_SEGMENTS) * self.mss;
+        full && (at > self.nxt() || self.queued() >= most)
+    }
+
+    /// Learns how scarce memory is.
+    pub(crate) const fn set_pressure(&mut self, pressure: Pressure) {
+        self.pressure = pressure;
+        self.window
+            .squeeze(matches!(pressure, Pressure::Shrink | Pressure::Full));
+    }
+
+    /// How scarce memory is.
+    pub(crate) const fn pressure(&self) -> Pressure {
+        self.pressure
+    }
+
+    /// Bytes held, in order or not.
+    pub(crate) fn held(&self) -> u64 {
+        self.queued() + self.assembler.kept() as u64
+    }
+
     /// Grows the buffer if the program keeps up with what comes.
     fn tune(&mut self, now: Instant) {
         let (nxt, edge, capacity) = (self.nxt(), self.edge(), self.window.capacity());
@@ -179,8 +220,8 @@ impl Receiver {
             .tuning
             .as_mut()
             .and_then(|tuning| tuning.on_data(now, nxt, edge, (capacity, self.mss)));
-        if let Some(capacity) = grown {
-            self.set_capacity(u32::try_from(capacity).unwrap_or(u32::MAX));
+        if let Some(capacity) = grown.filter(|_| self.pressure == Pressure::Easy) {
+            self.set_capacity(capacity);
         }
     }
 

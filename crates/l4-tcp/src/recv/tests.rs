@@ -12,6 +12,7 @@ const CONFIG: ReceiverConfig = ReceiverConfig {
     promised: 20_000,
     mss: MSS,
     delayed_ack: Duration::from_millis(40),
+    round_trip: None,
 };
 
 fn at(ms: u64) -> Instant {

@@ -8,6 +8,8 @@
 
 use core::hash::Hash;
 
+use crate::params::{LAST_SEGMENTS, MAX_WINDOW_SHIFT};
+
 /// The receive window of one connection.
 #[derive(Clone, Debug, Hash)]
 pub struct RecvWindow {
@@ -18,6 +20,8 @@ pub struct RecvWindow {
     /// The largest window ever promised.
     peak: u32,
     scale: u8,
+    /// Memory is scarce: a few segments at most are asked for.
+    squeezed: bool,
 }
 
 /// A window as it would be advertised now.
@@ -38,7 +42,8 @@ impl RecvWindow {
             capacity,
             mss,
             peak: promised,
-            scale: scale.min(crate::params::MAX_WINDOW_SHIFT),
+            scale: scale.min(MAX_WINDOW_SHIFT),
+            squeezed: false,
         }
     }
 
@@ -54,6 +59,21 @@ impl RecvWindow {
         self.capacity as u64
     }
 
+    /// Says whether memory is scarce. What was promised stays promised: the edge rests until the peer has come
+    /// within a few segments of it.
+    pub(crate) const fn squeeze(&mut self, squeezed: bool) {
+        self.squeezed = squeezed;
+    }
+
+    /// What may be queued now.
+    fn usable(&self) -> u64 {
+        if self.squeezed {
+            self.capacity().min(u64::from(LAST_SEGMENTS * self.mss))
+        } else {
+            self.capacity()
+        }
+    }
+
     /// Changes the capacity; what was promised stays promised.
     pub const fn set_capacity(&mut self, capacity: u32) {
         self.capacity = capacity;
@@ -67,7 +87,7 @@ impl RecvWindow {
     /// The window to advertise, with `queued` bytes unread before `nxt`.
     #[must_use]
     pub fn plan(&self, nxt: u64, queued: u64) -> Advertised {
-        let open = nxt + self.capacity().saturating_sub(queued);
+        let open = nxt + self.usable().saturating_sub(queued);
         // RFC 9293 3.8.6.2.2: hold the edge until it can move by a useful step.
         let wanted = if open >= self.edge + self.step() {
             open
@@ -97,7 +117,7 @@ impl RecvWindow {
     /// acknowledgment. So a buffer larger than a SYN can announce costs no packet of its own.
     #[must_use]
     pub fn update_due(&self, nxt: u64, queued: u64) -> bool {
-        let open = self.capacity().saturating_sub(queued);
+        let open = self.usable().saturating_sub(queued);
         let left = self.edge.saturating_sub(nxt);
         let gain = open.saturating_sub(left);
         left <= u64::from(self.peak / 2)

@@ -158,32 +158,7 @@ fn visit_option(option: &Raw<'_>, visit: &mut dyn FnMut(Field<'_>)) {
             "RFC 7413 2",
         ),
         (ACCURATE_0 | ACCURATE_1, _) => accurate(option, at, visit),
-        (MD5, 16) => tell(
-            "tcp.options.md5.digest",
-            "MD5 Digest",
-            16..len,
-            FieldValue::Bytes(option.body),
-            "RFC 2385 3.0",
-        ),
-        (AO, 2..) => {
-            let (key_id, next_id) = (part(16..24), part(24..32));
-            tell(
-                "tcp.options.ao.keyid",
-                "KeyID",
-                16..24,
-                key_id,
-                "RFC 5925 2.2",
-            );
-            tell(
-                "tcp.options.ao.rnextkeyid",
-                "RNextKeyID",
-                24..32,
-                next_id,
-                "RFC 5925 2.2",
-            );
-            let mac = FieldValue::Bytes(option.body.get(2..).unwrap_or_default());
-            tell("tcp.options.ao.mac", "MAC", 32..len, mac, "RFC 5925 2.2");
-        }
+        (MD5, 16) | (AO, 2..) => visit_signature(option, at, visit),
         (_, _) => tell(
             "tcp.options.unknown",
             "Unknown Option",
@@ -191,6 +166,36 @@ fn visit_option(option: &Raw<'_>, visit: &mut dyn FnMut(Field<'_>)) {
             FieldValue::Bytes(option.body),
             OPTIONS,
         ),
+    }
+}
+
+/// An option that proves its sender, at this bit of the header.
+fn visit_signature(option: &Raw<'_>, at: u32, visit: &mut dyn FnMut(Field<'_>)) {
+    let len = u32::try_from(option.len).unwrap_or_default() * 8;
+    let mut tell = |key, name, bits: Range<u32>, value, source| {
+        visit(Field {
+            key,
+            name,
+            bits: at + bits.start..at + bits.end,
+            value,
+            source,
+        });
+    };
+    match *option.body {
+        [key_id, next_id, ref mac @ ..] if option.kind == AO => {
+            let id = |id: u8| FieldValue::Number(u64::from(id));
+            let source = "RFC 5925 2.2";
+            tell("tcp.options.ao.keyid", "KeyID", 16..24, id(key_id), source);
+            let key = "tcp.options.ao.rnextkeyid";
+            tell(key, "RNextKeyID", 24..32, id(next_id), source);
+            let mac = FieldValue::Bytes(mac);
+            tell("tcp.options.ao.mac", "MAC", 32..len, mac, source);
+        }
+        ref digest => {
+            let digest = FieldValue::Bytes(digest);
+            let key = "tcp.options.md5.digest";
+            tell(key, "MD5 Digest", 16..len, digest, "RFC 2385 3.0");
+        }
     }
 }
 

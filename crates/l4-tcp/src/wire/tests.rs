@@ -116,6 +116,7 @@ proptest! {
         payload in prop::collection::vec(any::<u8>(), 0..100),
         v6: bool,
         cookie in proptest::option::of((prop::collection::vec(any::<u8>(), 0..17), any::<bool>())),
+        ids in proptest::option::of(proptest::option::of((any::<u8>(), any::<u8>()))),
         marks in proptest::option::of((any::<bool>(), prop::collection::vec(any::<u32>(), 0..4))),
     ) {
         let ips = if v6 { V6 } else { V4 };
@@ -123,8 +124,14 @@ proptest! {
         if header.options.sack.is_empty() {
             header.options.fast_open = cookie.and_then(|(bytes, kind)| FastOpenCookie::new(&bytes, kind));
         }
-        // Beside two SACK blocks and timestamps, two counters fit; beside a cookie not even they may.
-        if header.options.fast_open.is_none() {
+        if header.options.sack.is_empty() && header.options.fast_open.is_none() {
+            header.options.signature = ids.map(|ids| match ids {
+                Some((key_id, next_id)) => Signature::Ao { key_id, next_id },
+                None => Signature::Md5,
+            });
+        }
+        // Beside two SACK blocks and timestamps, two counters fit; beside a cookie or a signature not even they may.
+        if header.options.fast_open.is_none() && header.options.signature.is_none() {
             let most = if header.options.sack.is_empty() { 3 } else { 2 };
             header.options.accurate = marks.map(|(order, counters)| {
                 AccurateOption::new(order, &counters[..counters.len().min(most)])
@@ -359,6 +366,61 @@ fn fast_open_is_read_under_both_kinds_and_of_the_right_length_only() {
     }
     let long = [[34, 20].as_slice(), &[7; 18]].concat();
     assert_eq!(read(&long), None);
+}
+
+// RFC 5925 2.2: kind, length of at least four, two ids, MAC; RFC 2385 3.0: 18 octets. One of them, once.
+#[test]
+fn signatures_are_read_once_and_of_the_right_length() {
+    let read = |raw: &[u8]| parse_options(raw).unwrap().signature;
+    let ao = Signature::Ao {
+        key_id: 61,
+        next_id: 84,
+    };
+    let md5 = [[19, 18].as_slice(), &[7; 16]].concat();
+    assert_eq!(read(&[29, 6, 61, 84, 1, 2]), Some(ao));
+    assert_eq!(read(&md5), Some(Signature::Md5));
+    assert_eq!(read(&[19, 4, 1, 2]), None);
+    let both = [md5.as_slice(), &[29, 6, 61, 84, 1, 2]].concat();
+    assert_eq!(read(&both), Some(Signature::Conflict));
+    let twice = [29, 4, 61, 84, 29, 4, 61, 84];
+    assert_eq!(read(&twice), Some(Signature::Conflict));
+}
+
+#[test]
+fn authentication_option_too_short_to_hold_its_ids_is_none() {
+    let read = |raw: &[u8]| parse_options(raw).map(|options| options.signature);
+    assert_eq!(read(&[29, 3, 61, 1]), Ok(None));
+    assert_eq!(read(&[29, 2, 1, 1]), Ok(None));
+    assert_eq!(read(&[29, 1, 1, 1]), Err(DropReason::TcpBadOption));
+}
+
+#[test]
+fn fields_of_signatures_have_tshark_s_names() {
+    for (signature, wanted) in [
+        (Signature::Md5, vec![("tcp.options.md5.digest", 128)]),
+        (
+            Signature::Ao {
+                key_id: 61,
+                next_id: 84,
+            },
+            vec![
+                ("tcp.options.ao.keyid", 8),
+                ("tcp.options.ao.rnextkeyid", 8),
+                ("tcp.options.ao.mac", 96),
+            ],
+        ),
+    ] {
+        let mut header = SegmentHeader::default();
+        header.options.signature = Some(signature);
+        let bytes = emitted(&plan(V4, (1, 2), header), b"");
+        let mut told = Vec::new();
+        fields(&bytes, &mut |f| {
+            if f.key.contains("md5") || f.key.contains("ao") {
+                told.push((f.key, f.bits.len()));
+            }
+        });
+        assert_eq!(told, wanted);
+    }
 }
 
 #[test]

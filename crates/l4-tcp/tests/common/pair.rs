@@ -42,7 +42,9 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    pub(crate) fn new(config: Config, listen: Listen, v6: bool) -> Self {
+    pub(crate) fn new(mut config: Config, listen: Listen, v6: bool) -> Self {
+        // A story may write all it has to say at once.
+        config.settings.send_buffer = 1 << 20;
         let addrs = if v6 {
             ["[fd00::1]:179", "[fd00::2]:40000"]
         } else {

@@ -11,7 +11,7 @@ use outcrop_base::{
     Arrival, Cast, ChecksumState, Ecn, HeaderRoom, Instant, InterfaceId, MAX_SLICES, PacketId,
     Path, Random, Seed,
 };
-use outcrop_tcp::{Config, Endpoint, wire};
+use outcrop_tcp::{Config, ConnId, Endpoint, ListenerId, wire};
 
 pub(crate) const ENDS: [&str; 2] = ["10.0.0.1:80", "10.0.0.2:40000"];
 pub(crate) const ENDS_V6: [&str; 2] = ["[fd00::1]:80", "[fd00::2]:40000"];
@@ -25,11 +25,18 @@ pub(crate) struct Badness {
     pub(crate) delay: Duration,
 }
 
+/// Gives both ends their keys.
+pub(crate) type Protect = fn(&mut [Endpoint; 2], ListenerId, ConnId);
+
 pub(crate) struct World {
     pub(crate) ends: [Endpoint; 2],
     pub(crate) now: Instant,
     pub(crate) path: Path,
     pub(crate) badness: Badness,
+    /// Bytes a second each way; `None` is no limit.
+    pub(crate) rate: Option<u32>,
+    /// When either end's last packet has left for good.
+    clear_at: [Instant; 2],
     /// From then until then, nothing passes.
     pub(crate) outage: Option<(Instant, Instant)>,
     /// Packets larger than this vanish, and nobody says so.
@@ -37,6 +44,8 @@ pub(crate) struct World {
     /// Every packet that could be marked is, with this chance.
     pub(crate) marking: f64,
     pub(crate) addrs: [SocketAddr; 2],
+    /// What gives both ends their keys before the first SYN.
+    pub(crate) protect: Option<Protect>,
     link: BTreeMap<(Instant, u64), (usize, Vec<u8>, Ecn)>,
     random: Random,
     packets: u64,
@@ -56,7 +65,10 @@ impl World {
             now: Instant::from_secs(1),
             path: Path::plain(1500),
             badness,
+            rate: None,
+            clear_at: [Instant::ZERO; 2],
             outage: None,
+            protect: None,
             hole: None,
             marking: 0.0,
             addrs: [Self::addr(0), Self::addr(1)],
@@ -130,7 +142,11 @@ impl World {
                 Duration::ZERO
             };
             self.packets += 1;
-            let key = (self.now + badness.delay + extra, self.packets);
+            let rate = self.rate.map_or(f64::INFINITY, f64::from);
+            let takes = Duration::from_secs_f64(bytes.len() as f64 / rate);
+            let clear = self.clear_at[from].max(self.now) + takes;
+            self.clear_at[from] = clear;
+            let key = (clear + badness.delay + extra, self.packets);
             self.link.insert(key, (1 - from, bytes.clone(), mark));
         }
     }

@@ -206,17 +206,24 @@ impl Dice {
         } else {
             SILENCE
         };
+        let nodelay = self.chance(0.5);
+        let delayed_ack = Duration::from_millis(self.pick([0, 40, 200, 400]));
+        let (receive_buffer, send_buffer) = (buffer(self), buffer(self));
+        // Half of them stay as they are.
+        let grows = |size: u32| size.is_multiple_of(2).then(|| size.saturating_mul(16));
         Settings {
-            nodelay: self.chance(0.5),
-            delayed_ack: Duration::from_millis(self.pick([0, 40, 200, 400])),
+            nodelay,
+            delayed_ack,
             keep_alive: Some(KeepAlive {
                 idle,
                 interval: Duration::from_secs(5),
                 probes,
             }),
             user_timeout: strict.then_some(Duration::from_secs(24 * 3600)),
-            receive_buffer: buffer(self),
-            send_buffer: buffer(self),
+            receive_buffer,
+            receive_buffer_max: grows(receive_buffer),
+            send_buffer,
+            send_buffer_max: grows(send_buffer),
             window_scale: self.chance(0.7),
             timestamps: self.chance(0.7),
             sack: self.chance(0.7),

@@ -56,7 +56,6 @@ fn each_slip_is_one_line_that_says_what_to_do() {
         ("outcrop serve --mtu 100", "1280..=65535"),
         ("outcrop serve --dev name-that-is-too-long", "at most 15"),
         ("outcrop serve --dve x", "--dve"),
-        ("outcrop get https://10.77.0.1/", "https is not spoken yet"),
         ("outcrop get ftp://10.77.0.1/", "only http:// and https://"),
         ("outcrop get http://10.77.0.1:99999/", "port"),
         ("outcrop run", "COMMAND"),

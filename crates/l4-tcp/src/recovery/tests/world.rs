@@ -90,6 +90,7 @@ impl World {
             promised: 1 << 20,
             mss,
             delayed_ack: Duration::ZERO,
+            round_trip: None,
         };
         Self {
             now,

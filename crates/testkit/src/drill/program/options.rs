@@ -56,8 +56,12 @@ fn apply(settings: &mut Settings, name: &str, value: i64, text: &str) -> Option<
             }
             settings.keep_alive = settings.keep_alive.map(|_: KeepAlive| keep);
         }
-        "SO_RCVBUF" | "SO_RCVBUFFORCE" => settings.receive_buffer = unsigned,
-        "SO_SNDBUF" | "SO_SNDBUFFORCE" => settings.send_buffer = unsigned,
+        "SO_RCVBUF" | "SO_RCVBUFFORCE" => {
+            (settings.receive_buffer, settings.receive_buffer_max) = (unsigned, None);
+        }
+        "SO_SNDBUF" | "SO_SNDBUFFORCE" => {
+            (settings.send_buffer, settings.send_buffer_max) = (unsigned, None);
+        }
         "IP_TTL" | "IPV6_UNICAST_HOPS" => settings.ttl = u8::try_from(value).ok()?,
         "IP_TOS" | "IPV6_TCLASS" => settings.dscp = u8::try_from(value >> 2).ok()?,
         _ => return None,
