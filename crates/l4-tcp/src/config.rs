@@ -23,6 +23,11 @@ pub struct Config {
     pub time_wait_max: usize,
     /// Local ports for active opens (RFC 6056).
     pub ephemeral_ports: RangeInclusive<u16>,
+    /// How many final accounts of ended connections are kept until [`take_final_accounts`] is called; the oldest leaves
+    /// first. Zero, the default, keeps none: what a program still holds can be explained all the same.
+    ///
+    /// [`take_final_accounts`]: crate::Endpoint::take_final_accounts
+    pub final_accounts: usize,
     /// Bytes all connections together may queue, to be sent, out of order or not read yet. From half of it on no
     /// buffer grows, from three quarters on windows shrink; at the limit, first what is out of order is dropped.
     pub memory_max: u64,
@@ -41,6 +46,7 @@ impl Default for Config {
             time_wait: params::TIME_WAIT,
             time_wait_max: 65_536,
             ephemeral_ports: params::EPHEMERAL_FIRST..=u16::MAX,
+            final_accounts: 0,
             memory_max: params::MEMORY_MAX,
             quiet: params::QUIET,
             accept_unmatched_ao: false,
@@ -103,12 +109,10 @@ pub struct Settings {
     /// How long sent data, or our SYN, may stay unacknowledged: R2 (RFC 9293 3.8.3 MUST-21, 3.10.8). `None` is
     /// [`params::R2`] for data and the count of retries for a SYN; [`Duration::MAX`] waits for ever.
     pub user_timeout: Option<Duration>,
-    /// R1: after so many unanswered retransmissions of one segment the program is told (SHLD-9, SHLD-10);
-    /// zero never tells.
+    /// R1: after so many unanswered retransmissions of one segment the program is told (SHLD-9, SHLD-10), as it is of
+    /// ICMP errors that end nothing (MUST-47). Zero never tells of soft errors (SHLD-20); they are remembered all the
+    /// same, as the reason should it time out.
     pub r1: u8,
-    /// Tell the program of ICMP errors that do not end the connection, by `Event::Doubtful` (MUST-47); SHLD-20 wants
-    /// that it can be switched off. They are remembered all the same, as the reason should it time out.
-    pub soft_errors: bool,
     /// Repeats of our SYN before `connect` fails (MUST-23: three minutes of them by default).
     pub syn_retries: u8,
     /// Repeats of our SYN-ACK before the embryo is given up (MUST-23 as well).
@@ -147,6 +151,9 @@ pub struct Settings {
     /// As a client, ask servers for fast-open cookies, and with one put what is written before the SYN leaves
     /// into the SYN (RFC 7413). It may arrive twice.
     pub fast_open: bool,
+    /// With `fast_open` and a cookie at hand: keep the SYN back until the program writes, reads or shuts down, so that
+    /// the first write is in it. Without a cookie the SYN leaves at once and asks for one.
+    pub hold_syn: bool,
     /// Spread what leaves over the round trip, also where the controller does not ask for it.
     pub pacing: bool,
     /// The fastest that data may leave; `None` is no limit.
@@ -172,7 +179,6 @@ impl Default for Settings {
             keep_alive: None,
             user_timeout: None,
             r1: params::R1,
-            soft_errors: true,
             syn_retries: params::SYN_RETRIES,
             syn_ack_retries: params::SYN_ACK_RETRIES,
             linger: None,
@@ -188,6 +194,7 @@ impl Default for Settings {
             sack: true,
             mss: None,
             fast_open: false,
+            hold_syn: false,
             path_probing: PathProbing::default(),
             ecn: EcnPolicy::default(),
             keep_unused_window: false,

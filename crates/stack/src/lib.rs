@@ -73,7 +73,6 @@ mod shard;
 mod sleep;
 mod snapshot;
 mod tasks;
-
 mod wakers;
 
 pub use self::core::{
@@ -104,8 +103,9 @@ pub mod ip {
 /// TCP's words.
 pub mod tcp {
     pub use outcrop_tcp::{
-        CloseReason, Config, ConnectError, Counters, Doubt, Info, KeepAlive, Listen, ListenError,
-        ReadError, Settings, StaleId, State, WriteError, auth,
+        Algorithm, CloseReason, Config, ConnectError, Counters, Doubt, EcnPolicy, Explanation,
+        Held, Info, KeepAlive, Listen, ListenError, PathProbing, Rate, ReadError, Settings, Shares,
+        StaleId, State, SynCookies, Totals, WriteError, auth,
     };
 }
 /// UDP's words.

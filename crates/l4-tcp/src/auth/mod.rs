@@ -32,6 +32,7 @@ use crate::rule::Rule;
 use crate::segment::{Segment, Signature};
 use crate::table::{FlowTable, ListenerId};
 use crate::transmit::{ConnId, MacPlan, Transmit};
+use crate::wire;
 use covered::Covered;
 pub(crate) use guard::Guard;
 pub use guard::{AoInfo, AoSelect};
@@ -135,6 +136,10 @@ impl Auth {
         let (flow, guard) = self.guards.get_mut(id)?;
         let (signature, sne) = guard.plan(flow, &transmit.header)?;
         transmit.header.options.signature = Some(signature);
+        // An answer to a SYN with everything in it: counts of marks can come later.
+        if wire::header_len(&transmit.header) > wire::MAX_HEADER_LEN {
+            transmit.header.options.accurate = None;
+        }
         transmit.mac = Some(MacPlan { guard: id, sne });
         Some(transmit)
     }

@@ -31,18 +31,18 @@ use crate::budget::Pressure;
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
-use crate::ecn::Echo;
+use crate::ecn::{Accurate, Beginning, Echo};
 use crate::event::{CloseReason, Doubt, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{Embryo, isn, syn_window};
-use crate::info::{Info, Negotiated};
+use crate::info::{Detail, Info, Negotiated};
 use crate::pacing::Pacer;
 use crate::params;
 use crate::plpmtud::Search;
 use crate::recovery::Recovery;
 use crate::recv::{Receiver, ReceiverConfig};
 use crate::rtt::RttEstimator;
-use crate::segment::StreamRange;
+use crate::segment::{AccurateOption, StreamRange};
 use crate::send::Sender;
 use crate::send::buffer::FinState;
 use crate::seq::{SeqNum, SeqSpace};
@@ -93,6 +93,8 @@ pub(crate) struct Opening {
     pub(crate) early: Option<(ChunkQueue, bool)>,
     /// How far of that is urgent.
     pub(crate) urgent: u64,
+    /// If the answer to our SYN completed it: the option of accurate ECN it carried.
+    pub(crate) answer: Option<Option<AccurateOption>>,
 }
 
 /// What a connection leaves behind in TIME-WAIT.
@@ -141,6 +143,8 @@ struct Way {
     path: Path,
     /// Payload bytes of a full segment.
     mss: u16,
+    /// What is wrong on it, since the last progress.
+    doubt: Option<Doubt>,
     /// The search for more, once there is a reason to.
     search: Option<Box<Search>>,
     congestion: Box<dyn Controller>,
@@ -169,14 +173,14 @@ struct Life {
     blocked: bool,
     /// Whether our acknowledgment of the peer's SYN is still owed.
     handshake_ack: bool,
-    /// What is wrong on the way, since the last progress.
-    doubt: Option<Doubt>,
     /// How it ended.
     over: Option<CloseReason>,
     /// A reset to be sent.
     reset: Option<(Why, Cause)>,
     /// A challenge ACK to be sent, and what it answers.
     challenge_due: Option<Cause>,
+    /// Whether something waits for the pacer.
+    paced: bool,
     /// A keep-alive probe to be sent.
     keep_alive_due: bool,
     /// Probes sent since the peer was last heard.
@@ -230,6 +234,7 @@ impl Connection {
             way: Way {
                 path: o.path,
                 mss,
+                doubt: None,
                 search: None,
                 congestion: o.settings.congestion.controller(u32::from(mss)),
                 pacer: Pacer::new(),
@@ -243,7 +248,14 @@ impl Connection {
                 o.terms.sack,
                 RttEstimator::new(params::RTO_INITIAL),
             ),
-            ecn: Echo::new(o.terms.ecn),
+            ecn: Echo::new(
+                o.terms.ecn,
+                &Beginning {
+                    client: o.answer.is_some(),
+                    mark: o.theirs.ecn.mark(),
+                    option: o.answer.flatten(),
+                },
+            ),
             account: Account::new(o.at),
             timers: TimerTable::default(),
             urgent: Urgent::new(o.urgent),
@@ -373,8 +385,9 @@ impl Connection {
     }
 
     /// A snapshot.
-    pub(crate) fn info(&self, flow: &Flow) -> Info {
+    pub(crate) fn info(&self, now: Instant, flow: &Flow) -> Info {
         let rtt = self.recovery.rtt();
+        let search = self.way.search.as_deref();
         Info {
             flow: *flow,
             state: self.state,
@@ -401,22 +414,50 @@ impl Connection {
             timeouts: self.recovery.timeouts(),
             pacing_rate: self.pacing_rate(),
             controller: Some(self.way.congestion.snapshot().name),
+            search: search.map_or_else(Default::default, |search| search.totals()),
+            marked_bytes: self.ecn.accurate().map_or(0, Accurate::marked_bytes),
+            detail: self.detail(now, flow),
             totals: self.totals(),
+        }
+    }
+
+    fn detail(&self, now: Instant, flow: &Flow) -> Detail {
+        let path_mss = path_mss(&self.way.path, flow.remote.ip());
+        Detail {
+            recovery: self.recovery.phase().name(),
+            probes: self
+                .send
+                .persist()
+                .probes()
+                .max(self.life.keep_alive_probes),
+            ack_delay: self.recv.ack_delay(),
+            advertised_mss: self.settings.mss.map_or(path_mss, |mss| mss.min(path_mss)),
+            path_mtu: self.way.path.mtu,
+            unsent: self.send.buffer().unsent(),
+            reorder_window: self.recovery.reorder_window(),
+            receive_rtt: self.recv.round_trip(),
+            receive_capacity: self.recv.capacity(),
+            heard_at: Some(self.life.heard_at),
+            max_pacing_rate: self.settings.max_pacing_rate,
+            shares: self.account.shares_at(now),
         }
     }
 
     /// What was counted so far.
     pub(crate) fn totals(&self) -> Totals {
         Totals {
-            marks_in: self.ecn.marks(),
+            marks_in: u32::try_from(self.ecn.marks()).unwrap_or(u32::MAX),
             ..self.account.totals
         }
     }
 
     /// Why it is not sending, and where its time went.
-    pub(crate) fn explain(&self, now: Instant) -> Explanation {
+    pub(crate) fn explain(&self, now: Instant, flow: &Flow) -> Explanation {
         let rtt = self.recovery.rtt();
         Explanation {
+            flow: *flow,
+            began: self.account.began(),
+            ended: self.life.over.map(|reason| (reason, now)),
             held: self.account.held(),
             shares: self.account.shares_at(now),
             totals: self.totals(),
@@ -428,7 +469,8 @@ impl Connection {
             pacing_rate: self.pacing_rate(),
             srtt: rtt.srtt(),
             min_rtt: rtt.min(),
-            acked: self.send.una(),
+            acked: self.send.una().min(self.send.buffer().end()),
+            received: self.recv.nxt() - u64::from(self.recv.finished()),
         }
     }
 
@@ -465,7 +507,7 @@ impl Connection {
                 repairing || probing || paced || self.waits_for_program(),
                 "{flow}: {} has bytes or a FIN to send, and no timer: {:?}",
                 self.state,
-                self.info(flow)
+                self.info(self.life.heard_at, flow)
             );
         }
         let owed = self.life.reset.is_some() || self.life.challenge_due.is_some();
@@ -509,7 +551,7 @@ impl Connection {
         (life.held, life.orphaned, life.blocked, life.handshake_ack).hash(&mut into);
         (
             life.over,
-            life.doubt,
+            self.way.doubt,
             life.keep_alive_due,
             life.keep_alive_probes,
         )
@@ -525,10 +567,10 @@ impl Life {
             orphaned: false,
             blocked,
             handshake_ack: false,
-            doubt: None,
             over: None,
             reset: None,
             challenge_due: None,
+            paced: false,
             keep_alive_due: false,
             keep_alive_probes: 0,
             challenges: Challenges::new(),

@@ -7,10 +7,10 @@
 
 use core::net::IpAddr;
 
-use outcrop_base::Path;
+use outcrop_base::{Ecn as Mark, Path};
 
 use crate::config::Settings;
-use crate::ecn::{self, EcnTerms};
+use crate::ecn::{EcnTerms, Setup};
 use crate::info::Negotiated;
 use crate::params;
 use crate::segment::{Options, SegmentHeader};
@@ -38,8 +38,18 @@ pub(crate) struct PeerSyn {
     pub(crate) sack: bool,
     /// Its timestamp.
     pub(crate) timestamp: Option<u32>,
-    /// Whether it asks for ECN, or agrees to it.
-    pub(crate) ecn: bool,
+    /// What it says about congestion marks.
+    pub(crate) ecn: Setup,
+}
+
+impl PeerSyn {
+    /// What is kept of the SYN in this header, whose packet was marked like this.
+    pub(crate) fn marked(header: &SegmentHeader, mark: Mark) -> Self {
+        Self {
+            ecn: Setup::of(header, mark),
+            ..Self::from(header)
+        }
+    }
 }
 
 impl From<&SegmentHeader> for PeerSyn {
@@ -52,7 +62,7 @@ impl From<&SegmentHeader> for PeerSyn {
             wscale: options.wscale,
             sack: options.sack_permitted,
             timestamp: options.timestamps.map(|ts| ts.val),
-            ecn: ecn::agrees(header.flags),
+            ecn: Setup::of(header, Mark::NotEct),
         }
     }
 }

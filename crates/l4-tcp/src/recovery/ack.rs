@@ -59,6 +59,8 @@ impl Recovery {
         let mut out = AckOutcome {
             acked: news.acked,
             sacked: news.sacked,
+            duplicate_reported: news.duplicate.is_some_and(|range| !range.is_empty()),
+            reorderings: self.rack.take_reorderings(),
             ..AckOutcome::default()
         };
         out.rtt = self.measure(input, &news, flight);
@@ -74,7 +76,7 @@ impl Recovery {
             self.enter_recovery(input.now, flight, controller);
         }
         out.reduced |= self.check_probe(input, &news, flight, controller);
-        out.hold = input.ece && controller.cwnd() <= self.mss;
+        out.hold = input.marked > 0 && controller.cwnd() <= self.mss;
         out.reduced |= out.hold | self.check_ecn(input, flight, controller);
         // RFC 5681 3.2 step 6: the acknowledgment that ends recovery leaves the window at the threshold.
         let held = self.holds_growth();
@@ -100,6 +102,7 @@ impl Recovery {
             srtt: self.rtt.srtt(),
             min_rtt: self.rtt.min(),
             rate: out.rate,
+            marked: input.marked,
         });
         if round_start {
             self.usage.earlier = self.usage.peak;
@@ -318,10 +321,10 @@ impl Recovery {
         flight: u64,
         controller: &mut dyn Controller,
     ) -> bool {
-        // The peer echoes until our CWR reaches it, which leaves beyond `until` at the earliest.
-        let una = self.records.una();
+        // An echo goes on until our CWR reaches the peer, which leaves beyond `until` at the earliest.
+        let una = self.records.una() + u64::from(input.counted);
         let told = self.usage.ecn_until.is_some_and(|until| una <= until);
-        if !input.ece || told || self.phase != Phase::Open {
+        if input.marked == 0 || told || self.phase != Phase::Open {
             return false;
         }
         self.usage.ecn_until = Some(self.records.nxt());

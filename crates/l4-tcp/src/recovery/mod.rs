@@ -88,8 +88,10 @@ pub struct AckInput<'a> {
     pub echo: Option<Instant>,
     /// It carries nothing else: no payload, SYN or FIN, and the window is unchanged (RFC 5681 2).
     pub pure: bool,
-    /// ECN echo is set, and ECN was agreed upon.
-    pub ece: bool,
+    /// Packets of ours that it newly reports as marked; with classic ECN one, as long as the peer echoes.
+    pub marked: u64,
+    /// Whether that is a count (RFC 9768) or an echo that goes on until the peer has our answer.
+    pub counted: bool,
 }
 
 /// Bytes declared lost.
@@ -128,6 +130,10 @@ pub struct AckOutcome {
     pub hold: bool,
     /// The last reduction was a mistake, by this evidence.
     pub spurious: Option<Evidence>,
+    /// It reported something that had arrived twice (RFC 2883).
+    pub duplicate_reported: bool,
+    /// How much of what it reports was overtaken on its way.
+    pub reorderings: u32,
 }
 
 /// What a timer that ran out has done.
@@ -166,7 +172,7 @@ pub struct Recovery {
     prr: Prr,
     undo: Undo,
     frto: FRto,
-    size_probe: SizeProbe,
+    size_probe: Option<Box<SizeProbe>>,
     /// Whether the peer sends SACK.
     sack: bool,
     mss: u64,
@@ -207,7 +213,7 @@ impl Recovery {
             prr: Prr::new(0),
             undo: Undo::default(),
             frto: FRto::Off,
-            size_probe: SizeProbe::default(),
+            size_probe: None,
             sack,
             mss: u64::from(mss.max(1)),
             order: 0,
@@ -235,6 +241,12 @@ impl Recovery {
     /// The round trip, for what is measured elsewhere.
     pub const fn rtt_mut(&mut self) -> &mut RttEstimator {
         &mut self.rtt
+    }
+
+    /// How much later than its successors something may come before it counts as lost; `None` before a round trip.
+    #[must_use]
+    pub fn reorder_window(&self) -> Option<Duration> {
+        self.rack.reorder_window(&self.rtt)
     }
 
     /// The records of what is outstanding.
@@ -475,7 +487,7 @@ impl Recovery {
             validation.fingerprint(now, into);
         }
         (&self.board, self.phase, &self.dup_acks, self.prr).hash(&mut into);
-        (self.frto, self.size_probe).hash(&mut into);
+        (self.frto, &self.size_probe).hash(&mut into);
         let u = &self.usage;
         let last_sent = u.last_sent.map(|at| now - at);
         (

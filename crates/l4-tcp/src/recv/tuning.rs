@@ -44,6 +44,12 @@ impl Tuning {
         }
     }
 
+    /// The receiver's idea of the round trip.
+    #[must_use]
+    pub fn rtt(&self) -> Option<Duration> {
+        self.rtt.map(Span::get)
+    }
+
     /// What it knows of the round trip, and up to how many bytes it goes: what a pause does not end.
     pub(crate) fn habits(&self) -> (u32, Option<Duration>) {
         (self.max, self.rtt.map(Span::get))

@@ -9,7 +9,8 @@ use core::ops::Range;
 use outcrop_base::{Field, FieldValue};
 
 use super::options::{
-    self, AO, FAST_OPEN, MD5, MSS, NOP, Raw, SACK, SACK_PERMITTED, TIMESTAMPS, WSCALE,
+    self, ACCURATE_0, ACCURATE_1, AO, FAST_OPEN, MD5, MSS, NOP, Raw, SACK, SACK_PERMITTED,
+    TIMESTAMPS, WSCALE,
 };
 
 const HEADER: &str = "RFC 9293 3.1";
@@ -156,6 +157,7 @@ fn visit_option(option: &Raw<'_>, visit: &mut dyn FnMut(Field<'_>)) {
             FieldValue::Bytes(option.body),
             "RFC 7413 2",
         ),
+        (ACCURATE_0 | ACCURATE_1, _) => accurate(option, at, visit),
         (MD5, 16) | (AO, 2..) => visit_signature(option, at, visit),
         (_, _) => tell(
             "tcp.options.unknown",
@@ -194,5 +196,29 @@ fn visit_signature(option: &Raw<'_>, at: u32, visit: &mut dyn FnMut(Field<'_>)) 
             let key = "tcp.options.md5.digest";
             tell(key, "MD5 Digest", 16..len, digest, "RFC 2385 3.0");
         }
+    }
+}
+
+/// The counters of accurate ECN that are told, in the order of their kind.
+fn accurate(option: &Raw<'_>, at: u32, visit: &mut dyn FnMut(Field<'_>)) {
+    const ECT0: (&str, &str) = ("tcp.options.acc_ecn.ee0b", "ECT(0) Bytes");
+    const CE: (&str, &str) = ("tcp.options.acc_ecn.eceb", "CE Bytes");
+    const ECT1: (&str, &str) = ("tcp.options.acc_ecn.ee1b", "ECT(1) Bytes");
+    let order = if option.kind == ACCURATE_0 {
+        [ECT0, CE, ECT1]
+    } else {
+        [ECT1, CE, ECT0]
+    };
+    let mut start = at + 16;
+    for ((key, name), [high, middle, low]) in order.into_iter().zip(option.body.as_chunks().0) {
+        let value = u32::from_be_bytes([0, *high, *middle, *low]);
+        visit(Field {
+            key,
+            name,
+            bits: start..start + 24,
+            value: FieldValue::Number(u64::from(value)),
+            source: "RFC 9768 3.2.3",
+        });
+        start += 24;
     }
 }

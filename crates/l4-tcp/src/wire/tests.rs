@@ -10,7 +10,9 @@ use outcrop_base::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::segment::{FastOpenCookie, Options, SackBlock, SackBlocks, StreamRange, Timestamps};
+use crate::segment::{
+    AccurateOption, FastOpenCookie, Options, SackBlock, SackBlocks, StreamRange, Timestamps,
+};
 
 const V4: (IpAddr, IpAddr) = (
     IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2)),
@@ -99,6 +101,7 @@ fn header_strategy() -> impl Strategy<Value = SegmentHeader> {
                 sack,
                 timestamps: o.4.map(|(val, ecr)| Timestamps { val, ecr }),
                 fast_open: None,
+                accurate: None,
                 signature: None,
             },
         }
@@ -114,6 +117,7 @@ proptest! {
         v6: bool,
         cookie in proptest::option::of((prop::collection::vec(any::<u8>(), 0..17), any::<bool>())),
         ids in proptest::option::of(proptest::option::of((any::<u8>(), any::<u8>()))),
+        marks in proptest::option::of((any::<bool>(), prop::collection::vec(any::<u32>(), 0..4))),
     ) {
         let ips = if v6 { V6 } else { V4 };
         let mut header = header;
@@ -124,6 +128,13 @@ proptest! {
             header.options.signature = ids.map(|ids| match ids {
                 Some((key_id, next_id)) => Signature::Ao { key_id, next_id },
                 None => Signature::Md5,
+            });
+        }
+        // Beside two SACK blocks and timestamps, two counters fit; beside a cookie or a signature not even they may.
+        if header.options.fast_open.is_none() && header.options.signature.is_none() {
+            let most = if header.options.sack.is_empty() { 3 } else { 2 };
+            header.options.accurate = marks.map(|(order, counters)| {
+                AccurateOption::new(order, &counters[..counters.len().min(most)])
             });
         }
         let t = plan(ips, ports, header);
@@ -438,4 +449,33 @@ fn fields_cover_every_bit_of_the_header_in_order() {
     assert_eq!(value("tcp.options.mss_val"), number(1460));
     assert_eq!(value("tcp.options.timestamp.tsval"), number(5));
     assert_eq!(value("tcp.options.timestamp.tsecr"), number(6));
+}
+
+// RFC 9768 3.2.3: figure 4 and table 5, octet by octet; what is behind whole fields is padding.
+#[test]
+fn accurate_ecn_option_of_every_length_and_order() {
+    let read = |bytes: &[u8]| options::parse(bytes).unwrap().accurate.unwrap();
+    let full = read(&[172, 11, 0, 0, 1, 0, 2, 0, 3, 0, 0, 1]);
+    assert_eq!(
+        (full.e0b(), full.ceb(), full.e1b()),
+        (Some(1), Some(0x200), Some(0x3_0000))
+    );
+    let other = read(&[174, 8, 0, 0, 9, 0, 0, 7]);
+    assert_eq!(
+        (other.e0b(), other.ceb(), other.e1b()),
+        (None, Some(7), Some(9))
+    );
+    assert!(read(&[172, 2, 1, 1]).is_empty());
+    assert_eq!(read(&[172, 7, 0, 0, 5, 9, 9, 1]).as_slice(), [5]);
+    assert_eq!(
+        read(&[174, 12, 0, 0, 1, 0, 0, 2, 0, 0, 3, 9]).as_slice(),
+        [1, 2, 3]
+    );
+    let options = Options {
+        accurate: Some(full),
+        ..Options::default()
+    };
+    let (bytes, len) = options::write(&options);
+    // The third field's low octets, then the padding.
+    assert_eq!(bytes[..len], [172, 11, 0, 0, 1, 0, 2, 0, 3, 0, 0, 1]);
 }

@@ -248,7 +248,8 @@ impl World {
                     sack: &sack,
                     echo: self.timestamps.then_some(echo),
                     pure: true,
-                    ece: false,
+                    marked: 0,
+                    counted: false,
                 };
                 let out = self.recovery.on_ack(&input, &mut *self.controller);
                 self.outcomes.push(out);
