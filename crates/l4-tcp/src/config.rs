@@ -24,6 +24,11 @@ pub struct Config {
     pub time_wait_max: usize,
     /// Local ports for active opens (RFC 6056).
     pub ephemeral_ports: RangeInclusive<u16>,
+    /// How many final accounts of ended connections are kept until [`take_final_accounts`] is called; the oldest leaves
+    /// first. Zero, the default, keeps none: what a program still holds can be explained all the same.
+    ///
+    /// [`take_final_accounts`]: crate::Endpoint::take_final_accounts
+    pub final_accounts: usize,
     /// Bytes all connections together may queue, to be sent, out of order or not read yet. From half of it on no
     /// buffer grows, from three quarters on windows shrink; at the limit, first what is out of order is dropped.
     pub memory_max: u64,
@@ -42,6 +47,7 @@ impl Default for Config {
             time_wait: params::TIME_WAIT,
             time_wait_max: 65_536,
             ephemeral_ports: params::EPHEMERAL_FIRST..=u16::MAX,
+            final_accounts: 0,
             memory_max: params::MEMORY_MAX,
             quiet: params::QUIET,
             accept_unmatched_ao: false,
@@ -55,7 +61,9 @@ impl Default for Config {
 pub struct Listen {
     /// Handshakes under way, at most; zero means the default, [`params::BACKLOG`].
     pub syn_backlog: usize,
-    /// Connections waiting to be accepted, at most; zero means the default, [`params::BACKLOG`].
+    /// Connections waiting to be accepted, at most: exactly so many (Linux's `listen(n)` lets one more wait, which
+    /// whoever stands in for it adds). While so many wait, further SYNs and the last ACKs of handshakes under way are
+    /// dropped, and will be repeated. Zero means the default, [`params::BACKLOG`].
     pub accept_backlog: usize,
     /// Wait with the last ACK of a handshake for the client's first bytes, at most this long: a program that
     /// reads first is not woken for a connection that has nothing to say.
@@ -105,12 +113,10 @@ pub struct Settings {
     /// Tell the peer the user timeout, and unless `user_timeout` is set go by the peer's as well, within
     /// [`params::USER_TIMEOUT_MIN`] and [`params::USER_TIMEOUT_MAX`] (RFC 5482).
     pub user_timeout_option: bool,
-    /// R1: after so many unanswered retransmissions of one segment the program is told (SHLD-9, SHLD-10);
-    /// zero never tells.
+    /// R1: after so many unanswered retransmissions of one segment the program is told (SHLD-9, SHLD-10), as it is of
+    /// ICMP errors that end nothing (MUST-47). Zero never tells of soft errors (SHLD-20); they are remembered all the
+    /// same, as the reason should it time out.
     pub r1: u8,
-    /// Tell the program of ICMP errors that do not end the connection, by `Event::Doubtful` (MUST-47); SHLD-20 wants
-    /// that it can be switched off. They are remembered all the same, as the reason should it time out.
-    pub soft_errors: bool,
     /// Repeats of our SYN before `connect` fails (MUST-23: three minutes of them by default).
     pub syn_retries: u8,
     /// Repeats of our SYN-ACK before the embryo is given up (MUST-23 as well).
@@ -149,6 +155,9 @@ pub struct Settings {
     /// As a client, ask servers for fast-open cookies, and with one put what is written before the SYN leaves
     /// into the SYN (RFC 7413). It may arrive twice.
     pub fast_open: bool,
+    /// With `fast_open` and a cookie at hand: keep the SYN back until the program writes, reads or shuts down, so that
+    /// the first write is in it. Without a cookie the SYN leaves at once and asks for one.
+    pub hold_syn: bool,
     /// Spread what leaves over the round trip, also where the controller does not ask for it.
     pub pacing: bool,
     /// The fastest that data may leave; `None` is no limit.
@@ -175,7 +184,6 @@ impl Default for Settings {
             user_timeout: None,
             user_timeout_option: false,
             r1: params::R1,
-            soft_errors: true,
             syn_retries: params::SYN_RETRIES,
             syn_ack_retries: params::SYN_ACK_RETRIES,
             linger: None,
@@ -191,6 +199,7 @@ impl Default for Settings {
             sack: true,
             mss: None,
             fast_open: false,
+            hold_syn: false,
             path_probing: PathProbing::default(),
             ecn: EcnPolicy::default(),
             keep_unused_window: false,

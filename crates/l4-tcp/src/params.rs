@@ -177,7 +177,7 @@ pub const SEND_BUFFER_MAX: u32 = 4 << 20;
 /// Bytes all connections of an endpoint may queue together. Forty connections with the largest buffers fill it; a
 /// thousand with those they begin with do not.
 pub const MEMORY_MAX: u64 = 256 << 20;
-/// Full segments a connection may always queue, however scarce memory is: it goes on, slowly, and none starves.
+/// D-31. Full segments a connection may always queue, however scarce memory is: it goes on, slowly, and none starves.
 pub const LAST_SEGMENTS: u32 = 4;
 
 /// An acknowledgment is sent at once for this many segments at the start of a connection or after a

@@ -236,6 +236,11 @@ impl Controller for Cubic {
         self.state.epoch = None;
     }
 
+    fn on_takeover(&mut self, before: &ControllerInfo) {
+        self.state.cwnd = before.cwnd.max(self.mss);
+        self.state.ssthresh = before.ssthresh;
+    }
+
     fn on_mss_change(&mut self, mss: u32) {
         let mss = u64::from(mss.max(1));
         if mss < self.mss {

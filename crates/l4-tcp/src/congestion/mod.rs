@@ -201,6 +201,8 @@ pub trait Controller: Debug + Send {
     fn on_spurious(&mut self, now: Instant);
     /// The window was not used for so long that it says little about the path.
     fn on_idle(&mut self, e: &IdleEvent);
+    /// It replaces `before` on a living connection: the window and the threshold go on from there.
+    fn on_takeover(&mut self, before: &ControllerInfo);
     /// The size of a full segment changed.
     fn on_mss_change(&mut self, mss: u32);
     /// The congestion window, bytes: never below one segment.
@@ -242,6 +244,19 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Every algorithm, the textbook's first.
+    pub const ALL: [Self; 3] = [Self::NewReno, Self::Cubic, Self::Bbr];
+
+    /// One word: what [`ControllerInfo::name`] says.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NewReno => "newreno",
+            Self::Cubic => "cubic",
+            Self::Bbr => "bbr",
+        }
+    }
+
     /// A controller for segments of `mss` bytes.
     #[must_use]
     pub fn controller(self, mss: u32) -> Box<dyn Controller> {

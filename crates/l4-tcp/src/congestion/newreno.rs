@@ -98,6 +98,10 @@ impl Controller for NewReno {
         (self.cwnd, self.ssthresh) = decay(self.cwnd, self.ssthresh, self.mss, e.periods);
     }
 
+    fn on_takeover(&mut self, before: &ControllerInfo) {
+        (self.cwnd, self.ssthresh) = (before.cwnd.max(self.mss), before.ssthresh);
+    }
+
     fn on_mss_change(&mut self, mss: u32) {
         let mss = u64::from(mss.max(1));
         // RFC 5681 says nothing; the window stays the same number of segments when they shrink.

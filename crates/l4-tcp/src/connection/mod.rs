@@ -36,7 +36,7 @@ use crate::ecn::{Accurate, Beginning, Echo};
 use crate::event::{CloseReason, Doubt, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{Embryo, isn, syn_window};
-use crate::info::{Info, Negotiated};
+use crate::info::{Detail, Info, Negotiated};
 use crate::pacing::Pacer;
 use crate::params;
 use crate::plpmtud::Search;
@@ -145,6 +145,8 @@ struct Way {
     path: Path,
     /// Payload bytes of a full segment.
     mss: u16,
+    /// What is wrong on it, since the last progress.
+    doubt: Option<Doubt>,
     /// The search for more, once there is a reason to.
     search: Option<Box<Search>>,
     congestion: Box<dyn Controller>,
@@ -173,14 +175,14 @@ struct Life {
     blocked: bool,
     /// Whether our acknowledgment of the peer's SYN is still owed.
     handshake_ack: bool,
-    /// What is wrong on the way, since the last progress.
-    doubt: Option<Doubt>,
     /// How it ended.
     over: Option<CloseReason>,
     /// A reset to be sent.
     reset: Option<(Why, Cause)>,
     /// A challenge ACK to be sent, and what it answers.
     challenge_due: Option<Cause>,
+    /// Whether something waits for the pacer.
+    paced: bool,
     /// A keep-alive probe to be sent.
     keep_alive_due: bool,
     /// Probes sent since the peer was last heard.
@@ -236,6 +238,7 @@ impl Connection {
             way: Way {
                 path: o.path,
                 mss,
+                doubt: None,
                 search: None,
                 congestion: o.settings.congestion.controller(u32::from(mss)),
                 pacer: Pacer::new(),
@@ -389,7 +392,7 @@ impl Connection {
     }
 
     /// A snapshot.
-    pub(crate) fn info(&self, flow: &Flow) -> Info {
+    pub(crate) fn info(&self, now: Instant, flow: &Flow) -> Info {
         let rtt = self.recovery.rtt();
         let search = self.way.search.as_deref();
         Info {
@@ -420,22 +423,48 @@ impl Connection {
             controller: Some(self.way.congestion.snapshot().name),
             search: search.map_or_else(Default::default, |search| search.totals()),
             marked_bytes: self.ecn.accurate().map_or(0, Accurate::marked_bytes),
+            detail: self.detail(now, flow),
             totals: self.totals(),
+        }
+    }
+
+    fn detail(&self, now: Instant, flow: &Flow) -> Detail {
+        let path_mss = path_mss(&self.way.path, flow.remote.ip());
+        Detail {
+            recovery: self.recovery.phase().name(),
+            probes: self
+                .send
+                .persist()
+                .probes()
+                .max(self.life.keep_alive_probes),
+            ack_delay: self.recv.ack_delay(),
+            advertised_mss: self.settings.mss.map_or(path_mss, |mss| mss.min(path_mss)),
+            path_mtu: self.way.path.mtu,
+            unsent: self.send.buffer().unsent(),
+            reorder_window: self.recovery.reorder_window(),
+            receive_rtt: self.recv.round_trip(),
+            receive_capacity: self.recv.capacity(),
+            heard_at: Some(self.life.heard_at),
+            max_pacing_rate: self.settings.max_pacing_rate,
+            shares: self.account.shares_at(now),
         }
     }
 
     /// What was counted so far.
     pub(crate) fn totals(&self) -> Totals {
         Totals {
-            marks_in: self.ecn.marks(),
+            marks_in: u32::try_from(self.ecn.marks()).unwrap_or(u32::MAX),
             ..self.account.totals
         }
     }
 
     /// Why it is not sending, and where its time went.
-    pub(crate) fn explain(&self, now: Instant) -> Explanation {
+    pub(crate) fn explain(&self, now: Instant, flow: &Flow) -> Explanation {
         let rtt = self.recovery.rtt();
         Explanation {
+            flow: *flow,
+            began: self.account.began(),
+            ended: self.life.over.map(|reason| (reason, now)),
             held: self.account.held(),
             shares: self.account.shares_at(now),
             totals: self.totals(),
@@ -447,7 +476,8 @@ impl Connection {
             pacing_rate: self.pacing_rate(),
             srtt: rtt.srtt(),
             min_rtt: rtt.min(),
-            acked: self.send.una(),
+            acked: self.send.una().min(self.send.buffer().end()),
+            received: self.recv.nxt() - u64::from(self.recv.finished()),
         }
     }
 
@@ -484,7 +514,7 @@ impl Connection {
                 repairing || probing || paced || self.waits_for_program(),
                 "{flow}: {} has bytes or a FIN to send, and no timer: {:?}",
                 self.state,
-                self.info(flow)
+                self.info(self.life.heard_at, flow)
             );
         }
         let owed = self.life.reset.is_some() || self.life.challenge_due.is_some();
@@ -528,7 +558,7 @@ impl Connection {
         (life.held, life.orphaned, life.blocked, life.handshake_ack).hash(&mut into);
         (
             life.over,
-            life.doubt,
+            self.way.doubt,
             life.keep_alive_due,
             life.keep_alive_probes,
             life.user_timeout,
@@ -545,10 +575,10 @@ impl Life {
             orphaned: false,
             blocked,
             handshake_ack: false,
-            doubt: None,
             over: None,
             reset: None,
             challenge_due: None,
+            paced: false,
             keep_alive_due: false,
             keep_alive_probes: 0,
             challenges: Challenges::new(),

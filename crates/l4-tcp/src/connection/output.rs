@@ -540,7 +540,7 @@ impl Connection {
         self.recovery.on_sent(now, range, &mut *self.way.congestion);
         let rate = self.pacing_rate();
         let way = &mut self.way;
-        way.pacer.on_sent(now, range.len(), rate);
+        way.pacer.on_sent(now, range.len(), rate, self.life.paced);
     }
 
     /// Whether something lost would leave, if pacing let it.
@@ -563,6 +563,7 @@ impl Connection {
         let wait = self.way.pacer.wait_until(now);
         let more = next.is_ok() || self.has_lost();
         self.timers.set(Timer::Pacing, wait.filter(|_| more));
+        self.life.paced = wait.is_some() && more;
         if next == Err(Limit::App) {
             self.recovery.on_app_limited();
         }

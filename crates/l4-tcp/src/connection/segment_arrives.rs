@@ -10,7 +10,7 @@
 use core::ops::ControlFlow::{self, Break, Continue};
 
 use bytes::Bytes;
-use outcrop_base::{Arrival, Cause, DropReason, Instant, Verdict, Why};
+use outcrop_base::{Arrival, Cause, DropReason, Verdict, Why};
 
 use super::{Connection, Cx};
 use crate::event::{CloseReason, Edges};
@@ -41,7 +41,7 @@ impl Connection {
         payload: Bytes,
         cx: &mut Cx<'_>,
     ) -> Verdict {
-        self.count_arrival(a.at, &payload);
+        self.count_arrival(a, &payload);
         let mut incoming = self.incoming(a, segment, payload);
         self.life.cause = cx.cause;
         if incoming.seq == -1 {
@@ -68,13 +68,19 @@ impl Connection {
         verdict
     }
 
-    fn count_arrival(&mut self, at: Instant, payload: &Bytes) {
+    /// A merged segment counts as the pieces it was made of.
+    fn count_arrival(&mut self, a: &Arrival, payload: &Bytes) {
+        let len = payload.len();
+        let piece = a.gso_size.map_or(len, |size| len.min(usize::from(size)));
+        let pieces = len.div_ceil(piece.max(1)).max(1) as u64;
         let totals = &mut self.account.totals;
-        totals.segments_in += 1;
-        self.life.active_at = at;
-        if !payload.is_empty() {
-            totals.data_segments_in += 1;
-            totals.data_received_at = Some(at);
+        totals.segments_in += pieces;
+        self.life.active_at = a.at;
+        if len > 0 {
+            totals.data_segments_in += pieces;
+            totals.data_received_at = Some(a.at);
+            let piece = u16::try_from(piece).unwrap_or(u16::MAX);
+            totals.largest_in = totals.largest_in.max(piece);
         }
     }
 
@@ -309,6 +315,7 @@ impl Connection {
         }
         self.ecn.on_text(seg.a.ecn, seg.header.flags);
         let received = self.recv.on_segment(seg.a.at, at, payload, fin);
+        self.account.totals.out_of_order_in += u32::from(received.out_of_order > 0);
         if received.readable > 0 {
             self.life.edges.insert(Edges::READABLE);
         }

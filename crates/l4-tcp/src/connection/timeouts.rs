@@ -83,7 +83,7 @@ impl Connection {
                         cx.emit(FactKind::Remark(DOUBT));
                     }
                     self.ecn.on_reduced();
-                    self.account.totals.timeouts += 1;
+                    self.account.on_timeout(now);
                     tell_lost(&lost, cx);
                     self.tell_congestion("timeout", cx);
                     let _probe = self.hear_size_fate(now, cx);

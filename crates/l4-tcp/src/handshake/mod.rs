@@ -28,7 +28,7 @@ use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::ecn::{self, EcnTerms};
 use crate::event::{CloseReason, Doubt};
-use crate::info::Info;
+use crate::info::{Detail, Info};
 use crate::params;
 use crate::plpmtud::SearchTotals;
 use crate::rule::Rule;
@@ -190,6 +190,24 @@ impl Embryo {
     /// When the timer is due.
     pub(crate) const fn next_timeout(&self) -> Option<Instant> {
         self.due
+    }
+
+    /// Keeps our SYN back until the program says what it opened the connection for (RFC 7413 4.2.1: the SYN
+    /// carries its first write).
+    pub(crate) const fn hold(&mut self) {
+        self.want = None;
+    }
+
+    /// Whether our SYN is kept back: it has never left, and nothing makes it.
+    pub(crate) const fn is_held(&self) -> bool {
+        self.want.is_none() && self.sent_at.is_none() && self.theirs.is_none()
+    }
+
+    /// The program has called: a SYN that was kept back leaves.
+    pub(crate) const fn release(&mut self, call: CallKind) {
+        if self.is_held() {
+            self.want = Some((Why::Syn, Cause::Call(call)));
+        }
     }
 
     /// Whether something is to leave.
@@ -452,6 +470,10 @@ impl Embryo {
             controller: None,
             search: SearchTotals::default(),
             marked_bytes: 0,
+            detail: Detail {
+                path_mtu: self.path.mtu,
+                ..Detail::default()
+            },
             totals: Totals::default(),
         }
     }

@@ -59,6 +59,8 @@ impl Recovery {
         let mut out = AckOutcome {
             acked: news.acked,
             sacked: news.sacked,
+            duplicate_reported: news.duplicate.is_some_and(|range| !range.is_empty()),
+            reorderings: self.rack.take_reorderings(),
             ..AckOutcome::default()
         };
         out.rtt = self.measure(input, &news, flight);

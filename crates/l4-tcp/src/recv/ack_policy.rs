@@ -68,6 +68,12 @@ impl AckPolicy {
         }
     }
 
+    /// The wait at present.
+    #[must_use]
+    pub const fn delay(&self) -> Duration {
+        self.delay
+    }
+
     /// How it has adapted: the wait at present, and the acknowledgments still to be sent at once.
     pub(crate) const fn habits(&self) -> (Duration, u8) {
         (self.delay, self.quick)

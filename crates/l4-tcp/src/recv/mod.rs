@@ -356,6 +356,24 @@ impl Receiver {
         self.duplicate = None;
     }
 
+    /// Bytes the buffer holds at most.
+    #[must_use]
+    pub const fn capacity(&self) -> u64 {
+        self.window.capacity()
+    }
+
+    /// How long an acknowledgment waits for a ride at present.
+    #[must_use]
+    pub const fn ack_delay(&self) -> Duration {
+        self.acks.delay()
+    }
+
+    /// The receiver's own idea of the round trip; `None` while the buffer is not tuned, or it has none.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.tuning.as_ref().and_then(Tuning::rtt)
+    }
+
     /// Changes the buffer's capacity.
     pub fn set_capacity(&mut self, capacity: u32) {
         self.window.set_capacity(capacity);

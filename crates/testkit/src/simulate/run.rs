@@ -200,7 +200,8 @@ impl<'a> Run<'a> {
             self.news.pop_front();
             if let Some(host) = self.hosts.get_mut(end) {
                 let clock = host.clock(now);
-                let _verdict = host.tcp.handle_path(clock, &signal);
+                let verdict = host.tcp.handle_path(clock, &signal);
+                self.outcome.rules.insert(verdict.rule.name);
                 host.tcp.check();
             }
         }
