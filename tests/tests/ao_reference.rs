@@ -13,9 +13,8 @@ use outcrop_base::{
     Arrival, Cast, ChecksumState, ChunkQueue, Ecn, HeaderRoom, Instant, InterfaceId, MAX_SLICES,
     PacketId, Path, Seed,
 };
-use outcrop_tcp::{
-    AoAlgorithm, AoSelect, Config, Endpoint, Listen, MasterKey, Prefix, Secret, wire,
-};
+use outcrop_tcp::auth::{AoAlgorithm, AoSelect, MasterKey, Prefix, Secret};
+use outcrop_tcp::{Config, Endpoint, Listen, wire};
 
 /// Two engines and what they said.
 struct Talk {

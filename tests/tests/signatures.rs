@@ -13,7 +13,8 @@ use outcrop_device::namespace::{Namespace, holder_main};
 use outcrop_device::{Clock, Tun};
 use outcrop_socket::{Shard, TcpListener, TcpSocket, TcpStream, timeout};
 use outcrop_stack::ip::InterfaceConfig;
-use outcrop_stack::tcp::{Counters, Prefix, Secret};
+use outcrop_stack::tcp::Counters;
+use outcrop_stack::tcp::auth::{Prefix, Secret};
 use outcrop_stack::{Config, Core, Driver};
 
 const LINK: InterfaceId = InterfaceId(0);

@@ -136,14 +136,8 @@ pub struct Totals {
     pub spurious: u32,
     /// Segments that arrived with a congestion mark.
     pub marks_in: u32,
-    /// Acknowledgments that echoed one.
+    /// Acknowledgments that echoed one; with accurate ECN the marks they counted (`delivered_ce`).
     pub echoes_in: u32,
-    /// Probes for the path's MTU that left.
-    pub path_probes: u64,
-    /// Of them lost, for whatever reason.
-    pub path_probes_lost: u64,
-    /// Times large segments vanished without a word.
-    pub black_holes: u64,
     /// When payload last left (`last_data_sent`).
     pub data_sent_at: Option<Instant>,
     /// When payload last arrived (`last_data_recv`).

@@ -11,6 +11,7 @@ use outcrop_base::{Flow, Instant, Value};
 use crate::account::{Shares, Totals};
 use crate::congestion::Rate;
 use crate::ecn::EcnTerms;
+use crate::plpmtud::SearchTotals;
 use crate::state::State;
 
 /// The terms of a connection.
@@ -117,6 +118,10 @@ pub struct Info {
     pub pacing_rate: Option<Rate>,
     /// The congestion controller's name; `None` before the handshake is complete.
     pub controller: Option<&'static str>,
+    /// What the search for the path's MTU came to.
+    pub search: SearchTotals,
+    /// Payload bytes of ours that arrived marked, as far as accurate ECN's options tell (`tcpi_delivered_ce_bytes`).
+    pub marked_bytes: u64,
     /// Figures of the moment beside the two streams.
     pub detail: Detail,
     /// What was counted over its life.

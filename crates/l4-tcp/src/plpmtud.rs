@@ -40,6 +40,17 @@ pub enum SizeFate {
     Unclear,
 }
 
+/// What a search has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SearchTotals {
+    /// Probes that left.
+    pub probes: u32,
+    /// Of them lost, for whatever reason.
+    pub lost: u32,
+    /// Times large segments vanished without a word.
+    pub black_holes: u32,
+}
+
 /// A probe under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Probe {
@@ -62,6 +73,7 @@ pub struct Search {
     /// The largest size is tried before the search halves.
     top_first: bool,
     not_before: Instant,
+    totals: SearchTotals,
 }
 
 impl Search {
@@ -81,7 +93,14 @@ impl Search {
             losses: 0,
             top_first: true,
             not_before: now,
+            totals: SearchTotals::default(),
         }
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub const fn totals(&self) -> SearchTotals {
+        self.totals
     }
 
     /// The size that segments are made to fit.
@@ -126,6 +145,7 @@ impl Search {
         if self.high <= self.low {
             self.top_first = true;
         }
+        self.totals.probes += 1;
         self.high = self.high.max(size);
         self.probe = Some(Probe { size, range });
     }
@@ -135,6 +155,7 @@ impl Search {
         let Some(probe) = self.probe.take() else {
             return false;
         };
+        self.totals.lost += u32::from(fate != SizeFate::Passed);
         match fate {
             SizeFate::Passed => {
                 self.losses = 0;
@@ -184,6 +205,7 @@ impl Search {
         if next >= size {
             return false;
         }
+        self.totals.black_holes += 1;
         self.low = next;
         self.high = size - 1;
         self.probe = None;

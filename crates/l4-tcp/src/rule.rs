@@ -74,6 +74,8 @@ rules! {
     SynReceivedResetToListen = "tcp:syn-received-reset-to-listen", "RFC 9293 3.10.7.4 second";
     /// In SYN-RECEIVED after an active open, a reset refuses the connection.
     SynReceivedRefused = "tcp:syn-received-refused", "RFC 9293 3.10.7.4 second";
+    /// In SYN-RECEIVED, a SYN that asks for the other kind of ECN than the one before ends the handshake.
+    SynContradicts = "tcp:syn-contradicts", "RFC 9768 3.1.5";
     /// In SYN-RECEIVED, the SYN we answered came again: the SYN-ACK is repeated.
     SynReceivedSynAgain = "tcp:syn-received-syn-again", "RFC 9293 3.8.1";
     /// In SYN-RECEIVED after a passive open, another SYN in the window returns to LISTEN.
@@ -130,8 +132,6 @@ rules! {
     TimeWaitUnacceptable = "tcp:time-wait-unacceptable", "RFC 9293 3.10.7.4 first";
     /// Anything else in TIME-WAIT is dropped.
     TimeWaitDrops = "tcp:time-wait-drops", "RFC 9293 3.10.7.4";
-    /// A segment for a connection that has ended but is still held by the program.
-    Gone = "tcp:gone", "RFC 9293 3.10.7.1";
     /// ICMP news about something not in flight is ignored.
     PathUnrelated = "tcp:path-unrelated", "RFC 5927 4.1";
     /// ICMP: the path's MTU is smaller.

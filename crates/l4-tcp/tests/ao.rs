@@ -1,95 +1,21 @@
 //! Stories of TCP-AO (RFC 5925).
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
 
 mod common;
 
 use core::time::Duration;
 
-use common::pair::{Packet, Pair};
-use outcrop_base::{DropReason, PacketId, PathSignal, PathSignalKind, Seed, Verdict, Why};
-use outcrop_tcp::{
-    AoAlgorithm, AoInfo, AoSelect, Config, ConnId, Endpoint, KeyError, Keyring, Listen, MasterKey,
-    Prefix, Rule, Secret, SeqNum, Settings, Signature, State, SynCookies,
-};
-
-/// The key that one end calls `(send, recv)`; the other calls it the other way round.
-fn key(peer: Prefix, ids: (u8, u8), secret: &str) -> MasterKey {
-    MasterKey {
-        peer,
-        send_id: ids.0,
-        recv_id: ids.1,
-        algorithm: AoAlgorithm::HmacSha1,
-        secret: Secret::new(secret.as_bytes()).unwrap(),
-        covers_options: true,
-    }
-}
-
-/// Puts both ends under keys: `of` makes them for a peer, and whether they are the client's.
-fn keyed(listen: Listen, v6: bool, of: impl Fn(Prefix, bool) -> Vec<MasterKey>) -> (Pair, ConnId) {
-    let settings = Settings {
-        nodelay: true,
-        delayed_ack: Duration::ZERO,
-        ..Settings::default()
-    };
-    let config = Config {
-        settings,
-        ..Config::default()
-    };
-    let mut pair = Pair::new(config, listen, v6);
-    let id = protect(&mut pair, of);
-    (pair, id)
-}
-
-fn protect(pair: &mut Pair, of: impl Fn(Prefix, bool) -> Vec<MasterKey>) -> ConnId {
-    let peers = pair.addrs.map(|addr| Prefix::from(addr.ip()));
-    let ring = |keys: Vec<MasterKey>| {
-        let mut ring = Keyring::new();
-        keys.into_iter()
-            .for_each(|key| ring.add_ao_key(key).unwrap());
-        ring
-    };
-    pair.ends[0]
-        .set_keys(pair.listener, ring(of(peers[1], false)))
-        .unwrap();
-    let id = pair.connect();
-    pair.ends[1].set_keys(id, ring(of(peers[0], true))).unwrap();
-    id
-}
-
-/// One key: the client sends under 61 and receives under 84.
-fn one_key(peer: Prefix, client: bool) -> Vec<MasterKey> {
-    let ids = if client { (61, 84) } else { (84, 61) };
-    vec![key(peer, ids, "testvector")]
-}
-
-fn simple() -> (Pair, ConnId) {
-    keyed(Listen::default(), false, one_key)
-}
-
-fn refused_by(rule: Rule) -> Verdict {
-    Verdict::dropped(DropReason::TcpUnauthenticated, rule.into())
-}
-
-fn ids(packet: &Packet) -> (u8, u8) {
-    match packet.options().signature {
-        Some(Signature::Ao { key_id, next_id }) => (key_id, next_id),
-        other => panic!("not under TCP-AO: {other:?}"),
-    }
-}
-
-/// Where the option stands.
-fn ao_at(packet: &Packet) -> usize {
-    packet
-        .bytes
-        .windows(2)
-        .position(|head| head == [29, 16])
-        .unwrap()
-}
-
-fn stripped(packet: &Packet) -> Vec<u8> {
-    let mut bytes = packet.bytes.clone();
-    bytes[ao_at(packet)] = 200;
-    bytes
-}
+use common::keys::{ao_at, ids, key, keyed, one_key, protect, refused_by, simple, stripped};
+use common::pair::Pair;
+use outcrop_base::{DropReason, PacketId, PathSignal, PathSignalKind, Seed, Why};
+use outcrop_tcp::auth::{AoAlgorithm, Keyring, MasterKey, Prefix};
+use outcrop_tcp::{Config, Endpoint, Listen, Rule, SeqNum, State, SynCookies};
 
 #[test]
 fn same_key_both_ends_everything_signed_whatever_algorithm_family_and_cover() {
@@ -233,134 +159,6 @@ fn middlebox_changes_the_mss_connection_only_where_options_are_not_covered() {
         };
         assert_eq!(pair.give_forged(0, bytes).rule, rule.into());
     }
-}
-
-// RFC 5925 6.1, 7.5 2e: both ends get the new key, one asks, both change, the old one goes.
-#[test]
-fn both_have_a_second_key_one_asks_both_move_over_without_a_loss() {
-    let (mut pair, id) = simple();
-    let (accepted, _) = pair.establish(id);
-    let peers = pair.addrs.map(|addr| Prefix::from(addr.ip()));
-    let info = |pair: &Pair, end: usize, id| pair.ends[end].ao_info(id).unwrap();
-    // The client is asked for a key it does not have: nothing happens.
-    pair.ends[0]
-        .add_ao_key(accepted, key(peers[1], (5, 6), "second"))
-        .unwrap();
-    let next = AoSelect {
-        next: Some(6),
-        ..AoSelect::default()
-    };
-    pair.ends[0].select_ao_keys(accepted, next).unwrap();
-    pair.write(0, accepted, b"one");
-    let ask = pair.one(0);
-    assert_eq!(ids(&ask), (84, 6));
-    pair.pass_on(1, &ask);
-    assert_eq!(
-        info(&pair, 1, id),
-        AoInfo {
-            current: 61,
-            next: 84,
-            keys: 1
-        }
-    );
-    // With the key it follows at once; the server goes on under the first until it is asked itself.
-    pair.ends[1]
-        .add_ao_key(id, key(peers[0], (6, 5), "second"))
-        .unwrap();
-    pair.write(0, accepted, b"two");
-    let said = pair.talk();
-    assert_eq!(ids(said.last().unwrap()), (6, 84));
-    assert_eq!(
-        info(&pair, 0, accepted),
-        AoInfo {
-            current: 84,
-            next: 6,
-            keys: 2
-        }
-    );
-    let next = AoSelect {
-        next: Some(5),
-        ..AoSelect::default()
-    };
-    pair.ends[1].select_ao_keys(id, next).unwrap();
-    pair.write(1, id, b"three");
-    pair.talk();
-    assert_eq!(
-        info(&pair, 0, accepted),
-        AoInfo {
-            current: 5,
-            next: 6,
-            keys: 2
-        }
-    );
-    // The old key is not in use any more.
-    pair.ends[0].remove_ao_key(accepted, 84, 61).unwrap();
-    pair.ends[1].remove_ao_key(id, 61, 84).unwrap();
-    assert_eq!(pair.ends[1].remove_ao_key(id, 6, 5), Err(KeyError::InUse));
-    pair.write(1, id, b"four");
-    let said = pair.talk();
-    assert!(
-        said.iter()
-            .all(|packet| matches!(ids(packet), (5, 6) | (6, 5)))
-    );
-    assert_eq!(pair.read(0, accepted), b"threefour");
-    assert_eq!(pair.read(1, id), b"onetwo");
-    let wrong = pair
-        .ends
-        .iter()
-        .map(|end| end.counters().signatures_wrong)
-        .sum::<u64>();
-    assert_eq!(wrong, 0);
-}
-
-// RFC 5925 7.5: segments under the old key still on their way are good while it is there ("backing up", 6.1).
-#[test]
-fn segments_cross_a_change_of_keys_none_is_lost() {
-    let (mut pair, id) = keyed(Listen::default(), false, |peer, client| {
-        let first = one_key(peer, client);
-        let ids = if client { (6, 5) } else { (5, 6) };
-        [first, vec![key(peer, ids, "second")]].concat()
-    });
-    let (accepted, _) = pair.establish(id);
-    pair.write(1, id, b"old ");
-    let old = pair.one(1);
-    let current = AoSelect {
-        current: Some(6),
-        ..AoSelect::default()
-    };
-    pair.ends[1].select_ao_keys(id, current).unwrap();
-    pair.write(1, id, b"new");
-    let new = pair.one(1);
-    assert_eq!((ids(&old), ids(&new)), ((61, 84), (6, 84)));
-    pair.pass_on(0, &new);
-    pair.pass_on(0, &old);
-    pair.talk();
-    assert_eq!(pair.read(0, accepted), b"old new");
-}
-
-#[test]
-fn peer_begins_with_its_second_key_listener_answers_under_it() {
-    let (mut pair, id) = keyed(Listen::default(), false, |peer, client| {
-        let ids = if client { (6, 5) } else { (5, 6) };
-        let second = vec![key(peer, ids, "second")];
-        let first = one_key(peer, client);
-        if client {
-            [second, first].concat()
-        } else {
-            [first, second].concat()
-        }
-    });
-    let (accepted, said) = pair.establish(id);
-    assert_eq!((ids(&said[0]), ids(&said[1])), ((6, 5), (5, 6)));
-    let info = pair.ends[0].ao_info(accepted);
-    assert_eq!(
-        info,
-        Some(AoInfo {
-            current: 5,
-            next: 6,
-            keys: 2
-        })
-    );
 }
 
 /// When a client's ISN is just below the end of the circle: it follows a clock of 4 microseconds.
@@ -641,37 +439,4 @@ fn fresh_syn_ends_time_wait_and_begins_under_new_numbers() {
     pair.write(1, again, b"anew");
     pair.talk();
     assert_eq!(pair.read(0, accepted), b"anew");
-}
-
-#[test]
-fn keys_of_a_connection_are_for_its_peer_have_ids_of_their_own_and_stay_of_their_kind() {
-    let (mut pair, id) = simple();
-    pair.establish(id);
-    let peers = pair.addrs.map(|addr| Prefix::from(addr.ip()));
-    let end = &mut pair.ends[1];
-    assert_eq!(
-        end.add_ao_key(id, key(peers[1], (1, 2), "k")),
-        Err(KeyError::OtherPeer)
-    );
-    assert_eq!(
-        end.add_ao_key(id, key(peers[0], (61, 2), "k")),
-        Err(KeyError::DuplicateId)
-    );
-    assert_eq!(end.remove_ao_key(id, 1, 2), Err(KeyError::Unknown));
-    assert_eq!(end.remove_ao_key(id, 61, 84), Err(KeyError::InUse));
-    let select = AoSelect {
-        current: Some(9),
-        next: None,
-    };
-    assert_eq!(end.select_ao_keys(id, select), Err(KeyError::Unknown));
-    let md5 = Some(Secret::new(b"md5").unwrap());
-    assert_eq!(end.set_md5sig(id, peers[0], md5), Err(KeyError::TooLate));
-    assert_eq!(
-        end.ao_info(id),
-        Some(AoInfo {
-            current: 61,
-            next: 84,
-            keys: 1
-        })
-    );
 }

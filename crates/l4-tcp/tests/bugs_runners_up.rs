@@ -83,6 +83,7 @@ fn cubic_ack_reduces_cwnd_never() {
             prior_in_flight: before,
             in_flight: before - 1_000,
             lost: 0,
+            marked: 0,
             cwnd_limited: true,
             in_recovery: false,
             round_start: round % 10 == 0,

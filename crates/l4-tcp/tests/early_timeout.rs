@@ -254,10 +254,10 @@ fn path_interrupted_and_said_so_no_black_hole_is_suspected() {
     story.out();
     repeats(&mut story, 8, true);
     let info = story.tcp.info(id).unwrap();
-    assert_eq!((info.mss, info.totals.black_holes), (1460, 0));
+    assert_eq!((info.mss, info.search.black_holes), (1460, 0));
     repeats(&mut story, 4, false);
     assert!(
-        story.tcp.info(id).unwrap().totals.black_holes > 0,
+        story.tcp.info(id).unwrap().search.black_holes > 0,
         "and without a word they are"
     );
 }

@@ -117,11 +117,11 @@ fn black_hole_of_each_family_connection_recovers_and_finds_the_size_that_fits() 
                 size <= hole && hole - size < 8,
                 "{hole} v6 {v6}: found {size}"
             );
-            assert_eq!(info.totals.black_holes, 1);
+            assert_eq!(info.search.black_holes, 1);
             // 0.2 + 0.4 + 0.8 s of timeouts and one of them halved again: no more congestion than that.
             assert_eq!(info.totals.timeouts, 3, "{hole} v6 {v6}");
             assert_eq!(info.totals.recoveries, 0, "a lost probe is no congestion");
-            assert!(info.totals.path_probes_lost > 0);
+            assert!(info.search.lost > 0);
         }
     }
 }
@@ -132,10 +132,7 @@ fn always_probing_clear_path_takes_one_probe_to_the_top() {
     upload.run(60);
     let info = upload.info();
     assert_eq!(usize::from(info.mss) + headers(&upload.world), 1500);
-    assert_eq!(
-        (info.totals.path_probes, info.totals.path_probes_lost),
-        (1, 0)
-    );
+    assert_eq!((info.search.probes, info.search.lost), (1, 0));
     assert_eq!(info.totals.timeouts, 0);
 }
 
@@ -165,7 +162,7 @@ fn always_probing_narrow_path_never_stalls_nor_slows_down() {
                 size <= 1420 && 1420 - size < 8,
                 "{algorithm:?} sack {sack}: {size}"
             );
-            assert_eq!(info.totals.black_holes, 0);
+            assert_eq!(info.search.black_holes, 0);
             assert_eq!(info.totals.recoveries, 0, "{algorithm:?} sack {sack}");
             assert_eq!(info.totals.timeouts, 0, "{algorithm:?} sack {sack}");
         }
@@ -177,7 +174,7 @@ fn probing_off_black_hole_is_where_it_ends() {
     let mut upload = Upload::new(world(PathProbing::Off, 1400), 100_000);
     upload.run(100);
     assert_eq!(upload.arrived, 0);
-    assert_eq!(upload.info().totals.black_holes, 0);
+    assert_eq!(upload.info().search.black_holes, 0);
 }
 
 // An outage looks like a black hole. It costs size for a while, and nothing else.
@@ -198,7 +195,7 @@ fn outage_taken_for_a_black_hole_size_comes_back() {
     upload.run(800);
     assert_eq!(upload.arrived, 14_000_000);
     let info = upload.info();
-    assert!(info.totals.black_holes > 0);
+    assert!(info.search.black_holes > 0);
     let size = usize::from(info.mss) + headers(&upload.world);
     assert!(size > 1490, "{size}");
 }
@@ -282,7 +279,7 @@ fn probe_alone_is_lost_it_is_repaired_at_once_without_congestion() {
     assert_eq!(resent, 1460);
     let after = story.tcp.info(id).unwrap();
     assert_eq!((after.cwnd, after.ssthresh), (before.cwnd, before.ssthresh));
-    assert_eq!(after.totals.path_probes_lost, 1);
+    assert_eq!(after.search.lost, 1);
     assert_eq!(after.totals.recoveries, 0);
 }
 

@@ -2,7 +2,6 @@
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
     reason = "tests"
 )]
 
@@ -33,6 +32,7 @@ fn ack(ms: u64, rtt: u64) -> AckEvent {
         srtt: Some(Duration::from_millis(rtt)),
         min_rtt: None,
         rate: None,
+        marked: 0,
     }
 }
 

@@ -1,4 +1,11 @@
 //! Stories of MD5 signatures (RFC 2385), and of what both options share.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
 
 mod common;
 
@@ -7,10 +14,8 @@ use core::time::Duration;
 
 use common::pair::{Packet, Pair};
 use outcrop_base::{DropReason, Path, Verdict, Why};
-use outcrop_tcp::{
-    Config, ConnId, KeyError, Keyring, Listen, Prefix, Rule, Secret, Settings, Signature, State,
-    SynCookies,
-};
+use outcrop_tcp::auth::{KeyError, Keyring, Prefix, Secret};
+use outcrop_tcp::{Config, ConnId, Listen, Rule, Settings, Signature, State, SynCookies};
 
 fn secret(text: &str) -> Option<Secret> {
     Some(Secret::new(text.as_bytes()).unwrap())
@@ -378,6 +383,41 @@ fn two_signatures_in_one_segment_are_none() {
     assert!(pair.take(0).is_empty());
     assert_eq!(pair.give(0, &syn).rule, Rule::ListenTakesSyn.into());
     let _ = id;
+}
+
+// RFC 2385 2.0: unlike other options, the peer's silence about it does not switch it off.
+#[test]
+fn unsigned_answer_to_a_signed_syn_is_dropped_and_the_syn_comes_again_signed() {
+    let (mut pair, id) = keyed();
+    let syn = pair.one(1);
+    pair.pass_on(0, &syn);
+    let answer = pair.one(0);
+    let forged = pair.give_forged(1, stripped(&answer));
+    assert_eq!(forged, refused_by(Rule::SignatureMissing));
+    assert_eq!(pair.ends[1].info(id).unwrap().state, State::SynSent);
+    pair.pass(Duration::from_millis(1500));
+    let again = pair.one(1);
+    assert!(again.header().flags.syn() && all_signed(&[again]));
+}
+
+#[test]
+fn quiet_connection_sleeps_and_wakes_only_for_its_own_peer() {
+    let (mut pair, id) = keyed();
+    let (accepted, _) = pair.establish(id);
+    for _ in 0..4 {
+        pair.pass(Duration::from_secs(3600));
+        pair.talk();
+    }
+    pair.write(1, id, b"still here");
+    let data = pair.one(1);
+    assert_eq!(
+        pair.give_forged(0, stripped(&data)),
+        refused_by(Rule::SignatureMissing)
+    );
+    pair.pass_on(0, &data);
+    let said = pair.talk();
+    assert!(all_signed(&said));
+    assert_eq!(pair.read(0, accepted), b"still here");
 }
 
 #[test]

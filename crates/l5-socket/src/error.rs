@@ -8,7 +8,8 @@ use std::io::{self, ErrorKind};
 
 use outcrop_base::PathSignalKind;
 use outcrop_stack::ip::{PingError, Quote};
-use outcrop_stack::tcp::{CloseReason, KeyError, ListenError, ReadError, StaleId, WriteError};
+use outcrop_stack::tcp::auth::KeyError;
+use outcrop_stack::tcp::{CloseReason, ListenError, ReadError, StaleId, WriteError};
 use outcrop_stack::udp::{BindError, PathError, UnknownSocket};
 use outcrop_stack::{ConnectError, SendError, tcp, udp};
 
@@ -83,7 +84,13 @@ pub(crate) fn key(error: KeyError) -> io::Error {
         KeyError::Unknown => ErrorKind::NotFound,
         KeyError::InUse => ErrorKind::ResourceBusy,
         KeyError::TooMany => ErrorKind::QuotaExceeded,
-        _ => ErrorKind::InvalidInput,
+        KeyError::BadLength
+        | KeyError::BadPrefix
+        | KeyError::OtherKind
+        | KeyError::DuplicateId
+        | KeyError::TooLate
+        | KeyError::OtherPeer => ErrorKind::InvalidInput,
+        _ => ErrorKind::Other,
     };
     io::Error::new(kind, error)
 }

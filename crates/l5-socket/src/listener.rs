@@ -8,7 +8,8 @@ use core::net::SocketAddr;
 use core::task::{Context, Poll};
 use std::io;
 
-use outcrop_stack::tcp::{Keyring, Listen};
+use outcrop_stack::tcp::Listen;
+use outcrop_stack::tcp::auth::Keyring;
 use outcrop_stack::{Interest, ListenerId, Shard};
 
 use crate::{TcpStream, error};

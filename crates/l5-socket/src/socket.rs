@@ -10,7 +10,8 @@ use std::io;
 
 use outcrop_base::ChunkQueue;
 use outcrop_stack::Shard;
-use outcrop_stack::tcp::{Keyring, Listen, MasterKey, Prefix, Secret, Settings};
+use outcrop_stack::tcp::auth::{Keyring, MasterKey, Prefix, Secret};
+use outcrop_stack::tcp::{Listen, Settings};
 
 use crate::{TcpListener, TcpOption, TcpStream, error};
 

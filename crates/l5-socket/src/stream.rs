@@ -13,9 +13,9 @@ use std::io;
 
 use bytes::Bytes;
 use outcrop_base::{ByteStream, ChunkQueue, Instant};
+use outcrop_stack::tcp::auth::{AoInfo, AoSelect, MasterKey, Prefix, Secret};
 use outcrop_stack::tcp::{
-    AoInfo, AoSelect, CloseReason, Explanation, Info, Listen, MasterKey, Prefix, ReadError, Secret,
-    Settings, State,
+    CloseReason, Doubt, Explanation, Info, Listen, ReadError, Settings, State,
 };
 use outcrop_stack::{Interest, Shard, StreamId};
 
@@ -319,6 +319,25 @@ impl TcpStream {
     pub fn ao_info(&self) -> Option<AoInfo> {
         let Conn { shard, id } = &self.conn;
         shard.call(|core| core.tcp_ao_info(*id))
+    }
+
+    /// The soft error this connection suffers from since it last made progress: what was sent goes unanswered, or
+    /// ICMP says that it does not get through (RFC 9293 3.9.1.8). It lives on; `None` is the rule.
+    #[must_use]
+    pub fn doubt(&self) -> Option<Doubt> {
+        let Conn { shard, id } = &self.conn;
+        shard.call(|core| core.tcp_doubt(*id))
+    }
+
+    /// Takes back what was written and has not left yet; returns how many bytes. What left is delivered.
+    ///
+    /// # Errors
+    /// `NotConnected` once the connection has ended.
+    pub fn discard_unsent(&self) -> io::Result<u64> {
+        let Conn { shard, id } = &self.conn;
+        shard
+            .call(|core| core.tcp_discard_unsent(*id))
+            .map_err(error::stale)
     }
 
     /// Addresses, state and figures.

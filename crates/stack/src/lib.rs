@@ -102,10 +102,9 @@ pub mod ip {
 /// TCP's words.
 pub mod tcp {
     pub use outcrop_tcp::{
-        Algorithm, AoAlgorithm, AoInfo, AoSelect, CloseReason, Config, ConnectError, Counters,
-        Doubt, EcnPolicy, Explanation, Held, Info, KeepAlive, KeyError, Keyring, Listen,
-        ListenError, MasterKey, PathProbing, Prefix, Rate, ReadError, Secret, Settings, Shares,
-        StaleId, State, SynCookies, Totals, WriteError,
+        Algorithm, CloseReason, Config, ConnectError, Counters, Doubt, EcnPolicy, Explanation,
+        Held, Info, KeepAlive, Listen, ListenError, PathProbing, Rate, ReadError, Settings, Shares,
+        StaleId, State, SynCookies, Totals, WriteError, auth,
     };
 }
 /// UDP's words.

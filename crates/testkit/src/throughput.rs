@@ -8,7 +8,7 @@
 //! that is kept as a snapshot. Owns: the paths of the matrix. Does not know: what a figure should be; the tests
 //! compare with theory.
 //! The source always has something to send, the sink reads at once. A figure is a function of its cell: the
-//! snapshot is compared to the byte.
+//! snapshot in `fixtures/throughput/matrix.txt` is compared to the byte.
 
 use core::fmt;
 use core::time::Duration;
@@ -28,8 +28,10 @@ pub const SHALLOW: usize = 64 * 1024;
 pub const DEEP: usize = 1024 * 1024;
 /// The smaller buffers of the matrix, fixed.
 pub const SMALL_BUFFER: u32 = 64 * 1024;
-/// The larger ones.
+/// The larger ones: they begin as small as by default and grow to this.
 pub const LARGE_BUFFER: u32 = 4 * 1024 * 1024;
+/// Buffers up to here are of their size from the start.
+const FIXED: u32 = 1024 * 1024;
 /// The longest a cell is watched.
 const LONGEST: Duration = Duration::from_secs(20);
 /// And the shortest.
@@ -46,16 +48,45 @@ pub struct Cell {
     pub loss: f64,
     /// The round trip without queueing.
     pub rtt: Duration,
-    /// Bytes either end may hold.
+    /// Bytes either end may hold; more than a mebibyte is grown into.
     pub buffer: u32,
     /// Bytes that may wait at the bottleneck.
     pub queue: usize,
     /// Bytes a second.
     pub rate: u64,
+    /// Whether a sender whose controller does not ask for it spreads its window over the round trip.
+    pub pacing: bool,
 }
 
 impl Cell {
-    /// The matrix, in the order of the snapshot: 240 cells.
+    /// Everything in the snapshot, in its order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::matrix().chain(Self::bottleneck())
+    }
+
+    /// A pipe of 200 Mbit/s and a tenth of a second behind a queue of 64 KiB, a fortieth of what it holds: what
+    /// bursts cost, with and without pacing, in a small window and in one larger than the pipe.
+    pub fn bottleneck() -> impl Iterator<Item = Self> {
+        let controllers = [Algorithm::NewReno, Algorithm::Cubic, Algorithm::Bbr];
+        let cells = controllers.into_iter().flat_map(|controller| {
+            [256 * 1024, 8 * 1024 * 1024]
+                .into_iter()
+                .map(move |buffer| (controller, buffer))
+        });
+        cells.flat_map(|(controller, buffer)| {
+            [false, true].into_iter().map(move |pacing| Self {
+                controller,
+                loss: 0.0,
+                rtt: Duration::from_millis(100),
+                buffer,
+                queue: SHALLOW,
+                rate: 25_000_000,
+                pacing,
+            })
+        })
+    }
+
+    /// The matrix: 240 cells.
     pub fn matrix() -> impl Iterator<Item = Self> {
         let controllers = [Algorithm::NewReno, Algorithm::Cubic, Algorithm::Bbr];
         let cells = controllers.into_iter().flat_map(|controller| {
@@ -81,6 +112,7 @@ impl Cell {
                 buffer,
                 queue,
                 rate: RATE,
+                pacing: false,
             })
         })
     }
@@ -106,7 +138,12 @@ impl fmt::Display for Cell {
             format!("{:?}", self.rtt),
             format!("{}k", self.buffer / 1024),
             format!("{}k", self.queue / 1024),
-        )
+        )?;
+        if self.rate != RATE || self.pacing {
+            let paced = if self.pacing { " paced" } else { "" };
+            write!(f, " rate={}M{paced}", self.rate * 8 / 1_000_000)?;
+        }
+        Ok(())
     }
 }
 
@@ -121,6 +158,16 @@ pub struct Goodput {
     pub dropped: u64,
     /// Packets with data that were offered to it.
     pub offered: u64,
+}
+
+impl Goodput {
+    /// The cell's line of the snapshot.
+    #[must_use]
+    pub fn line(&self, cell: &Cell) -> String {
+        let share = self.rate * 100 / cell.rate.max(1);
+        let (rate, offered, dropped) = (self.rate, self.offered, self.dropped);
+        format!("{cell} | {rate} B/s, {share} %; {dropped} of {offered} packets lost")
+    }
 }
 
 /// Runs a cell to the end of its span.
@@ -172,11 +219,23 @@ const PIECE: usize = 256 * 1024;
 impl World {
     fn new(cell: &Cell) -> Self {
         let seed = Seed::from_number(1);
-        let settings = Settings {
+        let grown = Settings {
             congestion: cell.controller,
-            receive_buffer: cell.buffer,
-            send_buffer: cell.buffer,
+            pacing: cell.pacing,
+            receive_buffer_max: Some(cell.buffer),
+            send_buffer_max: Some(cell.buffer),
             ..Settings::default()
+        };
+        let settings = if cell.buffer > FIXED {
+            grown
+        } else {
+            Settings {
+                receive_buffer: cell.buffer,
+                receive_buffer_max: None,
+                send_buffer: cell.buffer,
+                send_buffer_max: None,
+                ..grown
+            }
         };
         let config = Config {
             settings,

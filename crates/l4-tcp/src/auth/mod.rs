@@ -29,9 +29,10 @@ use outcrop_base::{Flow, Seed};
 
 use crate::config::Settings;
 use crate::rule::Rule;
-use crate::segment::{Segment, Signature};
+use crate::segment::{Segment, SegmentHeader, Signature};
 use crate::table::{FlowTable, ListenerId};
-use crate::transmit::{ConnId, Transmit};
+use crate::transmit::{ConnId, MacPlan, Transmit};
+use crate::wire;
 use covered::Covered;
 pub(crate) use guard::Guard;
 pub use guard::{AoInfo, AoSelect};
@@ -39,14 +40,6 @@ pub use keys::{AoAlgorithm, KeyError, Keyring, MasterKey, Prefix, Secret};
 
 /// Guards without a flow that may lie about before somebody looks for them. They cost memory and nothing else.
 const IDLE_GUARDS: usize = 64;
-
-/// How the endpoint will sign a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MacPlan {
-    guard: ConnId,
-    /// The sequence number extension of the segment (RFC 5925 6.2).
-    sne: u32,
-}
 
 /// Every key and every guarded flow of one endpoint.
 #[derive(Clone, Debug)]
@@ -142,7 +135,7 @@ impl Auth {
         };
         let (flow, guard) = self.guards.get_mut(id)?;
         let (signature, sne) = guard.plan(flow, &transmit.header)?;
-        transmit.header.options.signature = Some(signature);
+        make_room(&mut transmit.header, signature);
         transmit.mac = Some(MacPlan { guard: id, sne });
         Some(transmit)
     }
@@ -213,6 +206,18 @@ impl Auth {
                 (flow, guard).hash(&mut into);
             }
         }
+    }
+}
+
+/// Puts the option into a header. A SYN may then be too long by what it says about congestion, or about the user
+/// timeout: both can do without their place in the SYN, and are told again behind it.
+fn make_room(header: &mut SegmentHeader, signature: Signature) {
+    header.options.signature = Some(signature);
+    if wire::header_len(header) > wire::MAX_HEADER_LEN {
+        header.options.accurate = None;
+    }
+    if wire::header_len(header) > wire::MAX_HEADER_LEN {
+        header.options.user_timeout = None;
     }
 }
 

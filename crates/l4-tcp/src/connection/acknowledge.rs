@@ -12,15 +12,17 @@ use super::segment_arrives::Incoming;
 use super::{Connection, Cx};
 use crate::budget::Pressure;
 use crate::congestion::{CongestionEvent, CongestionKind, Rate};
+use crate::ecn::Heard;
 use crate::params;
 use crate::recovery::{AckInput, AckOutcome, Lost};
-use crate::segment::{Flags, MAX_SACK_BLOCKS, StreamRange, Timestamps};
+use crate::segment::{MAX_SACK_BLOCKS, StreamRange, Timestamps};
 
 impl Connection {
     /// Takes what the acknowledgment says; returns whether our FIN is acknowledged by it.
     pub(super) fn acknowledge(&mut self, seg: &Incoming<'_>, cx: &mut Cx<'_>) -> bool {
         let now = seg.a.at;
         let una_before = self.send.una();
+        let marked = self.hear_marks(seg);
         let window_changed = self.update_window(seg);
         let (blocks, count) = self.sack_ranges(seg);
         let outcome = self.recovery.on_ack(
@@ -30,11 +32,12 @@ impl Connection {
                 sack: blocks.get(..count).unwrap_or_default(),
                 echo: self.echo(seg),
                 pure: seg.len == 0 && !window_changed,
-                ece: self.ecn.listens() && seg.header.flags.contains(Flags::ECE),
+                marked,
+                counted: self.terms.ecn.is_accurate(),
             },
             &mut *self.way.congestion,
         );
-        self.count(seg, &outcome);
+        self.count(now, marked, &outcome);
         let _probe = self.hear_size_fate(now, cx);
         if outcome.reduced {
             self.ecn.on_reduced();
@@ -51,7 +54,7 @@ impl Connection {
         // Where nobody waits for it any more, that is no reason to go on for ever.
         let patient = self.send.window() == 0 && self.life.held;
         if self.send.una() > una_before {
-            self.life.doubt = None;
+            self.way.doubt = None;
         }
         if self.send.una() > una_before || patient {
             self.renew_user_timeout(now);
@@ -75,10 +78,28 @@ impl Connection {
         grows
     }
 
-    fn count(&mut self, seg: &Incoming<'_>, outcome: &AckOutcome) {
+    /// How many of our packets it reports as marked. One that others have overtaken says nothing new (RFC 9768 A.1).
+    fn hear_marks(&mut self, seg: &Incoming<'_>) -> u64 {
+        let (wl1, wl2) = self.window_from;
+        let old = seg.ack < self.send.una() || wl1 > seg.seq || wl1 == seg.seq && wl2 > seg.ack;
+        let stamp = seg.header.options.timestamps;
+        let older = |stamp: Timestamps| Timestamps::distance(stamp.val, self.clock.recent) < 0;
+        if self.terms.ecn.is_accurate() && (old || stamp.is_some_and(older)) {
+            return 0;
+        }
+        let mss = u64::from(self.way.mss);
+        self.ecn.on_ack(&Heard {
+            flags: seg.header.flags,
+            option: seg.header.options.accurate,
+            pure: seg.len == 0 && seg.header.options.sack.is_empty(),
+            segments: (seg.ack - self.send.una().min(seg.ack)).div_ceil(mss),
+            mss,
+        })
+    }
+
+    fn count(&mut self, now: Instant, marked: u64, outcome: &AckOutcome) {
         let totals = &mut self.account.totals;
-        let echo = self.ecn.listens() && seg.header.flags.contains(Flags::ECE);
-        totals.echoes_in += u32::from(echo);
+        totals.echoes_in += u32::try_from(marked).unwrap_or(u32::MAX);
         totals.recoveries += u32::from(outcome.entered);
         totals.spurious += u32::from(outcome.spurious.is_some());
         totals.duplicates_reported += u32::from(outcome.duplicate_reported);
@@ -88,7 +109,7 @@ impl Connection {
             totals.delivery_app_limited = sample.app_limited;
         }
         if outcome.recovered || outcome.spurious.is_some() {
-            self.account.on_repaired(seg.a.at);
+            self.account.on_repaired(now);
         }
     }
 

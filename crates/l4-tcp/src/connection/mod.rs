@@ -18,6 +18,7 @@ mod segment_arrives;
 mod timeouts;
 mod urgent;
 mod user_calls;
+mod user_timeout;
 
 use std::io::IoSlice;
 
@@ -31,7 +32,7 @@ use crate::budget::Pressure;
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
-use crate::ecn::Echo;
+use crate::ecn::{Accurate, Beginning, Echo};
 use crate::event::{CloseReason, Doubt, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{Embryo, isn, syn_window};
@@ -42,13 +43,14 @@ use crate::plpmtud::Search;
 use crate::recovery::Recovery;
 use crate::recv::{Receiver, ReceiverConfig};
 use crate::rtt::RttEstimator;
-use crate::segment::StreamRange;
+use crate::segment::{AccurateOption, StreamRange};
 use crate::send::Sender;
 use crate::send::buffer::FinState;
 use crate::seq::{SeqNum, SeqSpace};
 use crate::state::{OurFin, PeerFin, State, Trigger, derive};
 use crate::timers::{Timer, TimerTable};
 use urgent::Urgent;
+use user_timeout::Agreement;
 
 /// What a connection is lent for one call: who it is, where facts go, what caused the call.
 pub(crate) struct Cx<'a> {
@@ -93,6 +95,8 @@ pub(crate) struct Opening {
     pub(crate) early: Option<(ChunkQueue, bool)>,
     /// How far of that is urgent.
     pub(crate) urgent: u64,
+    /// If the answer to our SYN completed it: the option of accurate ECN it carried.
+    pub(crate) answer: Option<Option<AccurateOption>>,
 }
 
 /// What a connection leaves behind in TIME-WAIT.
@@ -135,12 +139,20 @@ pub(crate) struct Connection {
     life: Life,
 }
 
+fn controller(settings: &Settings, mss: u16) -> Box<dyn Controller> {
+    let mut controller = settings.congestion.controller(u32::from(mss));
+    controller.adopt(settings.habits);
+    controller
+}
+
 /// What the path allows.
 #[derive(Clone, Debug)]
 struct Way {
     path: Path,
     /// Payload bytes of a full segment.
     mss: u16,
+    /// What is wrong on it, since the last progress.
+    doubt: Option<Doubt>,
     /// The search for more, once there is a reason to.
     search: Option<Box<Search>>,
     congestion: Box<dyn Controller>,
@@ -169,8 +181,6 @@ struct Life {
     blocked: bool,
     /// Whether our acknowledgment of the peer's SYN is still owed.
     handshake_ack: bool,
-    /// What is wrong on the way, since the last progress.
-    doubt: Option<Doubt>,
     /// How it ended.
     over: Option<CloseReason>,
     /// A reset to be sent.
@@ -189,6 +199,8 @@ struct Life {
     heard_at: Instant,
     /// When anything last happened.
     active_at: Instant,
+    /// What both ends told about their user timeouts.
+    user_timeout: Agreement,
     /// Bytes sent again.
     retransmitted: u64,
     /// What made the next packet leave, as far as we know.
@@ -216,6 +228,8 @@ impl Connection {
             mss: u32::from(mss),
             delayed_ack: o.settings.ack_delay(),
             round_trip: o.round_trip,
+            ack_style: o.settings.ack_style,
+            opens_slowly: o.settings.window_opens_slowly,
         });
         let mut connection = Self {
             state: State::Established,
@@ -232,8 +246,9 @@ impl Connection {
             way: Way {
                 path: o.path,
                 mss,
+                doubt: None,
                 search: None,
-                congestion: o.settings.congestion.controller(u32::from(mss)),
+                congestion: controller(&o.settings, mss),
                 pacer: Pacer::new(),
             },
             send,
@@ -245,11 +260,21 @@ impl Connection {
                 o.terms.sack,
                 RttEstimator::new(params::RTO_INITIAL),
             ),
-            ecn: Echo::new(o.terms.ecn),
+            ecn: Echo::new(
+                o.terms.ecn,
+                &Beginning {
+                    client: o.answer.is_some(),
+                    mark: o.theirs.ecn.mark(),
+                    option: o.answer.flatten(),
+                },
+            ),
             account: Account::new(o.at),
             timers: TimerTable::default(),
             urgent: Urgent::new(o.urgent),
-            life: Life::new(o.at, blocked),
+            life: Life {
+                user_timeout: Agreement::new(&o.settings, o.theirs.user_timeout),
+                ..Life::new(o.at, blocked)
+            },
             settings: o.settings,
         };
         let keep = connection.settings.keep_unused_window;
@@ -377,6 +402,7 @@ impl Connection {
     /// A snapshot.
     pub(crate) fn info(&self, now: Instant, flow: &Flow) -> Info {
         let rtt = self.recovery.rtt();
+        let search = self.way.search.as_deref();
         Info {
             flow: *flow,
             state: self.state,
@@ -403,6 +429,8 @@ impl Connection {
             timeouts: self.recovery.timeouts(),
             pacing_rate: self.pacing_rate(),
             controller: Some(self.way.congestion.snapshot().name),
+            search: search.map_or_else(Default::default, |search| search.totals()),
+            marked_bytes: self.ecn.accurate().map_or(0, Accurate::marked_bytes),
             detail: self.detail(now, flow),
             totals: self.totals(),
         }
@@ -433,7 +461,7 @@ impl Connection {
     /// What was counted so far.
     pub(crate) fn totals(&self) -> Totals {
         Totals {
-            marks_in: self.ecn.marks(),
+            marks_in: u32::try_from(self.ecn.marks()).unwrap_or(u32::MAX),
             ..self.account.totals
         }
     }
@@ -538,9 +566,10 @@ impl Connection {
         (life.held, life.orphaned, life.blocked, life.handshake_ack).hash(&mut into);
         (
             life.over,
-            life.doubt,
+            self.way.doubt,
             life.keep_alive_due,
             life.keep_alive_probes,
+            life.user_timeout,
         )
             .hash(&mut into);
         (life.edges, now - life.heard_at, life.challenge_due).hash(&mut into);
@@ -554,7 +583,6 @@ impl Life {
             orphaned: false,
             blocked,
             handshake_ack: false,
-            doubt: None,
             over: None,
             reset: None,
             challenge_due: None,
@@ -566,6 +594,7 @@ impl Life {
             heard_at: now,
             active_at: now,
             retransmitted: 0,
+            user_timeout: Agreement::NONE,
             cause: Cause::None,
         }
     }

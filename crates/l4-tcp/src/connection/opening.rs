@@ -7,6 +7,7 @@
 use outcrop_base::{Arrival, Flow, Instant, TimerKind, Why};
 
 use super::{Connection, Cx};
+use crate::event::CloseReason;
 use crate::handshake::{Embryo, Expiry, Step};
 use crate::recovery::AckInput;
 use crate::segment::{Segment, StreamRange};
@@ -59,6 +60,7 @@ impl Connection {
                 self.take_handshake_round_trip(a.at, sample, repeated);
             }
             Step::Gone(_, reason) => self.end(*reason, cx),
+            Step::Refuse(..) => self.end(CloseReason::Refused, cx),
             Step::Stay(_) | Step::Answer(..) => {}
         }
         Some(step)
@@ -92,7 +94,8 @@ impl Connection {
             sack: &[],
             echo: None,
             pure: true,
-            ece: false,
+            marked: 0,
+            counted: false,
         };
         let _outcome = self.recovery.on_ack(&input, congestion);
         let _freed = self.send.on_ack(count);

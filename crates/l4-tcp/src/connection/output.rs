@@ -14,11 +14,13 @@ use super::Connection;
 use super::path_search::Stage;
 use crate::account::Held;
 use crate::congestion::Rate;
+use crate::ecn::Accurate;
 use crate::handshake;
 use crate::pacing::{burst, rate_of_window};
 use crate::recovery::Phase;
 use crate::segment::{
-    Flags, Options, SackBlock, SackBlocks, SegmentHeader, StreamRange, Timestamps, max_sack_blocks,
+    AccurateOption, Flags, Options, SackBlock, SackBlocks, SegmentHeader, StreamRange, Timestamps,
+    max_sack_blocks,
 };
 use crate::send::{Limits, NewData};
 use crate::seq::SeqNum;
@@ -69,8 +71,17 @@ pub(super) enum Kind {
     KeepAlive,
 }
 
+/// The room for options in a header: 15 words less the fixed five.
+const OPTIONS_LEN: usize = 40;
+/// What the usual option of accurate ECN takes: one or two counters, padded.
+const ACCURATE_LEN: u8 = 8;
 /// IPv6 and TCP headers at their longest: what a super-segment must leave free.
 const LONGEST_HEADERS: u32 = 100;
+
+/// The octets of a SACK option with so many blocks, padded.
+const fn sack_len(blocks: usize) -> usize {
+    if blocks == 0 { 0 } else { 4 + 8 * blocks }
+}
 
 impl Connection {
     /// The next packet of this connection.
@@ -84,7 +95,7 @@ impl Connection {
         };
         let transmit = self.build(now, &plan, flow);
         self.count_departure(now, &plan);
-        self.commit(now, &plan);
+        self.commit(now, &plan, transmit.header.options.accurate.is_some());
         Some(transmit)
     }
 
@@ -93,7 +104,8 @@ impl Connection {
         if self.life.over.is_some() {
             return self.plan_reset().or_else(|| self.plan_ack(now));
         }
-        self.plan_retransmission(now)
+        self.plan_reflection()
+            .or_else(|| self.plan_retransmission(now))
             .or_else(|| self.plan_window_probe(now))
             .or_else(|| self.plan_size_probe(now, flow))
             .or_else(|| self.plan_new(now, flow))
@@ -103,12 +115,32 @@ impl Connection {
     }
 
     /// A reset that the connection ended with. RFC 9293 3.10.5 shows it bare; with the acknowledgment
-    /// it also passes firewalls that follow the sequence numbers.
+    /// it also passes firewalls that follow the sequence numbers. Data that nobody will read is answered as a
+    /// segment of no connection is: bare, as everywhere (RFC 9293 3.5.2 group 1).
     fn plan_reset(&self) -> Option<Plan> {
         let (why, cause) = self.life.reset?;
+        let flags = if why == Why::ResetOrphanData {
+            Flags::RST
+        } else {
+            Flags::RST | Flags::ACK
+        };
         Some(Plan {
             kind: Kind::Reset,
-            flags: Flags::RST | Flags::ACK,
+            flags,
+            note: Note::new(why, Limit::None, cause),
+            ..self.empty_at(self.send.nxt())
+        })
+    }
+
+    /// How the answer to our SYN was marked is told by an acknowledgment without data (RFC 9768 3.2.2.1, 5.2).
+    fn plan_reflection(&self) -> Option<Plan> {
+        let owed = self.ecn.accurate().is_some_and(Accurate::owes_reflection);
+        let (why, cause) = match self.life.challenge_due {
+            Some(cause) => (Why::ChallengeAck, cause),
+            None if self.life.handshake_ack => (Why::HandshakeAck, self.life.cause),
+            None => return None,
+        };
+        owed.then(|| Plan {
             note: Note::new(why, Limit::None, cause),
             ..self.empty_at(self.send.nxt())
         })
@@ -209,7 +241,8 @@ impl Connection {
             mss: u32::from(mss),
             max_len: u32::try_from(self.max_payload()).unwrap_or(u32::MAX),
             allowance: allowance.max(u64::from(probe)),
-            nagle: !self.settings.nodelay,
+            // Urgent data does not wait for others' acknowledgments: what it hurries would wait behind it.
+            nagle: !self.settings.nodelay && self.urgent.pointer(self.send.una()).is_none(),
             cork: self.settings.cork,
         })
     }
@@ -281,10 +314,15 @@ impl Connection {
 
     /// Payload bytes of a full segment now: SACK blocks take room from it (RFC 9293 3.7.1, SendMSS
     /// less the options of this segment).
-    fn room_for_data(&self) -> u16 {
-        let blocks = u16::try_from(self.sack_blocks().len()).unwrap_or(0);
-        let option = if blocks == 0 { 0 } else { 4 + 8 * blocks };
-        self.way.mss.saturating_sub(option).max(1)
+    pub(super) fn room_for_data(&self) -> u16 {
+        let sack = self.sack_blocks().len();
+        let accurate = self.accurate_option(sack, true).map_or(0, |option| {
+            AccurateOption::padded_len(option.as_slice().len())
+        });
+        let user_timeout = if self.life.user_timeout.owed { 4 } else { 0 };
+        let options = sack_len(sack) + accurate + user_timeout;
+        let options = u16::try_from(options).unwrap_or(u16::MAX);
+        self.way.mss.saturating_sub(options).max(1)
     }
 
     /// The most payload of one plan: a full segment, or as many as the device cuts for us.
@@ -292,7 +330,7 @@ impl Connection {
         let mss = u64::from(self.room_for_data());
         let headers = u64::from(LONGEST_HEADERS);
         // Nor can it sign: every piece needs a MAC of its own.
-        if self.ecn.owes_reduced() || self.terms.signature > 0 {
+        if self.ecn.wants_single() || self.terms.signature > 0 {
             return mss;
         }
         let most = u64::from(self.way.path.gso_max).min(u64::from(u16::MAX));
@@ -318,12 +356,23 @@ impl Connection {
         }
     }
 
+    /// How many SACK blocks a segment takes. Marked bytes take the room of one, as long as two are left (RFC 9768 3.2.3.3).
+    fn max_sack_blocks(&self) -> usize {
+        let (timestamps, signature) = (self.terms.timestamps, self.terms.signature);
+        let alone = max_sack_blocks(timestamps, signature);
+        if self.ecn.option(OPTIONS_LEN, true).is_none() {
+            return alone;
+        }
+        let beside = max_sack_blocks(timestamps, signature.saturating_add(ACCURATE_LEN));
+        if beside >= 2 { beside } else { alone }
+    }
+
     fn sack_blocks(&self) -> SackBlocks {
         let mut blocks = SackBlocks::new();
         if !self.terms.sack || !self.recv.has_sack() {
             return blocks;
         }
-        let max = max_sack_blocks(self.terms.timestamps, self.terms.signature);
+        let max = self.max_sack_blocks();
         for range in self.recv.sack_ranges(max) {
             blocks.push(SackBlock {
                 left: self.rcv_space.seq(range.start),
@@ -333,13 +382,43 @@ impl Connection {
         blocks
     }
 
-    fn build(&self, now: Instant, plan: &Plan, flow: &Flow) -> Transmit {
-        let mss = self.room_for_data();
+    /// The option of accurate ECN beside so many SACK blocks; `data` if the segment carries any.
+    fn accurate_option(&self, sack: usize, data: bool) -> Option<AccurateOption> {
+        let user_timeout = if self.life.user_timeout.owed { 4 } else { 0 };
+        let common = usize::from(super::common_options(&self.terms));
+        let others = sack_len(sack) + common + user_timeout;
+        self.ecn.option(OPTIONS_LEN.saturating_sub(others), data)
+    }
+
+    /// What a segment carries besides its payload.
+    fn options(&self, now: Instant, plan: &Plan) -> Options {
         let timestamps = self.terms.timestamps.then(|| Timestamps {
             val: self.timestamp(now),
             ecr: self.clock.recent,
         });
-        // A reset promises nothing: its window and blocks would mean nothing.
+        // A reset promises nothing: its blocks and counts would mean nothing.
+        if plan.kind == Kind::Reset {
+            return Options {
+                timestamps,
+                ..Options::default()
+            };
+        }
+        let sack = self.sack_blocks();
+        Options {
+            timestamps,
+            accurate: self.accurate_option(sack.len(), !plan.data.is_empty()),
+            sack,
+            user_timeout: self
+                .settings
+                .told_user_timeout()
+                .filter(|_| self.tells_user_timeout(plan)),
+            ..Options::default()
+        }
+    }
+
+    fn build(&self, now: Instant, plan: &Plan, flow: &Flow) -> Transmit {
+        let mss = self.room_for_data();
+        // A reset promises nothing: its window would mean nothing.
         let is_reset = plan.kind == Kind::Reset;
         // A probe with an old number is not about the stream; everything else tells what is urgent.
         let in_stream = !is_reset && plan.seq == self.snd_space.seq(plan.range.start);
@@ -349,7 +428,8 @@ impl Connection {
             flow: *flow,
             header: SegmentHeader {
                 seq: plan.seq,
-                ack: Some(self.rcv_space.seq(self.recv.nxt())),
+                ack: Some(self.rcv_space.seq(self.recv.nxt()))
+                    .filter(|_| plan.flags.contains(Flags::ACK)),
                 flags: plan.flags.with_if(Flags::URG, urgent.is_some()) | self.ecn_flags(plan),
                 wnd: if is_reset {
                     0
@@ -357,15 +437,7 @@ impl Connection {
                     self.recv.window_field()
                 },
                 urg: urgent.unwrap_or(0),
-                options: Options {
-                    timestamps,
-                    sack: if is_reset {
-                        SackBlocks::new()
-                    } else {
-                        self.sack_blocks()
-                    },
-                    ..Options::default()
-                },
+                options: self.options(now, plan),
             },
             fields: IpFields {
                 ecn: self.ecn.mark(plan.is_fresh()),
@@ -383,7 +455,8 @@ impl Connection {
         if plan.kind == Kind::Reset {
             Flags::NONE
         } else {
-            self.ecn.flags(plan.is_fresh())
+            let pure = plan.range.is_empty() && self.sack_blocks().is_empty();
+            self.ecn.flags(plan.is_fresh(), pure)
         }
     }
 
@@ -420,8 +493,14 @@ impl Connection {
         Held::by(limit, repairing, self.life.blocked)
     }
 
+    /// Whether a segment has room to tell our user timeout, if it is to be told.
+    fn tells_user_timeout(&self, plan: &Plan) -> bool {
+        let has_room = matches!(plan.kind, Kind::New | Kind::Resend | Kind::Ack);
+        self.life.user_timeout.owed && has_room
+    }
+
     /// Does what a plan implies; everything was decided before.
-    fn commit(&mut self, now: Instant, plan: &Plan) {
+    fn commit(&mut self, now: Instant, plan: &Plan, option: bool) {
         match plan.kind {
             Kind::Reset => {
                 self.life.reset = None;
@@ -456,9 +535,11 @@ impl Connection {
         if !plan.range.is_empty() {
             self.arm_user_timeout(now);
         }
-        if plan.is_fresh() {
-            self.ecn.on_fresh_sent();
+        if self.tells_user_timeout(plan) {
+            self.life.user_timeout.owed = false;
         }
+        let has_data = !plan.data.is_empty();
+        self.ecn.on_sent(plan.is_fresh(), has_data, option);
         self.recv.on_sent(now, !plan.range.is_empty());
         self.urgent.on_announced();
         self.life.challenge_due = None;

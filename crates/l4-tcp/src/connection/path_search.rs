@@ -98,6 +98,7 @@ impl Connection {
             || records.sacked() > 0
             || self.recovery.timeouts() > 0
             || self.recv.has_sack()
+            || u64::from(self.room_for_data()) < u64::from(self.way.mss)
             || self.urgent.pointer(self.send.una()).is_some();
         let size = search.wanted(now, self.ceiling(flow));
         let Some(size) = size.filter(|_| !amiss) else {
@@ -148,7 +149,6 @@ impl Connection {
 
     /// A probe of `size` left.
     pub(super) fn on_size_probe(&mut self, size: u32, range: StreamRange) {
-        self.account.totals.path_probes += 1;
         self.recovery.on_size_probe(range);
         if let Some(search) = self.way.search.as_deref_mut() {
             search.on_sent(size, range);
@@ -158,7 +158,6 @@ impl Connection {
     /// Takes what recovery learned about a probe to the search, and returns it.
     pub(super) fn hear_size_fate(&mut self, now: Instant, cx: &mut Cx<'_>) -> Option<SizeFate> {
         let fate = self.recovery.take_size_fate()?;
-        self.account.totals.path_probes_lost += u64::from(fate != SizeFate::Passed);
         if let Some(search) = self.way.search.as_deref_mut()
             && search.on_fate(now, fate)
         {
@@ -182,7 +181,6 @@ impl Connection {
         let fresh = || Box::new(Search::new(now, is_ipv6, size));
         let search = self.way.search.get_or_insert_with(fresh);
         if search.on_black_hole(now, size) {
-            self.account.totals.black_holes += 1;
             self.recovery.forget_size_probe();
             self.fit_segments(cx);
         }

@@ -17,6 +17,7 @@ use crate::event::{CloseReason, Edges};
 use crate::params;
 use crate::rule::Rule;
 use crate::segment::{Flags, Segment, SegmentHeader, Timestamps};
+use crate::send::buffer::FinState;
 use crate::state::{PeerFin, State, Trigger};
 
 /// A segment on its way through the steps.
@@ -44,6 +45,9 @@ impl Connection {
         self.count_arrival(a, &payload);
         let mut incoming = self.incoming(a, segment, payload);
         self.life.cause = cx.cause;
+        if incoming.seq == -1 {
+            self.ecn.on_answer_again(segment.header.flags, a.ecn);
+        }
         let (Break(verdict) | Continue(verdict)) = self.steps(&mut incoming, cx);
         verdict
     }
@@ -100,7 +104,19 @@ impl Connection {
         self.check_security(seg)?;
         self.check_syn(seg)?;
         self.check_ack(seg, cx)?;
+        self.count_mark(seg);
         self.last_steps(seg, cx)
+    }
+
+    /// RFC 9768 3.2: every acceptable packet's mark counts, and some are to be told at once.
+    fn count_mark(&mut self, seg: &Incoming<'_>) {
+        let bytes = u32::try_from(seg.payload.len()).unwrap_or(u32::MAX);
+        let size = u32::from(seg.a.gso_size.unwrap_or(u16::MAX)).max(1);
+        let packets = bytes.div_ceil(size).max(1);
+        let unacked = self.recv.ack_pending();
+        if self.ecn.on_packet(seg.a.ecn, packets, bytes, unacked) {
+            self.recv.owe_ack(seg.a.at);
+        }
     }
 
     fn last_steps(&mut self, seg: &Incoming<'_>, cx: &mut Cx<'_>) -> ControlFlow<Verdict, Verdict> {
@@ -228,6 +244,7 @@ impl Connection {
         self.life.heard_at = seg.a.at;
         self.life.keep_alive_probes = 0;
         self.life.keep_alive_due = false;
+        self.hear_user_timeout(seg.a.at, seg.header.options.user_timeout);
         // An ACK of nothing but the SYN, or older, is SND.UNA for what follows.
         seg.ack = u64::try_from(ack).unwrap_or(0);
         let fin_acked = self.acknowledge(seg, cx);
@@ -293,7 +310,8 @@ impl Connection {
         };
         let payload = seg.payload.slice(skip.min(seg.payload.len())..);
         let is_new = at + payload.len() as u64 > self.recv.nxt();
-        if !self.life.held && !payload.is_empty() && is_new {
+        let deaf = self.settings.deaf && self.send.buffer().fin() != FinState::Open;
+        if (!self.life.held || deaf) && !payload.is_empty() && is_new {
             self.reset(Why::ResetOrphanData, cx);
             return Break(Rule::OrphanData.dropped(DropReason::TcpClosed));
         }

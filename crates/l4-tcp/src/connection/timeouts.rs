@@ -12,7 +12,6 @@ use outcrop_base::{Cause, FactKind, Instant, TimerKind, Why};
 use super::acknowledge::tell_lost;
 use super::{Connection, Cx};
 use crate::event::CloseReason;
-use crate::params;
 use crate::plpmtud::SizeFate;
 use crate::recovery::Fired;
 use crate::state::State;
@@ -45,6 +44,9 @@ impl Connection {
         {
             self.fired(timer.kind(), cx);
             match timer {
+                Timer::UserTimeout if self.settings.quiet_timeout => {
+                    self.end(CloseReason::TimedOut, cx);
+                }
                 Timer::UserTimeout => self.reset(Why::ResetTimedOut, cx),
                 Timer::FinWait2 => self.end(CloseReason::TimedOut, cx),
                 Timer::Linger => self.linger_fired(cx),
@@ -103,7 +105,7 @@ impl Connection {
 
     /// Starts the limit on unacknowledged data, if it does not run.
     pub(super) fn arm_user_timeout(&mut self, now: Instant) {
-        let limit = self.settings.user_timeout.unwrap_or(params::R2);
+        let limit = self.user_timeout();
         self.timers.arm_if_idle(Timer::UserTimeout, now + limit);
     }
 
@@ -120,7 +122,7 @@ impl Connection {
         match self.settings.keep_alive {
             None => self.timers.stop(Timer::KeepAlive),
             Some(wanted) => {
-                let at = (self.life.heard_at + wanted.idle).max(now);
+                let at = (self.life.heard_at + self.keep_alive_idle(&wanted)).max(now);
                 self.timers.arm_if_idle(Timer::KeepAlive, at);
             }
         }
@@ -133,13 +135,14 @@ impl Connection {
         };
         let silence = now - self.life.heard_at;
         let outstanding = self.send.una() < self.send.nxt();
-        if silence < wanted.idle {
+        let idle = self.keep_alive_idle(&wanted);
+        if silence < idle {
             self.life.keep_alive_probes = 0;
-            let at = self.life.heard_at + wanted.idle;
+            let at = self.life.heard_at + idle;
             self.timers.set(Timer::KeepAlive, Some(at));
         } else if outstanding {
             // MUST-26: only while nothing is outstanding; data asks the same question.
-            self.timers.set(Timer::KeepAlive, Some(now + wanted.idle));
+            self.timers.set(Timer::KeepAlive, Some(now + idle));
         } else if self.life.keep_alive_probes >= wanted.probes {
             self.reset(Why::ResetTimedOut, cx);
         } else {

@@ -141,7 +141,7 @@ impl Connection {
     pub(super) fn reset(&mut self, why: Why, cx: &mut Cx<'_>) {
         self.life.reset = Some((why, cx.cause));
         let reason = if why == Why::ResetTimedOut {
-            CloseReason::of_silence(self.life.doubt)
+            CloseReason::of_silence(self.way.doubt)
         } else {
             CloseReason::Aborted
         };
@@ -166,7 +166,7 @@ impl Connection {
         self.recv.set_delayed_ack(settings.ack_delay());
         if settings.congestion != self.settings.congestion {
             let before = self.way.congestion.snapshot();
-            self.way.congestion = settings.congestion.controller(u32::from(self.way.mss));
+            self.way.congestion = super::controller(&settings, self.way.mss);
             self.way.congestion.on_takeover(&before);
         }
         self.recovery
@@ -175,7 +175,8 @@ impl Connection {
             // Armed for the old interval; the next flush arms it for the new one.
             self.timers.stop(Timer::KeepAlive);
         }
-        self.settings = settings;
+        let before = core::mem::replace(&mut self.settings, settings);
+        self.user_timeout_configured(&before);
         self.life.cause = Cause::Call(CallKind::Configure);
         self.life.keep_alive_probes = 0;
     }

@@ -14,7 +14,7 @@ use super::place::{Holder, Phase, Place};
 use super::{Endpoint, Teller, embryo_settings};
 use crate::config::Settings;
 use crate::connection::{Connection, Cx, Opening};
-use crate::event::Edges;
+use crate::event::{CloseReason, Edges};
 use crate::handshake::negotiate::agree;
 use crate::handshake::passive::{Listening, listen_arrives};
 use crate::handshake::{Embryo, Origin, Step};
@@ -70,10 +70,19 @@ impl Endpoint {
                         self.answer(a, &flow, header, why);
                         verdict
                     }
+                    Some(Step::Refuse(verdict, header)) => {
+                        let flow = *flow;
+                        self.answer(a, &flow, header, Why::ResetContradiction);
+                        verdict
+                    }
                 }
             }
             Phase::Embryo(_) => self.arrives_at_embryo(a, id, &segment, payload),
-            Phase::Dormant(_) | Phase::Ended(_) => Rule::Gone.dropped(DropReason::TcpClosed),
+            // Nobody is there any more, as far as the peer is concerned.
+            Phase::Dormant(_) | Phase::Ended(_) => {
+                let flow = *flow;
+                return self.arrives_without_connection(a, &flow, (&segment, payload));
+            }
         };
         self.settle(id);
         verdict
@@ -225,6 +234,11 @@ impl Endpoint {
                 self.end_embryo(id, Some(reason), cause);
                 verdict
             }
+            Step::Refuse(verdict, header) => {
+                self.answer(a, &flow, header, Why::ResetContradiction);
+                self.end_embryo(id, Some(CloseReason::Refused), cause);
+                verdict
+            }
             Step::Establish(verdict) => self
                 .establish(a, id, (segment, payload), before)
                 .unwrap_or(verdict),
@@ -262,6 +276,7 @@ impl Endpoint {
         let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
         let settings = self.auth.shape(flow, settings);
         let mut opening = opening_of(embryo, &settings, flow, a.at)?;
+        opening.answer = (before == State::SynSent).then_some(segment.header.options.accurate);
         opening.terms.signature = self.auth.len_of(flow);
         let text = embryo.text_acknowledged(segment.header.ack);
         if text > 0 {
@@ -367,6 +382,7 @@ pub(super) fn opening_of(
         syn_repeats: embryo.repeats(),
         early: None,
         urgent: 0,
+        answer: None,
     })
 }
 

@@ -188,7 +188,7 @@ impl Endpoint {
                 let (verdict, is_gone) = embryo.handle_path(signal);
                 gone = is_gone;
                 let settings = embryo_settings(&embryo.origin, &self.listeners, &self.config);
-                if embryo.doubt != before && settings.soft_errors {
+                if embryo.doubt != before && settings.r1 > 0 {
                     place.edges.insert(Edges::DOUBTFUL);
                 }
                 verdict

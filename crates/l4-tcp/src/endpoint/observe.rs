@@ -96,9 +96,8 @@ impl Endpoint {
     pub fn doubt(&self, id: ConnId) -> Option<Doubt> {
         match &self.places.get(id)?.phase {
             Phase::Open(connection) => connection.doubt(),
-            Phase::Dormant(sleeper) => sleeper.dormant.doubt(),
             Phase::Embryo(embryo) => embryo.doubt,
-            Phase::Ended(_) => None,
+            Phase::Dormant(_) | Phase::Ended(_) => None,
         }
     }
 

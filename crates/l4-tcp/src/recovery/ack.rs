@@ -55,6 +55,7 @@ impl Recovery {
         let flight = self.outstanding();
         let prior_in_flight = self.in_flight();
         let counted = self.dup_acks.bytes(self.mss);
+        let known = self.records.sacked();
         let news = self.account(input);
         let mut out = AckOutcome {
             acked: news.acked,
@@ -74,9 +75,11 @@ impl Recovery {
             out.entered = true;
             out.reduced = true;
             self.enter_recovery(input.now, flight, controller);
+            self.prr = Prr::new(flight.saturating_sub(known));
         }
         out.reduced |= self.check_probe(input, &news, flight, controller);
-        out.hold = input.ece && controller.cwnd() <= self.mss;
+        // Only with progress: a peer that goes on echoing would hold us for ever.
+        out.hold = input.marked > 0 && news.acked > 0 && controller.cwnd() <= self.mss;
         out.reduced |= out.hold | self.check_ecn(input, flight, controller);
         // RFC 5681 3.2 step 6: the acknowledgment that ends recovery leaves the window at the threshold.
         let held = self.holds_growth();
@@ -102,6 +105,7 @@ impl Recovery {
             srtt: self.rtt.srtt(),
             min_rtt: self.rtt.min(),
             rate: out.rate,
+            marked: input.marked,
         });
         if round_start {
             self.usage.earlier = self.usage.peak;
@@ -320,10 +324,10 @@ impl Recovery {
         flight: u64,
         controller: &mut dyn Controller,
     ) -> bool {
-        // The peer echoes until our CWR reaches it, which leaves beyond `until` at the earliest.
-        let una = self.records.una();
+        // An echo goes on until our CWR reaches the peer, which leaves beyond `until` at the earliest.
+        let una = self.records.una() + u64::from(input.counted);
         let told = self.usage.ecn_until.is_some_and(|until| una <= until);
-        if !input.ece || told || self.phase != Phase::Open {
+        if input.marked == 0 || told || self.phase != Phase::Open {
             return false;
         }
         self.usage.ecn_until = Some(self.records.nxt());

@@ -13,7 +13,6 @@ use super::frto::FRto;
 use super::prr::Prr;
 use super::rack::{Habits, Rack};
 use super::rto::RtoTimer;
-use super::size_probe::SizeProbe;
 use super::tlp::Tlp;
 use super::undo::Undo;
 use super::validation::Validation;
@@ -51,7 +50,7 @@ impl Recovery {
             && self.rto.count() == 0
             && self.dup_acks.count() == 0
             && self.frto == FRto::Off
-            && self.size_probe == SizeProbe::Idle
+            && self.size_probe.is_none()
     }
 
     /// What to keep of a quiet one.
@@ -95,7 +94,7 @@ impl Dormant {
             prr: Prr::new(0),
             undo,
             frto: FRto::Off,
-            size_probe: SizeProbe::Idle,
+            size_probe: None,
             sack: self.sack,
             mss: u64::from(self.mss),
             order: 0,

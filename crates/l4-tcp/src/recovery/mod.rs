@@ -88,8 +88,10 @@ pub struct AckInput<'a> {
     pub echo: Option<Instant>,
     /// It carries nothing else: no payload, SYN or FIN, and the window is unchanged (RFC 5681 2).
     pub pure: bool,
-    /// ECN echo is set, and ECN was agreed upon.
-    pub ece: bool,
+    /// Packets of ours that it newly reports as marked; with classic ECN one, as long as the peer echoes.
+    pub marked: u64,
+    /// Whether that is a count (RFC 9768) or an echo that goes on until the peer has our answer.
+    pub counted: bool,
 }
 
 /// Bytes declared lost.
@@ -170,7 +172,7 @@ pub struct Recovery {
     prr: Prr,
     undo: Undo,
     frto: FRto,
-    size_probe: SizeProbe,
+    size_probe: Option<Box<SizeProbe>>,
     /// Whether the peer sends SACK.
     sack: bool,
     mss: u64,
@@ -211,7 +213,7 @@ impl Recovery {
             prr: Prr::new(0),
             undo: Undo::default(),
             frto: FRto::Off,
-            size_probe: SizeProbe::default(),
+            size_probe: None,
             sack,
             mss: u64::from(mss.max(1)),
             order: 0,
@@ -431,6 +433,8 @@ impl Recovery {
         let periods = u32::try_from((now - last).as_nanos() / rto).unwrap_or(u32::MAX);
         if periods > 0 && self.outstanding() == 0 {
             controller.on_idle(&IdleEvent { now, periods });
+            // What was used before the pause says nothing about the window after it.
+            (self.usage.peak, self.usage.earlier) = (0, 0);
         }
     }
 
@@ -485,7 +489,7 @@ impl Recovery {
             validation.fingerprint(now, into);
         }
         (&self.board, self.phase, &self.dup_acks, self.prr).hash(&mut into);
-        (self.frto, self.size_probe).hash(&mut into);
+        (self.frto, &self.size_probe).hash(&mut into);
         let u = &self.usage;
         let last_sent = u.last_sent.map(|at| now - at);
         (

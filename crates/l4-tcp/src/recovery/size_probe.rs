@@ -7,14 +7,11 @@
 use super::{Lost, Phase, Recovery};
 use crate::plpmtud::SizeFate;
 use crate::segment::StreamRange;
-use crate::tx_record::Fate;
+use crate::tx_record::{Fate, TxRecord};
 
-/// The probe, by its bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// The probe, by its bytes. Few connections ever have one, so it is kept aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum SizeProbe {
-    /// None.
-    #[default]
-    Idle,
     /// Under way.
     UnderWay(StreamRange),
     /// Over, and nobody has asked yet.
@@ -23,28 +20,42 @@ pub(super) enum SizeProbe {
 
 impl Recovery {
     /// What left last was a probe.
-    pub const fn on_size_probe(&mut self, range: StreamRange) {
-        self.size_probe = SizeProbe::UnderWay(range);
+    pub fn on_size_probe(&mut self, range: StreamRange) {
+        self.size_probe = Some(Box::new(SizeProbe::UnderWay(range)));
     }
 
     /// The probe under way is one no more: its bytes are data like others.
-    pub const fn forget_size_probe(&mut self) {
-        self.size_probe = SizeProbe::Idle;
+    pub fn forget_size_probe(&mut self) {
+        self.size_probe = None;
     }
 
     /// What became of the probe, once that is known.
-    pub const fn take_size_fate(&mut self) -> Option<SizeFate> {
-        let SizeProbe::Over(fate) = self.size_probe else {
+    pub fn take_size_fate(&mut self) -> Option<SizeFate> {
+        let SizeProbe::Over(fate) = **self.size_probe.as_ref()? else {
             return None;
         };
-        self.size_probe = SizeProbe::Idle;
+        self.size_probe = None;
         Some(fate)
+    }
+
+    /// The bytes of the probe under way.
+    fn sized(&self) -> Option<StreamRange> {
+        match self.size_probe.as_deref()? {
+            SizeProbe::UnderWay(range) => Some(*range),
+            SizeProbe::Over(_) => None,
+        }
+    }
+
+    fn end_size_probe(&mut self, fate: SizeFate) {
+        if let Some(probe) = &mut self.size_probe {
+            **probe = SizeProbe::Over(fate);
+        }
     }
 
     /// After losses were looked for: whether `lost` is a probe and nothing else. All of it is lost then, whatever part
     /// was found, and no second look may blame the retransmission.
     pub(super) fn judge_size(&mut self, lost: Option<&mut Lost>) -> bool {
-        let SizeProbe::UnderWay(range) = self.size_probe else {
+        let Some(range) = self.sized() else {
             return false;
         };
         let Some(lost) = lost else {
@@ -52,11 +63,11 @@ impl Recovery {
             return false;
         };
         if lost.hull.intersection(range).is_empty() {
-            self.size_probe = SizeProbe::Over(SizeFate::Unclear);
+            self.end_size_probe(SizeFate::Unclear);
             return false;
         }
         let alone = lost.hull.intersection(range) == lost.hull && self.phase == Phase::Open;
-        self.size_probe = SizeProbe::Over(if alone {
+        self.end_size_probe(if alone {
             SizeFate::Lost
         } else {
             SizeFate::Unclear
@@ -70,11 +81,11 @@ impl Recovery {
 
     /// A timeout declares everything lost; returns whether that is the probe alone.
     pub(super) fn judge_size_at_timeout(&mut self, hull: StreamRange) -> bool {
-        let SizeProbe::UnderWay(range) = self.size_probe else {
+        let Some(range) = self.sized() else {
             return false;
         };
         let alone = hull.intersection(range) == hull;
-        self.size_probe = SizeProbe::Over(if alone {
+        self.end_size_probe(if alone {
             SizeFate::Lost
         } else {
             SizeFate::Unclear
@@ -84,10 +95,11 @@ impl Recovery {
 
     /// Whether all of it has arrived.
     fn confirm_size(&mut self, range: StreamRange) {
-        let mut rest = self.records.overlapping(range);
-        let arrived = self.records.una() >= range.end || rest.all(|part| part.fate == Fate::Sacked);
+        let sacked = |part: &TxRecord| part.fate == Fate::Sacked;
+        let arrived =
+            self.records.una() >= range.end || self.records.overlapping(range).all(sacked);
         if arrived {
-            self.size_probe = SizeProbe::Over(SizeFate::Passed);
+            self.end_size_probe(SizeFate::Passed);
         }
     }
 }

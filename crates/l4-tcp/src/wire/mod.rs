@@ -27,6 +27,8 @@ pub(crate) use options::{AO, AO_LEN, MD5, MD5_PADDED};
 pub const PROTOCOL: u8 = 6;
 /// Bytes of a header without options.
 pub const MIN_HEADER_LEN: usize = TcpHeader::MIN_LEN;
+/// Bytes of a header with as many options as there can be: a data offset of 15 words.
+pub const MAX_HEADER_LEN: usize = 60;
 /// Where the checksum stands in the header.
 pub const CHECKSUM_OFFSET: usize = 16;
 

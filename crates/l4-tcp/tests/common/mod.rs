@@ -1,6 +1,7 @@
 //! A peer made of segments: one endpoint under test, virtual time, numbers relative to both ISNs.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod keys;
 pub(crate) mod pair;
 pub(crate) mod world;
 

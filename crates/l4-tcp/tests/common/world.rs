@@ -11,7 +11,7 @@ use outcrop_base::{
     Arrival, Cast, ChecksumState, Ecn, HeaderRoom, Instant, InterfaceId, MAX_SLICES, PacketId,
     Path, Random, Seed,
 };
-use outcrop_tcp::{Config, Endpoint, wire};
+use outcrop_tcp::{Config, ConnId, Endpoint, ListenerId, wire};
 
 pub(crate) const ENDS: [&str; 2] = ["10.0.0.1:80", "10.0.0.2:40000"];
 pub(crate) const ENDS_V6: [&str; 2] = ["[fd00::1]:80", "[fd00::2]:40000"];
@@ -24,6 +24,9 @@ pub(crate) struct Badness {
     pub(crate) reorder: f64,
     pub(crate) delay: Duration,
 }
+
+/// Gives both ends their keys.
+pub(crate) type Protect = fn(&mut [Endpoint; 2], ListenerId, ConnId);
 
 pub(crate) struct World {
     pub(crate) ends: [Endpoint; 2],
@@ -41,6 +44,8 @@ pub(crate) struct World {
     /// Every packet that could be marked is, with this chance.
     pub(crate) marking: f64,
     pub(crate) addrs: [SocketAddr; 2],
+    /// What gives both ends their keys before the first SYN.
+    pub(crate) protect: Option<Protect>,
     link: BTreeMap<(Instant, u64), (usize, Vec<u8>, Ecn)>,
     random: Random,
     packets: u64,
@@ -63,6 +68,7 @@ impl World {
             rate: None,
             clear_at: [Instant::ZERO; 2],
             outage: None,
+            protect: None,
             hole: None,
             marking: 0.0,
             addrs: [Self::addr(0), Self::addr(1)],

@@ -3,7 +3,7 @@
 //! Job: hand a program's keys to the TCP engine. Owns: nothing. Does not know: what they are for.
 //! Sources: RFC 2385, RFC 5925; the names are those of Linux's socket options.
 
-use outcrop_tcp::{AoInfo, AoSelect, KeyError, Keyring, MasterKey, Prefix, Secret};
+use outcrop_tcp::auth::{AoInfo, AoSelect, KeyError, Keyring, MasterKey, Prefix, Secret};
 
 use super::{Core, ListenerId, StreamId};
 

@@ -187,7 +187,8 @@ fn ack(
         sack,
         echo: None,
         pure: true,
-        ece: false,
+        marked: 0,
+        counted: false,
     };
     r.on_ack(&input, c)
 }

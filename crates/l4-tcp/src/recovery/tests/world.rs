@@ -91,6 +91,8 @@ impl World {
             mss,
             delayed_ack: Duration::ZERO,
             round_trip: None,
+            opens_slowly: false,
+            ack_style: crate::config::AckStyle::default(),
         };
         Self {
             now,
@@ -248,7 +250,8 @@ impl World {
                     sack: &sack,
                     echo: self.timestamps.then_some(echo),
                     pure: true,
-                    ece: false,
+                    marked: 0,
+                    counted: false,
                 };
                 let out = self.recovery.on_ack(&input, &mut *self.controller);
                 self.outcomes.push(out);
