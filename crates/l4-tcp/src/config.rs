@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use outcrop_base::DEFAULT_HOP_LIMIT;
 
-use crate::congestion::{Algorithm, Rate};
+use crate::congestion::{Algorithm, Habits, Rate};
 use crate::ecn::EcnPolicy;
 use crate::params;
 use crate::plpmtud::PathProbing;
@@ -93,6 +93,21 @@ pub enum SynCookies {
     Always,
 }
 
+/// Which segments in order are acknowledged at once, and which wait. All keep SHLD-19: never less than one
+/// acknowledgment for two full segments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AckStyle {
+    /// Full segments at once at the start, short ones wait for the answer they ask for; the wait adapts.
+    #[default]
+    Adaptive,
+    /// Everything at once at the start and after a disorder, until the program answers within the wait; then each
+    /// time more than one segment came that is as long as the longest seen. As Linux does.
+    Eager,
+    /// Every second segment, however short, from the first one on; the wait never changes. As 4.4BSD's
+    /// descendants do.
+    EverySecond,
+}
+
 /// Settings of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
@@ -103,6 +118,8 @@ pub struct Settings {
     /// Longest wait of an acknowledgment; zero acknowledges at every flush. More than
     /// [`params::DELAYED_ACK_MAX`] counts as that (MUST-40).
     pub delayed_ack: Duration,
+    /// Which segments are acknowledged at once and which wait.
+    pub ack_style: AckStyle,
     /// Keep-alive, off by default (MUST-25).
     pub keep_alive: Option<KeepAlive>,
     /// Acknowledge everything at once, whatever `delayed_ack` says.
@@ -124,6 +141,12 @@ pub struct Settings {
     /// What `close` means for bytes that are not acknowledged yet. `None`: the engine goes on until they are or
     /// R2 is reached. Zero: they are given up, by a reset. Otherwise it goes on for so long, then resets.
     pub linger: Option<Duration>,
+    /// The program will read no more: text that comes once our FIN is on its way is answered by a reset, as if the
+    /// program had let go of the connection (RFC 1122 4.2.2.13), so that the peer learns that it is lost.
+    pub deaf: bool,
+    /// A connection given up because the peer does not answer ends without a reset (RFC 9293 3.10.8 has none). By
+    /// default one leaves, should the peer be there after all.
+    pub quiet_timeout: bool,
     /// How long an orphan waits in FIN-WAIT-2.
     pub fin_wait_2: Duration,
     /// Bytes the receiver may hold at first. A program that wants just so many sets `receive_buffer_max` to `None`.
@@ -131,6 +154,9 @@ pub struct Settings {
     /// Bytes the receive buffer grows to while the program reads as fast as they come, to twice what comes in a
     /// round trip; `None` keeps it at `receive_buffer`. Decides the window scale our SYN offers.
     pub receive_buffer_max: Option<u32>,
+    /// The window opens by twice what arrives, from what the SYN promised on, instead of at once: memory is given
+    /// to peers that use it.
+    pub window_opens_slowly: bool,
     /// The largest window we ever offer, whatever the buffer could hold.
     pub window_clamp: Option<u32>,
     /// Bytes the sender may hold at first, unsent and unacknowledged.
@@ -165,6 +191,8 @@ pub struct Settings {
     /// Keep a congestion window that is not used for five minutes, for programs that pause (RFC 7661), instead of
     /// halving it each timeout (RFC 2861, RFC 5681 4.1).
     pub keep_unused_window: bool,
+    /// What the controller's standard leaves open.
+    pub habits: Habits,
     /// The congestion controller.
     pub congestion: Algorithm,
     /// Time to live or hop limit (MUST-49).
@@ -179,6 +207,7 @@ impl Default for Settings {
             nodelay: false,
             cork: false,
             delayed_ack: params::DELAYED_ACK,
+            ack_style: AckStyle::default(),
             quickack: false,
             keep_alive: None,
             user_timeout: None,
@@ -187,9 +216,12 @@ impl Default for Settings {
             syn_retries: params::SYN_RETRIES,
             syn_ack_retries: params::SYN_ACK_RETRIES,
             linger: None,
+            deaf: false,
+            quiet_timeout: false,
             fin_wait_2: params::FIN_WAIT_2,
             receive_buffer: params::RECEIVE_BUFFER,
             receive_buffer_max: Some(params::RECEIVE_BUFFER_MAX),
+            window_opens_slowly: false,
             window_clamp: None,
             send_buffer: params::SEND_BUFFER,
             send_buffer_max: Some(params::SEND_BUFFER_MAX),
@@ -205,6 +237,7 @@ impl Default for Settings {
             keep_unused_window: false,
             pacing: false,
             max_pacing_rate: None,
+            habits: Habits::default(),
             congestion: Algorithm::default(),
             ttl: DEFAULT_HOP_LIMIT,
             dscp: 0,

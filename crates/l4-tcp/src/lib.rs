@@ -103,8 +103,8 @@ pub mod tx_record;
 pub mod wire;
 
 pub use account::{Explanation, Held, Shares, Totals};
-pub use config::{Config, KeepAlive, Listen, Settings, SynCookies};
-pub use congestion::{Algorithm, Controller, Rate};
+pub use config::{AckStyle, Config, KeepAlive, Listen, Settings, SynCookies};
+pub use congestion::{Algorithm, Controller, Habits, Rate};
 pub use ecn::{EcnPolicy, EcnTerms};
 pub use endpoint::{Counters, Endpoint, KeyOwner};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};

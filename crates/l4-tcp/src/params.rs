@@ -148,7 +148,7 @@ pub const INITIAL_WINDOW_BYTES: u64 = 14_600;
 pub const MIN_WINDOW_SEGMENTS: u64 = 2;
 /// L: slow start grows by at most so many segments for one acknowledgment. RFC 9406 4.2 says 8 where
 /// nothing paces; the 2 of RFC 3465 2.3 would punish a peer that acknowledges merged segments.
-pub const SLOW_START_LIMIT_SEGMENTS: u64 = 8;
+pub const SLOW_START_LIMIT_SEGMENTS: u16 = 8;
 
 /// Duplicate acknowledgments that mean a loss (RFC 5681 3.2).
 pub const DUP_THRESH: u32 = 3;
@@ -183,6 +183,9 @@ pub const LAST_SEGMENTS: u32 = 4;
 /// An acknowledgment is sent at once for this many segments at the start of a connection or after a
 /// pause, while the peer's window grows by our acknowledgments.
 pub const QUICK_ACKS: u8 = 16;
+/// Two segments of the same length in a row, at least this long, are taken for full ones by the eager style of
+/// acknowledging (Linux's `TCP_MIN_MSS`): shorter ones are words of a conversation.
+pub const MIN_FULL_SEGMENT: u64 = 88;
 /// The shortest delayed-acknowledgment wait the adaptive policy goes down to.
 pub const DELAYED_ACK_MIN: Duration = Duration::from_millis(4);
 

@@ -151,6 +151,9 @@ fn ack_loop_dies_out_and_data_is_acknowledged_meanwhile() {
     assert_eq!(story.out().last().unwrap().ack, Some(2_001));
 }
 
+// Bug 8, a tuned window that swings, closes or takes its edge back: `buffers.rs`,
+// `tuned_window_of_a_program_that_reads_never_swings`.
+
 // Bug 12: SACK blocks that are nested, reversed, empty, below SND.UNA or beyond SND.NXT. None may panic, and none may
 // make the sender believe or repeat what it should not.
 #[test]

@@ -159,7 +159,7 @@ impl Dormant {
             },
             send: self.send.wake(),
             window_from: self.window_from,
-            recv: self.recv.wake(settings.ack_delay()),
+            recv: self.recv.wake(settings.ack_delay(), settings.ack_style),
             recovery: self.recovery.wake(),
             ecn: self.ecn,
             account: self.account,

@@ -139,6 +139,12 @@ pub(crate) struct Connection {
     life: Life,
 }
 
+fn controller(settings: &Settings, mss: u16) -> Box<dyn Controller> {
+    let mut controller = settings.congestion.controller(u32::from(mss));
+    controller.adopt(settings.habits);
+    controller
+}
+
 /// What the path allows.
 #[derive(Clone, Debug)]
 struct Way {
@@ -222,6 +228,8 @@ impl Connection {
             mss: u32::from(mss),
             delayed_ack: o.settings.ack_delay(),
             round_trip: o.round_trip,
+            ack_style: o.settings.ack_style,
+            opens_slowly: o.settings.window_opens_slowly,
         });
         let mut connection = Self {
             state: State::Established,
@@ -240,7 +248,7 @@ impl Connection {
                 mss,
                 doubt: None,
                 search: None,
-                congestion: o.settings.congestion.controller(u32::from(mss)),
+                congestion: controller(&o.settings, mss),
                 pacer: Pacer::new(),
             },
             send,

@@ -115,12 +115,18 @@ impl Connection {
     }
 
     /// A reset that the connection ended with. RFC 9293 3.10.5 shows it bare; with the acknowledgment
-    /// it also passes firewalls that follow the sequence numbers.
+    /// it also passes firewalls that follow the sequence numbers. Data that nobody will read is answered as a
+    /// segment of no connection is: bare, as everywhere (RFC 9293 3.5.2 group 1).
     fn plan_reset(&self) -> Option<Plan> {
         let (why, cause) = self.life.reset?;
+        let flags = if why == Why::ResetOrphanData {
+            Flags::RST
+        } else {
+            Flags::RST | Flags::ACK
+        };
         Some(Plan {
             kind: Kind::Reset,
-            flags: Flags::RST | Flags::ACK,
+            flags,
             note: Note::new(why, Limit::None, cause),
             ..self.empty_at(self.send.nxt())
         })
@@ -235,7 +241,8 @@ impl Connection {
             mss: u32::from(mss),
             max_len: u32::try_from(self.max_payload()).unwrap_or(u32::MAX),
             allowance: allowance.max(u64::from(probe)),
-            nagle: !self.settings.nodelay,
+            // Urgent data does not wait for others' acknowledgments: what it hurries would wait behind it.
+            nagle: !self.settings.nodelay && self.urgent.pointer(self.send.una()).is_none(),
             cork: self.settings.cork,
         })
     }
@@ -419,7 +426,8 @@ impl Connection {
             flow: *flow,
             header: SegmentHeader {
                 seq: plan.seq,
-                ack: Some(self.rcv_space.seq(self.recv.nxt())),
+                ack: Some(self.rcv_space.seq(self.recv.nxt()))
+                    .filter(|_| plan.flags.contains(Flags::ACK)),
                 flags: plan.flags.with_if(Flags::URG, urgent.is_some()) | self.ecn_flags(plan),
                 wnd: if is_reset {
                     0

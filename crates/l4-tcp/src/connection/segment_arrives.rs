@@ -17,6 +17,7 @@ use crate::event::{CloseReason, Edges};
 use crate::params;
 use crate::rule::Rule;
 use crate::segment::{Flags, Segment, SegmentHeader, Timestamps};
+use crate::send::buffer::FinState;
 use crate::state::{PeerFin, State, Trigger};
 
 /// A segment on its way through the steps.
@@ -309,7 +310,8 @@ impl Connection {
         };
         let payload = seg.payload.slice(skip.min(seg.payload.len())..);
         let is_new = at + payload.len() as u64 > self.recv.nxt();
-        if !self.life.held && !payload.is_empty() && is_new {
+        let deaf = self.settings.deaf && self.send.buffer().fin() != FinState::Open;
+        if (!self.life.held || deaf) && !payload.is_empty() && is_new {
             self.reset(Why::ResetOrphanData, cx);
             return Break(Rule::OrphanData.dropped(DropReason::TcpClosed));
         }

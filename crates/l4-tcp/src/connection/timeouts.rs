@@ -44,6 +44,9 @@ impl Connection {
         {
             self.fired(timer.kind(), cx);
             match timer {
+                Timer::UserTimeout if self.settings.quiet_timeout => {
+                    self.end(CloseReason::TimedOut, cx);
+                }
                 Timer::UserTimeout => self.reset(Why::ResetTimedOut, cx),
                 Timer::FinWait2 => self.end(CloseReason::TimedOut, cx),
                 Timer::Linger => self.linger_fired(cx),

@@ -166,7 +166,7 @@ impl Connection {
         self.recv.set_delayed_ack(settings.ack_delay());
         if settings.congestion != self.settings.congestion {
             let before = self.way.congestion.snapshot();
-            self.way.congestion = settings.congestion.controller(u32::from(self.way.mss));
+            self.way.congestion = super::controller(&settings, self.way.mss);
             self.way.congestion.on_takeover(&before);
         }
         self.recovery

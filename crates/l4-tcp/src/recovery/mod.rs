@@ -433,6 +433,8 @@ impl Recovery {
         let periods = u32::try_from((now - last).as_nanos() / rto).unwrap_or(u32::MAX);
         if periods > 0 && self.outstanding() == 0 {
             controller.on_idle(&IdleEvent { now, periods });
+            // What was used before the pause says nothing about the window after it.
+            (self.usage.peak, self.usage.earlier) = (0, 0);
         }
     }
 

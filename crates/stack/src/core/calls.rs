@@ -132,6 +132,20 @@ impl Core {
         written
     }
 
+    /// The same for urgent data (RFC 9293 3.8.5): what is taken, and everything before it, is announced as urgent.
+    ///
+    /// # Errors
+    /// As [`tcp_write`](Self::tcp_write).
+    pub fn tcp_write_urgent(
+        &mut self,
+        id: StreamId,
+        data: &mut ChunkQueue,
+    ) -> Result<usize, WriteError> {
+        let written = self.tcp.write_urgent(id.0, data);
+        self.touched |= matches!(written, Ok(taken) if taken > 0);
+        written
+    }
+
     /// No more to send: a FIN follows everything written. Reading goes on.
     ///
     /// # Errors
