@@ -340,3 +340,28 @@ fn segment_unanswered_r1_times_ip_is_told_of_the_doubt_once() {
     assert_eq!(story.tcp.poll_doubt(), None);
     assert_eq!(story.tcp.counters().doubts, 1);
 }
+
+// What vanishes need not be a full segment: the peer's window may hold less than one.
+#[test]
+fn window_smaller_than_a_segment_and_the_path_smaller_still_size_falls_all_the_same() {
+    let settings = Settings {
+        nodelay: true,
+        ..plain()
+    };
+    let mut story = Story::new(settings);
+    story.path = outcrop_base::Path::plain(1500);
+    let listener = story.listen();
+    story.recv(seg("S").mss(1460).wnd(1003));
+    story.out();
+    story.recv(seg(".").seq(1).ack(1).wnd(1003));
+    let id = story.tcp.accept(listener).unwrap();
+    story.write(id, 2_000);
+    assert_eq!(story.out()[0].data.len(), 1003);
+    let mut sizes = Vec::new();
+    for _ in 0..4 {
+        let (_, again) = story.wait_output(60_000).unwrap();
+        sizes.push(again.data.len());
+        story.out();
+    }
+    assert_eq!(sizes, [1003, 1003, 512, 512]);
+}

@@ -62,6 +62,13 @@ pub struct End {
     pub leaves: Leave,
 }
 
+impl End {
+    /// Whether it finds out by itself how large a packet the path takes.
+    fn searches(&self) -> bool {
+        self.settings.path_probing != PathProbing::Off
+    }
+}
+
 /// How a program leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leave {
@@ -108,7 +115,8 @@ impl Plan {
             bad_from_start: dice.chance(0.3),
             outages: dice.outages(),
             mtus: dice.mtus(),
-            silent: dice.chance(0.3),
+            // Where an end does not search, silence is where it ends.
+            silent: dice.chance(0.3) && [&first, &second].into_iter().all(End::searches),
             marks_every: dice.pick([0, 0, 2, 7, 50]),
             before_wrap: [dice.size(400_000), dice.size(400_000)],
             ends: [first, second],
