@@ -12,7 +12,7 @@ use outcrop_base::DEFAULT_HOP_LIMIT;
 use crate::congestion::{Algorithm, Rate};
 use crate::ecn::EcnPolicy;
 use crate::params;
-use crate::plpmtud::PathProbing;
+pub use crate::plpmtud::PathProbing;
 
 /// Settings of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
