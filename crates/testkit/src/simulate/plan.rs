@@ -108,6 +108,12 @@ impl Plan {
         } else {
             dice.link(severity)
         };
+        // Drawn apart, so that what was drawn before stays as it was.
+        let mut extras = Dice(Seed::from_number(seed).random("extras"));
+        let [first, second] = [first, second].map(|end| extras.dress(end));
+        // Where an end does not search, silence is where it ends.
+        let searching = [&first, &second].into_iter().all(End::searches);
+        let silent = extras.chance(0.3) && searching;
         Self {
             seed,
             strict,
@@ -115,9 +121,8 @@ impl Plan {
             bad_from_start: dice.chance(0.3),
             outages: dice.outages(),
             mtus: dice.mtus(),
-            // Where an end does not search, silence is where it ends.
-            silent: dice.chance(0.3) && [&first, &second].into_iter().all(End::searches),
-            marks_every: dice.pick([0, 0, 2, 7, 50]),
+            silent,
+            marks_every: extras.pick([0, 0, 2, 7, 50]),
             before_wrap: [dice.size(400_000), dice.size(400_000)],
             ends: [first, second],
         }
@@ -239,20 +244,20 @@ impl Dice {
                 .chance(0.2)
                 .then(|| u16::try_from(48 + self.size(1_400)).unwrap_or(536)),
             congestion: self.pick([Algorithm::NewReno, Algorithm::Cubic]),
-            path_probing: self.pick([
-                PathProbing::Off,
-                PathProbing::OnBlackHole,
-                PathProbing::Always,
-            ]),
-            ecn: self.pick([
-                EcnPolicy::Off,
-                EcnPolicy::Accept,
-                EcnPolicy::Request,
-                EcnPolicy::AcceptAccurate,
-                EcnPolicy::Accurate,
-            ]),
             ..Settings::default()
         }
+    }
+
+    /// What the path may ask of an end.
+    fn dress(&mut self, mut end: End) -> End {
+        use EcnPolicy::{Accept, AcceptAccurate, Accurate, Off, Request};
+        end.settings.ecn = self.pick([Off, Accept, Request, AcceptAccurate, Accurate]);
+        end.settings.path_probing = self.pick([
+            PathProbing::Off,
+            PathProbing::OnBlackHole,
+            PathProbing::Always,
+        ]);
+        end
     }
 
     fn end(&mut self, strict: bool, tiny: bool, may_wait: bool) -> End {
