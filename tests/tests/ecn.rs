@@ -24,9 +24,10 @@ use outcrop_device::{Caps, Clock, Device, Dry, Offload, Pool, Received, Tun, Wak
 use outcrop_socket::{Shard, TcpListener, TcpSocket, TcpStream, timeout};
 use outcrop_stack::ip::InterfaceConfig;
 use outcrop_stack::{Config, Core, Driver};
+use outcrop_tcp::segment::AccurateOption;
 use outcrop_tcp::{
-    AccurateOption, EcnPolicy, EcnTerms, Flags, Info, Listen, Options, SegmentHeader, SeqNum,
-    Settings, StreamRange, Timestamps, Transmit, wire,
+    EcnPolicy, EcnTerms, Flags, Info, Listen, Options, SegmentHeader, SeqNum, Settings,
+    StreamRange, Timestamps, Transmit, wire,
 };
 use outcrop_tests::tshark;
 

@@ -12,7 +12,7 @@ use outcrop_base::DEFAULT_HOP_LIMIT;
 use crate::congestion::{Algorithm, Habits, Rate};
 use crate::ecn::EcnPolicy;
 use crate::params;
-use crate::plpmtud::PathProbing;
+pub use crate::plpmtud::PathProbing;
 use crate::segment::UserTimeout;
 
 /// Settings of an endpoint.

@@ -16,9 +16,9 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use outcrop_base::{ChunkQueue, Ecn, Instant, Path, Why};
+use outcrop_tcp::segment::AccurateOption;
 use outcrop_tcp::{
-    AccurateOption, Algorithm, Config, ConnId, EcnPolicy, EcnTerms, Event, Flags, Listen, Settings,
-    State,
+    Algorithm, Config, ConnId, EcnPolicy, EcnTerms, Event, Flags, Listen, Settings, State,
 };
 
 fn accurate() -> Settings {

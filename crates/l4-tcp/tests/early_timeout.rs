@@ -47,9 +47,12 @@ fn timed_out(with_sack: bool) -> (Story, ConnId) {
 }
 
 fn spurious(story: &Story) -> Option<&'static str> {
-    story.facts.iter().find_map(|fact| match fact.kind {
-        FactKind::Spurious { how } => Some(how),
-        _ => None,
+    story.facts.iter().find_map(|fact| {
+        if let FactKind::Spurious { how } = fact.kind {
+            Some(how)
+        } else {
+            None
+        }
     })
 }
 

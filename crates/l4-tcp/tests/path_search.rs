@@ -26,7 +26,7 @@ const LINK: Badness = Badness {
 };
 
 /// As fast as this leaves, so that a search takes its time within a transfer of a few megabytes.
-const RATE: Rate = Rate(300_000);
+const RATE: Rate = Rate(200_000);
 
 fn config(probing: PathProbing) -> Config {
     Config {
@@ -104,13 +104,13 @@ fn headers(world: &World) -> usize {
 
 #[test]
 fn black_hole_of_each_family_connection_recovers_and_finds_the_size_that_fits() {
-    for hole in [1300, 1400, 1492] {
+    for hole in [1300, 1492] {
         for v6 in [false, true] {
             let world = world(PathProbing::OnBlackHole, hole);
             let world = if v6 { world.over_v6() } else { world };
-            let mut upload = Upload::new(world, 9_000_000);
+            let mut upload = Upload::new(world, 6_000_000);
             upload.run(120);
-            assert_eq!(upload.arrived, 9_000_000, "{hole} v6 {v6}");
+            assert_eq!(upload.arrived, 6_000_000, "{hole} v6 {v6}");
             let info = upload.info();
             let size = usize::from(info.mss) + headers(&upload.world);
             assert!(
@@ -153,9 +153,9 @@ fn always_probing_narrow_path_never_stalls_nor_slows_down() {
             });
             let mut world = World::new(12, configs, LINK);
             world.hole = Some(1420);
-            let mut upload = Upload::new(world, 9_000_000);
+            let mut upload = Upload::new(world, 6_000_000);
             upload.run(120);
-            assert_eq!(upload.arrived, 9_000_000, "{algorithm:?} sack {sack}");
+            assert_eq!(upload.arrived, 6_000_000, "{algorithm:?} sack {sack}");
             let info = upload.info();
             let size = usize::from(info.mss) + headers(&upload.world);
             assert!(
@@ -182,7 +182,7 @@ fn probing_off_black_hole_is_where_it_ends() {
 fn outage_taken_for_a_black_hole_size_comes_back() {
     let slow = config(PathProbing::OnBlackHole);
     let settings = Settings {
-        max_pacing_rate: Some(Rate(20_000)),
+        max_pacing_rate: Some(Rate(8_000)),
         ..slow.settings
     };
     let configs = [0, 1].map(|_| Config {
@@ -191,9 +191,9 @@ fn outage_taken_for_a_black_hole_size_comes_back() {
     });
     let mut world = World::new(13, configs, LINK);
     world.outage = Some((Instant::from_millis(1100), Instant::from_secs(6)));
-    let mut upload = Upload::new(world, 14_000_000);
+    let mut upload = Upload::new(world, 5_600_000);
     upload.run(800);
-    assert_eq!(upload.arrived, 14_000_000);
+    assert_eq!(upload.arrived, 5_600_000);
     let info = upload.info();
     assert!(info.search.black_holes > 0);
     let size = usize::from(info.mss) + headers(&upload.world);
@@ -339,4 +339,29 @@ fn segment_unanswered_r1_times_ip_is_told_of_the_doubt_once() {
     assert_eq!(story.tcp.poll_doubt(), Some(story.remote.ip()));
     assert_eq!(story.tcp.poll_doubt(), None);
     assert_eq!(story.tcp.counters().doubts, 1);
+}
+
+// What vanishes need not be a full segment: the peer's window may hold less than one.
+#[test]
+fn window_smaller_than_a_segment_and_the_path_smaller_still_size_falls_all_the_same() {
+    let settings = Settings {
+        nodelay: true,
+        ..plain()
+    };
+    let mut story = Story::new(settings);
+    story.path = outcrop_base::Path::plain(1500);
+    let listener = story.listen();
+    story.recv(seg("S").mss(1460).wnd(1003));
+    story.out();
+    story.recv(seg(".").seq(1).ack(1).wnd(1003));
+    let id = story.tcp.accept(listener).unwrap();
+    story.write(id, 2_000);
+    assert_eq!(story.out()[0].data.len(), 1003);
+    let mut sizes = Vec::new();
+    for _ in 0..4 {
+        let (_, again) = story.wait_output(60_000).unwrap();
+        sizes.push(again.data.len());
+        story.out();
+    }
+    assert_eq!(sizes, [1003, 1003, 512, 512]);
 }

@@ -12,7 +12,8 @@ mod common;
 use core::time::Duration;
 
 use common::{Seg, Story, plain, seg};
-use outcrop_tcp::{ConnId, KeepAlive, Settings, State, UserTimeout, params};
+use outcrop_tcp::segment::UserTimeout;
+use outcrop_tcp::{ConnId, KeepAlive, Settings, State, params};
 
 fn wanted() -> Settings {
     Settings {

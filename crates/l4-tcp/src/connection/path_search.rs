@@ -170,13 +170,19 @@ impl Connection {
     /// says why, its size may be the reason.
     pub(super) fn suspect_black_hole(&mut self, now: Instant, cx: &mut Cx<'_>) {
         let count = self.recovery.silent_timeouts();
-        let large = self.recovery.records().first();
-        let large = large.is_some_and(|first| first.len() >= u64::from(self.way.mss));
         let policy = self.settings.path_probing;
-        if policy == PathProbing::Off || count < params::BLACK_HOLE_TIMEOUTS || !large {
+        let first = self
+            .recovery
+            .records()
+            .first()
+            .map_or(0, |first| first.len());
+        if policy == PathProbing::Off || count < params::BLACK_HOLE_TIMEOUTS {
             return;
         }
-        let size = u32::from(self.way.mss) + header_len(cx.flow.remote.ip()) + self.option_len();
+        // What is sent again may be less than a full segment: the peer's window may have been small.
+        let sent = first.min(u64::from(self.way.mss));
+        let segment = u32::try_from(sent).unwrap_or(u32::MAX) + self.option_len();
+        let size = segment + header_len(cx.flow.remote.ip());
         let is_ipv6 = cx.flow.remote.is_ipv6();
         let fresh = || Box::new(Search::new(now, is_ipv6, size));
         let search = self.way.search.get_or_insert_with(fresh);

@@ -181,7 +181,8 @@ impl Accurate {
 
     /// The option of a segment that leaves, in at most `room` octets, padding included; `data` if it carries any.
     pub(crate) fn option(&self, room: usize, data: bool) -> Option<AccurateOption> {
-        if !self.owed.option && !(data && self.owed.first_data) {
+        let due = self.owed.option || data && self.owed.first_data;
+        if !due {
             return None;
         }
         let changed = |now: u32, first: u32| now != first;

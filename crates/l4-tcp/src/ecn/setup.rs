@@ -142,9 +142,11 @@ pub(crate) fn agreement(policy: EcnPolicy, opened: bool, theirs: Setup, repeats:
         return theirs.terms_of_client(policy, bare);
     }
     // Crossed SYNs: both ends answer (3.1.2).
-    match theirs.terms_of_server(policy, accurate_given_up) {
-        EcnTerms::Both if bare => EcnTerms::EchoOnly,
-        terms => terms,
+    let terms = theirs.terms_of_server(policy, accurate_given_up);
+    if terms == EcnTerms::Both && bare {
+        EcnTerms::EchoOnly
+    } else {
+        terms
     }
 }
 

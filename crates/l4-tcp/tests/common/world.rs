@@ -125,12 +125,9 @@ impl World {
         let large = self
             .hole
             .is_some_and(|hole| bytes.len() + self.ip_header() > hole);
-        let mark = match mark {
-            Ecn::Ect0 | Ecn::Ect1 if self.marking > 0.0 && self.random.unit() < self.marking => {
-                Ecn::Ce
-            }
-            other => other,
-        };
+        let able = matches!(mark, Ecn::Ect0 | Ecn::Ect1) && self.marking > 0.0;
+        let marked = able && self.random.unit() < self.marking;
+        let mark = if marked { Ecn::Ce } else { mark };
         if dark || large || self.random.unit() < badness.loss {
             return;
         }

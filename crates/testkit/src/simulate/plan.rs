@@ -62,6 +62,13 @@ pub struct End {
     pub leaves: Leave,
 }
 
+impl End {
+    /// Whether it finds out by itself how large a packet the path takes.
+    fn searches(&self) -> bool {
+        self.settings.path_probing != PathProbing::Off
+    }
+}
+
 /// How a program leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leave {
@@ -107,6 +114,12 @@ impl Plan {
         for link in [&mut link, &mut back] {
             link.mark = habits.pick([0.0, 0.0, 0.01, 0.1, 0.5]);
         }
+        // Drawn apart, so that what was drawn before stays as it was.
+        let mut extras = Dice(Seed::from_number(seed).random("extras"));
+        let [first, second] = [first, second].map(|end| extras.dress_for_the_path(end));
+        // Where an end does not search, silence is where it ends.
+        let searching = [&first, &second].into_iter().all(End::searches);
+        let silent = extras.chance(0.3) && searching;
         Self {
             seed,
             strict,
@@ -114,8 +127,8 @@ impl Plan {
             bad_from_start: dice.chance(0.3),
             outages: dice.outages(),
             mtus: dice.mtus(),
-            silent: dice.chance(0.3),
-            marks_every: dice.pick([0, 0, 2, 7, 50]),
+            silent,
+            marks_every: extras.pick([0, 0, 2, 7, 50]),
             before_wrap: [dice.size(400_000), dice.size(400_000)],
             ends: [first, second],
         }
@@ -237,18 +250,6 @@ impl Dice {
                 .chance(0.2)
                 .then(|| u16::try_from(48 + self.size(1_400)).unwrap_or(536)),
             congestion: self.pick([Algorithm::NewReno, Algorithm::Cubic]),
-            path_probing: self.pick([
-                PathProbing::Off,
-                PathProbing::OnBlackHole,
-                PathProbing::Always,
-            ]),
-            ecn: self.pick([
-                EcnPolicy::Off,
-                EcnPolicy::Accept,
-                EcnPolicy::Request,
-                EcnPolicy::AcceptAccurate,
-                EcnPolicy::Accurate,
-            ]),
             ..Settings::default()
         }
     }
@@ -274,6 +275,18 @@ impl Dice {
         settings.keep_unused_window = self.chance(0.3);
         settings.receive_buffer_max = self.chance(0.3).then_some(4 << 20);
         settings.send_buffer_max = self.chance(0.3).then_some(4 << 20);
+    }
+
+    /// What the path may ask of an end.
+    fn dress_for_the_path(&mut self, mut end: End) -> End {
+        use EcnPolicy::{Accept, AcceptAccurate, Accurate, Off, Request};
+        end.settings.ecn = self.pick([Off, Accept, Request, AcceptAccurate, Accurate]);
+        end.settings.path_probing = self.pick([
+            PathProbing::Off,
+            PathProbing::OnBlackHole,
+            PathProbing::Always,
+        ]);
+        end
     }
 
     fn end(&mut self, strict: bool, tiny: bool, may_wait: bool) -> End {

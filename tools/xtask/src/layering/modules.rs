@@ -27,6 +27,7 @@ const ORDER: &[&str] = &[
     "event",
     "error",
     "params",
+    "plpmtud",
     "state",
     "timers",
     "budget",
