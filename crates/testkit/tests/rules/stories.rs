@@ -11,8 +11,8 @@ use outcrop_base::{
 };
 use outcrop_tcp::auth::{AoAlgorithm, MasterKey, Prefix, Secret};
 use outcrop_tcp::{
-    Config, Endpoint, FastOpenCookie, Flags, Listen, Segment, SegmentHeader, SeqNum, Settings,
-    Signature, SynCookies, wire,
+    Config, EcnPolicy, Endpoint, FastOpenCookie, Flags, Listen, Segment, SegmentHeader, SeqNum,
+    Settings, Signature, SynCookies, wire,
 };
 
 const NOW: Instant = Instant::from_secs(10);
@@ -285,6 +285,25 @@ fn news_about_a_signed_connection() -> Bench {
     bench
 }
 
+/// A SYN that asks for accurate ECN, and then for the classic kind.
+fn two_kinds_of_marks_in_one_handshake() -> Bench {
+    let settings = Settings {
+        ecn: EcnPolicy::Accurate,
+        ..Settings::default()
+    };
+    let mut bench = Bench::listening(Listen {
+        settings: Some(settings),
+        ..Listen::default()
+    });
+    let classic = Flags::ECE | Flags::CWR;
+    for bits in [classic | Flags::AE, classic] {
+        let mut header = syn();
+        header.flags = header.flags | bits;
+        bench.arrives(header, b"");
+    }
+    bench
+}
+
 /// Everything one end wants to send arrives at the other, whose view of the connection is `flow`.
 fn carry(from: &mut Endpoint, to: &mut Endpoint, flow: &Flow) {
     while let Some(plan) = from.poll_transmit(NOW) {
@@ -314,6 +333,7 @@ pub(crate) fn reached() -> BTreeSet<&'static str> {
         crumbs_by_the_thousand(),
         signatures_of_every_wrong_kind(),
         news_about_a_signed_connection(),
+        two_kinds_of_marks_in_one_handshake(),
     ]
     .into_iter()
     .flat_map(|bench| bench.reached)
