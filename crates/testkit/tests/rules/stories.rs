@@ -11,8 +11,8 @@ use outcrop_base::{
 };
 use outcrop_tcp::auth::{AoAlgorithm, MasterKey, Prefix, Secret};
 use outcrop_tcp::{
-    Config, Endpoint, FastOpenCookie, Flags, Listen, Segment, SegmentHeader, SeqNum, Settings,
-    Signature, SynCookies, wire,
+    Config, EcnPolicy, Endpoint, FastOpenCookie, Flags, Listen, Segment, SegmentHeader, SeqNum,
+    Settings, Signature, SynCookies, wire,
 };
 
 const NOW: Instant = Instant::from_secs(10);
@@ -302,6 +302,33 @@ fn carry(from: &mut Endpoint, to: &mut Endpoint, flow: &Flow) {
     }
 }
 
+/// First it asks for the accurate kind of ECN, then for the classic one.
+fn client_that_changes_its_mind_about_marks() -> Bench {
+    let mut bench = Bench::new();
+    bench.tcp = Endpoint::new(
+        Config {
+            settings: Settings {
+                ecn: EcnPolicy::AcceptAccurate,
+                ..Settings::default()
+            },
+            ..Config::default()
+        },
+        &Seed::from_number(5),
+    );
+    bench
+        .tcp
+        .listen(bench.flow().local, Listen::default())
+        .unwrap();
+    let classic = Flags::ECE | Flags::CWR;
+    for wish in [Flags::AE | classic, classic] {
+        let mut header = syn();
+        header.flags = Flags::SYN | wish;
+        bench.arrives(header, b"");
+        bench.sent();
+    }
+    bench
+}
+
 /// The rules all of them reach.
 pub(crate) fn reached() -> BTreeSet<&'static str> {
     [
@@ -314,6 +341,7 @@ pub(crate) fn reached() -> BTreeSet<&'static str> {
         crumbs_by_the_thousand(),
         signatures_of_every_wrong_kind(),
         news_about_a_signed_connection(),
+        client_that_changes_its_mind_about_marks(),
     ]
     .into_iter()
     .flat_map(|bench| bench.reached)
