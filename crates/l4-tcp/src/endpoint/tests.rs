@@ -19,7 +19,7 @@ fn a_phase_costs_what_it_was_designed_to_cost() {
         ("connection", size_of::<Connection>(), 2176),
         ("its controller", size_of::<Cubic>(), 136),
         ("quiet connection", size_of::<Sleeper>(), 736),
-        ("ended connection", size_of::<Ended>(), 576),
+        ("ended connection", size_of::<Ended>(), 1024),
         ("TIME-WAIT", size_of::<TimeWait>(), 48),
         ("listener", size_of::<Listener>(), 400),
         ("settings", size_of::<Settings>(), 192),
