@@ -18,7 +18,7 @@ use outcrop_testkit::table::{cells, observed};
 
 /// The rules that the first [`LIVES`] simulations reach, one a line.
 const RECORD: &str = include_str!("simulated.txt");
-const LIVES: u64 = 150;
+const LIVES: u64 = 300;
 
 fn scripts(folder: &Path, into: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
