@@ -21,10 +21,22 @@ const PATHS: [(&str, &str); 7] = [
     ("clean, 10 ms", "delay=5ms,rate=50mbit,queue=128k"),
     ("clean, 50 ms", "delay=25ms,rate=50mbit,queue=512k"),
     ("short queue, 50 ms", "delay=25ms,rate=50mbit,queue=64k"),
-    ("0.1 % lost, 20 ms", "delay=10ms,rate=50mbit,queue=128k,loss=0.1%"),
-    ("1 % lost, 10 ms", "delay=5ms,rate=50mbit,queue=128k,loss=1%"),
-    ("1 % lost, 50 ms", "delay=25ms,rate=50mbit,queue=256k,loss=1%"),
-    ("3 % lost, 20 ms", "delay=10ms,rate=20mbit,queue=128k,loss=3%"),
+    (
+        "0.1 % lost, 20 ms",
+        "delay=10ms,rate=50mbit,queue=128k,loss=0.1%",
+    ),
+    (
+        "1 % lost, 10 ms",
+        "delay=5ms,rate=50mbit,queue=128k,loss=1%",
+    ),
+    (
+        "1 % lost, 50 ms",
+        "delay=25ms,rate=50mbit,queue=256k,loss=1%",
+    ),
+    (
+        "3 % lost, 20 ms",
+        "delay=10ms,rate=20mbit,queue=128k,loss=3%",
+    ),
 ];
 
 /// The far end in either arrangement, and where each sends: our character generator, the kernel's source.
@@ -61,7 +73,11 @@ fn spread(values: &[f64]) -> [f64; 3] {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let at = |index: usize| sorted.get(index).copied().unwrap_or(0.0);
-    [at(0), at(sorted.len() / 2), at(sorted.len().saturating_sub(1))]
+    [
+        at(0),
+        at(sorted.len() / 2),
+        at(sorted.len().saturating_sub(1)),
+    ]
 }
 
 impl Row {
@@ -79,7 +95,11 @@ impl fmt::Display for Row {
         };
         let (name, link) = (self.name, self.link);
         let (ours, linux) = (show(&self.ours), show(&self.linux));
-        write!(f, "| {name} | `{link}` | {ours} | {linux} | {:.2} |", self.ratio())
+        write!(
+            f,
+            "| {name} | `{link}` | {ours} | {linux} | {:.2} |",
+            self.ratio()
+        )
     }
 }
 
@@ -105,7 +125,9 @@ impl Paths {
             }
             rows.push(row);
         }
-        println!("| path | link, each way | ours, Mbit/s | Linux's CUBIC | ratio |\n|---|---|---|---|---|");
+        println!(
+            "| path | link, each way | ours, Mbit/s | Linux's CUBIC | ratio |\n|---|---|---|---|---|"
+        );
         rows.iter().for_each(|row| println!("{row}"));
         let ratios: Vec<_> = rows.iter().map(Row::ratio).collect();
         let [least, median, most] = spread(&ratios);
@@ -189,6 +211,9 @@ pub(crate) fn sink(from: SocketAddr, seconds: u32) -> Outcome<()> {
             Err(_) => break,
         }
     }
-    println!("{:.3}", received * 8.0 / 1e6 / begun.elapsed().as_secs_f64());
+    println!(
+        "{:.3}",
+        received * 8.0 / 1e6 / begun.elapsed().as_secs_f64()
+    );
     Ok(())
 }
