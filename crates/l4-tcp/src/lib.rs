@@ -24,13 +24,11 @@
 //!
 //! Two engines and no network:
 //! ```
-//! use std::io::IoSlice;
-//! use bytes::Bytes;
+//! use {bytes::Bytes, std::io::IoSlice};
 //! use outcrop_base::{
 //!     Arrival, Cast, ChecksumState, ChunkQueue, Ecn, HeaderRoom, Instant, InterfaceId, MAX_SLICES, PacketId, Path, Seed,
 //! };
 //! use outcrop_tcp::{Config, Endpoint, Event, Listen, wire};
-//!
 //! /// Carries everything `from` has to say over to `to`: wire format out, wire format in.
 //! fn carry(now: Instant, from: &mut Endpoint, to: &mut Endpoint) {
 //!     while let Some(plan) = from.poll_transmit(now) {
@@ -40,27 +38,24 @@
 //!         let mut bytes = room.as_slice().to_vec();
 //!         slices[..used].iter().for_each(|slice| bytes.extend_from_slice(slice));
 //!         let arrival = Arrival {
-//!             at: now, id: PacketId(1), iface: InterfaceId(0),
-//!             src: plan.flow.local.ip(), dst: plan.flow.remote.ip(), cast: Cast::Unicast, ecn: Ecn::NotEct, hop_limit: 64,
-//!             checksum: ChecksumState::Unverified, gso_size: None, path: Path::plain(1500),
+//!             at: now, id: PacketId(1), iface: InterfaceId(0), src: plan.flow.local.ip(), dst: plan.flow.remote.ip(), hop_limit: 64,
+//!             cast: Cast::Unicast, ecn: Ecn::NotEct, checksum: ChecksumState::Unverified, gso_size: None, path: Path::plain(1500),
 //!         };
 //!         let (segment, payload) = wire::parse(&arrival, Bytes::from(bytes)).unwrap();
 //!         assert!(to.handle_segment(&arrival, segment, payload).drop_reason().is_none());
 //!     }
 //! }
 //!
-//! let now = Instant::ZERO;
-//! let mut server = Endpoint::new(Config::default(), &Seed::from_number(1));
-//! let mut client = Endpoint::new(Config::default(), &Seed::from_number(2));
+//! let [mut server, mut client] = [1, 2].map(|n| Endpoint::new(Config::default(), &Seed::from_number(n)));
 //! let listener = server.listen("10.0.0.1:80".parse()?, Listen::default())?;
 //! let id = client.connect("10.0.0.2:0".parse()?, "10.0.0.1:80".parse()?, Path::plain(1500), None)?;
 //! client.write(id, &mut ChunkQueue::from(Bytes::from_static(b"hello")))?;
 //! for _ in 0..2 {
-//!     carry(now, &mut client, &mut server);
-//!     carry(now, &mut server, &mut client);
+//!     carry(Instant::ZERO, &mut client, &mut server);
+//!     carry(Instant::ZERO, &mut server, &mut client);
 //! }
-//! assert_eq!(client.poll_event(), Some(Event::Connected(id)));
-//! assert_eq!(server.poll_event(), Some(Event::Acceptable(listener)));
+//! let events = (client.poll_event(), server.poll_event());
+//! assert_eq!(events, (Some(Event::Connected(id)), Some(Event::Acceptable(listener))));
 //! let accepted = server.accept(listener).unwrap();
 //! assert_eq!(server.read(accepted)?, Some(Bytes::from_static(b"hello")));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -108,17 +103,18 @@ pub mod tx_record;
 pub mod wire;
 
 pub use account::{Explanation, Held, Shares, Totals};
-pub use config::{Config, KeepAlive, Listen, Settings, SynCookies};
-pub use congestion::{Algorithm, Controller};
+pub use config::{AckStyle, Config, KeepAlive, Listen, Settings, SynCookies};
+pub use congestion::{Algorithm, Controller, Habits, Rate};
 pub use ecn::{EcnPolicy, EcnTerms};
 pub use endpoint::{Counters, Endpoint, KeyOwner};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
 pub use event::{CloseReason, Doubt, Event};
-pub use info::{Info, Negotiated};
+pub use info::{Detail, Info, Negotiated};
 pub use plpmtud::{PathProbing, SearchTotals};
 pub use rule::Rule;
 pub use segment::{
     AccurateOption, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Signature, Timestamps,
+    UserTimeout,
 };
 pub use segment::{Segment, SegmentHeader, StreamRange};
 pub use seq::SeqNum;

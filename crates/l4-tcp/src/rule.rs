@@ -132,8 +132,6 @@ rules! {
     TimeWaitUnacceptable = "tcp:time-wait-unacceptable", "RFC 9293 3.10.7.4 first";
     /// Anything else in TIME-WAIT is dropped.
     TimeWaitDrops = "tcp:time-wait-drops", "RFC 9293 3.10.7.4";
-    /// A segment for a connection that has ended but is still held by the program.
-    Gone = "tcp:gone", "RFC 9293 3.10.7.1";
     /// ICMP news about something not in flight is ignored.
     PathUnrelated = "tcp:path-unrelated", "RFC 5927 4.1";
     /// ICMP: the path's MTU is smaller.

@@ -78,36 +78,31 @@ fn nothing_leaves_beyond_the_smaller_of_both_windows() {
     }
 }
 
-// 3.1: from one segment doubling up to ssthresh = 5, then one segment more each round trip.
+// 3.1: from one segment doubling up to ssthresh = 5, then one segment more each round trip. With nothing new to send
+// at first, RFC 5682 has no doubt about the timeout.
 #[test]
 fn after_a_timeout_slow_start_up_to_the_threshold_then_one_segment_a_round_trip() {
-    let (mut story, id, sent) = sending(newreno(false), 100_000);
+    let (mut story, id, sent) = sending(newreno(false), 10_000);
     assert_eq!(sent, 10);
     let (at, again) = story.wait_output(60_000).unwrap();
     assert_eq!((again.seq, again.data.len()), (1, 1000));
     let info = story.tcp.info(id).unwrap();
     assert_eq!((info.cwnd, info.ssthresh), (1_000, 5_000));
-    // A duplicate: the timeout was not spurious (RFC 5682 2.1 step 2a), so all that was outstanding is sent again.
-    story.recv(seg(".").seq(1).ack(1));
-    let mut acked = 1001;
+    let mut acked = 1;
     let mut windows = Vec::new();
-    // A duplicate says that the timeout was right (RFC 5682 2.1 step 2 a): slow start, and no asking.
-    story.recv(seg(".").seq(1).ack(1));
     for round in 1..9 {
         story.at(at + 100 * round);
-        // One acknowledgment a segment.
-        let sizes: Vec<_> = if round == 1 {
-            vec![1000]
-        } else {
-            let info = story.tcp.info(id).unwrap();
-            vec![1000; (info.in_flight / 1000) as usize]
-        };
-        for size in sizes {
+        // All ten were lost: what is repaired or new is acknowledged one by one.
+        let under_way = story.tcp.info(id).unwrap().in_flight / 1000;
+        for _ in 0..under_way {
+            acked += 1000;
             story.recv(seg(".").seq(1).ack(acked));
             story.out();
-            acked += size;
         }
         windows.push(story.tcp.info(id).unwrap().cwnd / 1000);
+        if round == 1 {
+            story.write(id, 90_000);
+        }
     }
     assert_eq!(windows, [2, 4, 5, 6, 7, 8, 9, 10]);
 }
@@ -163,7 +158,8 @@ fn duplicate_without_a_new_report_lets_nothing_out() {
 // 2: (a) data outstanding, (b) no data, (c) neither SYN nor FIN, (d) the largest number yet, (e) the same window.
 #[test]
 fn duplicate_that_lacks_a_condition_does_not_count() {
-    let not_duplicates: [(&str, fn(u32) -> Seg); 4] = [
+    type Make = fn(u32) -> Seg;
+    let not_duplicates: [(&str, Make); 4] = [
         ("data", |n| seg(".").seq(1 + n).ack(1001).data(b"x")),
         ("old number", |_| seg(".").seq(1).ack(1)),
         ("window", |n| {

@@ -4,6 +4,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     reason = "tests"
 )]
 
@@ -211,9 +212,12 @@ fn bulk_transfer_each_acknowledgment_is_a_sample() {
         let samples: Vec<_> = story
             .facts
             .iter()
-            .filter_map(|fact| match fact.kind {
-                FactKind::Rtt { sample, .. } => Some(sample),
-                _ => None,
+            .filter_map(|fact| {
+                if let FactKind::Rtt { sample, .. } = fact.kind {
+                    Some(sample)
+                } else {
+                    None
+                }
             })
             .collect();
         assert_eq!(samples, [100 * MS], "at {now}");

@@ -56,6 +56,7 @@ fn any_part_or_the_secret_differs_the_number_is_elsewhere() {
         syn(1, HERE, "10.0.0.4:80", at),
         syn(1, HERE, "10.0.0.2:81", at),
     ];
+    assert_eq!(numbers.iter().collect::<BTreeSet<_>>().len(), 5);
     numbers.extend((50_001..50_200).map(|port| syn(1, &format!("10.0.0.1:{port}"), THERE, at)));
     let distinct: BTreeSet<_> = numbers.iter().map(|n| n >> 12).collect();
     assert!(

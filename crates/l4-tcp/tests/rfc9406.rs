@@ -184,8 +184,21 @@ fn left_without_a_loss_the_curve_begins_where_the_window_is() {
         round(&mut c, 150_000, 10);
     }
     assert_eq!(phase(&c), Phase::Avoidance);
-    let left = c.cwnd();
-    // C t^3 with t = 150 ms ahead is a thousandth of a segment: Reno's segment a window is all.
-    let grown = round(&mut c, 150_000, left / MSS);
+    let left = c.cwnd() / MSS;
+    let mut start = Instant::from_secs(1);
+    // C t^3 with t = 150 ms ahead is a thousandth of a segment: Reno's segment a window is all at first.
+    let grown = round(&mut c, 150_000, left);
     assert!((MSS / 2..=MSS + MSS / 10).contains(&grown), "{grown}");
+    // After nine seconds it is 0.4 * 9^3 = 292 segments above where it began.
+    for _ in 0..60 {
+        start += Duration::from_millis(150);
+        for _ in 0..c.cwnd() / MSS {
+            c.on_ack(&AckEvent {
+                now: start,
+                ..ack(150_000, false)
+            });
+        }
+    }
+    let above = c.cwnd() / MSS - left;
+    assert!((280..=315).contains(&above), "{above}");
 }

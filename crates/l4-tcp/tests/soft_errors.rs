@@ -70,11 +70,7 @@ fn hard_error_while_established_program_is_told_and_the_connection_lives_on() {
 // SHLD-20: a program that does not want to hear of it does not; the reason is kept for the end.
 #[test]
 fn soft_errors_not_wanted_program_hears_of_the_end_alone() {
-    let settings = Settings {
-        soft_errors: false,
-        r1: 0,
-        ..plain()
-    };
+    let settings = Settings { r1: 0, ..plain() };
     let (mut story, id) = Story::established(settings);
     story.write(id, 10);
     story.out();

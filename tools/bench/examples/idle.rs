@@ -1,7 +1,7 @@
 //! What many idle connections cost, in memory and for those that are busy.
 //!
 //! Job: open 1, 16, a thousand and a million connections on one endpoint, each of which has served a request, let
-//! them fall quiet, and print the bytes of each, all in, and the time one more packet takes: for sixteen busy ones
+//! them fall quiet, and print the bytes of each, all in, and the processor time one more packet takes: for sixteen busy ones
 //! among them, and for one anywhere, which sleeps and whose memory is cold.
 //! Owns: peers made of segments. Does not know: devices; the engine alone is measured, timers included.
 //! Run: `cargo run --release -p outcrop-bench --example idle [connections ..]`
@@ -10,7 +10,6 @@
 use core::error::Error;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
-use std::time::Instant as Clock;
 use std::{env, fs};
 
 use bytes::Bytes;
@@ -22,14 +21,17 @@ use outcrop_tcp::{
     Config, ConnId, Endpoint, Flags, Listen, ListenerId, Options, Segment, SegmentHeader, SeqNum,
     Settings, Timestamps,
 };
+use rustix::time::{ClockId, clock_gettime};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// Connections that are busy beside the idle ones.
 const BUSY: usize = 16;
-/// Exchanges timed for one figure, and how often it is taken; the median counts.
-const EXCHANGES: usize = 40_000;
-const ROUNDS: usize = 7;
+/// Exchanges timed for one figure, and how often each is taken, in turns; the median counts.
+const EXCHANGES: usize = 20_000;
+const ROUNDS: usize = 15;
+/// Exchanges before the clock starts.
+const WARM_UP: usize = 1_000;
 /// Packets of one exchange: the request, the answer, its acknowledgment.
 const PACKETS: u32 = 3;
 /// Between two packets of a busy endpoint.
@@ -142,6 +144,15 @@ impl Server {
         self.now += span;
         if self.tcp.poll_timeout().is_some_and(|at| at <= self.now) {
             self.tcp.handle_timeout(self.now);
+            // As a driver does; nobody has anything to send.
+            while self.tcp.poll_transmit(self.now).is_some() {}
+        }
+    }
+
+    /// Nothing happens for a while: everybody falls asleep.
+    fn rest(&mut self) {
+        for _ in 0..1000 {
+            self.pass(Duration::from_millis(10));
         }
     }
 
@@ -177,63 +188,97 @@ impl Server {
         Ok(())
     }
 
-    /// Nanoseconds a packet takes where `next` says whose turn it is; the median of [`ROUNDS`].
+    /// Nanoseconds a packet takes where `next` says whose turn it is.
     fn cost(&mut self, peers: &mut [Peer], mut next: impl FnMut() -> usize) -> Outcome<f64> {
-        let mut rounds = Vec::new();
-        for _ in 0..ROUNDS {
-            let began = Clock::now();
-            for _ in 0..EXCHANGES {
-                let peer = peers.get_mut(next()).ok_or("no such peer")?;
-                self.exchange(peer)?;
-                self.pass(STEP * PACKETS);
+        let mut began = thread_time();
+        for exchange in 0..WARM_UP + EXCHANGES {
+            if exchange == WARM_UP {
+                began = thread_time();
             }
-            let packets = f64::from(PACKETS) * f64::from(u32::try_from(EXCHANGES)?);
-            rounds.push(began.elapsed().as_secs_f64() * 1e9 / packets);
+            let peer = peers.get_mut(next()).ok_or("no such peer")?;
+            self.exchange(peer)?;
+            self.pass(STEP * PACKETS);
         }
-        rounds.sort_by(f64::total_cmp);
-        Ok(rounds.get(ROUNDS / 2).copied().unwrap_or_default())
+        let packets = f64::from(PACKETS) * f64::from(u32::try_from(EXCHANGES)?);
+        Ok((thread_time() - began).as_secs_f64() * 1e9 / packets)
     }
 }
 
-/// What `count` connections cost: bytes each asked for and resident, nanoseconds a packet for sixteen busy ones
-/// and for any.
-fn measure(count: u32) -> Outcome<[f64; 4]> {
-    let mut peers = Vec::with_capacity(usize::try_from(count)?);
-    let (mut server, resident) = (Server::new()?, resident()?);
-    let mut opened: Outcome<()> = Ok(());
-    let memory = allocation_counter::measure(|| {
-        opened = (0..count).try_for_each(|number| {
-            peers.push(server.open(number)?);
-            server.pass(STEP * 10);
-            Ok(())
-        });
-        for _ in 0..1000 {
-            server.pass(Duration::from_millis(10));
-        }
-    });
-    opened?;
-    let each = |bytes: i64| -> Outcome<f64> {
-        Ok(f64::from(u32::try_from(bytes.max(0) / i64::from(count))?))
-    };
-    let held = each(memory.bytes_current)?;
-    // The list of peers is ours, and grows into memory while they are opened.
-    let ours = i64::try_from(size_of::<Peer>())?;
-    let resident = each(self::resident()? - resident)? - each(ours * i64::from(count))?;
+/// A server with its connections, and what they cost.
+struct World {
+    server: Server,
+    peers: Vec<Peer>,
+    /// Bytes each asked for, and resident.
+    held: f64,
+    resident: f64,
+    busy: Vec<f64>,
+    any: Vec<f64>,
+}
 
-    let all = peers.len();
-    let (stride, mut turn) = ((all / BUSY).max(1), 0);
-    let busy = server.cost(&mut peers, || {
-        turn = (turn + stride) % (stride * BUSY.min(all));
-        turn
-    })?;
-    let mut random = Seed::from_number(2).random("peers");
-    let any = server.cost(&mut peers, || pick(&mut random, all))?;
-    Ok([held, resident, busy, any])
+impl World {
+    /// Opens `count` connections and lets them fall quiet.
+    fn open(count: u32) -> Outcome<Self> {
+        let mut peers = Vec::with_capacity(usize::try_from(count)?);
+        let (mut server, before) = (Server::new()?, resident()?);
+        let mut opened: Outcome<()> = Ok(());
+        let memory = allocation_counter::measure(|| {
+            opened = (0..count).try_for_each(|number| {
+                peers.push(server.open(number)?);
+                server.pass(STEP * 10);
+                Ok(())
+            });
+            server.rest();
+        });
+        opened?;
+        let each = |bytes: i64| -> Outcome<f64> {
+            Ok(f64::from(u32::try_from(bytes.max(0) / i64::from(count))?))
+        };
+        // The list of peers is ours, and comes into memory while they are opened.
+        let ours = i64::try_from(size_of::<Peer>())? * i64::from(count);
+        Ok(Self {
+            held: each(memory.bytes_current)?,
+            resident: each(resident()? - before - ours)?,
+            server,
+            peers,
+            busy: Vec::new(),
+            any: Vec::new(),
+        })
+    }
+
+    /// One more figure for sixteen busy ones, spread over all, and for one anywhere.
+    fn take_turn(&mut self, random: &mut Random) -> Outcome<()> {
+        let all = self.peers.len();
+        self.server.rest();
+        let (stride, mut turn) = ((all / BUSY).max(1), 0);
+        let busy = self.server.cost(&mut self.peers, || {
+            turn = (turn + stride) % (stride * BUSY.min(all));
+            turn
+        })?;
+        let any = self.server.cost(&mut self.peers, || pick(random, all))?;
+        self.busy.push(busy);
+        self.any.push(any);
+        Ok(())
+    }
+}
+
+/// The middle of what was measured, with the extremes.
+fn summary(figures: &mut [f64]) -> String {
+    figures.sort_by(f64::total_cmp);
+    let at = |index: usize| figures.get(index).copied().unwrap_or_default();
+    let last = figures.len().saturating_sub(1);
+    format!("{:.0} ({:.0}-{:.0})", at(last / 2), at(0), at(last))
 }
 
 fn pick(random: &mut Random, among: usize) -> usize {
     let among = u64::try_from(among).unwrap_or(u64::MAX).max(1);
     usize::try_from(random.next_u64() % among).unwrap_or(0)
+}
+
+/// Processor time of this thread: what others do on the machine counts only by the caches they take.
+fn thread_time() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or_default())
 }
 
 /// Bytes of this process in memory.
@@ -257,13 +302,25 @@ fn main() -> Outcome<()> {
     } else {
         asked
     };
+    let mut worlds: Vec<World> = counts
+        .into_iter()
+        .map(World::open)
+        .collect::<Outcome<_>>()?;
+    let mut random = Seed::from_number(2).random("peers");
+    // In turns: what else the machine does meanwhile touches all alike.
+    for _ in 0..ROUNDS {
+        for world in &mut worlds {
+            world.take_turn(&mut random)?;
+        }
+    }
     println!(
         "| connections | bytes each, asked for | resident | ns a packet, 16 busy | ns a packet, any |"
     );
     println!("|---|---|---|---|---|");
-    for count in counts {
-        let [held, resident, busy, any] = measure(count)?;
-        println!("| {count} | {held:.0} | {resident:.0} | {busy:.0} | {any:.0} |");
+    for world in &mut worlds {
+        let (busy, any) = (summary(&mut world.busy), summary(&mut world.any));
+        let (count, held, resident) = (world.peers.len(), world.held, world.resident);
+        println!("| {count} | {held:.0} | {resident:.0} | {busy} | {any} |");
     }
     Ok(())
 }

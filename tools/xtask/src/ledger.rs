@@ -66,7 +66,8 @@ pub(crate) struct Requirement {
 
 impl fmt::Display for Break {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: `{}` for `{}`", self.file, self.replace, self.find)
+        // On one line, whatever it spans.
+        write!(f, "{}: {:?} for {:?}", self.file, self.replace, self.find)
     }
 }
 

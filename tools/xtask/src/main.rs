@@ -60,8 +60,8 @@ enum Chore {
         /// Which are chosen; printed by every run.
         #[arg(long, requires = "mutate")]
         seed: Option<u64>,
-        /// Break only these rows.
-        #[arg(long, value_name = "ID", value_delimiter = ',', requires = "mutate")]
+        /// Break only these rows: `MUST-14`, `RFC 9293`, `RFC 9293 MUST-14`.
+        #[arg(long, value_name = "ROW", value_delimiter = ',', requires = "mutate")]
         rows: Vec<String>,
     },
 }

@@ -12,13 +12,14 @@ use core::time::Duration;
 use outcrop_base::{Cause, Instant, Path};
 
 use super::urgent::Urgent;
+use super::user_timeout::Agreement;
 use super::{Clock, Connection, Life, Way};
 use crate::account::Account;
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
 use crate::ecn::Echo;
-use crate::event::{Doubt, Edges};
+use crate::event::Edges;
 use crate::info::Negotiated;
 use crate::pacing::Pacer;
 use crate::plpmtud::Search;
@@ -65,11 +66,11 @@ struct Who {
 struct Habits {
     held: bool,
     orphaned: bool,
-    doubt: Option<Doubt>,
     keep_alive_probes: u8,
     heard_at: Instant,
     active_at: Instant,
     retransmitted: u64,
+    user_timeout: Agreement,
 }
 
 impl Connection {
@@ -89,6 +90,7 @@ impl Connection {
             && self.recovery.is_quiet()
             && self.timers.only(Timer::KeepAlive)
             && !self.is_opening()
+            && self.way.doubt.is_none()
             && self.life.is_quiet()
     }
 
@@ -118,11 +120,11 @@ impl Connection {
             life: Habits {
                 held: self.life.held,
                 orphaned: self.life.orphaned,
-                doubt: self.life.doubt,
                 keep_alive_probes: self.life.keep_alive_probes,
                 heard_at: self.life.heard_at,
                 active_at: self.life.active_at,
                 retransmitted: self.life.retransmitted,
+                user_timeout: self.life.user_timeout,
             },
         })
     }
@@ -149,6 +151,7 @@ impl Dormant {
             way: Way {
                 path: self.path,
                 mss: self.mss,
+                doubt: None,
                 search: self.search,
                 congestion: self.congestion,
                 // What was paced has left long ago.
@@ -156,7 +159,7 @@ impl Dormant {
             },
             send: self.send.wake(),
             window_from: self.window_from,
-            recv: self.recv.wake(settings.ack_delay()),
+            recv: self.recv.wake(settings.ack_delay(), settings.ack_style),
             recovery: self.recovery.wake(),
             ecn: self.ecn,
             account: self.account,
@@ -170,11 +173,6 @@ impl Dormant {
     /// The state by its name in the RFC.
     pub(crate) const fn state(&self) -> State {
         self.who.state
-    }
-
-    /// What is wrong on the way.
-    pub(crate) const fn doubt(&self) -> Option<Doubt> {
-        self.life.doubt
     }
 
     /// Whether the peer's FIN is in.
@@ -202,12 +200,12 @@ impl Habits {
         Life {
             held: self.held,
             orphaned: self.orphaned,
-            doubt: self.doubt,
             blocked: false,
             handshake_ack: false,
             over: None,
             reset: None,
             challenge_due: None,
+            paced: false,
             keep_alive_due: false,
             keep_alive_probes: self.keep_alive_probes,
             // The second in which any were sent has passed.
@@ -216,6 +214,7 @@ impl Habits {
             heard_at: self.heard_at,
             active_at: self.active_at,
             retransmitted: self.retransmitted,
+            user_timeout: self.user_timeout,
             cause: Cause::None,
         }
     }

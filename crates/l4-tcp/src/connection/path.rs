@@ -54,22 +54,22 @@ impl Connection {
     /// A soft error: the program is told, unless it does not want to be (SHLD-20), and it is the reason should
     /// nothing come of the repeats.
     const fn hear_doubt(&mut self, doubt: Doubt) {
-        self.life.doubt = Some(doubt);
-        if self.settings.soft_errors {
+        self.way.doubt = Some(doubt);
+        if self.settings.r1 > 0 {
             self.life.edges.insert(Edges::DOUBTFUL);
         }
     }
 
     /// R1 is reached: nobody answers. What ICMP said before says more. IP is told as well.
     pub(super) fn doubt_the_path(&mut self) {
-        self.life.doubt.get_or_insert(Doubt::Unanswered);
+        self.way.doubt.get_or_insert(Doubt::Unanswered);
         self.life.edges.insert(Edges::DOUBTFUL);
         self.life.edges.insert(Edges::UNANSWERED);
     }
 
     /// What is wrong on the way.
     pub(crate) const fn doubt(&self) -> Option<Doubt> {
-        self.life.doubt
+        self.way.doubt
     }
 
     fn is_in_flight(&self, seq: u32) -> bool {

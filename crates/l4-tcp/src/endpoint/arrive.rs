@@ -78,7 +78,11 @@ impl Endpoint {
                 }
             }
             Phase::Embryo(_) => self.arrives_at_embryo(a, id, &segment, payload),
-            Phase::Dormant(_) | Phase::Ended(_) => Rule::Gone.dropped(DropReason::TcpClosed),
+            // Nobody is there any more, as far as the peer is concerned.
+            Phase::Dormant(_) | Phase::Ended(_) => {
+                let flow = *flow;
+                return self.arrives_without_connection(a, &flow, (&segment, payload));
+            }
         };
         self.settle(id);
         verdict

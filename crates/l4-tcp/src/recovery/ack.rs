@@ -55,10 +55,13 @@ impl Recovery {
         let flight = self.outstanding();
         let prior_in_flight = self.in_flight();
         let counted = self.dup_acks.bytes(self.mss);
+        let known = self.records.sacked();
         let news = self.account(input);
         let mut out = AckOutcome {
             acked: news.acked,
             sacked: news.sacked,
+            duplicate_reported: news.duplicate.is_some_and(|range| !range.is_empty()),
+            reorderings: self.rack.take_reorderings(),
             ..AckOutcome::default()
         };
         out.rtt = self.measure(input, &news, flight);
@@ -72,9 +75,11 @@ impl Recovery {
             out.entered = true;
             out.reduced = true;
             self.enter_recovery(input.now, flight, controller);
+            self.prr = Prr::new(flight.saturating_sub(known));
         }
         out.reduced |= self.check_probe(input, &news, flight, controller);
-        out.hold = input.marked > 0 && controller.cwnd() <= self.mss;
+        // Only with progress: a peer that goes on echoing would hold us for ever.
+        out.hold = input.marked > 0 && news.acked > 0 && controller.cwnd() <= self.mss;
         out.reduced |= out.hold | self.check_ecn(input, flight, controller);
         // RFC 5681 3.2 step 6: the acknowledgment that ends recovery leaves the window at the threshold.
         let held = self.holds_growth();

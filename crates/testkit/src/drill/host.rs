@@ -4,7 +4,7 @@
 //! nobody has looked at. Does not know: the script.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use outcrop_base::{Instant, InterfaceId, Seed};
 use outcrop_device::RxOffload;
@@ -28,12 +28,19 @@ pub(super) struct Host {
     pub(super) news: Vec<Event>,
     pub(super) local: IpAddr,
     pub(super) remote: IpAddr,
+    /// The rules that decided about what arrived.
+    pub(super) rules: BTreeSet<&'static str>,
     turns: usize,
 }
 
 impl Host {
     /// A host at the address that scripts call theirs.
-    pub(super) fn new(config: Config, family: Family, mtu: u32) -> Result<Self, ConfigError> {
+    pub(super) fn new(
+        config: Config,
+        family: Family,
+        mtu: u32,
+        ends: (Option<IpAddr>, Option<IpAddr>),
+    ) -> Result<Self, ConfigError> {
         let (local, remote, mtu) = match family {
             Family::V4 => (
                 IpAddr::V4(Ipv4Addr::new(192, 168, 0, 1)),
@@ -46,6 +53,7 @@ impl Host {
                 mtu + 20,
             ),
         };
+        let (local, remote) = (ends.0.unwrap_or(local), ends.1.unwrap_or(remote));
         let mut core = Core::new(config, &Seed::from_number(1));
         let addresses = vec![Cidr::host(local)];
         core.add_interface(InterfaceConfig::tun(IFACE, mtu, addresses))?;
@@ -57,6 +65,7 @@ impl Host {
             news: Vec::new(),
             local,
             remote,
+            rules: BTreeSet::new(),
             turns: 0,
         })
     }
@@ -64,14 +73,15 @@ impl Host {
     /// A packet arrives.
     pub(super) fn feed(&mut self, bytes: Vec<u8>) {
         let id = self.core.next_packet_id();
-        // What becomes of it is what the script is about.
-        let _verdict = self.core.handle_packet(PacketIn {
+        // What becomes of it is what the script is about; which rule decided is for those who count rules.
+        let verdict = self.core.handle_packet(PacketIn {
             at: self.now,
             id,
             iface: IFACE,
             bytes: bytes.into(),
             offload: RxOffload::default(),
         });
+        self.rules.insert(verdict.rule.name);
         self.flush();
     }
 

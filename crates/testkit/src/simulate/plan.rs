@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use outcrop_base::{Random, Seed};
 use outcrop_netem::Config as LinkConfig;
-use outcrop_tcp::{Algorithm, KeepAlive, Settings};
+use outcrop_tcp::{AckStyle, Algorithm, EcnPolicy, Habits, KeepAlive, PathProbing, Settings};
 
 /// Everything about a run.
 #[derive(Clone, Debug)]
@@ -24,6 +24,10 @@ pub struct Plan {
     pub outages: Vec<Outage>,
     /// The path's MTU, by when it changes; the first is from the start.
     pub mtus: Vec<(Duration, u32)>,
+    /// Whether packets that are too large vanish, until the link is perfect; else a router says so.
+    pub silent: bool,
+    /// Every so many packets, one that may be marked is; zero marks none.
+    pub marks_every: u64,
     /// Bytes between each end's ISN and the end of the number circle.
     pub before_wrap: [u32; 2],
     /// The two ends. The second one connects.
@@ -85,18 +89,24 @@ impl Plan {
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
         let mut dice = Dice(Seed::from_number(seed).random("plan"));
+        let mut habits = Dice(Seed::from_number(seed).random("habits"));
         let strict = dice.chance(0.6);
         let tiny = dice.chance(0.3);
-        let first = dice.end(strict, tiny, true);
+        let mut first = dice.end(strict, tiny, true);
         let second_may_wait = first.leaves != Leave::AfterPeer;
-        let second = dice.end(strict, tiny, second_may_wait);
+        let mut second = dice.end(strict, tiny, second_may_wait);
+        habits.dress(&mut first.settings);
+        habits.dress(&mut second.settings);
         let severity = dice.pick([0.0, 0.02, 0.1, 0.3]);
-        let link = dice.link(severity);
-        let back = if dice.chance(0.5) {
+        let mut link = dice.link(severity);
+        let mut back = if dice.chance(0.5) {
             link.clone()
         } else {
             dice.link(severity)
         };
+        for link in [&mut link, &mut back] {
+            link.mark = habits.pick([0.0, 0.0, 0.01, 0.1, 0.5]);
+        }
         Self {
             seed,
             strict,
@@ -104,6 +114,8 @@ impl Plan {
             bad_from_start: dice.chance(0.3),
             outages: dice.outages(),
             mtus: dice.mtus(),
+            silent: dice.chance(0.3),
+            marks_every: dice.pick([0, 0, 2, 7, 50]),
             before_wrap: [dice.size(400_000), dice.size(400_000)],
             ends: [first, second],
         }
@@ -225,8 +237,43 @@ impl Dice {
                 .chance(0.2)
                 .then(|| u16::try_from(48 + self.size(1_400)).unwrap_or(536)),
             congestion: self.pick([Algorithm::NewReno, Algorithm::Cubic]),
+            path_probing: self.pick([
+                PathProbing::Off,
+                PathProbing::OnBlackHole,
+                PathProbing::Always,
+            ]),
+            ecn: self.pick([
+                EcnPolicy::Off,
+                EcnPolicy::Accept,
+                EcnPolicy::Request,
+                EcnPolicy::AcceptAccurate,
+                EcnPolicy::Accurate,
+            ]),
             ..Settings::default()
         }
+    }
+
+    /// What an end does where standards leave a choice.
+    fn dress(&mut self, settings: &mut Settings) {
+        settings.ecn = self.pick([EcnPolicy::Off, EcnPolicy::Accept, EcnPolicy::Request]);
+        if self.chance(0.25) {
+            settings.congestion = Algorithm::Bbr;
+        }
+        settings.ack_style = self.pick([
+            AckStyle::Adaptive,
+            AckStyle::Adaptive,
+            AckStyle::Eager,
+            AckStyle::EverySecond,
+        ]);
+        settings.habits = Habits {
+            slow_start_limit: self.pick([Some(8), Some(8), Some(2), None]),
+            reduce_window: self.chance(0.3),
+        };
+        settings.pacing = self.chance(0.2);
+        settings.window_opens_slowly = self.chance(0.3);
+        settings.keep_unused_window = self.chance(0.3);
+        settings.receive_buffer_max = self.chance(0.3).then_some(4 << 20);
+        settings.send_buffer_max = self.chance(0.3).then_some(4 << 20);
     }
 
     fn end(&mut self, strict: bool, tiny: bool, may_wait: bool) -> End {

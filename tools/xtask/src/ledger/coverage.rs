@@ -24,7 +24,8 @@ pub(crate) fn table(ledgers: &[(String, Ledger)]) -> String {
         "# What the standards ask, and where we stand\n\n<!-- Written by `cargo xtask ledger`; do not edit. -->\n\n\
          A row is *done* when a test fails after the line that carries it out is broken; *partial* when part of it is;\n\
          an *exception* is a deviation on purpose, explained in `docs/deviations.md`; *open* means not claimed yet. A row *with a\n\
-         break* names an edit of the sources that its tests are known to catch.\n",
+         break* names an edit of the sources that its tests are known to catch: `cargo xtask ledger --mutate all` makes each of them,\n\
+         and the integration ten at random.\n",
     );
     text.push_str("\n## All documents\n\n");
     header(&mut text);

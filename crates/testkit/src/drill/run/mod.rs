@@ -8,10 +8,12 @@
 //! Source: the published behaviour of the original program (`+0.1` counts from when the event before was
 //! done; an expected packet's own time is compared; pieces may come for a larger segment).
 
+mod cookies;
 mod expect;
 mod inject;
 
 use core::time::Duration;
+use std::collections::BTreeSet;
 
 use outcrop_base::Instant;
 
@@ -22,8 +24,9 @@ use super::numbers::Numbers;
 use super::program::{Gave, Program, number};
 use super::report::{Dialect, Failure, Options, Outcome, Report, Stop};
 use super::rules::Rules;
-use super::shell;
+use super::shell::{self, System};
 use super::wire::Inside;
+use cookies::Cookies;
 
 /// Timers up to this long after the last event may not send what nobody expects, where no round trip was
 /// measured.
@@ -43,33 +46,47 @@ pub fn run(text: &str, options: &Options) -> Report {
             reason: error.to_string(),
         },
         Err(error) => Outcome::Failed(Failure::new(error.line, error.what)),
-        Ok(script) => match play(&script, dialect, options) {
-            Ok(()) => Outcome::Passed,
-            Err(Stop::Fail(failure)) => Outcome::Failed(failure),
-            Err(Stop::Skip(reason)) => Outcome::Skipped { reason },
-        },
+        Ok(script) => return play(&script, dialect, options),
     };
-    Report { outcome, dialect }
+    Report {
+        outcome,
+        dialect,
+        rules: BTreeSet::new(),
+    }
 }
 
 /// Runs a script that was read before, in our dialect or the one chosen.
 #[must_use]
 pub fn run_script(script: &Script, options: &Options) -> Report {
-    let dialect = options.dialect.unwrap_or(Dialect::Ours);
-    let outcome = match play(script, dialect, options) {
+    play(script, options.dialect.unwrap_or(Dialect::Ours), options)
+}
+
+fn play(script: &Script, dialect: Dialect, options: &Options) -> Report {
+    let mut reached = BTreeSet::new();
+    let outcome = match play_all(script, dialect, options, &mut reached) {
         Ok(()) => Outcome::Passed,
         Err(Stop::Fail(failure)) => Outcome::Failed(failure),
         Err(Stop::Skip(reason)) => Outcome::Skipped { reason },
     };
-    Report { outcome, dialect }
+    Report {
+        outcome,
+        dialect,
+        rules: reached,
+    }
 }
 
-fn play(script: &Script, dialect: Dialect, options: &Options) -> Result<(), Stop> {
+fn play_all(
+    script: &Script,
+    dialect: Dialect,
+    options: &Options,
+    reached: &mut BTreeSet<&'static str>,
+) -> Result<(), Stop> {
     let rules = Rules::of(script, dialect, options)?;
-    let host = Host::new(rules.config.clone(), options.family, rules.mtu);
+    let host = Host::new(rules.config.clone(), options.family, rules.mtu, rules.ends);
     let host = host.map_err(|error| Stop::skip(format!("no such host: {error}")))?;
+    let system = System::of(&rules);
     let mut stage = Stage {
-        program: Program::new(dialect, rules.config.tcp.settings),
+        program: Program::new(dialect, system),
         host,
         numbers: Numbers::new(options.peer_isn),
         options: *options,
@@ -77,15 +94,12 @@ fn play(script: &Script, dialect: Dialect, options: &Options) -> Result<(), Stop
         dialect,
         waiting: None,
         acked: 0,
+        cookies: Cookies::default(),
         log: Vec::new(),
     };
-    for event in &script.events {
-        stage
-            .event(event)
-            .map_err(|stop| stage.explain(stop, event.line))?;
-    }
-    let line = script.events.last().map_or(0, |event| event.line);
-    stage.end(line).map_err(|stop| stage.explain(stop, line))
+    let result = stage.play(script);
+    reached.append(&mut stage.host.rules);
+    result
 }
 
 /// A call that waits.
@@ -93,6 +107,8 @@ struct Waiting {
     line: usize,
     call: Call,
     until: Instant,
+    /// When the socket's own patience (`SO_RCVTIMEO`, `SO_SNDTIMEO`, a timeout argument) ends.
+    patience: Option<Instant>,
     progress: Option<i64>,
 }
 
@@ -106,10 +122,22 @@ struct Stage {
     waiting: Option<Waiting>,
     /// The highest number of ours that the peer acknowledged, as the script counts.
     acked: u32,
+    cookies: Cookies,
     log: Vec<String>,
 }
 
 impl Stage {
+    fn play(&mut self, script: &Script) -> Result<(), Stop> {
+        for (at, event) in script.events.iter().enumerate() {
+            self.cookies
+                .look_ahead(script.events.get(at..).unwrap_or_default());
+            self.event(event)
+                .map_err(|stop| self.explain(stop, event.line))?;
+        }
+        let line = script.events.last().map_or(0, |event| event.line);
+        self.end(line).map_err(|stop| self.explain(stop, line))
+    }
+
     /// Adds line and context to a failure.
     fn explain(&self, stop: Stop, line: usize) -> Stop {
         match stop {
@@ -159,15 +187,15 @@ impl Stage {
             Action::Expect(_) => Ok(()),
             Action::Inject(packet) => self.inject(packet),
             Action::Call(call) => self.call(event.line, call, until),
-            // What shell lines ask for was collected before the host started.
-            Action::Shell(_) => Ok(()),
+            // What shell lines ask for was collected before the host started; later ones concern new sockets.
+            Action::Shell(line) => self.program.system.hear(line).map_err(Stop::skip),
             Action::Code(text) => self.assert(text),
         }
     }
 
     /// Lets time pass, timers and a waiting call act, up to `until`.
     fn pass_until(&mut self, until: Instant) -> Result<(), Stop> {
-        while let Some(at) = self.host.next_timer().filter(|at| *at <= until) {
+        while let Some(at) = self.next_turn().filter(|at| *at <= until) {
             self.host.step_to(at);
             self.settle()?;
         }
@@ -178,6 +206,13 @@ impl Stage {
             self.host.step_to(until);
         }
         self.settle()
+    }
+
+    /// When something happens next by itself: a timer of the stack, or the end of a call's patience.
+    fn next_turn(&self) -> Option<Instant> {
+        let patience = self.waiting.as_ref().and_then(|waiting| waiting.patience);
+        let patience = patience.filter(|at| *at > self.host.now);
+        self.host.next_timer().into_iter().chain(patience).min()
     }
 
     /// After anything that happened: the program looks again, our numbers are learned.
@@ -191,11 +226,22 @@ impl Stage {
             .program
             .call(&mut self.host, &waiting.call, &mut waiting.progress)?;
         self.learn();
-        let timed_out = self.host.now >= waiting.until
-            && matches!(waiting.call.name.as_str(), "poll" | "epoll_wait")
-            && waiting.call.result == Value::Number(0);
+        let is_poll = matches!(waiting.call.name.as_str(), "poll" | "epoll_wait");
+        let impatient = waiting.patience.is_some_and(|at| self.host.now >= at);
+        let timed_out =
+            self.host.now >= waiting.until && is_poll && waiting.call.result == Value::Number(0);
         match gave {
             Gave::Block(_) if timed_out => Ok(()),
+            Gave::Block(errno) if impatient => {
+                let due = waiting.until;
+                self.is_due(waiting.line, due, self.host.now, "the call returned")?;
+                let gave = if is_poll {
+                    Gave::Value(0)
+                } else {
+                    Gave::Error(errno)
+                };
+                self.finish(waiting.line, &waiting.call, gave)
+            }
             Gave::Block(_) if self.host.now > waiting.until + self.rules.tolerance => {
                 let what = format!("{} still waits", waiting.call.name);
                 Err(Failure::new(waiting.line, what).into())
@@ -240,7 +286,7 @@ impl Stage {
     }
 
     fn assert(&self, text: &str) -> Result<(), Stop> {
-        match code::check(text, self.program.info(&self.host).as_ref()) {
+        match code::check(text, self.program.figures(&self.host).as_ref()) {
             Ok(()) => Ok(()),
             Err(Wrong::False(what)) => {
                 Err(Failure::new(0, format!("the assertion does not hold: {what}")).into())
@@ -266,6 +312,7 @@ impl Stage {
                     line,
                     call: call.clone(),
                     until,
+                    patience: self.program.patience(call).map(|span| self.host.now + span),
                     progress,
                 });
                 Ok(())

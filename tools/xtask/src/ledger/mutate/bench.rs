@@ -70,12 +70,33 @@ type Binary = (String, Target);
 pub(super) struct Bench<'a> {
     workspace: &'a Workspace,
     tree: &'a Tree,
+    /// Every test, as `crate::name`, and the targets that hold one of that name.
+    homes: BTreeMap<String, BTreeSet<Target>>,
 }
 
 impl<'a> Bench<'a> {
-    /// A bench on `tree`.
-    pub(super) const fn new(workspace: &'a Workspace, tree: &'a Tree) -> Self {
-        Self { workspace, tree }
+    /// A bench on `tree`, which is whole.
+    pub(super) fn new(workspace: &'a Workspace, tree: &'a Tree) -> Result<Self, Error> {
+        let mut homes: BTreeMap<String, BTreeSet<Target>> = BTreeMap::new();
+        for member in &workspace.crates {
+            let dir = tree.root.join(&member.dir);
+            for folder in ["src", "tests"] {
+                for path in files(&dir.join(folder), "rs")? {
+                    let Some(target) = target_of(&dir, &path) else {
+                        continue;
+                    };
+                    for test in Source::parse(&path, &read(&path)?)?.tests() {
+                        let test = format!("{}::{test}", member.name);
+                        homes.entry(test).or_default().insert(target.clone());
+                    }
+                }
+            }
+        }
+        Ok(Self {
+            workspace,
+            tree,
+            homes,
+        })
     }
 
     /// Runs `tests` on whole code: who does not pass there proves nothing.
@@ -86,7 +107,7 @@ impl<'a> Bench<'a> {
         let tests: BTreeSet<&String> = tests.collect();
         let mut findings = Vec::new();
         let mut passed = BTreeSet::new();
-        for (binary, names) in self.binaries(tests.iter().copied())? {
+        for (binary, names) in self.binaries(tests.iter().copied()) {
             let program = match self.build(&binary)? {
                 Ok(program) => program,
                 Err(why) => {
@@ -108,7 +129,7 @@ impl<'a> Bench<'a> {
 
     /// What `tests` say of the copy as it is.
     pub(super) fn fate(&self, tests: &[String]) -> Result<Fate, Error> {
-        for (binary, names) in self.binaries(tests.iter())? {
+        for (binary, names) in self.binaries(tests.iter()) {
             let program = match self.build(&binary)? {
                 Ok(program) => program,
                 Err(why) => return Ok(Fate::Unbuilt(why)),
@@ -125,39 +146,20 @@ impl<'a> Bench<'a> {
     fn binaries<'t>(
         &self,
         tests: impl Iterator<Item = &'t String>,
-    ) -> Result<BTreeMap<Binary, BTreeSet<String>>, Error> {
-        let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    ) -> BTreeMap<Binary, BTreeSet<String>> {
         let mut found: BTreeMap<Binary, BTreeSet<String>> = BTreeMap::new();
         for test in tests {
-            match test.split_once("::") {
-                Some((DRILL, script)) => {
-                    let binary = (DRILL.to_owned(), Target::Drill);
-                    found.entry(binary).or_default().insert(script.to_owned());
-                }
-                Some((package, name)) => {
-                    wanted.entry(package).or_default().insert(name);
-                }
-                None => {}
-            }
-        }
-        for member in &self.workspace.crates {
-            let Some(names) = wanted.get(member.name.as_str()) else {
+            let Some((package, name)) = test.split_once("::") else {
                 continue;
             };
-            let dir = self.workspace.root.join(&member.dir);
-            for folder in ["src", "tests"] {
-                for path in files(&dir.join(folder), "rs")? {
-                    let has = Source::parse(&path, &read(&path)?)?.tests();
-                    let here = names.iter().filter(|name| has.contains(**name));
-                    let here: Vec<_> = here.map(|name| (*name).to_owned()).collect();
-                    if let Some(target) = target_of(&dir, &path).filter(|_| !here.is_empty()) {
-                        let binary = (member.name.clone(), target);
-                        found.entry(binary).or_default().extend(here);
-                    }
-                }
+            let script = (package == DRILL).then_some(Target::Drill);
+            let homes = self.homes.get(test).into_iter().flatten().cloned();
+            for target in script.into_iter().chain(homes) {
+                let binary = (package.to_owned(), target);
+                found.entry(binary).or_default().insert(name.to_owned());
             }
         }
-        Ok(found)
+        found
     }
 
     /// Builds a test binary; the compiler's first error if it cannot.

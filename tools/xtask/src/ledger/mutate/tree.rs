@@ -47,13 +47,16 @@ impl Tree {
         })
     }
 
-    /// Breaks one place.
-    pub(super) fn apply(&self, change: &Break) -> Result<Broken, Error> {
+    /// Breaks one place; `None` if it is not there.
+    pub(super) fn apply(&self, change: &Break) -> Result<Option<Broken>, Error> {
         let path = self.root.join(&change.file);
         let whole = read(&path)?;
+        if !whole.contains(&change.find) {
+            return Ok(None);
+        }
         let broken = whole.replacen(&change.find, &change.replace, 1);
         fs::write(&path, broken).map_err(Error::io(&path))?;
-        Ok(Broken { path, whole })
+        Ok(Some(Broken { path, whole }))
     }
 }
 
@@ -124,9 +127,14 @@ mod tests {
             replace: "-".to_owned(),
         };
         let text = || fs::read_to_string(tree.root.join("src/a.rs")).unwrap();
-        let broken = tree.apply(&change).unwrap();
+        let broken = tree.apply(&change).unwrap().unwrap();
         assert_eq!(text(), "one - one");
         drop(broken);
         assert_eq!(text(), "one + one");
+        let nowhere = Break {
+            find: "*".to_owned(),
+            ..change
+        };
+        assert!(tree.apply(&nowhere).unwrap().is_none());
     }
 }
