@@ -6,9 +6,9 @@
     reason = "tests"
 )]
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use outcrop_tcp::Algorithm;
 use outcrop_testkit::throughput::{Cell, DEEP, Goodput, LARGE_BUFFER, RATE, SMALL_BUFFER, measure};

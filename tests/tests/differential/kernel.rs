@@ -39,10 +39,13 @@ struct Kernel {
 }
 
 fn seen(error: &std::io::Error) -> Seen {
-    match error.kind() {
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Seen::Reset,
-        ErrorKind::ConnectionRefused => Seen::Refused,
-        _ => Seen::Lost,
+    let kind = error.kind();
+    if kind == ErrorKind::ConnectionRefused {
+        Seen::Refused
+    } else if matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) {
+        Seen::Reset
+    } else {
+        Seen::Lost
     }
 }
 

@@ -233,7 +233,7 @@ impl Player {
             return self.over(host, Some(end));
         }
         let (sent, goal) = self.sent;
-        let goal = goal.unwrap_or(sent + u64::from(bytes));
+        let goal = goal.unwrap_or_else(|| sent + u64::from(bytes));
         if sent == goal {
             self.sent = (sent, None);
             return self.pass();

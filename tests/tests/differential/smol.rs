@@ -107,14 +107,17 @@ impl Host for Smol {
     fn opened(&mut self, line: usize) -> Option<Result<(), Seen>> {
         let state = self.socket(line).state();
         let place = self.lines[line].as_mut()?;
-        match state {
-            tcp::State::Listen | tcp::State::SynSent | tcp::State::SynReceived => None,
-            tcp::State::Closed if place.connects && !place.opened => Some(Err(Seen::Refused)),
-            _ => {
-                place.opened = true;
-                Some(Ok(()))
-            }
+        if matches!(
+            state,
+            tcp::State::Listen | tcp::State::SynSent | tcp::State::SynReceived
+        ) {
+            return None;
         }
+        if state == tcp::State::Closed && place.connects && !place.opened {
+            return Some(Err(Seen::Refused));
+        }
+        place.opened = true;
+        Some(Ok(()))
     }
 
     fn read(&mut self, line: usize, into: &mut Vec<u8>) -> Got {

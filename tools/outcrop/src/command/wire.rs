@@ -3,10 +3,10 @@
 //! Job: two private networks, a TUN in each, and a link between them in real time; a command at each end. Owns:
 //! the loop. Does not know: what the commands say to each other; our stack has no part in it.
 
+use core::time::Duration;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::process::Child;
-use std::time::Duration;
 
 use outcrop_base::{Instant, Seed};
 use outcrop_device::kernel::Interface;
