@@ -1,6 +1,6 @@
 # The front doors. Everything else is in `cargo xtask --help` and `cargo run -p outcrop -- --help`.
 
-.PHONY: demo test soak fmt doc bench bench-quick
+.PHONY: demo test soak matrix fmt doc bench bench-quick
 
 # A page over our own stack, and the capture that explains it: target/demo/demo.pcapng
 demo:
@@ -19,6 +19,11 @@ COUNT ?= 1000000
 SEED ?= 0
 soak:
 	cargo run --profile sim --package outcrop-testkit --example soak -- $(COUNT) $(SEED)
+
+# Goodput of every controller over every path, in virtual time, against fixtures/throughput/matrix.txt, to the byte.
+# BLESS=1 writes it instead: then review the difference.
+matrix:
+	cargo run --profile sim --package outcrop-testkit --example matrix -- --check
 
 fmt:
 	cargo fmt --all

@@ -8,8 +8,9 @@ what=${1:-test}
 
 # Program, and the Debian package that brings it.
 needed_by_demo='cc:gcc curl:curl ping:iputils-ping'
-needed_by_test="$needed_by_demo wget:wget tshark:tshark editcap:tshark tcpdump:tcpdump nginx:nginx-light ab:apache2-utils
-nc:netcat-openbsd python3:python3 ip:iproute2 unshare:util-linux setpriv:util-linux"
+needed_by_test="$needed_by_demo openssl:openssl wget:wget tshark:tshark editcap:tshark tcpdump:tcpdump nginx:nginx-light ab:apache2-utils
+nc:netcat-openbsd python3:python3 ip:iproute2 unshare:util-linux setpriv:util-linux
+nmap:nmap hping3:hping3 scapy:python3-scapy t50:t50"
 
 case $what in
     demo) needed=$needed_by_demo ;;
@@ -66,4 +67,16 @@ fi
 if [ ! -r /dev/net/tun ] || [ ! -w /dev/net/tun ]; then
     echo "setup: /dev/net/tun: not readable and writable: sudo chmod 666 /dev/net/tun (its usual mode), or run as root" >&2
     exit 1
+fi
+
+# lwIP, with which a test compares us: wanted, not needed. The test says so where it is absent.
+if [ "$what" = test ] && [ ! -e /usr/include/lwip/lwip/tcpip.h ]; then
+    if [ "$(id -u)" = 0 ] && has apt-get; then
+        echo "setup: installing liblwip-dev"
+        export DEBIAN_FRONTEND=noninteractive
+        # Some systems do not have it.
+        apt-get install -q -y --no-install-recommends liblwip-dev || echo "setup: liblwip-dev: not to be had; nothing is compared with lwIP"
+    else
+        echo "setup: liblwip-dev is not installed: nothing is compared with lwIP"
+    fi
 fi

@@ -195,6 +195,24 @@ impl ChunkQueue {
         self.start = to;
     }
 
+    /// Drops everything from stream offset `end` on; what is written next begins there.
+    pub fn truncate(&mut self, end: u64) {
+        let end = end.max(self.start);
+        if end >= self.end {
+            return;
+        }
+        self.seal_tail();
+        while let Some(last) = self.chunks.back_mut() {
+            let keep = usize::try_from(end.saturating_sub(last.at)).unwrap_or(usize::MAX);
+            if keep > 0 {
+                last.bytes.truncate(keep);
+                break;
+            }
+            self.chunks.pop_back();
+        }
+        self.end = end;
+    }
+
     /// Gives back the memory an empty queue still keeps for its next bytes.
     pub fn release(&mut self) {
         if self.is_empty() {
@@ -321,6 +339,7 @@ mod tests {
         Push(usize),
         Advance(usize),
         Pop(usize),
+        Truncate(usize),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -328,6 +347,7 @@ mod tests {
             (0usize..9000).prop_map(Step::Push),
             (0usize..9000).prop_map(Step::Advance),
             (0usize..9000).prop_map(Step::Pop),
+            (0usize..9000).prop_map(Step::Truncate),
         ]
     }
 
@@ -354,6 +374,10 @@ mod tests {
                         prop_assert_eq!(&piece[..], &all[start..start + piece.len()]);
                         prop_assert!(n == 0 || start == all.len() || !piece.is_empty());
                         start += piece.len();
+                    }
+                    Step::Truncate(n) => {
+                        all.truncate(all.len().saturating_sub(n).max(start));
+                        queue.truncate((all.len() as u64).min(queue.end()));
                     }
                 }
                 prop_assert_eq!((queue.start(), queue.end()), (start as u64, all.len() as u64));

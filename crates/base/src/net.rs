@@ -226,7 +226,10 @@ pub struct PathSignal {
 pub enum PathSignalKind {
     /// The packet quoted was larger than this MTU.
     TooBig(u32),
-    /// Unreachable for now: network, host, source route, time exceeded.
+    /// The network or the host cannot be reached for now (ICMP codes 0 and 1, ICMPv6 codes 0 and 3): the way is
+    /// interrupted (RFC 6069 3).
+    Disrupted,
+    /// Trouble on the way of another kind: source route, time exceeded, a header field.
     Soft,
     /// Unreachable for good: protocol, port, administratively.
     Hard,

@@ -58,6 +58,8 @@ crate::vocabulary! {
         ResetTimedOut = "reset-timed-out",
         /// TCP: data arrived that nobody will ever read.
         ResetOrphanData = "reset-orphan-data",
+        /// TCP: the peer's SYNs contradict each other (RFC 9768 3.1.5).
+        ResetContradiction = "reset-contradiction",
         /// TCP: asks the peer to prove a suspicious segment (RFC 5961).
         ChallengeAck = "challenge-ack",
         /// TCP: repeats the last acknowledgment out of TIME-WAIT.

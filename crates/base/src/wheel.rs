@@ -14,6 +14,8 @@ const SLOTS: usize = 1 << SLOT_BITS;
 const SLOT_BITS: u32 = 6;
 /// The finest slot spans 2^20 ns, about a millisecond. Entries keep their exact instant.
 const TICK_BITS: u32 = 20;
+/// Entries for which emptied lists may always be kept; beyond, for four times what is armed.
+const FEW: usize = 1024;
 /// Six levels span 2^(20 + 6 * 6) ns, more than two years; what lies beyond waits in the last slot.
 const LEVELS: usize = 6;
 const HORIZON: u64 = (1 << (SLOT_BITS * 6)) - 1;
@@ -34,8 +36,11 @@ pub struct TimerWheel<K> {
     levels: Vec<Level<K>>,
     /// Entries found due, latest first, so that `pop` takes the earliest.
     due: Vec<Entry<K>>,
-    /// Emptied slots lend their memory here: no allocation in steady state.
-    scratch: Vec<Entry<K>>,
+    /// Lists of emptied slots, for the next to be filled: no allocation in steady state, and little memory
+    /// when a burst of deadlines is over.
+    spare: Vec<Vec<Entry<K>>>,
+    /// Entries the spare lists have room for.
+    spare_room: usize,
     /// Entries are filed by the highest 6-bit digit in which their tick differs from this one, so
     /// every entry of a finer level is due before every entry of a coarser one.
     tick: u64,
@@ -84,7 +89,8 @@ impl<K: Copy> TimerWheel<K> {
         Self {
             levels: vec![level; LEVELS],
             due: Vec::new(),
-            scratch: Vec::new(),
+            spare: Vec::new(),
+            spare_room: 0,
             tick: 0,
             armed: 0,
             len: 0,
@@ -134,6 +140,8 @@ impl<K: Copy> TimerWheel<K> {
 
     /// Empties every slot that holds something due; what is not due moves to a finer level.
     fn collect_due(&mut self, now: Instant) {
+        let due = core::mem::take(&mut self.due);
+        self.give_back(due);
         if self.len == 0 {
             self.tick = tick_of(now);
             return;
@@ -143,16 +151,18 @@ impl<K: Copy> TimerWheel<K> {
                 break;
             }
             self.tick = self.tick.max(slot_start(self.tick, level, slot));
-            self.take_slot(level, slot);
-            let mut taken = core::mem::take(&mut self.scratch);
+            let mut taken = self.take_slot(level, slot);
             for entry in taken.drain(..) {
                 if entry.at <= now {
+                    if self.due.capacity() == 0 {
+                        self.due = self.take_spare();
+                    }
                     self.due.push(entry);
                 } else {
                     self.file(entry);
                 }
             }
-            self.scratch = taken;
+            self.give_back(taken);
         }
         self.due
             .sort_unstable_by_key(|entry| core::cmp::Reverse((entry.at, entry.order)));
@@ -168,14 +178,33 @@ impl<K: Copy> TimerWheel<K> {
         Some((index, slot, level.slots.get(slot)?.earliest))
     }
 
-    /// Moves a slot's entries to `scratch`, which is empty between calls.
-    fn take_slot(&mut self, level: usize, slot: usize) {
+    /// Empties a slot.
+    fn take_slot(&mut self, level: usize, slot: usize) -> Vec<Entry<K>> {
         if let Some(level) = self.levels.get_mut(level)
             && let Some(from) = level.slots.get_mut(slot)
         {
             level.occupied &= !(1 << slot);
             from.earliest = Instant::FAR_FUTURE;
-            core::mem::swap(&mut from.entries, &mut self.scratch);
+            return core::mem::take(&mut from.entries);
+        }
+        Vec::new()
+    }
+
+    /// A list to fill.
+    fn take_spare(&mut self) -> Vec<Entry<K>> {
+        let list = self.spare.pop().unwrap_or_default();
+        self.spare_room -= list.capacity();
+        list
+    }
+
+    /// Keeps an emptied list for the next slot, and no more of them than what is armed may need.
+    fn give_back(&mut self, list: Vec<Entry<K>>) {
+        if list.capacity() > 0 {
+            self.spare_room += list.capacity();
+            self.spare.push(list);
+        }
+        while self.spare_room > FEW.max(self.len.saturating_mul(4)) {
+            let _freed = self.take_spare();
         }
     }
 
@@ -183,9 +212,18 @@ impl<K: Copy> TimerWheel<K> {
         let tick = tick_of(entry.at).clamp(self.tick, self.tick | HORIZON);
         let level = level_of(self.tick, tick);
         let slot = digit(tick, level);
+        let empty = |level: &Level<K>| level.occupied & (1 << slot) == 0;
+        let list = if self.levels.get(level).is_some_and(empty) {
+            self.take_spare()
+        } else {
+            Vec::new()
+        };
         if let Some(level) = self.levels.get_mut(level)
             && let Some(to) = level.slots.get_mut(slot)
         {
+            if level.occupied & (1 << slot) == 0 {
+                to.entries = list;
+            }
             level.occupied |= 1 << slot;
             to.earliest = to.earliest.min(entry.at);
             to.entries.push(entry);

@@ -60,6 +60,9 @@ const fn of_why(why: Why) -> Option<&'static str> {
         Why::ResetOrphanData => {
             "Data came for a connection whose program has gone: nobody will read it."
         }
+        Why::ResetContradiction => {
+            "The peer asked for two kinds of congestion feedback in one handshake: neither end could know which holds."
+        }
         Why::ChallengeAck => {
             "A suspicious segment: the peer is asked to prove itself by answering this ACK."
         }

@@ -150,6 +150,12 @@ pub trait Device: Send {
 
     /// What tells that something has arrived, or that there is room again.
     fn wake_source(&self) -> WakeSource<'_>;
+
+    /// When it wants to be asked again although nothing tells: an emulated link in front of a device holds
+    /// packets back until then. No real device has such a time.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
 }
 
 impl<D: Device + ?Sized> Device for Box<D> {
@@ -171,6 +177,10 @@ impl<D: Device + ?Sized> Device for Box<D> {
 
     fn wake_source(&self) -> WakeSource<'_> {
         (**self).wake_source()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        (**self).deadline()
     }
 }
 

@@ -75,6 +75,15 @@ impl PathMtus {
         Some(mtu)
     }
 
+    /// Forgets what is known about `dst`; returns whether anything was.
+    pub(crate) fn forget(&mut self, dst: IpAddr) -> bool {
+        let known = self.entries.remove(&dst).is_some();
+        if known {
+            self.expiry.retain(|(_, addr)| *addr != dst);
+        }
+        known
+    }
+
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
         self.expiry.front().map(|(at, _)| *at)
     }
@@ -138,6 +147,17 @@ mod tests {
             paths.learn(Instant::ZERO, ip("fd77::9"), 68, 1500),
             Some(1280)
         );
+    }
+
+    #[test]
+    fn path_forgotten_early_is_as_wide_as_the_link_and_expires_no_more() {
+        let mut paths = PathMtus::new(AGE, 8);
+        let dst = ip("10.0.0.9");
+        assert!(!paths.forget(dst));
+        let _narrow = paths.learn(Instant::ZERO, dst, 1400, 1500);
+        assert!(paths.forget(dst));
+        assert_eq!(paths.limit(dst, 1500), 1500);
+        assert_eq!(paths.next_expiry(), None);
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Link {
             while let Some(plan) = self.ends[end].poll_transmit(self.now) {
                 let (mut slices, mut room) = ([IoSlice::new(&[]); MAX_SLICES], HeaderRoom::new());
                 let used = self.ends[end].payload(&plan, &mut slices);
-                wire::emit(&plan, &slices[..used], false, &mut room);
+                self.ends[end].emit(&plan, &slices[..used], false, &mut room);
                 let mut bytes = room.as_slice().to_vec();
                 for slice in &slices[..used] {
                     bytes.extend_from_slice(slice);

@@ -12,6 +12,8 @@ use outcrop_base::DEFAULT_HOP_LIMIT;
 use crate::congestion::{Algorithm, Habits, Rate};
 use crate::ecn::EcnPolicy;
 use crate::params;
+use crate::plpmtud::PathProbing;
+use crate::segment::UserTimeout;
 
 /// Settings of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,19 @@ pub struct Config {
     pub time_wait_max: usize,
     /// Local ports for active opens (RFC 6056).
     pub ephemeral_ports: RangeInclusive<u16>,
+    /// How many final accounts of ended connections are kept until [`take_final_accounts`] is called; the oldest leaves
+    /// first. Zero, the default, keeps none: what a program still holds can be explained all the same.
+    ///
+    /// [`take_final_accounts`]: crate::Endpoint::take_final_accounts
+    pub final_accounts: usize,
+    /// Bytes all connections together may queue, to be sent, out of order or not read yet. From half of it on no
+    /// buffer grows, from three quarters on windows shrink; at the limit, first what is out of order is dropped.
+    pub memory_max: u64,
+    /// How long nothing must have happened before a connection is kept in its small form, at least a second;
+    /// [`Duration::MAX`] keeps every connection whole. Nothing but memory depends on it.
+    pub quiet: Duration,
+    /// Take a segment with TCP-AO for a flow without keys as if it had none, instead of dropping it (RFC 5925 7.3).
+    pub accept_unmatched_ao: bool,
     /// What connections start with, unless a listener or a call says otherwise.
     pub settings: Settings,
 }
@@ -32,6 +47,10 @@ impl Default for Config {
             time_wait: params::TIME_WAIT,
             time_wait_max: 65_536,
             ephemeral_ports: params::EPHEMERAL_FIRST..=u16::MAX,
+            final_accounts: 0,
+            memory_max: params::MEMORY_MAX,
+            quiet: params::QUIET,
+            accept_unmatched_ao: false,
             settings: Settings::default(),
         }
     }
@@ -42,7 +61,9 @@ impl Default for Config {
 pub struct Listen {
     /// Handshakes under way, at most; zero means the default, [`params::BACKLOG`].
     pub syn_backlog: usize,
-    /// Connections waiting to be accepted, at most; zero means the default, [`params::BACKLOG`].
+    /// Connections waiting to be accepted, at most: exactly so many (Linux's `listen(n)` lets one more wait, which
+    /// whoever stands in for it adds). While so many wait, further SYNs and the last ACKs of handshakes under way are
+    /// dropped, and will be repeated. Zero means the default, [`params::BACKLOG`].
     pub accept_backlog: usize,
     /// Wait with the last ACK of a handshake for the client's first bytes, at most this long: a program that
     /// reads first is not woken for a connection that has nothing to say.
@@ -88,13 +109,14 @@ pub enum AckStyle {
 }
 
 /// Settings of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
     /// Send small segments at once: switches Nagle's algorithm off (RFC 9293 3.7.4 MUST-17).
     pub nodelay: bool,
     /// Hold back everything below a full segment until this is switched off.
     pub cork: bool,
-    /// Longest wait of an acknowledgment; zero acknowledges at every flush (MUST-40: below 500 ms).
+    /// Longest wait of an acknowledgment; zero acknowledges at every flush. More than
+    /// [`params::DELAYED_ACK_MAX`] counts as that (MUST-40).
     pub delayed_ack: Duration,
     /// Which segments are acknowledged at once and which wait.
     pub ack_style: AckStyle,
@@ -105,8 +127,12 @@ pub struct Settings {
     /// How long sent data, or our SYN, may stay unacknowledged: R2 (RFC 9293 3.8.3 MUST-21, 3.10.8). `None` is
     /// [`params::R2`] for data and the count of retries for a SYN; [`Duration::MAX`] waits for ever.
     pub user_timeout: Option<Duration>,
-    /// R1: after so many unanswered retransmissions of one segment the program is told (SHLD-9, SHLD-10);
-    /// zero never tells.
+    /// Tell the peer the user timeout, and unless `user_timeout` is set go by the peer's as well, within
+    /// [`params::USER_TIMEOUT_MIN`] and [`params::USER_TIMEOUT_MAX`] (RFC 5482).
+    pub user_timeout_option: bool,
+    /// R1: after so many unanswered retransmissions of one segment the program is told (SHLD-9, SHLD-10), as it is of
+    /// ICMP errors that end nothing (MUST-47). Zero never tells of soft errors (SHLD-20); they are remembered all the
+    /// same, as the reason should it time out.
     pub r1: u8,
     /// Repeats of our SYN before `connect` fails (MUST-23: three minutes of them by default).
     pub syn_retries: u8,
@@ -123,17 +149,17 @@ pub struct Settings {
     pub quiet_timeout: bool,
     /// How long an orphan waits in FIN-WAIT-2.
     pub fin_wait_2: Duration,
-    /// Bytes the receiver may hold; half of the largest window the peer can use well.
+    /// Bytes the receiver may hold at first. A program that wants just so many sets `receive_buffer_max` to `None`.
     pub receive_buffer: u32,
-    /// Bytes the receive buffer grows to while the program reads as fast as they come; `None` keeps it at
-    /// `receive_buffer`. Decides the window scale our SYN offers.
+    /// Bytes the receive buffer grows to while the program reads as fast as they come, to twice what comes in a
+    /// round trip; `None` keeps it at `receive_buffer`. Decides the window scale our SYN offers.
     pub receive_buffer_max: Option<u32>,
     /// The window opens by twice what arrives, from what the SYN promised on, instead of at once: memory is given
     /// to peers that use it.
     pub window_opens_slowly: bool,
     /// The largest window we ever offer, whatever the buffer could hold.
     pub window_clamp: Option<u32>,
-    /// Bytes the sender may hold, unsent and unacknowledged.
+    /// Bytes the sender may hold at first, unsent and unacknowledged.
     pub send_buffer: u32,
     /// Bytes the send buffer grows to, as twice the congestion window; `None` keeps it at `send_buffer`.
     pub send_buffer_max: Option<u32>,
@@ -148,6 +174,8 @@ pub struct Settings {
     pub sack: bool,
     /// The largest segment we announce and send; `None` leaves it to the path's MTU (MUST-14).
     pub mss: Option<u16>,
+    /// Searching for the path's MTU where no router tells it (RFC 4821).
+    pub path_probing: PathProbing,
     /// Explicit congestion notification (RFC 3168).
     pub ecn: EcnPolicy,
     /// As a client, ask servers for fast-open cookies, and with one put what is written before the SYN leaves
@@ -183,6 +211,7 @@ impl Default for Settings {
             quickack: false,
             keep_alive: None,
             user_timeout: None,
+            user_timeout_option: false,
             r1: params::R1,
             syn_retries: params::SYN_RETRIES,
             syn_ack_retries: params::SYN_ACK_RETRIES,
@@ -190,12 +219,12 @@ impl Default for Settings {
             deaf: false,
             quiet_timeout: false,
             fin_wait_2: params::FIN_WAIT_2,
-            receive_buffer: 1 << 20,
-            receive_buffer_max: None,
-            send_buffer_max: None,
+            receive_buffer: params::RECEIVE_BUFFER,
+            receive_buffer_max: Some(params::RECEIVE_BUFFER_MAX),
             window_opens_slowly: false,
             window_clamp: None,
-            send_buffer: 1 << 20,
+            send_buffer: params::SEND_BUFFER,
+            send_buffer_max: Some(params::SEND_BUFFER_MAX),
             notsent_lowat: None,
             window_scale: true,
             timestamps: true,
@@ -203,6 +232,7 @@ impl Default for Settings {
             mss: None,
             fast_open: false,
             hold_syn: false,
+            path_probing: PathProbing::default(),
             ecn: EcnPolicy::default(),
             keep_unused_window: false,
             pacing: false,
@@ -216,6 +246,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What we tell the peer of our user timeout (`ADV_UTO`); `None` unless the option is wanted.
+    pub(crate) fn told_user_timeout(&self) -> Option<UserTimeout> {
+        let own = self.user_timeout.unwrap_or(params::R2);
+        UserTimeout::of(own).filter(|_| self.user_timeout_option)
+    }
+
     /// The largest window we may ever offer, bytes.
     pub(crate) fn window_limit(&self) -> u32 {
         let clamp = self.window_clamp.unwrap_or(u32::MAX);
@@ -229,18 +265,18 @@ impl Settings {
         self.receive_buffer.max(max).min(clamp)
     }
 
-    /// The longest an acknowledgment waits.
-    pub(crate) const fn ack_delay(&self) -> Duration {
+    /// The longest an acknowledgment waits, whatever the program wishes.
+    pub(crate) fn ack_delay(&self) -> Duration {
         if self.quickack {
             Duration::ZERO
         } else {
-            self.delayed_ack
+            self.delayed_ack.min(params::DELAYED_ACK_MAX)
         }
     }
 }
 
 /// Keep-alive's settings (RFC 9293 3.8.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeepAlive {
     /// Silence before the first probe.
     pub idle: Duration,

@@ -21,8 +21,9 @@ pub enum Event {
     Urgent(ConnId),
     /// A write that found no room would find some now.
     Writable(ConnId),
-    /// What was sent goes unacknowledged: `Settings::r1` retransmissions of one segment had no answer
-    /// (RFC 9293 3.8.3 SHLD-9). The connection lives on; the path deserves doubt (MUST-20 b).
+    /// Something is wrong on the way, and the connection lives on (RFC 9293 3.9.1.8 MUST-47):
+    /// [`Endpoint::doubt`](crate::Endpoint::doubt) says what. After `Settings::r1` unanswered retransmissions (SHLD-9)
+    /// the path deserves doubt (MUST-20 b).
     Doubtful(ConnId),
     /// The connection has ended, in this way.
     Closed(ConnId, CloseReason),
@@ -46,6 +47,30 @@ outcrop_base::vocabulary! {
     }
 }
 
+impl CloseReason {
+    /// How a connection ended whose peer did not answer in time: ICMP may have said why (RFC 9293 3.9.2.2).
+    pub(crate) const fn of_silence(doubt: Option<Doubt>) -> Self {
+        match doubt {
+            Some(Doubt::Unreachable | Doubt::Refused) => Self::Unreachable,
+            Some(Doubt::Unanswered) | None => Self::TimedOut,
+        }
+    }
+}
+
+outcrop_base::vocabulary! {
+    /// A soft error: why a connection that lives on is in doubt (RFC 9293 3.9.1.8). Progress ends it.
+    pub enum Doubt {
+        /// `Settings::r1` retransmissions of one segment had no answer.
+        Unanswered = "unanswered",
+        /// ICMP says that the network or the host cannot be reached, or that packets die or are misunderstood on
+        /// their way (RFC 9293 3.9.2.2 SHLD-25).
+        Unreachable = "unreachable",
+        /// ICMP says that the peer does not speak TCP, not at that port, or may not be spoken to. In a synchronised
+        /// state that is doubted too (D-05).
+        Refused = "refused",
+    }
+}
+
 /// The edges of one connection that have not been told yet, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Edges(u8);
@@ -65,6 +90,16 @@ impl Edges {
     pub(crate) const DOUBTFUL: Self = Self(16);
     /// The connection ended; told last.
     pub(crate) const CLOSED: Self = Self(32);
+
+    /// R1 is reached: for IP, not for the program.
+    pub(crate) const UNANSWERED: Self = Self(64);
+
+    /// Takes one edge; whether it was there.
+    pub(crate) const fn remove(&mut self, one: Self) -> bool {
+        let there = self.0 & one.0 != 0;
+        self.0 &= !one.0;
+        there
+    }
 
     /// Adds edges.
     pub(crate) const fn insert(&mut self, more: Self) {

@@ -24,55 +24,52 @@
 //!
 //! Two engines and no network:
 //! ```
-//! use std::io::IoSlice;
-//! use bytes::Bytes;
+//! use {bytes::Bytes, std::io::IoSlice};
 //! use outcrop_base::{
 //!     Arrival, Cast, ChecksumState, ChunkQueue, Ecn, HeaderRoom, Instant, InterfaceId, MAX_SLICES, PacketId, Path, Seed,
 //! };
 //! use outcrop_tcp::{Config, Endpoint, Event, Listen, wire};
-//!
 //! /// Carries everything `from` has to say over to `to`: wire format out, wire format in.
 //! fn carry(now: Instant, from: &mut Endpoint, to: &mut Endpoint) {
 //!     while let Some(plan) = from.poll_transmit(now) {
 //!         let (mut slices, mut room) = ([IoSlice::new(&[]); MAX_SLICES], HeaderRoom::new());
 //!         let used = from.payload(&plan, &mut slices);
-//!         wire::emit(&plan, &slices[..used], false, &mut room);
+//!         from.emit(&plan, &slices[..used], false, &mut room);
 //!         let mut bytes = room.as_slice().to_vec();
 //!         slices[..used].iter().for_each(|slice| bytes.extend_from_slice(slice));
 //!         let arrival = Arrival {
-//!             at: now, id: PacketId(1), iface: InterfaceId(0),
-//!             src: plan.flow.local.ip(), dst: plan.flow.remote.ip(), cast: Cast::Unicast, ecn: Ecn::NotEct, hop_limit: 64,
-//!             checksum: ChecksumState::Unverified, gso_size: None, path: Path::plain(1500),
+//!             at: now, id: PacketId(1), iface: InterfaceId(0), src: plan.flow.local.ip(), dst: plan.flow.remote.ip(), hop_limit: 64,
+//!             cast: Cast::Unicast, ecn: Ecn::NotEct, checksum: ChecksumState::Unverified, gso_size: None, path: Path::plain(1500),
 //!         };
 //!         let (segment, payload) = wire::parse(&arrival, Bytes::from(bytes)).unwrap();
 //!         assert!(to.handle_segment(&arrival, segment, payload).drop_reason().is_none());
 //!     }
 //! }
 //!
-//! let now = Instant::ZERO;
-//! let mut server = Endpoint::new(Config::default(), &Seed::from_number(1));
-//! let mut client = Endpoint::new(Config::default(), &Seed::from_number(2));
+//! let [mut server, mut client] = [1, 2].map(|n| Endpoint::new(Config::default(), &Seed::from_number(n)));
 //! let listener = server.listen("10.0.0.1:80".parse()?, Listen::default())?;
 //! let id = client.connect("10.0.0.2:0".parse()?, "10.0.0.1:80".parse()?, Path::plain(1500), None)?;
 //! client.write(id, &mut ChunkQueue::from(Bytes::from_static(b"hello")))?;
 //! for _ in 0..2 {
-//!     carry(now, &mut client, &mut server);
-//!     carry(now, &mut server, &mut client);
+//!     carry(Instant::ZERO, &mut client, &mut server);
+//!     carry(Instant::ZERO, &mut server, &mut client);
 //! }
-//! assert_eq!(client.poll_event(), Some(Event::Connected(id)));
-//! assert_eq!(server.poll_event(), Some(Event::Acceptable(listener)));
+//! let events = (client.poll_event(), server.poll_event());
+//! assert_eq!(events, (Some(Event::Connected(id)), Some(Event::Acceptable(listener))));
 //! let accepted = server.accept(listener).unwrap();
 //! assert_eq!(server.read(accepted)?, Some(Bytes::from_static(b"hello")));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //! # Files, in reading order
-//! A module uses only those before it. Words: [`seq`] [`segment`] `transmit` [`wire`] `rule` `table` `event` [`params`]
-//! `ecn` `state` `timers`. Measures: [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` `account` `info`. Halves: [`recv`]
+//! A module uses only those before it. Words: [`seq`] `span` [`segment`] `transmit` [`wire`] `rule` `table` `event` [`params`]
+//! `ecn` [`plpmtud`] `state` `timers`. Measures: `budget` [`rtt`] [`tx_record`] [`rate`] [`congestion`] [`pacing`] `config` [`auth`] `account` `info`. Halves: [`recv`]
 //! [`send`] [`recovery`]. Lives: `handshake` `connection` `time_wait` `listener`. All of them: `endpoint`.
 //! # Not here
 //! Addresses, routes, ICMP (`l3-ip`); the loop and the clock (`stack`); wakers (`l5-socket`).
 #![forbid(unsafe_code)]
 mod account;
+pub mod auth;
+mod budget;
 mod challenge;
 mod config;
 pub mod congestion;
@@ -86,6 +83,7 @@ mod info;
 mod listener;
 pub mod pacing;
 pub mod params;
+pub mod plpmtud;
 pub mod range_set;
 pub mod rate;
 pub mod recovery;
@@ -95,6 +93,7 @@ mod rule;
 pub mod segment;
 pub mod send;
 pub mod seq;
+mod span;
 mod state;
 mod table;
 mod time_wait;
@@ -107,14 +106,18 @@ pub use account::{Explanation, Held, Shares, Totals};
 pub use config::{AckStyle, Config, KeepAlive, Listen, Settings, SynCookies};
 pub use congestion::{Algorithm, Controller, Habits, Rate};
 pub use ecn::{EcnPolicy, EcnTerms};
-pub use endpoint::{Counters, Endpoint};
+pub use endpoint::{Counters, Endpoint, KeyOwner};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
-pub use event::{CloseReason, Event};
-pub use info::{Info, Negotiated};
+pub use event::{CloseReason, Doubt, Event};
+pub use info::{Detail, Info, Negotiated};
+pub use plpmtud::{PathProbing, SearchTotals};
 pub use rule::Rule;
-pub use segment::{FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Timestamps};
+pub use segment::{
+    AccurateOption, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Signature, Timestamps,
+    UserTimeout,
+};
 pub use segment::{Segment, SegmentHeader, StreamRange};
 pub use seq::SeqNum;
 pub use state::{FIGURE_5, OurFin, PeerFin, Sends, State, Transition, Trigger, derive};
 pub use table::ListenerId;
-pub use transmit::{ConnId, Transmit};
+pub use transmit::{ConnId, MacPlan, Transmit};

@@ -21,6 +21,28 @@ pub const MIN_MTU: u32 = 552;
 /// The same for IPv6, whose links all take this much (RFC 8200 5).
 pub const MIN_MTU_V6: u32 = 1280;
 
+/// Destinations about whose path there may be news, or doubt, that was not passed on. Beyond, flows learn of a
+/// narrower path by their own packets.
+pub const PATH_NEWS: usize = 64;
+/// The least time between two walks past all connections to tell such news: a million of them take some ten
+/// milliseconds, and a peer decides how often there is news.
+pub const PATH_WALK_PAUSE: Duration = Duration::from_secs(1);
+
+/// Where the search for a path's MTU begins and where it goes back to, IPv4 (RFC 8899 5.1.2, BASE_PLPMTU; RFC
+/// 4821 7.2 says about 1024): tunnels of every usual kind leave more. IPv6 goes back to [`MIN_MTU_V6`].
+pub const BASE_MTU: u32 = 1200;
+/// Timeouts in a row of a segment larger than [`BASE_MTU`] that mean a black hole (RFC 4821 7.7 leaves the count open).
+/// The count of R1: by then other hosts doubt the path as well.
+pub const BLACK_HOLE_TIMEOUTS: u8 = 3;
+/// Probes of one size before it counts as too large (RFC 8899 5.1.2, MAX_PROBES): a loss may have other reasons.
+pub const MAX_PROBES: u8 = 3;
+/// Bytes below which a search takes its upper end at once: PPPoE takes 8 of 1500, 802.1Q takes 4.
+pub const PROBE_STEP: u32 = 8;
+/// The pause after a lost probe, so that what probes cost stays far below what congestion would (RFC 4821 7.6.2).
+pub const PROBE_PAUSE: Duration = Duration::from_secs(1);
+/// The pause before a finished search begins again (RFC 8899 5.1.1, PMTU_RAISE_TIMER; RFC 4821 7.6.1).
+pub const PROBE_AGAIN: Duration = Duration::from_secs(600);
+
 /// The first retransmission timeout of a SYN (RFC 6298 2.1).
 pub const SYN_RTO: Duration = Duration::from_secs(1);
 /// The retransmission timeout of data after a SYN had to be repeated (RFC 6298 5.7).
@@ -38,6 +60,10 @@ pub const R1: u8 = 3;
 /// R2 of RFC 9293 3.8.3 SHLD-11: data is given up after this long without acknowledgment,
 /// at least 100 s. Linux's fifteen retransmissions come to 924 s.
 pub const R2: Duration = Duration::from_secs(924);
+/// `L_LIMIT`: a peer cannot make us give up sooner (RFC 5482 3.1; RFC 9293 3.8.3 SHLD-11 asks for 100 s).
+pub const USER_TIMEOUT_MIN: Duration = Duration::from_secs(100);
+/// `U_LIMIT`: a peer cannot make us keep its data longer than a keep-alive would wait (RFC 5482 3.1, 6).
+pub const USER_TIMEOUT_MAX: Duration = Duration::from_secs(7200);
 
 /// How long a remembered timestamp stays comparable: after 24 idle days it may have wrapped (RFC 7323 5.5).
 pub const TIMESTAMP_LIFETIME: Duration = Duration::from_secs(24 * 24 * 3600);
@@ -45,6 +71,9 @@ pub const TIMESTAMP_LIFETIME: Duration = Duration::from_secs(24 * 24 * 3600);
 /// The delayed acknowledgment's wait: RFC 9293 3.8.6.3 MUST-40 allows less than 500 ms; 40 ms
 /// spares most of the pure ACKs of an exchange and stays below any peer's retransmission timeout.
 pub const DELAYED_ACK: Duration = Duration::from_millis(40);
+/// The longest delay a program can ask for: an acknowledgment waits for less than half a second
+/// (RFC 9293 3.8.6.3 MUST-40).
+pub const DELAYED_ACK_MAX: Duration = Duration::from_millis(499);
 
 /// Keep-alive's first probe, when a program asks for keep-alive at all (RFC 9293 3.8.4 MUST-28: two hours).
 pub const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(7200);
@@ -65,6 +94,10 @@ pub const FIN_WAIT_2: Duration = Duration::from_secs(60);
 pub const CHALLENGES: u8 = 5;
 /// The span over which challenges are counted.
 pub const CHALLENGE_WINDOW: Duration = Duration::from_secs(1);
+
+/// How long nothing must have happened before a connection is kept in its small form. Longer than a second of
+/// challenges and any usual delayed acknowledgment; short against the pauses of people.
+pub const QUIET: Duration = Duration::from_secs(1);
 
 /// Stateless answers waiting to leave; one more is dropped and counted (the peer repeats itself).
 pub const REPLY_QUEUE: usize = 256;
@@ -131,6 +164,22 @@ pub const OUT_OF_ORDER_AVERAGE: usize = 512;
 /// Out-of-order pieces shorter than this are copied, so that a crumb cannot pin a large read buffer.
 pub const COPY_BELOW: usize = 2048;
 
+/// What the receive buffer begins with: the middle of Linux's `tcp_rmem`. Twice what an initial window and two
+/// doublings of it bring, so that the buffer has grown before it is what holds a sender back.
+pub const RECEIVE_BUFFER: u32 = 128 << 10;
+/// What the receive buffer grows to (Linux's `tcp_rmem`): a gigabit a second over 50 ms. It decides the window
+/// scale.
+pub const RECEIVE_BUFFER_MAX: u32 = 6 << 20;
+/// What the send buffer begins with: more than two initial windows, as Linux gives a connection at its start.
+pub const SEND_BUFFER: u32 = 64 << 10;
+/// What the send buffer grows to (Linux's `tcp_wmem`).
+pub const SEND_BUFFER_MAX: u32 = 4 << 20;
+/// Bytes all connections of an endpoint may queue together. Forty connections with the largest buffers fill it; a
+/// thousand with those they begin with do not.
+pub const MEMORY_MAX: u64 = 256 << 20;
+/// D-31. Full segments a connection may always queue, however scarce memory is: it goes on, slowly, and none starves.
+pub const LAST_SEGMENTS: u32 = 4;
+
 /// An acknowledgment is sent at once for this many segments at the start of a connection or after a
 /// pause, while the peer's window grows by our acknowledgments.
 pub const QUICK_ACKS: u8 = 16;
@@ -142,6 +191,8 @@ pub const DELAYED_ACK_MIN: Duration = Duration::from_millis(4);
 
 /// The least wait of the tail loss probe's timer (RFC 8985 7.2 has no floor but two delayed ACKs' worth).
 pub const TLP_MIN: Duration = Duration::from_millis(10);
+/// The wait of a tail loss probe before there is a round trip to go by (RFC 8985 7.2).
+pub const TLP_WITHOUT_RTT: Duration = Duration::from_secs(1);
 /// What a tail loss probe adds when only one segment is outstanding, for the peer's delayed
 /// acknowledgment (RFC 8985 7.2, WCDelAckT).
 pub const WORST_DELAYED_ACK: Duration = Duration::from_millis(200);

@@ -80,6 +80,33 @@ impl RateEstimator {
         }
     }
 
+    /// Bytes delivered, bytes lost, where the limit by the program ends, where the round does.
+    pub(crate) const fn counts(&self) -> [u64; 4] {
+        [
+            self.delivered,
+            self.lost,
+            self.app_limited_until,
+            self.round.next,
+        ]
+    }
+
+    /// An estimator that goes on from such counts with nothing under way.
+    pub(crate) const fn counting(
+        now: Instant,
+        [delivered, lost, app_limited_until, round]: [u64; 4],
+    ) -> Self {
+        Self {
+            delivered,
+            lost,
+            app_limited_until,
+            round: Round {
+                next: round,
+                started: false,
+            },
+            ..Self::new(now)
+        }
+    }
+
     /// Bytes delivered so far.
     #[must_use]
     pub const fn delivered(&self) -> u64 {

@@ -10,6 +10,7 @@ use core::time::Duration;
 use outcrop_base::Instant;
 
 use crate::params::{MIN_RTT_WINDOW, RTO_INITIAL, RTO_MAX, RTO_MIN};
+use crate::span::Span;
 
 /// 2^6: beyond, every timeout is at the ceiling.
 const MAX_BACKOFF: u8 = 16;
@@ -18,10 +19,10 @@ const MAX_BACKOFF: u8 = 16;
 #[derive(Clone, Debug)]
 pub struct RttEstimator {
     /// SRTT and RTTVAR, once there was a sample.
-    smoothed: Option<(Duration, Duration)>,
-    latest: Option<Duration>,
+    smoothed: Option<(Span, Span)>,
+    latest: Option<Span>,
     min: WindowedMin,
-    initial: Duration,
+    initial: Span,
     /// How often the timeout was doubled since the last new acknowledgment.
     backoff: u8,
 }
@@ -43,14 +44,14 @@ impl RttEstimator {
                 current: None,
                 older: None,
             },
-            initial,
+            initial: Span::new(initial),
             backoff: 0,
         }
     }
 
     /// Sets the timeout that holds until the first sample (RFC 6298 5.7, after a lost SYN).
     pub const fn set_initial(&mut self, initial: Duration) {
-        self.initial = initial;
+        self.initial = Span::new(initial);
     }
 
     /// Takes a measurement of a segment that was sent once, or whose timestamp came back (RFC 6298 3).
@@ -58,36 +59,38 @@ impl RttEstimator {
     /// `expected` is how many samples this round trip yields; each then weighs that much less, so
     /// that the memory spans the same time (RFC 7323 appendix G). It ends a backoff (RFC 6298 5.7).
     pub fn on_sample(&mut self, now: Instant, sample: Duration, expected: u32) {
-        self.latest = Some(sample);
+        self.latest = Some(Span::new(sample));
         self.min.update(now, sample);
         self.backoff = 0;
         let Some((srtt, rttvar)) = self.smoothed else {
             // RFC 6298 2.2.
-            self.smoothed = Some((sample, sample / 2));
+            self.smoothed = Some((Span::new(sample), Span::new(sample / 2)));
             return;
         };
         // RFC 6298 2.3, with alpha = 1/8 and beta = 1/4 divided by the samples expected.
         let many = expected.clamp(1, 1 << 16);
+        let (srtt, rttvar) = (srtt.get(), rttvar.get());
         let rttvar = blend(rttvar, srtt.abs_diff(sample), 4 * many);
-        self.smoothed = Some((blend(srtt, sample, 8 * many), rttvar));
+        let srtt = blend(srtt, sample, 8 * many);
+        self.smoothed = Some((Span::new(srtt), Span::new(rttvar)));
     }
 
     /// SRTT, once there was a sample.
     #[must_use]
     pub fn srtt(&self) -> Option<Duration> {
-        self.smoothed.map(|(srtt, _)| srtt)
+        self.smoothed.map(|(srtt, _)| srtt.get())
     }
 
     /// RTTVAR, once there was a sample.
     #[must_use]
     pub fn rttvar(&self) -> Option<Duration> {
-        self.smoothed.map(|(_, rttvar)| rttvar)
+        self.smoothed.map(|(_, rttvar)| rttvar.get())
     }
 
     /// The latest sample.
     #[must_use]
-    pub const fn latest(&self) -> Option<Duration> {
-        self.latest
+    pub fn latest(&self) -> Option<Duration> {
+        self.latest.map(Span::get)
     }
 
     /// The smallest sample of the last minutes.
@@ -100,8 +103,8 @@ impl RttEstimator {
     #[must_use]
     pub fn base_rto(&self) -> Duration {
         let rto = match self.smoothed {
-            None => self.initial,
-            Some((srtt, rttvar)) => srtt + (rttvar * 4).max(RTO_MIN),
+            None => self.initial.get(),
+            Some((srtt, rttvar)) => srtt.get() + (rttvar.get() * 4).max(RTO_MIN),
         };
         rto.clamp(RTO_MIN, RTO_MAX)
     }
@@ -154,12 +157,13 @@ fn blend(old: Duration, new: Duration, parts: u32) -> Duration {
 #[derive(Clone, Debug)]
 struct WindowedMin {
     /// When the window that is filling began, and its smallest value.
-    current: Option<(Instant, Duration)>,
-    older: Option<Duration>,
+    current: Option<(Instant, Span)>,
+    older: Option<Span>,
 }
 
 impl WindowedMin {
     fn update(&mut self, now: Instant, sample: Duration) {
+        let sample = Span::new(sample);
         self.current = match self.current {
             Some((began, min)) if now - began < MIN_RTT_WINDOW => Some((began, min.min(sample))),
             Some((_, min)) => {
@@ -172,7 +176,7 @@ impl WindowedMin {
 
     fn value(&self) -> Option<Duration> {
         let current = self.current.map(|(_, min)| min);
-        current.into_iter().chain(self.older).min()
+        current.into_iter().chain(self.older).min().map(Span::get)
     }
 
     fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {

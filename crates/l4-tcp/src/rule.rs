@@ -26,6 +26,16 @@ macro_rules! rules {
 rules! {
     /// A SYN or a segment from an address no connection may have is dropped silently.
     BadAddress = "tcp:bad-address", "RFC 9293 3.9.2.3 MUST-57";
+    /// A segment without the signature its flow is under is dropped, and not answered.
+    SignatureMissing = "tcp:signature-missing", "RFC 2385 2.0, RFC 5925 7.5 2b";
+    /// A signed segment for a flow that has no key is dropped.
+    SignatureUnexpected = "tcp:signature-unexpected", "RFC 5925 7.3";
+    /// A segment signed under a key we do not have is dropped.
+    SignatureUnknownKey = "tcp:signature-unknown-key", "RFC 5925 7.5 2c";
+    /// A segment whose signature is not its sender's is dropped, and not answered.
+    SignatureWrong = "tcp:signature-wrong", "RFC 2385 2.0, RFC 5925 7.5 2d";
+    /// A segment with both kinds of signature, or with one twice, is dropped.
+    SignatureConflict = "tcp:signature-conflict", "RFC 5925 2.2";
     /// A reset that fits no connection is dropped.
     ClosedIgnoresReset = "tcp:closed-ignores-reset", "RFC 9293 3.10.7.1";
     /// A segment that fits no connection is answered by a reset.
@@ -64,6 +74,8 @@ rules! {
     SynReceivedResetToListen = "tcp:syn-received-reset-to-listen", "RFC 9293 3.10.7.4 second";
     /// In SYN-RECEIVED after an active open, a reset refuses the connection.
     SynReceivedRefused = "tcp:syn-received-refused", "RFC 9293 3.10.7.4 second";
+    /// In SYN-RECEIVED, a SYN that asks for the other kind of ECN than the one before ends the handshake.
+    SynContradicts = "tcp:syn-contradicts", "RFC 9768 3.1.5";
     /// In SYN-RECEIVED, the SYN we answered came again: the SYN-ACK is repeated.
     SynReceivedSynAgain = "tcp:syn-received-syn-again", "RFC 9293 3.8.1";
     /// In SYN-RECEIVED after a passive open, another SYN in the window returns to LISTEN.
@@ -120,14 +132,16 @@ rules! {
     TimeWaitUnacceptable = "tcp:time-wait-unacceptable", "RFC 9293 3.10.7.4 first";
     /// Anything else in TIME-WAIT is dropped.
     TimeWaitDrops = "tcp:time-wait-drops", "RFC 9293 3.10.7.4";
-    /// A segment for a connection that has ended but is still held by the program.
-    Gone = "tcp:gone", "RFC 9293 3.10.7.1";
     /// ICMP news about something not in flight is ignored.
     PathUnrelated = "tcp:path-unrelated", "RFC 5927 4.1";
     /// ICMP: the path's MTU is smaller.
     PathTooBig = "tcp:path-too-big", "RFC 1191 6.4, RFC 8201 5";
+    /// ICMP: the way of what was sent again is interrupted; the timer backs off less.
+    PathDisrupted = "tcp:path-disrupted", "RFC 6069 4.2";
     /// ICMP: unreachable for now; the retransmissions decide.
     PathSoft = "tcp:path-soft", "RFC 1122 4.2.3.9, MUST-56";
+    /// ICMP: nothing proves that it concerns a signed connection: ignored.
+    PathUnprotected = "tcp:path-unprotected", "RFC 5925 7.8";
     /// ICMP: unreachable for good, while the connection is being opened.
     PathHard = "tcp:path-hard", "RFC 1122 4.2.3.9, SHLD-26";
 }

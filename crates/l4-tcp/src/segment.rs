@@ -7,7 +7,9 @@
 
 use core::fmt;
 use core::net::SocketAddr;
+use core::num::NonZeroU16;
 use core::ops::{BitOr, Range};
+use core::time::Duration;
 
 use bytes::Bytes;
 use outcrop_base::{Arrival, Flow, Transport};
@@ -238,10 +240,17 @@ pub struct SackBlocks {
     count: u8,
 }
 
-/// How many blocks fit into a segment that is no SYN, beside timestamps or without them (RFC 2018 3).
+/// How many blocks fit into a segment that is no SYN, beside timestamps or without them (RFC 2018 3), and beside
+/// `signature` octets of a signature: the option takes 4 octets, padded, and 8 for each block.
 #[must_use]
-pub const fn max_sack_blocks(timestamps: bool) -> usize {
-    if timestamps { 3 } else { MAX_SACK_BLOCKS }
+pub const fn max_sack_blocks(timestamps: bool, signature: u8) -> usize {
+    let others = signature as usize + if timestamps { 12 } else { 0 };
+    let room = 36usize.saturating_sub(others) / 8;
+    if room < MAX_SACK_BLOCKS {
+        room
+    } else {
+        MAX_SACK_BLOCKS
+    }
 }
 
 impl SackBlocks {
@@ -344,6 +353,147 @@ impl FastOpenCookie {
     }
 }
 
+/// The user timeout option (RFC 5482 3): how long its sender keeps data that is not acknowledged. Never zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UserTimeout(NonZeroU16);
+
+impl UserTimeout {
+    /// The bit that says minutes.
+    const MINUTES: u16 = 0x8000;
+
+    /// What stands in the option; `None` if it says zero, which says nothing.
+    #[must_use]
+    pub const fn from_bits(bits: u16) -> Option<Self> {
+        if bits & !Self::MINUTES == 0 {
+            return None;
+        }
+        match NonZeroU16::new(bits) {
+            Some(bits) => Some(Self(bits)),
+            None => None,
+        }
+    }
+
+    /// The bits.
+    #[must_use]
+    pub const fn bits(self) -> u16 {
+        self.0.get()
+    }
+
+    /// This span, in seconds while fifteen bits hold them, else in minutes, as many as they hold; rounded up.
+    /// `None` for no time at all.
+    #[must_use]
+    pub fn of(span: Duration) -> Option<Self> {
+        let most = u64::from(!Self::MINUTES);
+        let seconds = span
+            .as_secs()
+            .saturating_add(u64::from(span.subsec_nanos() > 0));
+        let (unit, count) = if seconds <= most {
+            (0, seconds)
+        } else {
+            (Self::MINUTES, seconds.div_ceil(60).min(most))
+        };
+        Self::from_bits(unit | u16::try_from(count).unwrap_or(!Self::MINUTES))
+    }
+
+    /// The span it stands for.
+    #[must_use]
+    pub const fn span(self) -> Duration {
+        let count = (self.bits() & !Self::MINUTES) as u64;
+        let unit = if self.bits() & Self::MINUTES == 0 {
+            1
+        } else {
+            60
+        };
+        Duration::from_secs(count * unit)
+    }
+}
+
+/// The most counters in an option of accurate ECN.
+pub const MAX_ACCURATE_FIELDS: usize = 3;
+
+/// The option of accurate ECN (RFC 9768 3.2.3): byte counters, 24 bits each, in one of two orders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AccurateOption {
+    fields: [u32; MAX_ACCURATE_FIELDS],
+    count: u8,
+    /// Whether ECT(1) comes first (kind 174) instead of ECT(0) (kind 172); CE is always second.
+    pub order_1: bool,
+}
+
+impl AccurateOption {
+    /// An option of these counters, at most three, of which the low 24 bits are told.
+    #[must_use]
+    pub fn new(order_1: bool, counters: &[u32]) -> Self {
+        let mut fields = [0; MAX_ACCURATE_FIELDS];
+        for (field, counter) in fields.iter_mut().zip(counters) {
+            *field = counter & 0x00ff_ffff;
+        }
+        Self {
+            fields,
+            count: u8::try_from(counters.len().min(MAX_ACCURATE_FIELDS)).unwrap_or(0),
+            order_1,
+        }
+    }
+
+    /// The octets an option of `count` fields takes, padded to words.
+    #[must_use]
+    pub const fn padded_len(count: usize) -> usize {
+        (2 + 3 * count).next_multiple_of(4)
+    }
+
+    /// The fields as they stand.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u32] {
+        self.fields
+            .get(..usize::from(self.count))
+            .unwrap_or_default()
+    }
+
+    /// Whether it has no field.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Bytes that arrived marked ECT(0), if told.
+    #[must_use]
+    pub fn e0b(&self) -> Option<u32> {
+        self.as_slice()
+            .get(if self.order_1 { 2 } else { 0 })
+            .copied()
+    }
+
+    /// Bytes that arrived marked CE, if told.
+    #[must_use]
+    pub fn ceb(&self) -> Option<u32> {
+        self.as_slice().get(1).copied()
+    }
+
+    /// Bytes that arrived marked ECT(1), if told.
+    #[must_use]
+    pub fn e1b(&self) -> Option<u32> {
+        self.as_slice()
+            .get(if self.order_1 { 0 } else { 2 })
+            .copied()
+    }
+}
+
+/// The authentication option of a segment; its MAC stays in the header's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Signature {
+    /// RFC 2385.
+    Md5,
+    /// RFC 5925 2.2.
+    Ao {
+        /// `KeyID`: under which key it is signed.
+        key_id: u8,
+        /// `RNextKeyID`: under which key its sender wants to be answered.
+        next_id: u8,
+    },
+    /// Both of them, or one more than once (RFC 5925 2.2: never to be taken).
+    Conflict,
+}
+
 /// The options of one segment. Absent ones are `None`, `false` or empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options {
@@ -359,6 +509,12 @@ pub struct Options {
     pub timestamps: Option<Timestamps>,
     /// Fast open, in a SYN (RFC 7413 2).
     pub fast_open: Option<FastOpenCookie>,
+    /// How long its sender keeps data unacknowledged (RFC 5482 3).
+    pub user_timeout: Option<UserTimeout>,
+    /// Marked bytes, where accurate ECN is in use (RFC 9768 3.2.3).
+    pub accurate: Option<AccurateOption>,
+    /// Who vouches for the segment.
+    pub signature: Option<Signature>,
 }
 
 /// What a header says apart from ports, checksum and lengths.

@@ -5,7 +5,8 @@
 //! Sources: RFC 9293 3.3.1 (a connection is named by its pair of sockets), RFC 6056 3.3 (ports).
 //!
 //! The flow is stored once, in its slot; the index holds slot numbers, found by a keyed hash, because
-//! strangers choose half of the flow.
+//! strangers choose half of the flow. Slots lie in pages that never move, so that a table that grows
+//! neither copies its connections nor holds room for twice as many.
 
 use core::hash::{Hash, Hasher};
 use core::net::SocketAddr;
@@ -25,10 +26,13 @@ pub struct ListenerId {
     pub generation: u32,
 }
 
+/// Slots in a page: a power of two, so that the first page, which grows, ends exactly full.
+const PAGE: usize = 256;
+
 /// Slots of `T`, found by id and by flow.
 #[derive(Clone, Debug)]
 pub(crate) struct FlowTable<T> {
-    slots: Vec<Slot<T>>,
+    slots: Slots<T>,
     /// Slots to use again, the latest emptied first: its memory is warm.
     free: Vec<u32>,
     by_flow: HashTable<u32>,
@@ -41,11 +45,61 @@ struct Slot<T> {
     live: Option<(Flow, T)>,
 }
 
+/// Every slot, by number.
+#[derive(Clone, Debug)]
+struct Slots<T> {
+    pages: Vec<Vec<Slot<T>>>,
+    len: usize,
+}
+
+impl<T> Slots<T> {
+    fn get(&self, slot: u32) -> Option<&Slot<T>> {
+        let at = slot as usize;
+        self.pages.get(at / PAGE)?.get(at % PAGE)
+    }
+
+    fn get_mut(&mut self, slot: u32) -> Option<&mut Slot<T>> {
+        let at = slot as usize;
+        self.pages.get_mut(at / PAGE)?.get_mut(at % PAGE)
+    }
+
+    /// One more slot, empty; returns its number.
+    fn push(&mut self) -> u32 {
+        let slot = Slot {
+            generation: 0,
+            live: None,
+        };
+        let number = u32::try_from(self.len).unwrap_or(u32::MAX);
+        self.len += 1;
+        match self.pages.last_mut() {
+            Some(page) if page.len() < PAGE => page.push(slot),
+            last => {
+                let room = if last.is_some() { PAGE } else { 1 };
+                let mut page = Vec::with_capacity(room);
+                page.push(slot);
+                self.pages.push(page);
+            }
+        }
+        number
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Slot<T>> {
+        self.pages.iter().flatten()
+    }
+}
+
 impl<T> FlowTable<T> {
+    /// Bytes of a slot; the index takes 6 to 12 more.
+    #[cfg(test)]
+    pub(crate) const SLOT: usize = size_of::<Slot<T>>();
+
     /// An empty table whose index is keyed by `seed`.
     pub(crate) fn new(seed: &Seed) -> Self {
         Self {
-            slots: Vec::new(),
+            slots: Slots {
+                pages: Vec::new(),
+                len: 0,
+            },
             free: Vec::new(),
             by_flow: HashTable::new(),
             key: seed.hash_key("flow table"),
@@ -54,15 +108,9 @@ impl<T> FlowTable<T> {
 
     /// Puts `value` under `flow`, which must not be there yet.
     pub(crate) fn insert(&mut self, flow: Flow, value: T) -> ConnId {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot {
-                generation: 0,
-                live: None,
-            });
-            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
-        });
+        let slot = self.free.pop().unwrap_or_else(|| self.slots.push());
         let mut generation = 0;
-        if let Some(place) = self.slots.get_mut(slot as usize) {
+        if let Some(place) = self.slots.get_mut(slot) {
             place.live = Some((flow, value));
             generation = place.generation;
         }
@@ -77,13 +125,13 @@ impl<T> FlowTable<T> {
         let slot = *self
             .by_flow
             .find(hash_of(&self.key, flow), |slot| self.is_at(*slot, flow))?;
-        let generation = self.slots.get(slot as usize)?.generation;
+        let generation = self.slots.get(slot)?.generation;
         Some(ConnId { slot, generation })
     }
 
     fn is_at(&self, slot: u32, flow: &Flow) -> bool {
         self.slots
-            .get(slot as usize)
+            .get(slot)
             .and_then(|place| place.live.as_ref())
             .is_some_and(|(at, _)| at == flow)
     }
@@ -106,7 +154,7 @@ impl<T> FlowTable<T> {
     /// Empties the slot: the id is stale from now on.
     pub(crate) fn remove(&mut self, id: ConnId) -> Option<T> {
         self.unlink(id);
-        let place = self.slots.get_mut(id.slot as usize)?;
+        let place = self.slots.get_mut(id.slot)?;
         if place.generation != id.generation {
             return None;
         }
@@ -117,7 +165,7 @@ impl<T> FlowTable<T> {
     }
 
     fn live(&self, id: ConnId) -> Option<&(Flow, T)> {
-        let place = self.slots.get(id.slot as usize)?;
+        let place = self.slots.get(id.slot)?;
         place
             .live
             .as_ref()
@@ -136,7 +184,7 @@ impl<T> FlowTable<T> {
 
     /// What `id` names, with its flow.
     pub(crate) fn get_mut(&mut self, id: ConnId) -> Option<(&Flow, &mut T)> {
-        let place = self.slots.get_mut(id.slot as usize)?;
+        let place = self.slots.get_mut(id.slot)?;
         if place.generation != id.generation {
             return None;
         }
@@ -145,7 +193,7 @@ impl<T> FlowTable<T> {
 
     /// How many slots are in use.
     pub(crate) fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.slots.len - self.free.len()
     }
 
     /// Every value with its id, in slot order.
@@ -165,9 +213,9 @@ fn hash_of(key: &HashKey, flow: &Flow) -> u64 {
     hasher.finish()
 }
 
-fn hash_at<T>(slots: &[Slot<T>], key: &HashKey, slot: u32) -> u64 {
+fn hash_at<T>(slots: &Slots<T>, key: &HashKey, slot: u32) -> u64 {
     slots
-        .get(slot as usize)
+        .get(slot)
         .and_then(|place| place.live.as_ref())
         .map_or(0, |(flow, _)| hash_of(key, flow))
 }
@@ -247,6 +295,19 @@ mod tests {
         assert_eq!(table.find(&flow(1)), Some(new));
         assert_eq!(table.remove(old), Some("old"));
         assert_eq!(table.find(&flow(1)), Some(new));
+    }
+
+    #[test]
+    fn more_flows_than_a_page_holds_every_one_is_found_by_both_names() {
+        let mut table = FlowTable::new(&Seed::from_number(1));
+        let ids: Vec<_> = (0..1000)
+            .map(|port| table.insert(flow(port), port))
+            .collect();
+        for (id, port) in ids.iter().zip(0u16..) {
+            assert_eq!(table.get(*id), Some(&port));
+            assert_eq!(table.find(&flow(port)), Some(*id));
+        }
+        assert_eq!(table.iter().count(), 1000);
     }
 
     #[test]

@@ -62,6 +62,13 @@ impl TimerTable {
         self.get(timer).is_some()
     }
 
+    /// Whether no other timer runs.
+    pub(crate) fn only(&self, timer: Timer) -> bool {
+        Timer::ALL
+            .into_iter()
+            .all(|other| other == timer || !self.is_armed(other))
+    }
+
     /// Arms, re-arms or (`None`) stops `timer`.
     pub(crate) fn set(&mut self, timer: Timer, at: Option<Instant>) {
         if let Some(due) = self.due.get_mut(timer as usize) {

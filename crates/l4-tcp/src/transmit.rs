@@ -1,6 +1,6 @@
 //! The plan of one packet that leaves.
 //!
-//! Job: say in a `Copy` value what the layers below need to build the packet. Owns: [`Transmit`], [`ConnId`].
+//! Job: say in a `Copy` value what the layers below need to build the packet. Owns: [`Transmit`], [`ConnId`], [`MacPlan`].
 //! Does not know: where the bytes are kept; the endpoint hands them out as slices for the plan's range.
 
 use outcrop_base::{Flow, IpFields, Note};
@@ -14,6 +14,15 @@ pub struct ConnId {
     pub slot: u32,
     /// Which of the connections that were kept there.
     pub generation: u32,
+}
+
+/// How the endpoint will sign a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MacPlan {
+    /// What guards the flow.
+    pub(crate) guard: ConnId,
+    /// The sequence number extension of the segment (RFC 5925 6.2).
+    pub(crate) sne: u32,
 }
 
 /// One segment, or one super-segment for the device to cut, as planned.
@@ -31,6 +40,9 @@ pub struct Transmit {
     pub range: StreamRange,
     /// Payload bytes of each segment the device shall cut; `None` if this is one segment.
     pub gso: Option<u16>,
+    /// With what it is to be signed, if it is: [`Endpoint::emit`](crate::Endpoint::emit) knows how. Such a plan
+    /// is never a super-segment.
+    pub mac: Option<MacPlan>,
     /// Why it leaves.
     pub note: Note,
 }

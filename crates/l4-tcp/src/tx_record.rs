@@ -103,6 +103,14 @@ impl TxRecords {
         Self::default()
     }
 
+    /// No record, everything before `una` acknowledged.
+    pub(crate) fn acknowledged(una: u64) -> Self {
+        Self {
+            una,
+            ..Self::default()
+        }
+    }
+
     /// The first offset not acknowledged.
     #[must_use]
     pub const fn una(&self) -> u64 {

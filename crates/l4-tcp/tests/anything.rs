@@ -87,6 +87,7 @@ fn step() -> impl Strategy<Value = Step> {
             any::<u32>().prop_map(PathSignalKind::TooBig),
             Just(PathSignalKind::Hard),
             Just(PathSignalKind::Soft),
+            Just(PathSignalKind::Disrupted),
         ]).prop_map(|(seq, kind)| Step::Path(seq, kind)),
     ]
 }

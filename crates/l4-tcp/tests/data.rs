@@ -305,6 +305,7 @@ fn window_of_a_few_bytes_nothing_silly_leaves_before_the_override() {
 fn buffer_filled_then_read_a_window_update_leaves() {
     let settings = Settings {
         receive_buffer: 4_000,
+        receive_buffer_max: None,
         ..plain()
     };
     let (mut story, id) = Story::established(settings);
@@ -328,6 +329,7 @@ fn buffer_filled_then_read_a_window_update_leaves() {
 fn window_advertised_never_moves_its_edge_left() {
     let settings = Settings {
         receive_buffer: 100_000,
+        receive_buffer_max: None,
         window_scale: true,
         ..plain()
     };
@@ -441,6 +443,7 @@ fn keep_alive_probe_of_the_peer_is_answered() {
 fn send_buffer_full_write_takes_a_part_and_writable_tells_of_room() {
     let settings = Settings {
         send_buffer: 3_000,
+        send_buffer_max: None,
         ..plain()
     };
     let (mut story, id) = Story::established(settings);

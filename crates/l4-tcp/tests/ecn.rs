@@ -264,3 +264,57 @@ fn cwr_travels_on_one_segment_not_on_a_super_segment() {
     assert_eq!((out[0].data.len(), out[0].gso), (1000, None));
     assert!(out[1].gso.is_some() && !out[1].flags.contains(Flags::CWR));
 }
+
+// 6.1.2: a window of one segment cannot be halved. The timer starts afresh, and what comes next waits for it.
+#[test]
+fn window_of_one_segment_is_marked_nothing_leaves_for_a_timeout() {
+    let (mut story, id) = story();
+    story.write(id, 1000);
+    assert_eq!(story.out()[0].ecn, Ecn::Ect0);
+    let (at, again) = story.wait_output(5_000).unwrap();
+    assert_eq!((again.seq, again.data.len()), (1, 1000));
+    assert_eq!(story.tcp.info(id).unwrap().cwnd, 1000);
+    story.write(id, 2000);
+    story.recv(seg(".E").seq(1).ack(1001));
+    story.expect(&[]);
+    assert_eq!(
+        story.tcp.info(id).unwrap().cwnd,
+        1000,
+        "no growth by a mark"
+    );
+    let (later, next) = story.wait_output(60_000).unwrap();
+    assert!(
+        next.flags.contains(Flags::CWR),
+        "the peer learns that we heard"
+    );
+    assert_eq!((next.seq, next.data.len()), (1001, 1000));
+    assert!(later - at >= 200, "a timeout later: {later} after {at}");
+    assert_eq!(story.out().len(), 0, "one segment");
+}
+
+// The same, and the peer goes on echoing on whatever it sends: that must not hold us for ever.
+#[test]
+fn peer_echoes_on_every_keep_alive_the_held_segment_leaves_all_the_same() {
+    let (mut story, id) = story();
+    story.write(id, 1000);
+    story.out();
+    story.wait_output(5_000).unwrap();
+    story.write(id, 1000);
+    story.recv(seg(".E").seq(1).ack(1001));
+    story.expect(&[]);
+    for tick in 1..100 {
+        story.at(2_000 + tick * 100);
+        if let Some(next) = story.out().first() {
+            assert_eq!((next.seq, next.data.len()), (1001, 1000));
+            return;
+        }
+        story.recv(seg(".E").seq(0).ack(1001));
+        story.recv(seg(".E").seq(1).ack(1001));
+        let answers = story.out();
+        if let Some(next) = answers.iter().find(|sent| !sent.data.is_empty()) {
+            assert_eq!((next.seq, next.data.len()), (1001, 1000));
+            return;
+        }
+    }
+    panic!("held for ten seconds");
+}

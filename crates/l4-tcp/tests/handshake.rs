@@ -154,6 +154,39 @@ fn connecting_ack_of_something_else_is_reset_and_attempt_goes_on() {
     story.expect_state(State::SynSent);
 }
 
+// RFC 9293 MUST-11: SYN-RECEIVED remembers who opened: a reset leads back to LISTEN, or ends the attempt.
+#[test]
+fn reset_in_syn_received_leads_back_to_where_the_opening_began() {
+    let mut passive = Story::new(plain());
+    let listener = passive.listen();
+    passive.recv(seg("S"));
+    passive.out();
+    passive.facts.clear();
+    let verdict = passive.judge(seg("R").seq(1));
+    assert_eq!(verdict.rule.name, "tcp:syn-received-reset-to-listen");
+    assert_eq!(passive.path_of_states(), [State::Listen.name()]);
+    assert_eq!(
+        passive.events(),
+        [],
+        "nobody was told of it, nobody misses it"
+    );
+    passive.recv(seg("S"));
+    passive.out();
+    passive.recv(seg(".").seq(1).ack(1));
+    assert_eq!(passive.events(), [Event::Acceptable(listener)]);
+
+    let mut active = Story::new(plain());
+    let id = active.connect();
+    active.out();
+    active.recv(seg("S"));
+    active.out();
+    active.facts.clear();
+    let verdict = active.judge(seg("R").seq(1));
+    assert_eq!(verdict.rule.name, "tcp:syn-received-refused");
+    assert_eq!(active.path_of_states(), [State::Closed.name()]);
+    assert_eq!(active.events(), [Event::Closed(id, CloseReason::Refused)]);
+}
+
 #[test]
 fn answered_syn_comes_again_syn_ack_is_repeated() {
     let mut story = Story::new(plain());
@@ -335,6 +368,7 @@ fn port_unreachable_while_connecting_ends_the_attempt() {
 fn scale_agreed_syn_windows_are_unscaled_and_later_ones_scaled() {
     let settings = Settings {
         receive_buffer: 1 << 20,
+        receive_buffer_max: None,
         ..plain()
     };
     let settings = Settings {

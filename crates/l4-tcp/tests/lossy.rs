@@ -9,13 +9,14 @@
 
 mod common;
 
-use common::world::{Badness, World};
+use common::world::{Badness, Protect, World};
 
 use core::time::Duration;
 
 use bytes::Bytes;
 use outcrop_base::{ChunkQueue, Instant, Path};
-use outcrop_tcp::{Config, ConnId, Event, Listen, Settings};
+use outcrop_tcp::auth::{AoAlgorithm, AoSelect, MasterKey, Prefix, Secret};
+use outcrop_tcp::{Config, ConnId, Endpoint, Event, Listen, ListenerId, Settings};
 
 const GOOD: Badness = Badness {
     loss: 0.0,
@@ -95,9 +96,12 @@ fn read_all(program: &mut Program, world: &mut World, end: usize) {
 /// Runs a transfer of these sizes to its end; returns the world for a look at the log.
 fn transfer(mut world: World, sizes: [usize; 2], chunk: usize, limit: u64) -> World {
     let listener = World::addr(0);
-    world.ends[0].listen(listener, Listen::default()).unwrap();
+    let listener = world.ends[0].listen(listener, Listen::default()).unwrap();
     let (from, to, path) = (World::addr(1), World::addr(0), world.path);
-    world.ends[1].connect(from, to, path, None).unwrap();
+    let id = world.ends[1].connect(from, to, path, None).unwrap();
+    if let Some(protect) = world.protect {
+        protect(&mut world.ends, listener, id);
+    }
     let mut programs = [0, 1].map(|end| Program::new(end, sizes[end], chunk));
     let mut closed = false;
     let end_of_time = Instant::from_secs(limit);
@@ -177,6 +181,57 @@ fn lossy_link_without_any_option_every_byte_arrives() {
     }
 }
 
+/// Both ends under the same MD5 key.
+fn with_md5(ends: &mut [Endpoint; 2], listener: ListenerId, id: ConnId) {
+    let secret = || Some(Secret::new(b"secret").unwrap());
+    let [server, client] = ends;
+    let peer = |end: usize| Prefix::from(World::addr(end).ip());
+    server.set_md5sig(listener, peer(1), secret()).unwrap();
+    client.set_md5sig(id, peer(0), secret()).unwrap();
+}
+
+/// Both ends under the same two TCP-AO keys; the client wants to be answered under the second.
+fn with_ao(ends: &mut [Endpoint; 2], listener: ListenerId, id: ConnId) {
+    let [server, client] = ends;
+    for key_id in [1, 2] {
+        let key = |end: usize| MasterKey {
+            peer: Prefix::from(World::addr(end).ip()),
+            send_id: key_id,
+            recv_id: key_id,
+            algorithm: AoAlgorithm::HmacSha1,
+            secret: Secret::new(&[key_id; 16]).unwrap(),
+            covers_options: true,
+        };
+        server.add_ao_key(listener, key(1)).unwrap();
+        client.add_ao_key(id, key(0)).unwrap();
+    }
+    let select = AoSelect {
+        next: Some(2),
+        ..AoSelect::default()
+    };
+    client.select_ao_keys(id, select).unwrap();
+}
+
+#[test]
+fn signed_ends_over_a_terrible_link_every_byte_arrives() {
+    for protect in [with_md5 as Protect, with_ao] {
+        for seed in 0..10 {
+            let bad = Badness {
+                loss: 0.15,
+                duplicate: 0.1,
+                reorder: 0.2,
+                ..GOOD
+            };
+            let mut world = World::new(seed, configs(Settings::default()), bad);
+            world.protect = Some(protect);
+            let world = transfer(world, [60_000, 40_000], 3_000, 20_000);
+            for end in world.ends {
+                assert_eq!(end.counters().signatures_missing, 0);
+            }
+        }
+    }
+}
+
 #[test]
 fn tiny_buffers_lossy_link_windows_close_and_open_without_a_deadlock() {
     for seed in 0..20 {
@@ -187,7 +242,9 @@ fn tiny_buffers_lossy_link_windows_close_and_open_without_a_deadlock() {
         };
         let settings = Settings {
             receive_buffer: 3_000,
+            receive_buffer_max: None,
             send_buffer: 2_000,
+            send_buffer_max: None,
             ..Settings::default()
         };
         let world = World::new(seed, configs(settings), bad);
@@ -258,7 +315,7 @@ fn forked_endpoint_has_the_same_fingerprint_and_the_same_future() {
         world.step();
     }
     let fork = world.ends[1].clone();
-    let print = |end: &outcrop_tcp::Endpoint| {
+    let print = |end: &Endpoint| {
         let mut hasher = DefaultHasher::new();
         end.fingerprint(world.now, &mut hasher);
         hasher.finish()

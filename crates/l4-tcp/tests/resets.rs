@@ -69,6 +69,7 @@ fn reset_by_its_number_ends_is_challenged_or_is_dropped() {
 fn reset_at_a_closed_window_still_counts() {
     let settings = outcrop_tcp::Settings {
         receive_buffer: 1_000,
+        receive_buffer_max: None,
         ..plain()
     };
     let (mut story, _) = Story::established(settings);

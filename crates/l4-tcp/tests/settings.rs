@@ -17,6 +17,7 @@ fn window_clamped_no_larger_window_is_ever_offered() {
     let settings = Settings {
         window_clamp: Some(4_000),
         receive_buffer: 1 << 20,
+        receive_buffer_max: None,
         window_scale: true,
         ..plain()
     };

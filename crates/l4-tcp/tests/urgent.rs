@@ -97,6 +97,7 @@ fn peer_promises_more_than_it_sends_nothing_is_left_after_its_fin() {
 fn window_closed_urgent_pointer_still_gets_through() {
     let settings = outcrop_tcp::Settings {
         receive_buffer: 1_000,
+        receive_buffer_max: None,
         ..plain()
     };
     let (mut story, id) = Story::established(settings);
@@ -168,8 +169,8 @@ fn written_before_the_handshake_urgent_bytes_stay_urgent() {
 #[test]
 fn urgent_data_outstanding_nagle_holds_nothing_back() {
     let (mut story, id) = Story::established(plain());
-    let mut data = outcrop_base::ChunkQueue::new();
-    data.push(bytes::Bytes::from_static(b"!"));
+    let mut data = ChunkQueue::new();
+    data.push(Bytes::from_static(b"!"));
     story.tcp.write_urgent(id, &mut data).unwrap();
     assert_eq!(story.out().len(), 1);
     story.write(id, 10);

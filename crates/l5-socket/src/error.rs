@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind};
 
 use outcrop_base::PathSignalKind;
 use outcrop_stack::ip::{PingError, Quote};
+use outcrop_stack::tcp::auth::KeyError;
 use outcrop_stack::tcp::{CloseReason, ListenError, ReadError, StaleId, WriteError};
 use outcrop_stack::udp::{BindError, PathError, UnknownSocket};
 use outcrop_stack::{ConnectError, SendError, tcp, udp};
@@ -65,12 +66,30 @@ pub(crate) fn option(error: OptionError) -> io::Error {
 pub(crate) fn connect(error: ConnectError) -> io::Error {
     let kind = match &error {
         ConnectError::NoRoute => ErrorKind::NetworkUnreachable,
+        ConnectError::NotOurs => ErrorKind::AddrNotAvailable,
         ConnectError::Tcp(inner) => match inner {
             tcp::ConnectError::AlreadyExists => ErrorKind::AddrInUse,
             tcp::ConnectError::NoPortFree => ErrorKind::AddrNotAvailable,
             tcp::ConnectError::BadRemote => ErrorKind::InvalidInput,
             _ => ErrorKind::Other,
         },
+        _ => ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
+}
+
+pub(crate) fn key(error: KeyError) -> io::Error {
+    let kind = match error {
+        KeyError::Stale => ErrorKind::NotConnected,
+        KeyError::Unknown => ErrorKind::NotFound,
+        KeyError::InUse => ErrorKind::ResourceBusy,
+        KeyError::TooMany => ErrorKind::QuotaExceeded,
+        KeyError::BadLength
+        | KeyError::BadPrefix
+        | KeyError::OtherKind
+        | KeyError::DuplicateId
+        | KeyError::TooLate
+        | KeyError::OtherPeer => ErrorKind::InvalidInput,
         _ => ErrorKind::Other,
     };
     io::Error::new(kind, error)
@@ -132,7 +151,9 @@ pub(crate) fn ping(error: PingError) -> io::Error {
 const fn path(kind: PathSignalKind) -> ErrorKind {
     match kind {
         PathSignalKind::Hard => ErrorKind::ConnectionRefused,
-        PathSignalKind::Soft | PathSignalKind::Redirected => ErrorKind::HostUnreachable,
+        PathSignalKind::Disrupted | PathSignalKind::Soft | PathSignalKind::Redirected => {
+            ErrorKind::HostUnreachable
+        }
         PathSignalKind::TooBig(_) => ErrorKind::InvalidInput,
     }
 }

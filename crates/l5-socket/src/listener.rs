@@ -9,6 +9,7 @@ use core::task::{Context, Poll};
 use std::io;
 
 use outcrop_stack::tcp::Listen;
+use outcrop_stack::tcp::auth::Keyring;
 use outcrop_stack::{Interest, ListenerId, Shard};
 
 use crate::{TcpStream, error};
@@ -34,9 +35,21 @@ impl TcpListener {
     /// # Errors
     /// As for [`bind`](Self::bind).
     pub fn bind_with(shard: &Shard, local: SocketAddr, settings: Listen) -> io::Result<Self> {
-        let id = shard
-            .call(|core| core.tcp_listen(local, settings))
-            .map_err(error::listen)?;
+        Self::bind_keyed(shard, local, settings, Keyring::new())
+    }
+
+    /// The same under keys from the first SYN on.
+    pub(crate) fn bind_keyed(
+        shard: &Shard,
+        local: SocketAddr,
+        settings: Listen,
+        keys: Keyring,
+    ) -> io::Result<Self> {
+        let id = shard.call(|core| {
+            let id = core.tcp_listen(local, settings).map_err(error::listen)?;
+            core.tcp_set_keys(id, keys).map_err(error::key)?;
+            Ok::<_, io::Error>(id)
+        })?;
         Ok(Self {
             shard: shard.clone(),
             id,
@@ -63,6 +76,17 @@ impl TcpListener {
         self.shard
             .poll(Interest::Accept(self.id), cx, accept)
             .map(|id| Ok(TcpStream::new(self.shard.clone(), id)))
+    }
+
+    /// Puts it under these keys instead of those it had: for the connections it will take from now on
+    /// ([`TcpSocket`](crate::TcpSocket) gives it keys before the first).
+    ///
+    /// # Errors
+    /// `NotConnected` if the host has forgotten it.
+    pub fn set_keys(&self, keys: Keyring) -> io::Result<()> {
+        self.shard
+            .call(|core| core.tcp_set_keys(self.id, keys))
+            .map_err(error::key)
     }
 
     /// Where it listens.

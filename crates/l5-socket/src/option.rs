@@ -57,11 +57,11 @@ pub enum TcpOption {
     /// `TCP_WINDOW_CLAMP`: the largest window ever offered, bytes, whatever the buffer could hold. `None`, the default:
     /// the buffer alone decides. At least 1,152, half of Linux's smallest buffer.
     WindowClamp(Option<u32>),
-    /// `SO_RCVBUF`: bytes the receiver may hold, 1 MiB; fixed from now on, as in Linux. 2,304 to 1 GiB. Before the
-    /// SYN it also decides the window scale (RFC 7323 2); later, a buffer beyond what that scale can say is not used.
+    /// `SO_RCVBUF`: bytes the receiver may hold. Unset, it grows from 128 KiB to 6 MiB with what the program reads; set,
+    /// it is fixed from now on, as in Linux. 2,304 to 1 GiB. Before the SYN it also decides the window scale (RFC 7323 2); later, a buffer beyond what that scale can say is not used.
     ReceiveBuffer(u32),
-    /// `SO_SNDBUF`: bytes the sender may hold, unsent and unacknowledged, 1 MiB; fixed from now on. 4,608 to 1 GiB.
-    /// Unlike Linux's, neither buffer is doubled for bookkeeping.
+    /// `SO_SNDBUF`: bytes the sender may hold, unsent and unacknowledged. Unset, it grows from 64 KiB to 4 MiB with the
+    /// congestion window; set, it is fixed from now on. 4,608 to 1 GiB. Unlike Linux's, neither buffer is doubled for bookkeeping.
     SendBuffer(u32),
     /// `TCP_FASTOPEN` of a client: ask servers for cookies, and with one put what is written at once into the SYN
     /// (RFC 7413). It may arrive twice. Off. Before the SYN.
@@ -234,6 +234,16 @@ impl TcpOption {
             return Err(OptionError::TooLate { option });
         }
         self.check()
+    }
+
+    /// Writes it into settings that no connection has yet.
+    ///
+    /// # Errors
+    /// A value the option does not take; nothing is written then.
+    pub fn apply(self, settings: &mut Settings, listen: &mut Listen) -> Result<(), OptionError> {
+        self.check()?;
+        self.write_to(settings, listen);
+        Ok(())
     }
 
     /// Writes a value that was checked where it belongs.

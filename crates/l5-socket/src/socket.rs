@@ -1,13 +1,16 @@
 //! A TCP socket before it is a connection or a listener.
 //!
-//! Job: gather options and an address, then connect or listen with them. Owns: what was gathered.
+//! Job: gather what must be known before the first SYN: options, keys, an address. Owns: what was gathered.
 //! Does not know: what an option does. It costs the host nothing until it connects or listens.
+//! Sources: RFC 2385, RFC 5925; the names are those of Linux's socket options.
 
+use core::future::poll_fn;
 use core::net::SocketAddr;
 use std::io;
 
 use outcrop_base::ChunkQueue;
 use outcrop_stack::Shard;
+use outcrop_stack::tcp::auth::{Keyring, MasterKey, Prefix, Secret};
 use outcrop_stack::tcp::{Listen, Settings};
 
 use crate::{TcpListener, TcpOption, TcpStream, error};
@@ -30,6 +33,7 @@ pub struct TcpSocket {
     local: Option<SocketAddr>,
     settings: Settings,
     listen: Listen,
+    keys: Keyring,
 }
 
 impl TcpSocket {
@@ -41,6 +45,7 @@ impl TcpSocket {
             local: None,
             settings: shard.call(|core| core.tcp_default_settings()),
             listen: Listen::default(),
+            keys: Keyring::new(),
         }
     }
 
@@ -66,12 +71,33 @@ impl TcpSocket {
         &mut self.settings
     }
 
-    /// Opens a connection.
+    /// Sets the MD5 key for some peers, or takes it away (Linux: `TCP_MD5SIG_EXT`; RFC 2385).
+    ///
+    /// # Errors
+    /// `InvalidInput` for an impossible prefix, or one that is under TCP-AO.
+    pub fn set_md5sig(&mut self, peer: Prefix, secret: Option<Secret>) -> io::Result<()> {
+        self.keys.set_md5sig(peer, secret).map_err(error::key)
+    }
+
+    /// Adds a master key tuple (Linux: `TCP_AO_ADD_KEY`; RFC 5925). A connection begins with the first for its peer.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an impossible prefix, ids in use towards some of these peers, or peers under MD5.
+    pub fn add_ao_key(&mut self, key: MasterKey) -> io::Result<()> {
+        self.keys.add_ao_key(key).map_err(error::key)
+    }
+
+    /// Whether ICMP's hard errors about connections under TCP-AO are believed (RFC 5925 7.8): by default not.
+    pub const fn set_ao_accept_icmp(&mut self, accept: bool) {
+        self.keys.accept_icmp = accept;
+    }
+
+    /// Opens a connection. A key for this peer signs it from the first SYN on.
     ///
     /// # Errors
     /// As for [`TcpStream::connect_with`].
     pub async fn connect(&self, remote: SocketAddr) -> io::Result<TcpStream> {
-        TcpStream::connect_with(&self.shard, self.local, remote, Some(self.settings)).await
+        self.connect_and_write(remote, &mut ChunkQueue::new()).await
     }
 
     /// Opens a connection with something to say at once (Linux: `MSG_FASTOPEN`): with [`TcpOption::FastOpen`] and a
@@ -85,9 +111,21 @@ impl TcpSocket {
         remote: SocketAddr,
         data: &mut ChunkQueue,
     ) -> io::Result<TcpStream> {
-        let settings = Some(self.settings);
-        let stream = TcpStream::begin(&self.shard, self.local, remote, settings, data)?;
-        stream.connected().await?;
+        let id = self.shard.call(|core| {
+            let id = core
+                .tcp_connect(self.local, remote, Some(self.settings))
+                .map_err(error::connect)?;
+            // In the same turn: the SYN leaves at its end.
+            core.tcp_set_keys(id, self.keys.clone())
+                .map_err(error::key)?;
+            if !data.is_empty() {
+                // It was opened under this lock: nothing has happened that could refuse a write.
+                let _taken = core.tcp_write(id, data);
+            }
+            Ok::<_, io::Error>(id)
+        })?;
+        let stream = TcpStream::new(self.shard.clone(), id);
+        poll_fn(|cx| stream.poll_connected(cx)).await?;
         Ok(stream)
     }
 
@@ -101,6 +139,7 @@ impl TcpSocket {
             settings: Some(self.settings),
             ..self.listen.clone()
         };
-        TcpListener::bind_with(&self.shard, self.local.ok_or_else(unbound)?, settings)
+        let local = self.local.ok_or_else(unbound)?;
+        TcpListener::bind_keyed(&self.shard, local, settings, self.keys.clone())
     }
 }

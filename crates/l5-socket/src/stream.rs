@@ -13,7 +13,10 @@ use std::io;
 
 use bytes::Bytes;
 use outcrop_base::{ByteStream, ChunkQueue, Instant};
-use outcrop_stack::tcp::{CloseReason, Explanation, Info, Listen, ReadError, Settings, State};
+use outcrop_stack::tcp::auth::{AoInfo, AoSelect, MasterKey, Prefix, Secret};
+use outcrop_stack::tcp::{
+    CloseReason, Doubt, Explanation, Info, Listen, ReadError, Settings, State,
+};
 use outcrop_stack::{Interest, Shard, StreamId};
 
 use crate::{OwnedReadHalf, OwnedWriteHalf, TcpOption, error};
@@ -148,36 +151,12 @@ impl TcpStream {
         remote: SocketAddr,
         settings: Option<Settings>,
     ) -> io::Result<Self> {
-        let stream = Self::begin(shard, local, remote, settings, &mut ChunkQueue::new())?;
-        stream.connected().await?;
-        Ok(stream)
-    }
-
-    /// Begins to open a connection, with something to say if there is any: what fits is with the engine before the
-    /// SYN can leave.
-    pub(crate) fn begin(
-        shard: &Shard,
-        local: Option<SocketAddr>,
-        remote: SocketAddr,
-        settings: Option<Settings>,
-        data: &mut ChunkQueue,
-    ) -> io::Result<Self> {
         let id = shard
-            .call(|core| {
-                let id = core.tcp_connect(local, remote, settings)?;
-                if !data.is_empty() {
-                    // It was opened under this lock: nothing has happened that could refuse a write.
-                    let _taken = core.tcp_write(id, data);
-                }
-                Ok(id)
-            })
+            .call(|core| core.tcp_connect(local, remote, settings))
             .map_err(error::connect)?;
-        Ok(Self::new(shard.clone(), id))
-    }
-
-    /// Waits until both SYNs have been exchanged.
-    pub(crate) async fn connected(&self) -> io::Result<()> {
-        poll_fn(|cx| self.conn.poll_connected(cx)).await
+        let stream = Self::new(shard.clone(), id);
+        poll_fn(|cx| stream.conn.poll_connected(cx)).await?;
+        Ok(stream)
     }
 
     pub(crate) const fn new(shard: Shard, id: StreamId) -> Self {
@@ -185,6 +164,10 @@ impl TcpStream {
             conn: Conn { shard, id },
             rest: Bytes::new(),
         }
+    }
+
+    pub(crate) fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.conn.poll_connected(cx)
     }
 
     /// The next bytes, as many as have arrived in one piece; `None` once the peer has finished.
@@ -285,6 +268,76 @@ impl TcpStream {
     /// `NotConnected` once the connection has ended.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.configure(|settings| settings.nodelay = nodelay)
+    }
+
+    /// Changes the MD5 key of a connection that has one (Linux: `TCP_MD5SIG_EXT`).
+    ///
+    /// # Errors
+    /// `InvalidInput` for another peer, or a connection that began without; `NotConnected` once it has ended.
+    pub fn set_md5sig(&self, peer: Prefix, secret: Secret) -> io::Result<()> {
+        let Conn { shard, id } = &self.conn;
+        shard
+            .call(|core| core.tcp_set_md5sig(*id, peer, Some(secret)))
+            .map_err(error::key)
+    }
+
+    /// Adds a key to a connection under TCP-AO (Linux: `TCP_AO_ADD_KEY`).
+    ///
+    /// # Errors
+    /// `InvalidInput` for another peer, ids in use, or a connection that began without; `NotConnected`.
+    pub fn add_ao_key(&self, key: MasterKey) -> io::Result<()> {
+        let Conn { shard, id } = &self.conn;
+        shard
+            .call(|core| core.tcp_add_ao_key(*id, key))
+            .map_err(error::key)
+    }
+
+    /// Takes a key from a connection under TCP-AO (Linux: `TCP_AO_DEL_KEY`).
+    ///
+    /// # Errors
+    /// `NotFound`, `ResourceBusy` for the current or the next one, `NotConnected`.
+    pub fn remove_ao_key(&self, send_id: u8, recv_id: u8) -> io::Result<()> {
+        let Conn { shard, id } = &self.conn;
+        shard
+            .call(|core| core.tcp_remove_ao_key(*id, send_id, recv_id))
+            .map_err(error::key)
+    }
+
+    /// Changes the keys a connection sends under and asks for (Linux: `TCP_AO_INFO`).
+    ///
+    /// # Errors
+    /// `NotFound`, `NotConnected`.
+    pub fn select_ao_keys(&self, select: AoSelect) -> io::Result<()> {
+        let Conn { shard, id } = &self.conn;
+        shard
+            .call(|core| core.tcp_select_ao_keys(*id, select))
+            .map_err(error::key)
+    }
+
+    /// Which keys a connection uses; `None` unless it is under TCP-AO.
+    #[must_use]
+    pub fn ao_info(&self) -> Option<AoInfo> {
+        let Conn { shard, id } = &self.conn;
+        shard.call(|core| core.tcp_ao_info(*id))
+    }
+
+    /// The soft error this connection suffers from since it last made progress: what was sent goes unanswered, or
+    /// ICMP says that it does not get through (RFC 9293 3.9.1.8). It lives on; `None` is the rule.
+    #[must_use]
+    pub fn doubt(&self) -> Option<Doubt> {
+        let Conn { shard, id } = &self.conn;
+        shard.call(|core| core.tcp_doubt(*id))
+    }
+
+    /// Takes back what was written and has not left yet; returns how many bytes. What left is delivered.
+    ///
+    /// # Errors
+    /// `NotConnected` once the connection has ended.
+    pub fn discard_unsent(&self) -> io::Result<u64> {
+        let Conn { shard, id } = &self.conn;
+        shard
+            .call(|core| core.tcp_discard_unsent(*id))
+            .map_err(error::stale)
     }
 
     /// Addresses, state and figures.

@@ -208,6 +208,23 @@ fn silent_address_times_out_by_deadline_in_virtual_time() {
 }
 
 #[test]
+fn unsent_bytes_taken_back_the_peer_reads_none_of_them() {
+    let mut world = World::new();
+    let (mut server, mut client) = connected(&mut world);
+    let taken_back = world.run(2, async move {
+        client.write_all(&[7; 1000]).await.unwrap();
+        let taken_back = client.discard_unsent().unwrap();
+        assert_eq!(client.doubt(), None);
+        client.write_all(b"instead").await.unwrap();
+        client.finish().unwrap();
+        taken_back
+    });
+    assert_eq!(taken_back, 1000);
+    let heard = world.run(1, async move { read_to_end(&mut server).await });
+    assert_eq!(heard, b"instead");
+}
+
+#[test]
 fn aborted_connection_resets_the_peer() {
     let mut world = World::new();
     let (mut server, client) = connected(&mut world);

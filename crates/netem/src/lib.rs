@@ -31,20 +31,22 @@
 //! ```
 //!
 //! # Not here
-//! No clock and no device: a world of `testkit` or a bridge between two real devices drives a link. No qdisc
+//! No clock and no device: a world of `testkit` drives a link, and its `emulated` puts one before real devices. No qdisc
 //! but drop-tail, no bursts of loss.
 //!
 //! # Files
-//! `config` says what a link does, `link` does it.
+//! `config` says what a link does, `text` reads it from a line, `link` does it.
 #![forbid(unsafe_code)]
 
 mod config;
 mod link;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use config::{Config, Fault};
 pub use link::{EVENT_QUEUE, Event, Link, Packet, Rule};
+pub use text::{DEFAULT_QUEUE, ParseError};
 
 use outcrop_base::{Instant, Seed};
 

@@ -64,7 +64,6 @@
 //! # Not here
 //! No protocol: each is an engine of its own. No sockets: `l5-socket` makes them of a [`Shard`] and an id.
 #![forbid(unsafe_code)]
-
 mod alarm;
 mod core;
 mod counters;
@@ -76,8 +75,8 @@ mod tasks;
 mod wakers;
 
 pub use self::core::{
-    Config, ConnectError, Core, Echo, Event, ListenerId, PING_QUEUE, PacketIn, PacketOut, PingId,
-    SendError, StreamId, UdpId,
+    Config, ConnectError, Core, Echo, Event, KeyOwner, ListenerId, PING_QUEUE, PacketIn, PacketOut,
+    PingId, SendError, StreamId, UdpId,
 };
 pub use counters::Counters;
 pub use driver::{BATCH, Driver};
@@ -103,9 +102,9 @@ pub mod ip {
 /// TCP's words.
 pub mod tcp {
     pub use outcrop_tcp::{
-        Algorithm, CloseReason, Config, ConnectError, Counters, EcnPolicy, Explanation, Held, Info,
-        KeepAlive, Listen, ListenError, Rate, ReadError, Settings, Shares, StaleId, State,
-        SynCookies, Totals, WriteError,
+        Algorithm, CloseReason, Config, ConnectError, Counters, Doubt, EcnPolicy, Explanation,
+        Held, Info, KeepAlive, Listen, ListenError, PathProbing, Rate, ReadError, Settings, Shares,
+        StaleId, State, SynCookies, Totals, WriteError, auth,
     };
 }
 /// UDP's words.

@@ -312,7 +312,7 @@ fn path_narrower_than_the_link_is_learned_from_icmp_and_all_flows_go_on() {
     world.mtu = 1000;
     let data = vec![9; 50_000];
     for (client, served) in clients.into_iter().zip(served) {
-        // The second flow never sees an ICMP message: it learns from IP that its plans do not fit.
+        // The second flow never sees an ICMP message: IP tells it.
         world.write(0, client, &data);
         world.run(Duration::from_secs(5));
         assert!(world.read(1, served).0 == data);
@@ -321,7 +321,11 @@ fn path_narrower_than_the_link_is_learned_from_icmp_and_all_flows_go_on() {
     let told = world.verdicts.iter().filter(|(to, _)| *to == 0);
     let told = told.filter(|(_, verdict)| verdict.rule.name == "tcp:path-too-big");
     assert!(told.count() > 0);
-    assert!(world.hosts[0].unsent() > 0, "the second flow's first plans");
+    assert_eq!(
+        world.hosts[0].unsent(),
+        0,
+        "the second flow made no plan that did not fit"
+    );
     // A connection opened later begins with segments that fit.
     world.sent.clear();
     let late = world.hosts[0].tcp_connect(None, sock(2, 80), None).unwrap();
@@ -329,6 +333,25 @@ fn path_narrower_than_the_link_is_learned_from_icmp_and_all_flows_go_on() {
     world.run(Duration::from_secs(5));
     let largest = world.sent.iter().map(|sent| sent.bytes.len()).max();
     assert_eq!(largest, Some(1000));
+}
+
+// RFC 9293 3.8.3 MUST-20 (b): what IP knew about the way may be why nobody answers.
+#[test]
+fn peer_falls_silent_at_r1_ip_forgets_what_it_knew_about_the_way() {
+    let mut world = World::plain();
+    let [client, _served] = connected(&mut world);
+    world.mtu = 1000;
+    world.write(0, client, &[9; 5_000]);
+    world.run(SOON);
+    assert_eq!(world.hosts[0].ip().path(v4(2)).unwrap().mtu, 1000);
+    let first = world.sent.len() + 1;
+    world.lose = (first..first + 50).collect();
+    world.write(0, client, &[9; 5_000]);
+    world.run(Duration::from_millis(1300));
+    assert_eq!(world.hosts[0].tcp().counters().doubts, 0);
+    world.run(Duration::from_secs(2));
+    assert_eq!(world.hosts[0].tcp().counters().doubts, 1);
+    assert_eq!(world.hosts[0].ip().path(v4(2)).unwrap().mtu, 1500);
 }
 
 #[test]
@@ -356,7 +379,11 @@ fn icmp_error_about_nothing_in_flight_is_dropped_and_changes_nothing() {
 fn device_that_cuts_and_completes_is_given_super_segments_and_where_to_sum() {
     for addr in [v4, v6] {
         let [a, b] = [1, 2].map(|last| {
-            let mut core = Core::new(Config::default(), &Seed::from_number(u64::from(last)));
+            // All of it is written before any of it is read.
+            let mut config = Config::default();
+            config.tcp.settings.send_buffer = 1 << 20;
+            config.tcp.settings.receive_buffer = 1 << 20;
+            let mut core = Core::new(config, &Seed::from_number(u64::from(last)));
             let addresses = vec![Cidr::new(addr(last), 24).unwrap()];
             core.add_interface(InterfaceConfig {
                 gso_max: 65_535,

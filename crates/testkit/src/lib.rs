@@ -15,6 +15,7 @@
 //! | [`replay`] | does a recording still come out the same, packet by packet |
 //! | [`foreign`] | does our server keep every promise that the server in this capture kept |
 //! | [`drill`] | does the engine do what a script in the packetdrill language says |
+//! | [`emulated`] | the same links in real time, in front of a real device or between two |
 //!
 //! ```
 //! use core::time::Duration;
@@ -56,6 +57,7 @@
 #![forbid(unsafe_code)]
 
 pub mod drill;
+pub mod emulated;
 pub mod explore;
 pub mod foreign;
 pub mod replay;
@@ -63,6 +65,7 @@ pub mod scenario;
 pub mod simulate;
 mod site;
 pub mod table;
+pub mod throughput;
 mod wire;
 mod world;
 

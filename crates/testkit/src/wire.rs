@@ -21,7 +21,7 @@ pub(crate) fn emit(from: &Endpoint, plan: &Transmit) -> Bytes {
     let used = from.payload(plan, &mut slices);
     let payload = slices.get(..used).unwrap_or_default();
     let mut room = HeaderRoom::new();
-    wire::emit(plan, payload, false, &mut room);
+    from.emit(plan, payload, false, &mut room);
     let mut bytes = BytesMut::from(room.as_slice());
     payload
         .iter()

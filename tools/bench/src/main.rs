@@ -12,6 +12,7 @@ mod contender;
 mod figures;
 mod load;
 mod network;
+mod paths;
 mod peer;
 mod scenario;
 
@@ -80,6 +81,18 @@ enum Inside {
     /// A stack to compare with.
     #[command(hide = true)]
     Peer(peer::Peer),
+    /// Compare with Linux's CUBIC over emulated links, in real time.
+    Paths(paths::Paths),
+    /// The kernel's end of a path.
+    #[command(hide = true)]
+    Source { at: core::net::SocketAddr },
+    /// The receiver of a path.
+    #[command(hide = true)]
+    Sink {
+        from: core::net::SocketAddr,
+        #[arg(long, default_value_t = 5)]
+        seconds: u32,
+    },
 }
 
 fn main() -> ExitCode {
@@ -91,6 +104,9 @@ fn main() -> ExitCode {
         Some(Inside::Kernel) => network::only_inside().and_then(|()| contender::kernel_server()),
         Some(Inside::Load(load)) => network::only_inside().and_then(|()| load.run()),
         Some(Inside::Peer(peer)) => network::only_inside().and_then(|()| peer.run()),
+        Some(Inside::Paths(paths)) => paths.run(),
+        Some(Inside::Source { at }) => paths::source(*at),
+        Some(Inside::Sink { from, seconds }) => paths::sink(*from, *seconds),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

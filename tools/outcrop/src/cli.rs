@@ -56,6 +56,15 @@ pub(crate) enum Command {
                             outcrop run -- sh                 # look around"
     )]
     Run(Run),
+    /// Run a command across an emulated link from another, the Linux kernel at both ends; no root needed.
+    ///
+    /// What `outcrop run --link` puts before our stack, with the kernel in our place: the same path, to compare.
+    /// The command is 10.77.0.1 and fd77::1, the far end 10.77.0.2 and fd77::2.
+    #[command(
+        after_help = "Example:\n  outcrop wire --link delay=20ms,rate=50mbit --far 'exec python3 -m http.server 80' -- \\\n    \
+                            sh -c 'sleep 1; curl -so /dev/null -w \"%{speed_download}\\n\" http://10.77.0.2/file'"
+    )]
+    Wire(Wire),
     /// Fetch a URL over our own stack, as a client.
     ///
     /// The body goes to standard output, timings and progress to standard error. Opens a TUN in the current
@@ -111,6 +120,9 @@ pub(crate) struct Net {
     /// Cut and checksum every packet ourselves: what crosses the TUN is then what crosses a wire. Slower.
     #[arg(long, help_heading = "Network")]
     pub(crate) no_offload: bool,
+    /// Put an emulated link between the stack and the TUN. Turns offload off.
+    #[arg(long, value_name = "LINK", help_heading = "Network", long_help = LINK_HELP)]
+    pub(crate) link: Option<outcrop_netem::Config>,
     /// Look at the TUN again and again for so many microseconds before sleeping: answers sooner, keeps a
     /// processor busy.
     #[arg(long, value_name = "USECS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1_000_000), help_heading = "Network")]
@@ -147,6 +159,63 @@ impl From<CaptureLevel> for Level {
     }
 }
 
+/// How TCP behaves.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Tcp {
+    /// Congestion control.
+    #[arg(long, value_name = "NAME", value_enum, default_value_t = Congestion::Cubic, help_heading = "TCP")]
+    pub(crate) congestion: Congestion,
+    /// Congestion marks (ECN).
+    #[arg(long, value_name = "POLICY", value_enum, default_value_t = Ecn::Accept, help_heading = "TCP")]
+    pub(crate) ecn: Ecn,
+    /// Spread what leaves over the round trip. BBR always does.
+    #[arg(long, help_heading = "TCP")]
+    pub(crate) pacing: bool,
+    /// The fastest that one connection's data may leave, in bytes a second.
+    #[arg(long, value_name = "BYTES", help_heading = "TCP")]
+    pub(crate) max_rate: Option<u64>,
+    /// Receive buffer of a connection, in bytes: the largest window it offers.
+    #[arg(long, value_name = "BYTES", help_heading = "TCP")]
+    pub(crate) rcvbuf: Option<u32>,
+    /// Send buffer of a connection, in bytes.
+    #[arg(long, value_name = "BYTES", help_heading = "TCP")]
+    pub(crate) sndbuf: Option<u32>,
+    /// Largest segment to announce and send, in bytes. Without it the MTU decides.
+    #[arg(long, value_name = "BYTES", help_heading = "TCP")]
+    pub(crate) mss: Option<u16>,
+    /// Probe a peer that has been silent for so many seconds.
+    #[arg(long, value_name = "SECONDS", help_heading = "TCP")]
+    pub(crate) keepalive: Option<u64>,
+    /// Give a connection up when what it sent stays unacknowledged for so many seconds.
+    #[arg(long, value_name = "SECONDS", help_heading = "TCP")]
+    pub(crate) user_timeout: Option<u64>,
+    /// Say at exit, for each connection, what held it back and for how long.
+    #[arg(long, help_heading = "TCP")]
+    pub(crate) explain: bool,
+}
+
+/// Congestion control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Congestion {
+    /// The textbook's (RFC 5681).
+    Newreno,
+    /// What most hosts run (RFC 9438).
+    Cubic,
+    /// By rate and round trip instead of by loss.
+    Bbr,
+}
+
+/// Congestion marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ecn {
+    /// Never.
+    Off,
+    /// If the peer asks for them.
+    Accept,
+    /// Ask for them too.
+    Request,
+}
+
 /// What is served.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Serving {
@@ -159,6 +228,44 @@ pub(crate) struct Serving {
     /// Serve echo (port 7) and discard (port 9) over TCP as well as UDP, and characters for ever (port 19).
     #[arg(long)]
     pub(crate) tcp_echo: bool,
+    /// Connections waiting to be accepted, at most.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) backlog: u16,
+    /// Answer requests that arrive in a SYN (TCP Fast Open); such a request may be served twice.
+    #[arg(long)]
+    pub(crate) fast_open: bool,
+    #[command(flatten)]
+    pub(crate) secure: Secure,
+}
+
+/// HTTPS.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Secure {
+    /// Serve HTTPS as well. Without --cert the certificate is signed by an authority of this run only, which a
+    /// command started by `outcrop run` is told to trust.
+    #[arg(long, help_heading = "TLS")]
+    pub(crate) tls: bool,
+    /// Port of the HTTPS server.
+    #[arg(long, value_name = "PORT", default_value_t = 443, value_parser = clap::value_parser!(u16).range(1..), help_heading = "TLS")]
+    pub(crate) tls_port: u16,
+    /// Certificates in PEM, one's own first; read again when the file changes. Implies --tls.
+    #[arg(long, value_name = "FILE", requires = "key", help_heading = "TLS")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The private key of --cert, in PEM.
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "TLS")]
+    pub(crate) key: Option<PathBuf>,
+    /// Write the certificate of the run's own authority here, for clients to trust.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "cert",
+        help_heading = "TLS"
+    )]
+    pub(crate) authority: Option<PathBuf>,
+    /// Put the keys of TLS connections into the capture, so that Wireshark shows what is inside. Whoever has the
+    /// file can then read it.
+    #[arg(long, requires = "capture", help_heading = "TLS")]
+    pub(crate) keys: bool,
 }
 
 /// Options of `outcrop serve`.
@@ -166,6 +273,8 @@ pub(crate) struct Serving {
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) serving: Serving,
+    #[command(flatten)]
+    pub(crate) tcp: Tcp,
     #[command(flatten)]
     pub(crate) net: Net,
 }
@@ -176,6 +285,8 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) serving: Serving,
     #[command(flatten)]
+    pub(crate) tcp: Tcp,
+    #[command(flatten)]
     pub(crate) net: Net,
     /// Print what the stack counted when the command has ended.
     #[arg(long)]
@@ -185,10 +296,36 @@ pub(crate) struct Run {
     pub(crate) command: Vec<std::ffi::OsString>,
 }
 
+/// Options of `outcrop wire`.
+#[derive(Args, Debug)]
+pub(crate) struct Wire {
+    /// The link, in each direction.
+    #[arg(long, value_name = "LINK", default_value = "", long_help = LINK_HELP)]
+    pub(crate) link: outcrop_netem::Config,
+    /// A shell command for the far end; it is ended when the other command has ended.
+    #[arg(long, value_name = "SCRIPT")]
+    pub(crate) far: Option<std::ffi::OsString>,
+    /// Largest IP packet on the link, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 1500, value_parser = clap::value_parser!(u32).range(1280..=65_535))]
+    pub(crate) mtu: u32,
+    /// Draw all chance from this number: the same packets are lost again.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+    /// The command and its arguments.
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+/// How a link is described.
+const LINK_HELP: &str = "The link, in each direction: settings joined by commas, such as \
+    delay=20ms,loss=1%,rate=100mbit,queue=64k. delay and jitter are one way; rate is bits a second onto the wire; \
+    queue is bytes waiting for it (256k if there is a rate); loss, duplicate, corrupt and reorder are chances; \
+    reorder-by is how long a reordered packet is held back.";
+
 /// Options of `outcrop get`.
 #[derive(Args, Debug)]
 pub(crate) struct Get {
-    /// What to fetch: `http://HOST[:PORT]/PATH`.
+    /// What to fetch: `http://HOST[:PORT]/PATH`, or `https://..`.
     pub(crate) url: Url,
     /// Write the body to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
@@ -199,9 +336,20 @@ pub(crate) struct Get {
     /// Print the head of the response before the body.
     #[arg(short, long)]
     pub(crate) include: bool,
+    /// For https: the authorities to trust, in PEM, instead of the system's.
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// For https: believe every certificate. Whoever answers may then be anybody.
+    #[arg(short = 'k', long, help_heading = "TLS")]
+    pub(crate) insecure: bool,
+    /// For https: put the keys into the capture, so that Wireshark shows what is inside.
+    #[arg(long, requires = "capture", help_heading = "TLS")]
+    pub(crate) keys: bool,
     /// Give up after this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: u64,
+    #[command(flatten)]
+    pub(crate) tcp: Tcp,
     #[command(flatten)]
     pub(crate) net: Net,
 }

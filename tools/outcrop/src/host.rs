@@ -12,10 +12,12 @@ use std::time::SystemTime;
 
 use outcrop_base::{InterfaceId, Seed, WallClock};
 use outcrop_device::namespace::Namespace;
-use outcrop_device::{Caps, Clock, Device as _, Tun};
+use outcrop_device::{Caps, Clock, Device, Tun};
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
-use outcrop_stack::{Config, Core, Counters, Driver, Shard, Tasks};
+use outcrop_stack::{Config, Core, Counters, Driver, Shard, Tasks, tcp};
+use outcrop_testkit::emulated::Emulated;
 
+use crate::accounts::Accounts;
 use crate::cli::Net;
 use crate::failure::Failure;
 use crate::link::Link;
@@ -36,9 +38,8 @@ pub(crate) enum Place {
 }
 
 /// A stack over a link, ready to be driven.
-#[derive(Debug)]
 pub(crate) struct Host {
-    driver: Driver<Tun, Recording>,
+    driver: Driver<Box<dyn Device>, Recording>,
     namespace: Option<Namespace>,
 }
 
@@ -47,8 +48,12 @@ pub(crate) struct Host {
 pub(crate) struct Remains {
     /// What was counted.
     pub(crate) counters: Counters,
+    /// What TCP counted.
+    pub(crate) tcp: tcp::Counters,
     /// The finished capture.
     pub(crate) capture: Option<PathBuf>,
+    /// An account of each connection, if they were asked for.
+    pub(crate) accounts: Accounts,
 }
 
 impl Remains {
@@ -63,7 +68,12 @@ impl Remains {
 
 impl Host {
     /// Opens the link and puts a stack on it; `command` is what the capture says of the run.
-    pub(crate) fn start(net: &Net, place: Place, command: &str) -> Result<Self, Failure> {
+    pub(crate) fn start(
+        net: &Net,
+        tcp: tcp::Config,
+        place: Place,
+        command: &str,
+    ) -> Result<Self, Failure> {
         let seed = seed(net.seed)?;
         let clock = Clock::start();
         let wall = WallClock::new(unix_now());
@@ -71,13 +81,21 @@ impl Host {
             Place::Here => Link::here(net, &clock),
             Place::Private => Link::private(net, &clock),
         }?;
-        let core = core(net, &seed, link.tun.caps())?;
+        let config = Config {
+            tcp,
+            ..Config::default()
+        };
+        let core = core(net, Core::new(config, &seed), link.tun.caps())?;
         let shard = Shard::new(core, clock, wall)
             .map_err(|error| Failure::new(format!("the stack: {error}")))?;
         let recording = Recording::begin(net, &link.tun, &seed, wall, command)?;
         log::info!("the stack is {} and {}", net.addr, net.addr6);
+        let device: Box<dyn Device> = match &net.link {
+            None => Box::new(link.tun),
+            Some(between) => Box::new(emulated(link.tun, between, shard.clock(), &seed)?),
+        };
         Ok(Self {
-            driver: Driver::new(shard, TUN, link.tun, recording)
+            driver: Driver::new(shard, TUN, device, recording)
                 .with_busy_poll(Duration::from_micros(net.busy_poll)),
             namespace: link.namespace,
         })
@@ -105,6 +123,13 @@ impl Host {
     /// Lets connections finish, then completes the capture.
     pub(crate) fn finish(mut self) -> Result<Remains, Failure> {
         let settled = self.driver.settle(SETTLE).map_err(|error| lost(&error));
+        let shard = self.driver.shard();
+        let (now, mut accounts) = (shard.now(), Accounts::default());
+        let tcp = shard.call(|core| {
+            accounts.add(core.tcp_take_final_accounts());
+            accounts.add(core.tcp().open_accounts(now));
+            *core.tcp().counters()
+        });
         // The capture is worth having even if the device has gone.
         let (_, recording, counters) = self.driver.into_parts();
         let capture = recording.finish()?;
@@ -114,16 +139,33 @@ impl Host {
                 SETTLE.as_secs()
             );
         }
-        Ok(Remains { counters, capture })
+        Ok(Remains {
+            counters,
+            tcp,
+            capture,
+            accounts,
+        })
     }
+}
+
+/// The TUN behind an emulated link, the same in both directions.
+fn emulated(
+    tun: Tun,
+    link: &outcrop_netem::Config,
+    clock: &Clock,
+    seed: &Seed,
+) -> Result<Emulated<Tun>, Failure> {
+    log::info!("the link: {link:?}");
+    Emulated::new(tun, link.clone(), link.clone(), clock, seed)
+        .map_err(|error| Failure::asked(format!("--link: {error}")))
 }
 
 fn lost(error: &std::io::Error) -> Failure {
     Failure::new(format!("the device is gone: {error}"))
 }
 
-fn core(net: &Net, seed: &Seed, caps: Caps) -> Result<Core, Failure> {
-    let mut core = Core::new(Config::default(), seed);
+/// Puts `core` on the link.
+fn core(net: &Net, mut core: Core, caps: Caps) -> Result<Core, Failure> {
     let mut addresses = Vec::new();
     for cidr in [net.addr, net.addr6] {
         let address = Cidr::new(cidr.address, cidr.prefix);
@@ -156,7 +198,7 @@ const fn unspecified(like: IpAddr) -> IpAddr {
 }
 
 /// The seed asked for, or one from the system.
-fn seed(asked: Option<u64>) -> Result<Seed, Failure> {
+pub(crate) fn seed(asked: Option<u64>) -> Result<Seed, Failure> {
     if let Some(number) = asked {
         return Ok(Seed::from_number(number));
     }

@@ -68,7 +68,7 @@ fn with_fallback<T, E: core::fmt::Display>(
     open: impl Fn(Format) -> Result<T, E>,
 ) -> Result<T, Failure> {
     let plain = || open(Format::Plain).map_err(|error| Failure::new(error.to_string()));
-    if net.no_offload {
+    if net.no_offload || net.link.is_some() {
         log::info!("offload: off, as asked");
         return plain();
     }

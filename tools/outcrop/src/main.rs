@@ -4,6 +4,7 @@
 //! Owns: the process. Does not know: protocols.
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod cli;
 mod command {
     pub(crate) mod demo;
@@ -15,6 +16,7 @@ mod command {
     pub(crate) mod run;
     pub(crate) mod serve;
     pub(crate) mod show;
+    pub(crate) mod wire;
 }
 mod echo;
 mod failure;
@@ -23,6 +25,7 @@ mod link;
 mod recording;
 mod report;
 mod resolve;
+mod secure;
 mod server;
 mod services;
 mod signals;
@@ -30,6 +33,7 @@ mod sink;
 mod site;
 mod statistics;
 mod stop;
+mod tcp;
 mod timing;
 mod values;
 
@@ -74,6 +78,7 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Ping(options) => command::ping::run(&options),
         Command::Serve(options) => command::serve::run(&options),
         Command::Run(options) => command::run::run(&options),
+        Command::Wire(options) => command::wire::run(&options),
         Command::Get(options) => command::get::run(&options),
         Command::Export(options) => command::export::run(&options),
         Command::Demo(options) => command::demo::run(&options),

@@ -10,19 +10,27 @@ use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::rc::Rc;
 
+use outcrop_base::ByteStream;
 use outcrop_http::h1::ServerConfig;
 use outcrop_http::serve::{Config, Connection, ConnectionInfo, Summary};
 use outcrop_http::sleeper;
-use outcrop_socket::{TcpListener, TcpStream, timeout};
+use outcrop_socket::{TcpListener, TcpOption, TcpSocket, TcpStream, timeout};
 use outcrop_stack::{Shard, Tasks};
+use outcrop_tls::ServerTls;
 
 use crate::cli::Serving;
 use crate::failure::Failure;
+use crate::secure::Https;
 use crate::services::{self, everywhere, refused};
 use crate::site::Site;
 
+/// How long a client may take to agree on keys.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long answers under way may take after the server was asked to stop.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// Clients that may have spoken in their SYN and not have completed the handshake, at most (RFC 7413 5.1).
+const FAST_OPENS: usize = 256;
 
 /// What the server has done.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,14 +67,22 @@ impl Server {
         shard: &Shard,
         tasks: &Tasks,
         serving: &Serving,
-        site: &Site,
+        (site, https): (&Site, Option<&Https>),
     ) -> Result<Self, Failure> {
         services::start(shard, tasks, serving.tcp_echo)?;
         let state = Rc::new(State::default());
-        for address in everywhere(serving.port) {
-            let listener =
-                TcpListener::bind(shard, address).map_err(|error| refused(address, &error))?;
-            let accepting = accept(tasks.clone(), listener, site.clone(), Rc::clone(&state));
+        let plain = everywhere(serving.port).map(|address| (address, None));
+        let secure = https.map(|https| {
+            tasks.spawn(https.renewals(shard)).detach();
+            everywhere(https.port).map(|address| (address, Some(https.tls.clone())))
+        });
+        for (address, tls) in plain.into_iter().chain(secure.into_iter().flatten()) {
+            let mut socket = TcpSocket::new(shard);
+            let listener = set_up(&mut socket, serving)
+                .and_then(|()| socket.bind(address).listen())
+                .map_err(|error| refused(address, &error))?;
+            let served = (site.clone(), tls);
+            let accepting = accept(tasks.clone(), listener, served, Rc::clone(&state));
             tasks.spawn(accepting).detach();
         }
         Ok(Self {
@@ -118,7 +134,22 @@ impl State {
     }
 }
 
-async fn accept(tasks: Tasks, listener: TcpListener, site: Site, state: Rc<State>) {
+/// What every connection of the server starts with: answers are written whole, so waiting to gather more would only
+/// delay them.
+fn set_up(socket: &mut TcpSocket, serving: &Serving) -> std::io::Result<()> {
+    socket.set(TcpOption::NoDelay(true))?;
+    socket.set(TcpOption::Backlog(usize::from(serving.backlog)))?;
+    let early = if serving.fast_open { FAST_OPENS } else { 0 };
+    socket.set(TcpOption::FastOpenQueue(early))?;
+    Ok(())
+}
+
+async fn accept(
+    tasks: Tasks,
+    listener: TcpListener,
+    (site, tls): (Site, Option<ServerTls>),
+    state: Rc<State>,
+) {
     let mut stop = pin!(state.until(|state| state.stopping.get()));
     loop {
         let next = poll_fn(|cx| {
@@ -130,24 +161,65 @@ async fn accept(tasks: Tasks, listener: TcpListener, site: Site, state: Rc<State
         let Some(stream) = next.await else { return };
         state.count(|served| served.connections += 1);
         state.open.set(state.open.get() + 1);
-        let connection = serve(stream, site.clone(), Rc::clone(&state));
-        tasks.spawn(connection).detach();
+        let (site, state) = (site.clone(), Rc::clone(&state));
+        match tls.clone() {
+            None => tasks.spawn(serve(stream, site, state)).detach(),
+            Some(tls) => tasks.spawn(serve_secure(stream, tls, site, state)).detach(),
+        }
     }
 }
 
 async fn serve(stream: TcpStream, site: Site, state: Rc<State>) {
-    let info = ConnectionInfo {
+    let (info, shard) = (begin(&stream, &state), stream.shard().clone());
+    converse(stream, (info, shard), site, &state).await;
+    end(&state);
+}
+
+async fn serve_secure(stream: TcpStream, tls: ServerTls, site: Site, state: Rc<State>) {
+    let (info, shard) = (begin(&stream, &state), stream.shard().clone());
+    let shaken = timeout(&shard, HANDSHAKE, outcrop_tls::accept(stream, &tls)).await;
+    match shaken {
+        Ok(Ok(stream)) => converse(stream, (info, shard), site, &state).await,
+        failed => {
+            let why = failed.map_or_else(
+                |late| late.to_string(),
+                |done| {
+                    done.err()
+                        .map_or_else(String::new, |error| error.to_string())
+                },
+            );
+            log::debug!("connection {}: no TLS: {why}", info.serial);
+            state.count(|served| served.broken += 1);
+        }
+    }
+    end(&state);
+}
+
+fn begin(stream: &TcpStream, state: &State) -> ConnectionInfo {
+    ConnectionInfo {
         remote: stream.peer_addr().ok(),
         local: stream.local_addr().ok(),
         serial: state.served.get().connections,
-    };
-    // Answers are written whole; waiting to gather more would only delay them.
-    let _gone = stream.set_nodelay(true);
-    let (clock, timer) = (stream.shard().clone(), stream.shard().clone());
+    }
+}
+
+fn end(state: &State) {
+    state.open.set(state.open.get() - 1);
+    state.wake_all();
+}
+
+/// HTTP over whatever carries it.
+async fn converse<S: ByteStream>(
+    stream: S,
+    (info, shard): (ConnectionInfo, Shard),
+    site: Site,
+    state: &Rc<State>,
+) {
+    let (clock, timer) = (shard.clone(), shard.clone());
     let sleep = sleeper(move || clock.now(), move |at| timer.sleep_until(at));
     let config = Config {
         http: ServerConfig {
-            wall_clock: Some(stream.shard().wall()),
+            wall_clock: Some(shard.wall()),
             ..ServerConfig::default()
         },
         ..Config::default()
@@ -168,8 +240,6 @@ async fn serve(stream: TcpStream, site: Site, state: Rc<State>) {
     })
     .await;
     state.count(|served| note(served, &ended, info));
-    state.open.set(state.open.get() - 1);
-    state.wake_all();
 }
 
 fn note(served: &mut Served, ended: &std::io::Result<Summary>, info: ConnectionInfo) {

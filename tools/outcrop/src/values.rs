@@ -144,12 +144,14 @@ impl FromStr for DeviceName {
     }
 }
 
-/// A URL of scheme http.
+/// A URL of scheme http or https.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url {
+    /// Whether TLS is asked for.
+    pub(crate) secure: bool,
     /// The host: a name or an address, without brackets.
     pub(crate) host: String,
-    /// The port; 80 unless given.
+    /// The port; 80 unless given, or 443 with TLS.
     pub(crate) port: u16,
     /// Path and query, at least `/`.
     pub(crate) target: String,
@@ -159,7 +161,8 @@ pub(crate) struct Url {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.target)
+        let scheme = if self.secure { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority, self.target)
     }
 }
 
@@ -168,17 +171,15 @@ impl FromStr for Url {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let example = "such as http://10.77.0.1:8000/";
-        if text.starts_with("https://") {
-            return Err("https is not spoken yet: use http://".to_owned());
-        }
-        let rest = match text.split_once("://") {
-            Some(("http", rest)) => rest,
+        let (secure, rest) = match text.split_once("://") {
+            Some(("http", rest)) => (false, rest),
+            Some(("https", rest)) => (true, rest),
             Some((scheme, _)) => {
                 return Err(format!(
-                    "{scheme}:// is not spoken, only http://: {example}"
+                    "{scheme}:// is not spoken, only http:// and https://: {example}"
                 ));
             }
-            None => text,
+            None => (false, text),
         };
         let rest = rest.split('#').next().unwrap_or_default();
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -195,13 +196,15 @@ impl FromStr for Url {
         if authority.contains('@') {
             return Err(format!("holds a user name, which is not sent: {example}"));
         }
-        let (host, port) = split_port(authority).map_err(|what| format!("{what}: {example}"))?;
+        let (host, port) = split_port(authority, if secure { 443 } else { 80 })
+            .map_err(|what| format!("{what}: {example}"))?;
         let target = if target.starts_with('/') {
             target.to_owned()
         } else {
             format!("/{target}")
         };
         Ok(Self {
+            secure,
             host: host.to_owned(),
             port,
             target,
@@ -210,8 +213,8 @@ impl FromStr for Url {
     }
 }
 
-/// Host and port of `host`, `host:port`, `[v6]` or `[v6]:port`.
-fn split_port(authority: &str) -> Result<(&str, u16), String> {
+/// Host and port of `host`, `host:port`, `[v6]` or `[v6]:port`; `usual` is the port where none is given.
+fn split_port(authority: &str, usual: u16) -> Result<(&str, u16), String> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest
@@ -242,7 +245,7 @@ fn split_port(authority: &str) -> Result<(&str, u16), String> {
         return Err("names no host".to_owned());
     }
     let port = match port {
-        None => 80,
+        None => usual,
         Some(port) => port
             .parse()
             .ok()
@@ -304,6 +307,9 @@ mod tests {
             parts("http://[fd77::1]:81/"),
             own("fd77::1", 81, "/", "[fd77::1]:81")
         );
+        assert_eq!(parts("https://h/"), own("h", 443, "/", "h"));
+        let secure: Url = "https://h:8443/x".parse().unwrap();
+        assert!(secure.secure && secure.to_string() == "https://h:8443/x");
         assert_eq!(parts("http://h?q"), own("h", 80, "/?q", "h"));
         assert_eq!(
             parts("10.77.0.1/x"),

@@ -5,7 +5,9 @@
 //! requirement means.
 
 mod coverage;
+pub(crate) mod mutate;
 
+use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -17,6 +19,7 @@ use crate::source::Source;
 use crate::workspace::{Workspace, files, read};
 
 const LEDGERS: &str = "docs/ledger";
+const SCRIPTS: &str = "fixtures/drill";
 const DEVIATIONS: &str = "docs/deviations.md";
 const BOOK: &str = "docs/book/src/coverage.md";
 
@@ -26,7 +29,8 @@ const BOOK: &str = "docs/book/src/coverage.md";
 pub(crate) struct Ledger {
     /// The document: `RFC 9293`.
     pub(crate) document: String,
-    /// How many rows of each level the document has, so that none is forgotten.
+    /// How many rows of each kind the document has, so that none is forgotten; empty for those nobody counted.
+    #[serde(default)]
     pub(crate) expect: BTreeMap<String, usize>,
     /// The rows.
     #[serde(rename = "requirement")]
@@ -50,11 +54,40 @@ pub(crate) struct Requirement {
     /// Rules of the engine that carry it out, by printed name.
     #[serde(default)]
     pub(crate) rules: Vec<String>,
-    /// Tests that fail when it is broken: `outcrop-tcp::name_of_the_test`.
+    /// Tests that fail when it is broken: `outcrop-tcp::name_of_the_test`, or `drill::sack/report-gap` for a script.
     #[serde(default)]
     pub(crate) tests: Vec<String>,
+    /// Edits of the sources that break it: each must make one of the tests fail.
+    #[serde(default)]
+    pub(crate) breaks: Vec<Break>,
     /// The deviation that explains an exception: `D-01`.
     pub(crate) deviation: Option<String>,
+}
+
+impl fmt::Display for Break {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // On one line, whatever it spans.
+        write!(f, "{}: {:?} for {:?}", self.file, self.replace, self.find)
+    }
+}
+
+impl Requirement {
+    /// `MUST` of `MUST-14`.
+    pub(crate) fn kind(&self) -> &str {
+        self.id.split('-').next().unwrap_or_default()
+    }
+}
+
+/// One edit that breaks what a row promises.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Break {
+    /// The file, relative to the workspace.
+    pub(crate) file: String,
+    /// What to look for: stands in the file once.
+    pub(crate) find: String,
+    /// What to put in its place.
+    pub(crate) replace: String,
 }
 
 /// How strongly the document asks.
@@ -102,7 +135,8 @@ pub(crate) enum Status {
 
 /// Checks every ledger and the table in the book.
 pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<Vec<Finding>, Error> {
-    let tests = tests(workspace)?;
+    let mut tests = tests(workspace)?;
+    tests.extend(scripts(workspace)?);
     let names = quoted_names(workspace)?;
     let deviations = fs::read_to_string(workspace.root.join(DEVIATIONS)).unwrap_or_default();
     let known = Known {
@@ -110,18 +144,12 @@ pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<Vec<Finding>, Er
         rules: &names,
         deviations: &deviations,
     };
+    let ledgers = load(workspace)?;
     let mut findings = Vec::new();
-    let mut ledgers = Vec::new();
-    for path in files(&workspace.root.join(LEDGERS), "toml")? {
-        let ledger: Ledger =
-            toml::from_str(&read(&path)?).map_err(|error| Error::parse(&path, error))?;
-        let place = workspace.relative(&path);
-        findings.extend(
-            check_ledger(&ledger, &known)
-                .into_iter()
-                .map(|what| Finding::new(&place, what)),
-        );
-        ledgers.push((place, ledger));
+    for (place, ledger) in &ledgers {
+        let wrong = check_ledger(ledger, &known).into_iter();
+        let wrong = wrong.chain(check_breaks(ledger, &workspace.root));
+        findings.extend(wrong.map(|what| Finding::new(place, what)));
     }
     let table = coverage::table(&ledgers);
     print!("{}", coverage::summary(&ledgers));
@@ -132,6 +160,24 @@ pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<Vec<Finding>, Er
         check,
     )?);
     Ok(findings)
+}
+
+/// Breaks what carries rows out, and demands that their tests notice.
+pub(crate) fn break_rows(
+    workspace: &Workspace,
+    options: &mutate::Options,
+) -> Result<Vec<Finding>, Error> {
+    mutate::run(workspace, &load(workspace)?, options)
+}
+
+/// Every ledger, and where it stands.
+fn load(workspace: &Workspace) -> Result<Vec<(String, Ledger)>, Error> {
+    let paths = files(&workspace.root.join(LEDGERS), "toml")?;
+    let each = paths.into_iter().map(|path| {
+        let ledger = toml::from_str(&read(&path)?).map_err(|error| Error::parse(&path, error))?;
+        Ok((workspace.relative(&path), ledger))
+    });
+    each.collect()
 }
 
 /// What the rows are held against.
@@ -152,15 +198,14 @@ fn check_ledger(ledger: &Ledger, known: &Known<'_>) -> Vec<String> {
         if !seen.insert(&row.id) {
             wrong.push(format!("{} appears twice", row.id));
         }
-        let kind = row.id.split('-').next().unwrap_or_default();
-        *counted.entry(kind.to_owned()).or_default() += 1;
+        *counted.entry(row.kind().to_owned()).or_default() += 1;
         wrong.extend(
             check_row(row, known)
                 .into_iter()
                 .map(|what| format!("{}: {what}", row.id)),
         );
     }
-    if counted != ledger.expect {
+    if !ledger.expect.is_empty() && counted != ledger.expect {
         wrong.push(format!(
             "holds {counted:?}, the document has {:?}",
             ledger.expect
@@ -192,6 +237,38 @@ fn check_row(row: &Requirement, known: &Known<'_>) -> Vec<String> {
         _ => {}
     }
     wrong
+}
+
+/// Every edit must find its place, once, and change it.
+fn check_breaks(ledger: &Ledger, root: &Path) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for row in &ledger.requirements {
+        for edit in &row.breaks {
+            let text = fs::read_to_string(root.join(&edit.file)).unwrap_or_default();
+            let places = text.matches(&edit.find).count();
+            if edit.find.is_empty() || places != 1 {
+                wrong.push(format!(
+                    "{}: {} holds {places} times what a break looks for: {}",
+                    row.id, edit.file, edit.find
+                ));
+            }
+            if edit.find == edit.replace {
+                wrong.push(format!("{}: a break changes nothing", row.id));
+            }
+        }
+    }
+    wrong
+}
+
+/// Every drill script, as `drill::folder/name`.
+fn scripts(workspace: &Workspace) -> Result<BTreeSet<String>, Error> {
+    let root = workspace.root.join(SCRIPTS);
+    let name = |path: &Path| {
+        let path = path.strip_prefix(&root).unwrap_or(path);
+        format!("drill::{}", path.with_extension("").display())
+    };
+    let found = files(&root, "pkt")?;
+    Ok(found.iter().map(|path| name(path)).collect())
 }
 
 /// Every test of every crate, as `crate::name`.
@@ -279,6 +356,22 @@ mod tests {
             wrong("status = \"exception\"\ndeviation = \"D-09\"").len(),
             1
         );
+    }
+
+    #[test]
+    fn a_break_must_find_its_place_once_and_change_it() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.rs"), "one two two").unwrap();
+        let found = |find: &str, replace: &str| {
+            let text = format!(
+                "document = \"RFC 1\"\n[[requirement]]\nid = \"MUST-1\"\nlevel = \"MUST\"\nsection = \"3\"\ntext = \"t\"\nstatus = \"open\"\nbreaks = [{{ file = \"a.rs\", find = \"{find}\", replace = \"{replace}\" }}]"
+            );
+            check_breaks(&toml::from_str(&text).unwrap(), dir.path()).len()
+        };
+        assert_eq!(found("one", "three"), 0);
+        assert_eq!(found("one", "one"), 1);
+        assert_eq!(found("two", "three"), 1);
+        assert_eq!(found("four", "three"), 1);
     }
 
     #[test]

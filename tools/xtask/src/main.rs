@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::ledger::mutate;
 use crate::report::{Error, Finding};
 use crate::workspace::Workspace;
 
@@ -52,6 +53,16 @@ enum Chore {
         /// Only say whether the book's table is current.
         #[arg(long)]
         check: bool,
+        /// Break what carries out so many rows, chosen by chance, or `all`, one at a time in a copy: a test they
+        /// name must fail.
+        #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", conflicts_with = "check")]
+        mutate: Option<mutate::Count>,
+        /// Which are chosen; printed by every run.
+        #[arg(long, requires = "mutate")]
+        seed: Option<u64>,
+        /// Break only these rows: `MUST-14`, `RFC 9293`, `RFC 9293 MUST-14`.
+        #[arg(long, value_name = "ROW", value_delimiter = ',', requires = "mutate")]
+        rows: Vec<String>,
     },
 }
 
@@ -79,6 +90,20 @@ fn run(cli: &Cli) -> Result<Vec<Finding>, Error> {
         Chore::Layering { write } => layering::run(&workspace, *write),
         Chore::Shape => shape::run(&workspace),
         Chore::ClippyToml { check } => clippy_toml::run(&workspace, *check),
-        Chore::Ledger { check } => ledger::run(&workspace, *check),
+        Chore::Ledger {
+            mutate: Some(count),
+            seed,
+            rows,
+            ..
+        } => {
+            let options = mutate::Options {
+                count: *count,
+                seed: *seed,
+                rows: rows.clone(),
+                limit: None,
+            };
+            ledger::break_rows(&workspace, &options)
+        }
+        Chore::Ledger { check, .. } => ledger::run(&workspace, *check),
     }
 }

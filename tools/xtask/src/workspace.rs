@@ -14,6 +14,8 @@ use crate::report::Error;
 pub(crate) struct Workspace {
     /// The folder of the root Cargo.toml.
     pub(crate) root: PathBuf,
+    /// Where cargo builds.
+    pub(crate) target: PathBuf,
     /// Every member, by name.
     pub(crate) crates: Vec<Crate>,
 }
@@ -46,7 +48,12 @@ impl Workspace {
             .map(|package| Crate::new(package, &root))
             .collect();
         crates.sort_by(|a, b| a.dir.cmp(&b.dir));
-        Ok(Self { root, crates })
+        let target = metadata.target_directory.as_std_path().to_owned();
+        Ok(Self {
+            root,
+            target,
+            crates,
+        })
     }
 
     /// The member with this package name.

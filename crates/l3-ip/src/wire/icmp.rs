@@ -93,9 +93,8 @@ fn meaning_v4(why: &Unreachable4, quote: &[u8]) -> PathSignalKind {
         | Unreachable4::NetworkProhibited
         | Unreachable4::HostProhibited
         | Unreachable4::FilterProhibited => PathSignalKind::Hard,
-        Unreachable4::Network
-        | Unreachable4::Host
-        | Unreachable4::SourceRouteFailed
+        Unreachable4::Network | Unreachable4::Host => PathSignalKind::Disrupted,
+        Unreachable4::SourceRouteFailed
         | Unreachable4::NetworkUnknown
         | Unreachable4::HostUnknown
         | Unreachable4::Isolated
@@ -129,9 +128,8 @@ fn parse_v6(bytes: &[u8]) -> Result<Message, DropReason> {
             | Unreachable6::Prohibited
             | Unreachable6::SourceAddressFailedPolicy
             | Unreachable6::RejectRoute => PathSignalKind::Hard,
-            Unreachable6::NoRoute | Unreachable6::BeyondScope | Unreachable6::Address => {
-                PathSignalKind::Soft
-            }
+            Unreachable6::NoRoute | Unreachable6::Address => PathSignalKind::Disrupted,
+            Unreachable6::BeyondScope => PathSignalKind::Soft,
         }),
         // RFC 8201 4: a node must discard one that states less than the smallest link MTU.
         Icmpv6Type::PacketTooBig { mtu } if mtu < ipv6::MIN_MTU => {

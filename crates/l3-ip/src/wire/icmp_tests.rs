@@ -68,12 +68,13 @@ fn errors_have_the_types_and_codes_of_their_rfcs() {
     }
 }
 
+// RFC 1122 4.2.3.9; RFC 6069 3 names those that tell of an interruption: net and host, no route and address.
 #[test]
 fn unreachable_codes_are_hard_or_soft_as_the_host_requirements_say() {
-    use PathSignalKind::{Hard, Soft};
+    use PathSignalKind::{Disrupted, Hard, Soft};
     let v4 = [
-        Soft, Soft, Hard, Hard, Soft, Soft, Soft, Soft, Soft, Hard, Hard, Soft, Soft, Hard, Soft,
-        Soft,
+        Disrupted, Disrupted, Hard, Hard, Soft, Soft, Soft, Soft, Soft, Hard, Hard, Soft, Soft,
+        Hard, Soft, Soft,
     ];
     for (code, expected) in v4.into_iter().enumerate().filter(|(code, _)| *code != 4) {
         let bytes = [3, u8::try_from(code).unwrap(), 0, 0, 0, 0, 0, 0];
@@ -83,7 +84,7 @@ fn unreachable_codes_are_hard_or_soft_as_the_host_requirements_say() {
             "code {code}"
         );
     }
-    let v6 = [Soft, Hard, Soft, Soft, Hard, Hard, Hard];
+    let v6 = [Disrupted, Hard, Soft, Disrupted, Hard, Hard, Hard];
     for (code, expected) in v6.into_iter().enumerate() {
         let bytes = [1, u8::try_from(code).unwrap(), 0, 0, 0, 0, 0, 0];
         assert_eq!(

@@ -28,7 +28,7 @@ pub struct Cubic {
     habits: Habits,
     state: State,
     /// The state before the last congestion event, should it prove a mistake (RFC 9438 4.9).
-    before: Option<State>,
+    before: Option<Box<State>>,
 }
 
 #[derive(Clone, Debug)]
@@ -82,7 +82,13 @@ impl Cubic {
 
     fn slow_start(&mut self, e: &AckEvent) {
         let s = &mut self.state;
-        match s.hystart.on_ack(e.rtt, e.round_start) {
+        // RFC 9406 4.3: where a threshold was learned, slow start ends there.
+        let advice = if s.ssthresh == u64::MAX {
+            s.hystart.on_ack(e.rtt, e.round_start)
+        } else {
+            Advice::GrowBy(1)
+        };
+        match advice {
             Advice::GrowBy(divisor) => {
                 let step = e.acked.min(self.habits.slow_start_step(self.mss)) / divisor;
                 s.cwnd = (s.cwnd + step).min(s.ssthresh);
@@ -209,12 +215,12 @@ impl Controller for Cubic {
     fn on_congestion(&mut self, e: &CongestionEvent) {
         match e.kind {
             CongestionKind::Loss | CongestionKind::Ecn => {
-                self.before = Some(self.state.clone());
+                self.before = Some(Box::new(self.state.clone()));
                 self.reduce(e.flight);
                 self.state.cwnd = self.state.ssthresh;
             }
             CongestionKind::Timeout => {
-                self.before = Some(self.state.clone());
+                self.before = Some(Box::new(self.state.clone()));
                 self.reduce(e.flight);
                 // 4.8: the next stage begins at K = 0 from wherever slow start ends.
                 self.state.w_max = 0;
@@ -227,7 +233,7 @@ impl Controller for Cubic {
     fn on_spurious(&mut self, _now: Instant) {
         if let Some(before) = self.before.take() {
             let cwnd = self.state.cwnd.max(before.cwnd);
-            self.state = State { cwnd, ..before };
+            self.state = State { cwnd, ..*before };
         }
     }
 
@@ -286,7 +292,7 @@ impl Controller for Cubic {
 
     fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
         self.mss.hash(&mut into);
-        for state in core::iter::once(&self.state).chain(&self.before) {
+        for state in core::iter::once(&self.state).chain(self.before.as_deref()) {
             (state.cwnd, state.ssthresh, state.w_max, state.prior).hash(&mut into);
             (state.credit, &state.hystart).hash(&mut into);
             let epoch = state.epoch.map(|e| (now - e.start, e.k, e.origin, e.reno));

@@ -10,16 +10,17 @@ use crate::params::{
     HYSTART_CSS_DIVISOR, HYSTART_CSS_ROUNDS, HYSTART_MAX_RTT_THRESH, HYSTART_MIN_RTT_DIVISOR,
     HYSTART_MIN_RTT_THRESH, HYSTART_SAMPLES,
 };
+use crate::span::Span;
 
 /// HyStart++ of one slow start.
 #[derive(Clone, Debug, Default, Hash)]
 pub struct HyStart {
     /// lastRoundMinRTT and currentRoundMinRTT; `None` is infinity.
-    last: Option<Duration>,
-    current: Option<Duration>,
+    last: Option<Span>,
+    current: Option<Span>,
     samples: u32,
     /// cssBaselineMinRtt and the rounds begun, while in conservative slow start.
-    css: Option<(Duration, u32)>,
+    css: Option<(Span, u32)>,
 }
 
 /// What slow start should do with an acknowledgment.
@@ -62,6 +63,7 @@ impl HyStart {
             }
         }
         if let Some(rtt) = rtt {
+            let rtt = Span::new(rtt);
             self.current = Some(self.current.map_or(rtt, |min| min.min(rtt)));
             self.samples += 1;
         }
@@ -83,9 +85,9 @@ impl HyStart {
                 self.css = None;
             }
         } else if let Some(last) = self.last {
-            let rise = (last / HYSTART_MIN_RTT_DIVISOR)
+            let rise = (last.get() / HYSTART_MIN_RTT_DIVISOR)
                 .clamp(HYSTART_MIN_RTT_THRESH, HYSTART_MAX_RTT_THRESH);
-            if current >= last + rise {
+            if current.get() >= last.get() + rise {
                 self.css = Some((current, 1));
             }
         }

@@ -89,6 +89,8 @@ pub struct AckEvent {
     pub min_rtt: Option<Duration>,
     /// The delivery rate measured by it.
     pub rate: Option<RateSample>,
+    /// Packets it newly reports as marked by the path; with classic ECN one, as long as the peer echoes.
+    pub marked: u64,
 }
 
 /// What the path said.
@@ -325,6 +327,7 @@ mod events {
             srtt: None,
             min_rtt: None,
             rate: None,
+            marked: 0,
         }
     }
 

@@ -10,16 +10,19 @@ use outcrop_base::{FactKind, Instant};
 
 use super::segment_arrives::Incoming;
 use super::{Connection, Cx};
-use crate::congestion::Rate;
+use crate::budget::Pressure;
+use crate::congestion::{CongestionEvent, CongestionKind, Rate};
+use crate::ecn::Heard;
 use crate::params;
 use crate::recovery::{AckInput, AckOutcome, Lost};
-use crate::segment::{Flags, MAX_SACK_BLOCKS, StreamRange, Timestamps};
+use crate::segment::{MAX_SACK_BLOCKS, StreamRange, Timestamps};
 
 impl Connection {
     /// Takes what the acknowledgment says; returns whether our FIN is acknowledged by it.
     pub(super) fn acknowledge(&mut self, seg: &Incoming<'_>, cx: &mut Cx<'_>) -> bool {
         let now = seg.a.at;
         let una_before = self.send.una();
+        let marked = self.hear_marks(seg);
         let window_changed = self.update_window(seg);
         let (blocks, count) = self.sack_ranges(seg);
         let outcome = self.recovery.on_ack(
@@ -29,13 +32,18 @@ impl Connection {
                 sack: blocks.get(..count).unwrap_or_default(),
                 echo: self.echo(seg),
                 pure: seg.len == 0 && !window_changed,
-                ece: self.ecn.listens() && seg.header.flags.contains(Flags::ECE),
+                marked,
+                counted: self.terms.ecn.is_accurate(),
             },
             &mut *self.way.congestion,
         );
-        self.count(seg, &outcome);
+        self.count(now, marked, &outcome);
+        let _probe = self.hear_size_fate(now, cx);
         if outcome.reduced {
             self.ecn.on_reduced();
+        }
+        if outcome.hold {
+            self.way.pacer.hold(now + self.recovery.rtt().rto());
         }
         let freed = self.send.on_ack(seg.ack);
         let grown = self.tune_send_buffer();
@@ -45,6 +53,9 @@ impl Connection {
         // A peer that answers is alive: with a closed window no other progress is possible (MUST-37).
         // Where nobody waits for it any more, that is no reason to go on for ever.
         let patient = self.send.window() == 0 && self.life.held;
+        if self.send.una() > una_before {
+            self.way.doubt = None;
+        }
         if self.send.una() > una_before || patient {
             self.renew_user_timeout(now);
         }
@@ -54,7 +65,8 @@ impl Connection {
 
     /// Room for twice the congestion window: one under way, one being written. Returns whether there is more.
     fn tune_send_buffer(&mut self) -> bool {
-        let Some(max) = self.settings.send_buffer_max else {
+        let growing = self.recv.pressure() == Pressure::Easy;
+        let Some(max) = self.settings.send_buffer_max.filter(|_| growing) else {
             return false;
         };
         let wanted = (2 * self.way.congestion.cwnd()).min(u64::from(max));
@@ -66,15 +78,38 @@ impl Connection {
         grows
     }
 
-    fn count(&mut self, seg: &Incoming<'_>, outcome: &AckOutcome) {
+    /// How many of our packets it reports as marked. One that others have overtaken says nothing new (RFC 9768 A.1).
+    fn hear_marks(&mut self, seg: &Incoming<'_>) -> u64 {
+        let (wl1, wl2) = self.window_from;
+        let old = seg.ack < self.send.una() || wl1 > seg.seq || wl1 == seg.seq && wl2 > seg.ack;
+        let stamp = seg.header.options.timestamps;
+        let older = |stamp: Timestamps| Timestamps::distance(stamp.val, self.clock.recent) < 0;
+        if self.terms.ecn.is_accurate() && (old || stamp.is_some_and(older)) {
+            return 0;
+        }
+        let mss = u64::from(self.way.mss);
+        self.ecn.on_ack(&Heard {
+            flags: seg.header.flags,
+            option: seg.header.options.accurate,
+            pure: seg.len == 0 && seg.header.options.sack.is_empty(),
+            segments: (seg.ack - self.send.una().min(seg.ack)).div_ceil(mss),
+            mss,
+        })
+    }
+
+    fn count(&mut self, now: Instant, marked: u64, outcome: &AckOutcome) {
         let totals = &mut self.account.totals;
-        let echo = self.ecn.listens() && seg.header.flags.contains(Flags::ECE);
-        totals.echoes_in += u64::from(echo);
-        totals.recoveries += u64::from(outcome.entered);
-        totals.spurious += u64::from(outcome.spurious.is_some());
+        totals.echoes_in += u32::try_from(marked).unwrap_or(u32::MAX);
+        totals.recoveries += u32::from(outcome.entered);
+        totals.spurious += u32::from(outcome.spurious.is_some());
+        totals.duplicates_reported += u32::from(outcome.duplicate_reported);
+        totals.reorderings += outcome.reorderings;
         if let Some(sample) = outcome.rate {
             totals.delivery_rate = Some(Rate(sample.bytes_per_second()));
             totals.delivery_app_limited = sample.app_limited;
+        }
+        if outcome.recovered || outcome.spurious.is_some() {
+            self.account.on_repaired(now);
         }
     }
 
@@ -168,17 +203,25 @@ impl Connection {
         });
     }
 
-    /// The first round trip is the handshake's (RFC 6298 5.7 where the SYN had to be repeated).
+    /// The first round trip is the handshake's. Where the SYN had to be repeated: RFC 6298 5.7, and where once more
+    /// was not enough, one segment to begin with (RFC 5681 3.1 as RFC 6928 2 has it).
     pub(super) fn take_handshake_round_trip(
         &mut self,
         at: Instant,
         sample: Option<Duration>,
-        syn_repeated: bool,
+        syn_repeats: u8,
     ) {
+        if syn_repeats > 1 {
+            self.way.congestion.on_congestion(&CongestionEvent {
+                now: at,
+                kind: CongestionKind::TimeoutAgain,
+                flight: 0,
+            });
+        }
         let rtt = self.recovery.rtt_mut();
         if let Some(sample) = sample {
             rtt.on_sample(at, sample, 1);
-        } else if syn_repeated {
+        } else if syn_repeats > 0 {
             rtt.set_initial(params::RTO_AFTER_SYN_LOSS);
         }
     }

@@ -5,17 +5,20 @@
 //! Does not know: algorithms; those are in the parts. Other connections.
 //! Sources: RFC 9293 3.3.1, 3.10.
 //!
-//! `opening` is what precedes ESTABLISHED in a fast open, `segment_arrives` is 3.10.7.4 step by step, `user_calls` what the program asks, `urgent` the urgent
+//! `dormant` is what is kept of a quiet one, `opening` is what precedes ESTABLISHED in a fast open, `segment_arrives` is 3.10.7.4 step by step, `user_calls` what the program asks, `urgent` the urgent
 //! pointer both ways, `timeouts` what time does, `output` the list of decisions from which every packet comes.
 
 mod acknowledge;
+pub(crate) mod dormant;
 mod opening;
 mod output;
 mod path;
+mod path_search;
 mod segment_arrives;
 mod timeouts;
 mod urgent;
 mod user_calls;
+mod user_timeout;
 
 use std::io::IoSlice;
 
@@ -25,26 +28,29 @@ use core::time::Duration;
 use outcrop_base::{Cause, ChunkQueue, Fact, FactKind, Facts, Flow, Instant, Path, Why};
 
 use crate::account::{Account, Explanation, Totals};
+use crate::budget::Pressure;
 use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::congestion::Controller;
-use crate::ecn::Echo;
-use crate::event::{CloseReason, Edges};
+use crate::ecn::{Accurate, Beginning, Echo};
+use crate::event::{CloseReason, Doubt, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{Embryo, isn, syn_window};
-use crate::info::{Info, Negotiated};
+use crate::info::{Detail, Info, Negotiated};
 use crate::pacing::Pacer;
 use crate::params;
+use crate::plpmtud::Search;
 use crate::recovery::Recovery;
 use crate::recv::{Receiver, ReceiverConfig};
 use crate::rtt::RttEstimator;
-use crate::segment::StreamRange;
+use crate::segment::{AccurateOption, StreamRange};
 use crate::send::Sender;
 use crate::send::buffer::FinState;
 use crate::seq::{SeqNum, SeqSpace};
 use crate::state::{OurFin, PeerFin, State, Trigger, derive};
 use crate::timers::{Timer, TimerTable};
 use urgent::Urgent;
+use user_timeout::Agreement;
 
 /// What a connection is lent for one call: who it is, where facts go, what caused the call.
 pub(crate) struct Cx<'a> {
@@ -83,11 +89,14 @@ pub(crate) struct Opening {
     pub(crate) at: Instant,
     /// How long our SYN took to be answered, if that is unambiguous.
     pub(crate) round_trip: Option<Duration>,
-    pub(crate) syn_repeated: bool,
+    /// How often our SYN was repeated.
+    pub(crate) syn_repeats: u8,
     /// What the program wrote meanwhile, and whether a write found no room.
     pub(crate) early: Option<(ChunkQueue, bool)>,
     /// How far of that is urgent.
     pub(crate) urgent: u64,
+    /// If the answer to our SYN completed it: the option of accurate ECN it carried.
+    pub(crate) answer: Option<Option<AccurateOption>>,
 }
 
 /// What a connection leaves behind in TIME-WAIT.
@@ -99,12 +108,10 @@ pub(crate) struct Rest {
     pub(crate) rcv_nxt: SeqNum,
     /// The window field of our last acknowledgment, as it stood in the header.
     pub(crate) window: u16,
-    /// The window it stood for, in bytes.
-    pub(crate) rcv_wnd: u32,
-    /// The peer's latest timestamp and our clock's offset, if timestamps were in use.
-    pub(crate) timestamps: Option<(u32, u32)>,
-    /// Limits our answers.
-    pub(crate) challenges: Challenges,
+    /// By how much it is to be shifted.
+    pub(crate) shift: u8,
+    /// The peer's latest timestamp, if timestamps were in use.
+    pub(crate) recent: Option<u32>,
 }
 
 /// One connection from ESTABLISHED on.
@@ -144,6 +151,10 @@ struct Way {
     path: Path,
     /// Payload bytes of a full segment.
     mss: u16,
+    /// What is wrong on it, since the last progress.
+    doubt: Option<Doubt>,
+    /// The search for more, once there is a reason to.
+    search: Option<Box<Search>>,
     congestion: Box<dyn Controller>,
     pacer: Pacer,
 }
@@ -176,6 +187,8 @@ struct Life {
     reset: Option<(Why, Cause)>,
     /// A challenge ACK to be sent, and what it answers.
     challenge_due: Option<Cause>,
+    /// Whether something waits for the pacer.
+    paced: bool,
     /// A keep-alive probe to be sent.
     keep_alive_due: bool,
     /// Probes sent since the peer was last heard.
@@ -184,6 +197,10 @@ struct Life {
     edges: Edges,
     /// When the peer was last heard.
     heard_at: Instant,
+    /// When anything last happened.
+    active_at: Instant,
+    /// What both ends told about their user timeouts.
+    user_timeout: Agreement,
     /// Bytes sent again.
     retransmitted: u64,
     /// What made the next packet leave, as far as we know.
@@ -210,6 +227,7 @@ impl Connection {
             promised: u32::from(syn_window(&o.settings)),
             mss: u32::from(mss),
             delayed_ack: o.settings.ack_delay(),
+            round_trip: o.round_trip,
             ack_style: o.settings.ack_style,
             opens_slowly: o.settings.window_opens_slowly,
         });
@@ -228,6 +246,8 @@ impl Connection {
             way: Way {
                 path: o.path,
                 mss,
+                doubt: None,
+                search: None,
                 congestion: controller(&o.settings, mss),
                 pacer: Pacer::new(),
             },
@@ -240,17 +260,28 @@ impl Connection {
                 o.terms.sack,
                 RttEstimator::new(params::RTO_INITIAL),
             ),
-            ecn: Echo::new(o.terms.ecn),
+            ecn: Echo::new(
+                o.terms.ecn,
+                &Beginning {
+                    client: o.answer.is_some(),
+                    mark: o.theirs.ecn.mark(),
+                    option: o.answer.flatten(),
+                },
+            ),
             account: Account::new(o.at),
             timers: TimerTable::default(),
             urgent: Urgent::new(o.urgent),
-            life: Life::new(o.at, blocked),
+            life: Life {
+                user_timeout: Agreement::new(&o.settings, o.theirs.user_timeout),
+                ..Life::new(o.at, blocked)
+            },
             settings: o.settings,
         };
         let keep = connection.settings.keep_unused_window;
         connection.recovery.keep_unused_window(keep);
-        connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeated);
+        connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeats);
         connection.arm_keep_alive(o.at);
+        connection.begin_search(o.at, flow);
         connection
     }
 
@@ -271,7 +302,13 @@ impl Connection {
 
     /// What the program is to be told.
     pub(crate) const fn take_edges(&mut self) -> Edges {
+        self.life.edges.remove(Edges::UNANSWERED);
         self.life.edges.take()
+    }
+
+    /// Whether R1 was reached since the last time.
+    pub(crate) const fn take_unanswered(&mut self) -> bool {
+        self.life.edges.remove(Edges::UNANSWERED)
     }
 
     /// What was received in order and not read.
@@ -281,6 +318,16 @@ impl Connection {
             queue.push(piece);
         }
         queue
+    }
+
+    /// Bytes queued, either way.
+    pub(crate) fn queued(&self) -> u64 {
+        self.send.buffer().len() as u64 + self.recv.held()
+    }
+
+    /// Learns how scarce memory is.
+    pub(crate) const fn set_pressure(&mut self, pressure: Pressure) {
+        self.recv.set_pressure(pressure);
     }
 
     /// Borrows payload of the sending stream.
@@ -294,12 +341,8 @@ impl Connection {
             snd_nxt: self.snd_space.seq(self.send.nxt()),
             rcv_nxt: self.rcv_space.seq(self.recv.nxt()),
             window: self.recv.window_field(),
-            rcv_wnd: u32::try_from(self.recv.window()).unwrap_or(u32::MAX),
-            timestamps: self
-                .terms
-                .timestamps
-                .then_some((self.clock.recent, self.clock.offset)),
-            challenges: self.life.challenges,
+            shift: self.terms.rcv_shift,
+            recent: self.terms.timestamps.then_some(self.clock.recent),
         })
     }
 
@@ -357,8 +400,9 @@ impl Connection {
     }
 
     /// A snapshot.
-    pub(crate) fn info(&self, flow: &Flow) -> Info {
+    pub(crate) fn info(&self, now: Instant, flow: &Flow) -> Info {
         let rtt = self.recovery.rtt();
+        let search = self.way.search.as_deref();
         Info {
             flow: *flow,
             state: self.state,
@@ -385,22 +429,50 @@ impl Connection {
             timeouts: self.recovery.timeouts(),
             pacing_rate: self.pacing_rate(),
             controller: Some(self.way.congestion.snapshot().name),
+            search: search.map_or_else(Default::default, |search| search.totals()),
+            marked_bytes: self.ecn.accurate().map_or(0, Accurate::marked_bytes),
+            detail: self.detail(now, flow),
             totals: self.totals(),
+        }
+    }
+
+    fn detail(&self, now: Instant, flow: &Flow) -> Detail {
+        let path_mss = path_mss(&self.way.path, flow.remote.ip());
+        Detail {
+            recovery: self.recovery.phase().name(),
+            probes: self
+                .send
+                .persist()
+                .probes()
+                .max(self.life.keep_alive_probes),
+            ack_delay: self.recv.ack_delay(),
+            advertised_mss: self.settings.mss.map_or(path_mss, |mss| mss.min(path_mss)),
+            path_mtu: self.way.path.mtu,
+            unsent: self.send.buffer().unsent(),
+            reorder_window: self.recovery.reorder_window(),
+            receive_rtt: self.recv.round_trip(),
+            receive_capacity: self.recv.capacity(),
+            heard_at: Some(self.life.heard_at),
+            max_pacing_rate: self.settings.max_pacing_rate,
+            shares: self.account.shares_at(now),
         }
     }
 
     /// What was counted so far.
     pub(crate) fn totals(&self) -> Totals {
         Totals {
-            marks_in: self.ecn.marks(),
+            marks_in: u32::try_from(self.ecn.marks()).unwrap_or(u32::MAX),
             ..self.account.totals
         }
     }
 
     /// Why it is not sending, and where its time went.
-    pub(crate) fn explain(&self, now: Instant) -> Explanation {
+    pub(crate) fn explain(&self, now: Instant, flow: &Flow) -> Explanation {
         let rtt = self.recovery.rtt();
         Explanation {
+            flow: *flow,
+            began: self.account.began(),
+            ended: self.life.over.map(|reason| (reason, now)),
             held: self.account.held(),
             shares: self.account.shares_at(now),
             totals: self.totals(),
@@ -412,7 +484,8 @@ impl Connection {
             pacing_rate: self.pacing_rate(),
             srtt: rtt.srtt(),
             min_rtt: rtt.min(),
-            acked: self.send.una(),
+            acked: self.send.una().min(self.send.buffer().end()),
+            received: self.recv.nxt() - u64::from(self.recv.finished()),
         }
     }
 
@@ -449,7 +522,7 @@ impl Connection {
                 repairing || probing || paced || self.waits_for_program(),
                 "{flow}: {} has bytes or a FIN to send, and no timer: {:?}",
                 self.state,
-                self.info(flow)
+                self.info(self.life.heard_at, flow)
             );
         }
         let owed = self.life.reset.is_some() || self.life.challenge_due.is_some();
@@ -473,6 +546,9 @@ impl Connection {
         if let Some(syn) = &self.syn {
             syn.fingerprint(now, into);
         }
+        if let Some(search) = &self.way.search {
+            search.fingerprint(now, into);
+        }
         (
             self.snd_space,
             self.rcv_space,
@@ -488,7 +564,14 @@ impl Connection {
         }
         let life = &self.life;
         (life.held, life.orphaned, life.blocked, life.handshake_ack).hash(&mut into);
-        (life.over, life.keep_alive_due, life.keep_alive_probes).hash(&mut into);
+        (
+            life.over,
+            self.way.doubt,
+            life.keep_alive_due,
+            life.keep_alive_probes,
+            life.user_timeout,
+        )
+            .hash(&mut into);
         (life.edges, now - life.heard_at, life.challenge_due).hash(&mut into);
     }
 }
@@ -503,26 +586,38 @@ impl Life {
             over: None,
             reset: None,
             challenge_due: None,
+            paced: false,
             keep_alive_due: false,
             keep_alive_probes: 0,
             challenges: Challenges::new(),
             edges: Edges::NONE,
             heard_at: now,
+            active_at: now,
             retransmitted: 0,
+            user_timeout: Agreement::NONE,
             cause: Cause::None,
         }
     }
 }
 
+/// What options may take from the smallest segment: timestamps and an MD5 signature.
+const LONGEST_OPTIONS: u16 = TIMESTAMPS_LEN + 20;
+
 /// Eff.snd.MSS of RFC 9293 3.7.1: what the peer takes, what the path takes, what the program wants,
 /// less the options every segment carries.
 fn effective_mss(terms: &Negotiated, path: &Path, settings: &Settings, flow: &Flow) -> u16 {
-    let options = if terms.timestamps { TIMESTAMPS_LEN } else { 0 };
+    let options = common_options(terms);
     let path_mss = path_mss(path, flow.remote.ip());
     let ours = settings.mss.map_or(path_mss, |mss| mss.min(path_mss));
     terms
         .peer_mss
         .min(ours)
         .saturating_sub(options)
-        .max(params::MIN_PEER_MSS - TIMESTAMPS_LEN)
+        .max(params::MIN_PEER_MSS - LONGEST_OPTIONS)
+}
+
+/// Bytes of options that every segment carries.
+fn common_options(terms: &Negotiated) -> u16 {
+    let timestamps = if terms.timestamps { TIMESTAMPS_LEN } else { 0 };
+    timestamps + u16::from(terms.signature)
 }

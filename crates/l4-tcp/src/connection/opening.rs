@@ -7,6 +7,7 @@
 use outcrop_base::{Arrival, Flow, Instant, TimerKind, Why};
 
 use super::{Connection, Cx};
+use crate::event::CloseReason;
 use crate::handshake::{Embryo, Expiry, Step};
 use crate::recovery::AckInput;
 use crate::segment::{Segment, StreamRange};
@@ -15,10 +16,10 @@ use crate::transmit::Transmit;
 
 impl Connection {
     /// Goes back to SYN-RECEIVED: `embryo` answers the SYN, whose text is here already.
-    pub(crate) fn begin_in_syn_received(&mut self, mut embryo: Embryo) {
+    pub(crate) fn begin_in_syn_received(&mut self, mut embryo: Box<Embryo>) {
         embryo.taken = u32::try_from(self.recv.nxt()).unwrap_or(0);
         self.state = State::SynReceived;
-        self.syn = Some(Box::new(embryo));
+        self.syn = Some(embryo);
     }
 
     /// Whether our SYN is not acknowledged yet.
@@ -50,7 +51,7 @@ impl Connection {
         let step = syn.syn_received_arrives(a, segment, &self.settings);
         match &step {
             Step::Establish(_) => {
-                let (sample, repeated) = (syn.round_trip(a.at), syn.was_repeated());
+                let (sample, repeated) = (syn.round_trip(a.at), syn.repeats());
                 self.syn = None;
                 if self.state == State::SynReceived {
                     cx.emit_state(self.state, State::Established);
@@ -59,6 +60,7 @@ impl Connection {
                 self.take_handshake_round_trip(a.at, sample, repeated);
             }
             Step::Gone(_, reason) => self.end(*reason, cx),
+            Step::Refuse(..) => self.end(CloseReason::Refused, cx),
             Step::Stay(_) | Step::Answer(..) => {}
         }
         Some(step)
@@ -92,7 +94,8 @@ impl Connection {
             sack: &[],
             echo: None,
             pure: true,
-            ece: false,
+            marked: 0,
+            counted: false,
         };
         let _outcome = self.recovery.on_ack(&input, congestion);
         let _freed = self.send.on_ack(count);

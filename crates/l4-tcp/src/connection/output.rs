@@ -11,13 +11,16 @@
 use outcrop_base::{Cause, Flow, Instant, IpFields, Limit, Note, TimerKind, Why};
 
 use super::Connection;
+use super::path_search::Stage;
 use crate::account::Held;
 use crate::congestion::Rate;
+use crate::ecn::Accurate;
 use crate::handshake;
 use crate::pacing::{burst, rate_of_window};
 use crate::recovery::Phase;
 use crate::segment::{
-    Flags, Options, SackBlock, SackBlocks, SegmentHeader, StreamRange, Timestamps,
+    AccurateOption, Flags, Options, SackBlock, SackBlocks, SegmentHeader, StreamRange, Timestamps,
+    max_sack_blocks,
 };
 use crate::send::{Limits, NewData};
 use crate::seq::SeqNum;
@@ -39,28 +42,46 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Whether it carries data for the first time, and is no probe.
+    /// Whether it carries data for the first time, and does not probe a window.
     fn is_fresh(&self) -> bool {
-        self.kind == Kind::New && !self.data.is_empty()
+        matches!(self.kind, Kind::New | Kind::SizeProbe(_)) && !self.data.is_empty()
+    }
+
+    /// The same for another purpose.
+    pub(super) const fn as_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// Whether it is one segment, however large.
+    const fn is_whole(&self) -> bool {
+        matches!(self.kind, Kind::SizeProbe(_))
     }
 }
 
 /// What a commit must remember.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Reset,
     Resend,
     WindowProbe,
     New,
+    /// In a packet of so many bytes.
+    SizeProbe(u32),
     Ack,
     KeepAlive,
 }
 
-/// SACK blocks beside timestamps: 40 octets hold three (RFC 2018 3).
-const SACK_BLOCKS_WITH_TIMESTAMPS: usize = 3;
-const SACK_BLOCKS_ALONE: usize = 4;
+/// The room for options in a header: 15 words less the fixed five.
+const OPTIONS_LEN: usize = 40;
+/// What the usual option of accurate ECN takes: one or two counters, padded.
+const ACCURATE_LEN: u8 = 8;
 /// IPv6 and TCP headers at their longest: what a super-segment must leave free.
 const LONGEST_HEADERS: u32 = 100;
+
+/// The octets of a SACK option with so many blocks, padded.
+const fn sack_len(blocks: usize) -> usize {
+    if blocks == 0 { 0 } else { 4 + 8 * blocks }
+}
 
 impl Connection {
     /// The next packet of this connection.
@@ -68,24 +89,26 @@ impl Connection {
         if let Some(syn_ack) = self.poll_syn_ack(now, flow) {
             return Some(syn_ack);
         }
-        let Some(plan) = self.plan(now) else {
+        let Some(plan) = self.plan(now, flow) else {
             self.after_flush(now);
             return None;
         };
         let transmit = self.build(now, &plan, flow);
         self.count_departure(now, &plan);
-        self.commit(now, &plan);
+        self.commit(now, &plan, transmit.header.options.accurate.is_some());
         Some(transmit)
     }
 
     /// The list of decisions.
-    fn plan(&self, now: Instant) -> Option<Plan> {
+    fn plan(&self, now: Instant, flow: &Flow) -> Option<Plan> {
         if self.life.over.is_some() {
             return self.plan_reset().or_else(|| self.plan_ack(now));
         }
-        self.plan_retransmission(now)
+        self.plan_reflection()
+            .or_else(|| self.plan_retransmission(now))
             .or_else(|| self.plan_window_probe(now))
-            .or_else(|| self.plan_new(now))
+            .or_else(|| self.plan_size_probe(now, flow))
+            .or_else(|| self.plan_new(now, flow))
             .or_else(|| self.plan_tail_probe())
             .or_else(|| self.plan_ack(now))
             .or_else(|| self.plan_keep_alive())
@@ -109,9 +132,24 @@ impl Connection {
         })
     }
 
+    /// How the answer to our SYN was marked is told by an acknowledgment without data (RFC 9768 3.2.2.1, 5.2).
+    fn plan_reflection(&self) -> Option<Plan> {
+        let owed = self.ecn.accurate().is_some_and(Accurate::owes_reflection);
+        let (why, cause) = match self.life.challenge_due {
+            Some(cause) => (Why::ChallengeAck, cause),
+            None if self.life.handshake_ack => (Why::HandshakeAck, self.life.cause),
+            None => return None,
+        };
+        owed.then(|| Plan {
+            note: Note::new(why, Limit::None, cause),
+            ..self.empty_at(self.send.nxt())
+        })
+    }
+
     /// What recovery has declared lost.
     fn plan_retransmission(&self, now: Instant) -> Option<Plan> {
-        if self.way.pacer.wait_until(now).is_some() {
+        let asks = self.recovery.asks_for_new() && self.new_data().is_ok();
+        if asks || self.way.pacer.wait_until(now).is_some() {
             return None;
         }
         let max = u32::try_from(self.max_payload()).unwrap_or(u32::MAX);
@@ -177,21 +215,32 @@ impl Connection {
     }
 
     /// New data, with the FIN if it is the last; or the FIN alone.
-    fn plan_new(&self, now: Instant) -> Option<Plan> {
-        if self.way.pacer.wait_until(now).is_some() {
+    fn plan_new(&self, now: Instant, flow: &Flow) -> Option<Plan> {
+        let paced = self.way.pacer.wait_until(now).is_some();
+        if paced || matches!(self.stage(now, flow), Stage::Waiting) {
             return None;
         }
         let new = self.new_data().ok()?;
-        let why = if new.fin { Why::Fin } else { Why::Data };
+        let why = if new.fin {
+            Why::Fin
+        } else if self.recovery.probe_due() {
+            Why::TailLossProbe
+        } else {
+            Why::Data
+        };
         let note = Note::new(why, new.limit, self.life.cause);
         Some(self.of_new_data(&new, note))
     }
 
     fn new_data(&self) -> Result<NewData, Limit> {
+        let mss = self.room_for_data();
+        let allowance = self.recovery.allowance(&*self.way.congestion);
+        // RFC 8985 7.3: a tail loss probe is one new segment, whatever the congestion window says.
+        let probe = if self.recovery.probe_due() { mss } else { 0 };
         self.send.plan(&Limits {
-            mss: u32::from(self.room_for_data()),
+            mss: u32::from(mss),
             max_len: u32::try_from(self.max_payload()).unwrap_or(u32::MAX),
-            allowance: self.recovery.allowance(&*self.way.congestion),
+            allowance: allowance.max(u64::from(probe)),
             // Urgent data does not wait for others' acknowledgments: what it hurries would wait behind it.
             nagle: !self.settings.nodelay && self.urgent.pointer(self.send.una()).is_none(),
             cork: self.settings.cork,
@@ -250,7 +299,7 @@ impl Connection {
         }
     }
 
-    fn of_new_data(&self, new: &NewData, note: Note) -> Plan {
+    pub(super) fn of_new_data(&self, new: &NewData, note: Note) -> Plan {
         Plan {
             kind: Kind::New,
             flags: Flags::ACK
@@ -265,17 +314,23 @@ impl Connection {
 
     /// Payload bytes of a full segment now: SACK blocks take room from it (RFC 9293 3.7.1, SendMSS
     /// less the options of this segment).
-    fn room_for_data(&self) -> u16 {
-        let blocks = u16::try_from(self.sack_blocks().len()).unwrap_or(0);
-        let option = if blocks == 0 { 0 } else { 4 + 8 * blocks };
-        self.way.mss.saturating_sub(option).max(1)
+    pub(super) fn room_for_data(&self) -> u16 {
+        let sack = self.sack_blocks().len();
+        let accurate = self.accurate_option(sack, true).map_or(0, |option| {
+            AccurateOption::padded_len(option.as_slice().len())
+        });
+        let user_timeout = if self.life.user_timeout.owed { 4 } else { 0 };
+        let options = sack_len(sack) + accurate + user_timeout;
+        let options = u16::try_from(options).unwrap_or(u16::MAX);
+        self.way.mss.saturating_sub(options).max(1)
     }
 
     /// The most payload of one plan: a full segment, or as many as the device cuts for us.
     fn max_payload(&self) -> u64 {
         let mss = u64::from(self.room_for_data());
         let headers = u64::from(LONGEST_HEADERS);
-        if self.ecn.owes_reduced() {
+        // Nor can it sign: every piece needs a MAC of its own.
+        if self.ecn.wants_single() || self.terms.signature > 0 {
             return mss;
         }
         let most = u64::from(self.way.path.gso_max).min(u64::from(u16::MAX));
@@ -301,16 +356,23 @@ impl Connection {
         }
     }
 
+    /// How many SACK blocks a segment takes. Marked bytes take the room of one, as long as two are left (RFC 9768 3.2.3.3).
+    fn max_sack_blocks(&self) -> usize {
+        let (timestamps, signature) = (self.terms.timestamps, self.terms.signature);
+        let alone = max_sack_blocks(timestamps, signature);
+        if self.ecn.option(OPTIONS_LEN, true).is_none() {
+            return alone;
+        }
+        let beside = max_sack_blocks(timestamps, signature.saturating_add(ACCURATE_LEN));
+        if beside >= 2 { beside } else { alone }
+    }
+
     fn sack_blocks(&self) -> SackBlocks {
         let mut blocks = SackBlocks::new();
         if !self.terms.sack || !self.recv.has_sack() {
             return blocks;
         }
-        let max = if self.terms.timestamps {
-            SACK_BLOCKS_WITH_TIMESTAMPS
-        } else {
-            SACK_BLOCKS_ALONE
-        };
+        let max = self.max_sack_blocks();
         for range in self.recv.sack_ranges(max) {
             blocks.push(SackBlock {
                 left: self.rcv_space.seq(range.start),
@@ -320,13 +382,43 @@ impl Connection {
         blocks
     }
 
-    fn build(&self, now: Instant, plan: &Plan, flow: &Flow) -> Transmit {
-        let mss = self.room_for_data();
+    /// The option of accurate ECN beside so many SACK blocks; `data` if the segment carries any.
+    fn accurate_option(&self, sack: usize, data: bool) -> Option<AccurateOption> {
+        let user_timeout = if self.life.user_timeout.owed { 4 } else { 0 };
+        let common = usize::from(super::common_options(&self.terms));
+        let others = sack_len(sack) + common + user_timeout;
+        self.ecn.option(OPTIONS_LEN.saturating_sub(others), data)
+    }
+
+    /// What a segment carries besides its payload.
+    fn options(&self, now: Instant, plan: &Plan) -> Options {
         let timestamps = self.terms.timestamps.then(|| Timestamps {
             val: self.timestamp(now),
             ecr: self.clock.recent,
         });
-        // A reset promises nothing: its window and blocks would mean nothing.
+        // A reset promises nothing: its blocks and counts would mean nothing.
+        if plan.kind == Kind::Reset {
+            return Options {
+                timestamps,
+                ..Options::default()
+            };
+        }
+        let sack = self.sack_blocks();
+        Options {
+            timestamps,
+            accurate: self.accurate_option(sack.len(), !plan.data.is_empty()),
+            sack,
+            user_timeout: self
+                .settings
+                .told_user_timeout()
+                .filter(|_| self.tells_user_timeout(plan)),
+            ..Options::default()
+        }
+    }
+
+    fn build(&self, now: Instant, plan: &Plan, flow: &Flow) -> Transmit {
+        let mss = self.room_for_data();
+        // A reset promises nothing: its window would mean nothing.
         let is_reset = plan.kind == Kind::Reset;
         // A probe with an old number is not about the stream; everything else tells what is urgent.
         let in_stream = !is_reset && plan.seq == self.snd_space.seq(plan.range.start);
@@ -345,22 +437,15 @@ impl Connection {
                     self.recv.window_field()
                 },
                 urg: urgent.unwrap_or(0),
-                options: Options {
-                    timestamps,
-                    sack: if is_reset {
-                        SackBlocks::new()
-                    } else {
-                        self.sack_blocks()
-                    },
-                    ..Options::default()
-                },
+                options: self.options(now, plan),
             },
             fields: IpFields {
                 ecn: self.ecn.mark(plan.is_fresh()),
                 ..handshake::fields(&self.settings)
             },
             range: plan.data,
-            gso: (plan.data.len() > u64::from(mss)).then_some(mss),
+            gso: (plan.data.len() > u64::from(mss) && !plan.is_whole()).then_some(mss),
+            mac: None,
             note: plan.note,
         }
     }
@@ -370,13 +455,20 @@ impl Connection {
         if plan.kind == Kind::Reset {
             Flags::NONE
         } else {
-            self.ecn.flags(plan.is_fresh())
+            let pure = plan.range.is_empty() && self.sack_blocks().is_empty();
+            self.ecn.flags(plan.is_fresh(), pure)
         }
     }
 
     fn count_departure(&mut self, now: Instant, plan: &Plan) {
+        self.life.active_at = now;
         let bytes = plan.data.len();
-        let segments = bytes.div_ceil(u64::from(self.room_for_data())).max(1);
+        let full = u64::from(self.room_for_data());
+        let segments = if plan.is_whole() {
+            1
+        } else {
+            bytes.div_ceil(full).max(1)
+        };
         let totals = &mut self.account.totals;
         totals.segments_out += segments;
         if bytes > 0 {
@@ -401,8 +493,14 @@ impl Connection {
         Held::by(limit, repairing, self.life.blocked)
     }
 
+    /// Whether a segment has room to tell our user timeout, if it is to be told.
+    fn tells_user_timeout(&self, plan: &Plan) -> bool {
+        let has_room = matches!(plan.kind, Kind::New | Kind::Resend | Kind::Ack);
+        self.life.user_timeout.owed && has_room
+    }
+
     /// Does what a plan implies; everything was decided before.
-    fn commit(&mut self, now: Instant, plan: &Plan) {
+    fn commit(&mut self, now: Instant, plan: &Plan, option: bool) {
         match plan.kind {
             Kind::Reset => {
                 self.life.reset = None;
@@ -424,15 +522,24 @@ impl Connection {
                     self.send.persist_mut().on_probe(now, rto);
                 }
             }
+            Kind::SizeProbe(size) => {
+                let whole = u32::try_from(plan.data.len()).unwrap_or(u32::MAX);
+                self.send.on_sent(plan.range, whole);
+                self.sent(now, plan.range);
+                self.on_size_probe(size, plan.range);
+                self.tell_writable();
+            }
             Kind::Ack => {}
             Kind::KeepAlive => self.life.keep_alive_due = false,
         }
         if !plan.range.is_empty() {
             self.arm_user_timeout(now);
         }
-        if plan.is_fresh() {
-            self.ecn.on_fresh_sent();
+        if self.tells_user_timeout(plan) {
+            self.life.user_timeout.owed = false;
         }
+        let has_data = !plan.data.is_empty();
+        self.ecn.on_sent(plan.is_fresh(), has_data, option);
         self.recv.on_sent(now, !plan.range.is_empty());
         self.urgent.on_announced();
         self.life.challenge_due = None;
@@ -443,7 +550,7 @@ impl Connection {
         self.recovery.on_sent(now, range, &mut *self.way.congestion);
         let rate = self.pacing_rate();
         let way = &mut self.way;
-        way.pacer.on_sent(now, range.len(), rate);
+        way.pacer.on_sent(now, range.len(), rate, self.life.paced);
     }
 
     /// Whether something lost would leave, if pacing let it.
@@ -466,6 +573,7 @@ impl Connection {
         let wait = self.way.pacer.wait_until(now);
         let more = next.is_ok() || self.has_lost();
         self.timers.set(Timer::Pacing, wait.filter(|_| more));
+        self.life.paced = wait.is_some() && more;
         if next == Err(Limit::App) {
             self.recovery.on_app_limited();
         }
@@ -475,6 +583,10 @@ impl Connection {
             self.arm_user_timeout(now);
         } else {
             self.send.persist_mut().stop();
+            if self.send.una() == self.send.nxt() {
+                // Nothing waits for the peer any more: what did was acknowledged, or taken back.
+                self.timers.stop(Timer::UserTimeout);
+            }
         }
         self.arm_keep_alive(now);
         self.arm_fin_wait_2(now);

@@ -10,7 +10,7 @@
 use core::ops::ControlFlow::{self, Break, Continue};
 
 use bytes::Bytes;
-use outcrop_base::{Arrival, Cause, DropReason, Instant, Verdict, Why};
+use outcrop_base::{Arrival, Cause, DropReason, Verdict, Why};
 
 use super::{Connection, Cx};
 use crate::event::{CloseReason, Edges};
@@ -42,9 +42,12 @@ impl Connection {
         payload: Bytes,
         cx: &mut Cx<'_>,
     ) -> Verdict {
-        self.count_arrival(a.at, &payload);
+        self.count_arrival(a, &payload);
         let mut incoming = self.incoming(a, segment, payload);
         self.life.cause = cx.cause;
+        if incoming.seq == -1 {
+            self.ecn.on_answer_again(segment.header.flags, a.ecn);
+        }
         let (Break(verdict) | Continue(verdict)) = self.steps(&mut incoming, cx);
         verdict
     }
@@ -66,12 +69,19 @@ impl Connection {
         verdict
     }
 
-    fn count_arrival(&mut self, at: Instant, payload: &Bytes) {
+    /// A merged segment counts as the pieces it was made of.
+    fn count_arrival(&mut self, a: &Arrival, payload: &Bytes) {
+        let len = payload.len();
+        let piece = a.gso_size.map_or(len, |size| len.min(usize::from(size)));
+        let pieces = len.div_ceil(piece.max(1)).max(1) as u64;
         let totals = &mut self.account.totals;
-        totals.segments_in += 1;
-        if !payload.is_empty() {
-            totals.data_segments_in += 1;
-            totals.data_received_at = Some(at);
+        totals.segments_in += pieces;
+        self.life.active_at = a.at;
+        if len > 0 {
+            totals.data_segments_in += pieces;
+            totals.data_received_at = Some(a.at);
+            let piece = u16::try_from(piece).unwrap_or(u16::MAX);
+            totals.largest_in = totals.largest_in.max(piece);
         }
     }
 
@@ -94,7 +104,19 @@ impl Connection {
         self.check_security(seg)?;
         self.check_syn(seg)?;
         self.check_ack(seg, cx)?;
+        self.count_mark(seg);
         self.last_steps(seg, cx)
+    }
+
+    /// RFC 9768 3.2: every acceptable packet's mark counts, and some are to be told at once.
+    fn count_mark(&mut self, seg: &Incoming<'_>) {
+        let bytes = u32::try_from(seg.payload.len()).unwrap_or(u32::MAX);
+        let size = u32::from(seg.a.gso_size.unwrap_or(u16::MAX)).max(1);
+        let packets = bytes.div_ceil(size).max(1);
+        let unacked = self.recv.ack_pending();
+        if self.ecn.on_packet(seg.a.ecn, packets, bytes, unacked) {
+            self.recv.owe_ack(seg.a.at);
+        }
     }
 
     fn last_steps(&mut self, seg: &Incoming<'_>, cx: &mut Cx<'_>) -> ControlFlow<Verdict, Verdict> {
@@ -222,6 +244,7 @@ impl Connection {
         self.life.heard_at = seg.a.at;
         self.life.keep_alive_probes = 0;
         self.life.keep_alive_due = false;
+        self.hear_user_timeout(seg.a.at, seg.header.options.user_timeout);
         // An ACK of nothing but the SYN, or older, is SND.UNA for what follows.
         seg.ack = u64::try_from(ack).unwrap_or(0);
         let fin_acked = self.acknowledge(seg, cx);
@@ -294,6 +317,7 @@ impl Connection {
         }
         self.ecn.on_text(seg.a.ecn, seg.header.flags);
         let received = self.recv.on_segment(seg.a.at, at, payload, fin);
+        self.account.totals.out_of_order_in += u32::from(received.out_of_order > 0);
         if received.readable > 0 {
             self.life.edges.insert(Edges::READABLE);
         }

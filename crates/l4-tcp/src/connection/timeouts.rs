@@ -11,11 +11,14 @@ use outcrop_base::{Cause, FactKind, Instant, TimerKind, Why};
 
 use super::acknowledge::tell_lost;
 use super::{Connection, Cx};
-use crate::event::{CloseReason, Edges};
-use crate::params;
+use crate::event::CloseReason;
+use crate::plpmtud::SizeFate;
 use crate::recovery::Fired;
 use crate::state::State;
 use crate::timers::Timer;
+
+/// What is stated when R1 is reached.
+const DOUBT: &str = "R1 is reached: the program is told, and IP is to doubt the path";
 
 impl Connection {
     /// When the connection next wants to be called.
@@ -79,15 +82,20 @@ impl Connection {
                 Fired::Nothing => return,
                 Fired::Rto { lost, count } => {
                     if count == self.settings.r1 && count > 0 {
-                        self.life.edges.insert(Edges::DOUBTFUL);
+                        self.doubt_the_path();
+                        cx.emit(FactKind::Remark(DOUBT));
                     }
                     self.ecn.on_reduced();
-                    self.account.totals.timeouts += 1;
+                    self.account.on_timeout(now);
                     tell_lost(&lost, cx);
                     self.tell_congestion("timeout", cx);
+                    let _probe = self.hear_size_fate(now, cx);
+                    self.suspect_black_hole(now, cx);
                 }
                 Fired::Reordering { lost: Some(lost) } => {
-                    self.ecn.on_reduced();
+                    if self.hear_size_fate(now, cx) != Some(SizeFate::Lost) {
+                        self.ecn.on_reduced();
+                    }
                     tell_lost(&lost, cx);
                 }
                 Fired::Reordering { lost: None } | Fired::TailLossProbe => {}
@@ -97,7 +105,7 @@ impl Connection {
 
     /// Starts the limit on unacknowledged data, if it does not run.
     pub(super) fn arm_user_timeout(&mut self, now: Instant) {
-        let limit = self.settings.user_timeout.unwrap_or(params::R2);
+        let limit = self.user_timeout();
         self.timers.arm_if_idle(Timer::UserTimeout, now + limit);
     }
 
@@ -114,7 +122,7 @@ impl Connection {
         match self.settings.keep_alive {
             None => self.timers.stop(Timer::KeepAlive),
             Some(wanted) => {
-                let at = (self.life.heard_at + wanted.idle).max(now);
+                let at = (self.life.heard_at + self.keep_alive_idle(&wanted)).max(now);
                 self.timers.arm_if_idle(Timer::KeepAlive, at);
             }
         }
@@ -127,13 +135,14 @@ impl Connection {
         };
         let silence = now - self.life.heard_at;
         let outstanding = self.send.una() < self.send.nxt();
-        if silence < wanted.idle {
+        let idle = self.keep_alive_idle(&wanted);
+        if silence < idle {
             self.life.keep_alive_probes = 0;
-            let at = self.life.heard_at + wanted.idle;
+            let at = self.life.heard_at + idle;
             self.timers.set(Timer::KeepAlive, Some(at));
         } else if outstanding {
             // MUST-26: only while nothing is outstanding; data asks the same question.
-            self.timers.set(Timer::KeepAlive, Some(now + wanted.idle));
+            self.timers.set(Timer::KeepAlive, Some(now + idle));
         } else if self.life.keep_alive_probes >= wanted.probes {
             self.reset(Why::ResetTimedOut, cx);
         } else {

@@ -10,9 +10,11 @@ use bytes::Bytes;
 use outcrop_base::{CallKind, Cause, ChunkQueue, Why};
 
 use super::{Connection, Cx};
+use crate::budget::Pressure;
 use crate::config::Settings;
 use crate::error::{ReadError, WriteError};
 use crate::event::{CloseReason, Edges};
+use crate::params;
 use crate::send::buffer::FinState;
 use crate::state::{State, Trigger};
 use crate::timers::Timer;
@@ -36,24 +38,28 @@ impl Connection {
     /// Bytes a write may bring: what the buffer takes, and no more unsent than the program wants to wait.
     fn write_room(&self) -> usize {
         let buffer = self.send.buffer();
-        match self.settings.notsent_lowat {
-            None => buffer.room(),
-            Some(mark) => {
-                let left = u64::from(mark.max(1)).saturating_sub(buffer.unsent());
-                buffer
-                    .room()
-                    .min(usize::try_from(left).unwrap_or(usize::MAX))
-            }
+        let mut room = buffer.room();
+        if let Some(mark) = self.settings.notsent_lowat {
+            let left = u64::from(mark.max(1)).saturating_sub(buffer.unsent());
+            room = room.min(usize::try_from(left).unwrap_or(usize::MAX));
         }
+        if self.recv.pressure() == Pressure::Full {
+            // A few segments always: what is acknowledged of them makes room again.
+            let most = usize::from(self.way.mss) * params::LAST_SEGMENTS as usize;
+            room = room.min(most.saturating_sub(buffer.len()));
+        }
+        room
     }
 
-    /// Tells a program whose write found no room that there is some: with a mark on unsent bytes, once
-    /// half of it is left, so that it is not woken for every segment.
+    /// Tells a program whose write found no room that there is some: a third of the buffer, and with a mark on
+    /// unsent bytes half of that, so that it is not woken for every segment.
     pub(super) fn tell_writable(&mut self) {
         let buffer = self.send.buffer();
         let mark = self.settings.notsent_lowat.unwrap_or(u32::MAX).max(1);
         let below = buffer.unsent() <= u64::from(mark / 2);
-        if self.life.blocked && below && buffer.room() > 0 {
+        let third = (buffer.capacity() / 3).max(1);
+        let roomy = buffer.room() >= third && self.write_room() > 0;
+        if self.life.blocked && below && roomy {
             self.life.blocked = false;
             self.life.edges.insert(Edges::WRITABLE);
         }
@@ -71,6 +77,13 @@ impl Connection {
             Some(reason) => Err(ReadError::Closed(reason)),
             None => Err(ReadError::WouldBlock),
         }
+    }
+
+    /// Drops what was written and has not left; returns how many bytes.
+    pub(crate) fn discard_unsent(&mut self) -> u64 {
+        let dropped = self.send.buffer_mut().discard_unsent();
+        self.tell_writable();
+        dropped
     }
 
     /// No more to send: the FIN follows the last byte written, and rides on it if that has not left.
@@ -128,7 +141,7 @@ impl Connection {
     pub(super) fn reset(&mut self, why: Why, cx: &mut Cx<'_>) {
         self.life.reset = Some((why, cx.cause));
         let reason = if why == Why::ResetTimedOut {
-            CloseReason::TimedOut
+            CloseReason::of_silence(self.way.doubt)
         } else {
             CloseReason::Aborted
         };
@@ -162,7 +175,8 @@ impl Connection {
             // Armed for the old interval; the next flush arms it for the new one.
             self.timers.stop(Timer::KeepAlive);
         }
-        self.settings = settings;
+        let before = core::mem::replace(&mut self.settings, settings);
+        self.user_timeout_configured(&before);
         self.life.cause = Cause::Call(CallKind::Configure);
         self.life.keep_alive_probes = 0;
     }

@@ -14,7 +14,7 @@ use super::place::{Holder, Phase, Place};
 use super::{Endpoint, Teller, embryo_settings};
 use crate::config::Settings;
 use crate::connection::{Connection, Cx, Opening};
-use crate::event::Edges;
+use crate::event::{CloseReason, Edges};
 use crate::handshake::negotiate::agree;
 use crate::handshake::passive::{Listening, listen_arrives};
 use crate::handshake::{Embryo, Origin, Step};
@@ -31,7 +31,7 @@ use crate::transmit::{ConnId, Transmit};
 impl Endpoint {
     /// A segment that came with `a`, as `wire::parse` read it. Never answers by itself: what is to be
     /// said leaves by `poll_transmit`, after everything that arrived with it has been handled.
-    pub fn handle_segment(&mut self, a: &Arrival, segment: Segment, payload: Bytes) -> Verdict {
+    pub fn handle_segment(&mut self, a: &Arrival, mut segment: Segment, payload: Bytes) -> Verdict {
         self.latest = self.latest.max(a.at);
         let flow = segment.flow(a);
         if !is_addressable(a, &flow) {
@@ -41,9 +41,13 @@ impl Endpoint {
         if found.is_some_and(|id| self.hasten_end(a.at, id)) {
             found = self.places.find(&flow);
         }
+        if let Some(refused) = self.refuse_unproven(&flow, &mut segment, &payload) {
+            return refused;
+        }
         let Some(id) = found else {
             return self.arrives_without_connection(a, &flow, (&segment, payload));
         };
+        self.wake(id);
         let Some((flow, place)) = self.places.get_mut(id) else {
             return Rule::ClosedResets.dropped(DropReason::TcpClosed);
         };
@@ -66,10 +70,19 @@ impl Endpoint {
                         self.answer(a, &flow, header, why);
                         verdict
                     }
+                    Some(Step::Refuse(verdict, header)) => {
+                        let flow = *flow;
+                        self.answer(a, &flow, header, Why::ResetContradiction);
+                        verdict
+                    }
                 }
             }
             Phase::Embryo(_) => self.arrives_at_embryo(a, id, &segment, payload),
-            Phase::Ended(_) => Rule::Gone.dropped(DropReason::TcpClosed),
+            // Nobody is there any more, as far as the peer is concerned.
+            Phase::Dormant(_) | Phase::Ended(_) => {
+                let flow = *flow;
+                return self.arrives_without_connection(a, &flow, (&segment, payload));
+            }
         };
         self.settle(id);
         verdict
@@ -107,6 +120,7 @@ impl Endpoint {
             Some(Outcome::Reuse(floor)) => {
                 let cause = Cause::Packet(a.id);
                 self.emit_state(flow, State::TimeWait, State::Closed, cause);
+                self.renew_guard(flow, segment);
                 let _taken = self.arrives_at_listener(a, flow, (segment, payload), Some(floor));
                 Rule::TimeWaitReuse.taken()
             }
@@ -164,7 +178,10 @@ impl Endpoint {
         let mut embryo = Embryo::passive(listener_id, a, &segment.header, numbers);
         let wish = self.wish(a, listener_id, segment);
         embryo.grant = wish.grant();
-        let place = Place::new(Phase::Embryo(embryo), Holder::Listener(listener_id));
+        let place = Place::new(
+            Phase::Embryo(Box::new(embryo)),
+            Holder::Listener(listener_id),
+        );
         let id = self.places.insert(flow, place);
         let cause = Cause::Packet(a.id);
         self.emit_state(&flow, State::Listen, State::SynReceived, cause);
@@ -193,6 +210,7 @@ impl Endpoint {
             return Rule::ClosedResets.dropped(DropReason::TcpClosed);
         };
         let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
+        let settings = self.auth.shape(&flow, settings);
         let before = embryo.state();
         let step = if before == State::SynSent {
             embryo.syn_sent_arrives(a, segment)
@@ -214,6 +232,11 @@ impl Endpoint {
             }
             Step::Gone(verdict, reason) => {
                 self.end_embryo(id, Some(reason), cause);
+                verdict
+            }
+            Step::Refuse(verdict, header) => {
+                self.answer(a, &flow, header, Why::ResetContradiction);
+                self.end_embryo(id, Some(CloseReason::Refused), cause);
                 verdict
             }
             Step::Establish(verdict) => self
@@ -251,7 +274,10 @@ impl Endpoint {
             }
         }
         let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
+        let settings = self.auth.shape(flow, settings);
         let mut opening = opening_of(embryo, &settings, flow, a.at)?;
+        opening.answer = (before == State::SynSent).then_some(segment.header.options.accurate);
+        opening.terms.signature = self.auth.len_of(flow);
         let text = embryo.text_acknowledged(segment.header.ack);
         if text > 0 {
             opening.round_trip = None;
@@ -326,6 +352,7 @@ impl Endpoint {
             },
             range: StreamRange::default(),
             gso: None,
+            mac: None,
             note: Note::new(why, Limit::None, Cause::Packet(a.id)),
         };
         self.reply(transmit);
@@ -352,9 +379,10 @@ pub(super) fn opening_of(
         settings: *settings,
         at,
         round_trip: embryo.round_trip(at),
-        syn_repeated: embryo.was_repeated(),
+        syn_repeats: embryo.repeats(),
         early: None,
         urgent: 0,
+        answer: None,
     })
 }
 

@@ -6,7 +6,7 @@
 //!
 //! RFC 9293's CLOSE is `shutdown` here: no more to send. `close` lets go of the id as well.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use outcrop_base::{
@@ -16,7 +16,7 @@ use outcrop_base::{
 use super::place::{Holder, Phase, Place};
 use super::{Endpoint, place_holder};
 use crate::config::{Listen, Settings};
-use crate::connection::Cx;
+use crate::connection::{Connection, Cx};
 use crate::error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
 use crate::event::{CloseReason, Edges};
 use crate::handshake::{Early, Embryo, Origin};
@@ -69,11 +69,12 @@ impl Endpoint {
             if let Some((_, place)) = self.places.get_mut(orphan) {
                 place.holder = Holder::Nobody;
                 if let Phase::Ended(_) = place.phase {
-                    self.places.remove(orphan);
+                    self.vacate(orphan);
                 }
             }
         }
         self.listeners.remove(id);
+        self.auth.drop_ring(id);
         Ok(())
     }
 
@@ -105,7 +106,8 @@ impl Endpoint {
         settings: Option<Settings>,
     ) -> Result<ConnId, ConnectError> {
         let addr = remote.ip();
-        let unfit = addr.is_unspecified() || addr.is_multicast() || remote.port() == 0;
+        let everybody = matches!(addr, IpAddr::V4(addr) if addr.is_broadcast());
+        let unfit = everybody || addr.is_unspecified() || addr.is_multicast() || remote.port() == 0;
         if unfit || local.is_ipv4() != remote.is_ipv4() {
             return Err(ConnectError::BadRemote);
         }
@@ -123,7 +125,8 @@ impl Endpoint {
                 embryo.hold();
             }
         }
-        let place = Place::new(Phase::Embryo(embryo), Holder::Program);
+        self.auth.forget(&flow);
+        let place = Place::new(Phase::Embryo(Box::new(embryo)), Holder::Program);
         let id = self.places.insert(flow, place);
         self.counters.active_opens += 1;
         let cause = Cause::Call(CallKind::Connect);
@@ -141,7 +144,7 @@ impl Endpoint {
         let (places, time_wait) = (&self.places, &self.time_wait);
         let is_free = |port| {
             let flow = flow_from(port);
-            flow.local != remote && places.find(&flow).is_none() && time_wait.get(&flow).is_none()
+            flow.local != remote && places.find(&flow).is_none() && !time_wait.rests(&flow)
         };
         if local.port() != 0 {
             return if is_free(local.port()) {
@@ -150,8 +153,11 @@ impl Endpoint {
                 Err(ConnectError::AlreadyExists)
             };
         }
+        // RFC 6056 3.2: a port that somebody listens on is not drawn; who names it may have it.
+        let listeners = &self.listeners;
+        let is_quiet = |port| listeners.find(SocketAddr::new(local.ip(), port)).is_none();
         self.ports
-            .choose(local, remote, is_free)
+            .choose(local, remote, |port| is_quiet(port) && is_free(port))
             .map(flow_from)
             .ok_or(ConnectError::NoPortFree)
     }
@@ -178,8 +184,13 @@ impl Endpoint {
                 }
                 read
             }
+            Phase::Dormant(sleeper) if sleeper.dormant.peer_finished() => Ok(None),
+            Phase::Dormant(_) => Err(ReadError::WouldBlock),
             Phase::Ended(ended) => match ended.readable.pop(usize::MAX) {
-                Some(bytes) => Ok(Some(bytes)),
+                Some(bytes) => {
+                    self.count(id);
+                    Ok(Some(bytes))
+                }
                 None if ended.peer_finished => Ok(None),
                 None => Err(ReadError::Closed(ended.reason)),
             },
@@ -192,6 +203,7 @@ impl Endpoint {
     /// # Errors
     /// The sending side was shut down, the connection has ended, or a stale id.
     pub fn write(&mut self, id: ConnId, data: &mut ChunkQueue) -> Result<usize, WriteError> {
+        self.wake(id);
         let (flow, place) = held(&mut self.places, id).ok_or(WriteError::Stale)?;
         let taken = match &mut place.phase {
             Phase::Embryo(embryo) => match &mut embryo.origin {
@@ -203,6 +215,7 @@ impl Endpoint {
                 Origin::Passive(_) => return Err(WriteError::Stale),
             },
             Phase::Open(connection) => connection.write(data)?,
+            Phase::Dormant(_) => return Ok(0),
             Phase::Ended(ended) => return Err(WriteError::Closed(ended.reason)),
         };
         let (flow, bytes) = (Some(*flow), taken as u64);
@@ -232,7 +245,7 @@ impl Endpoint {
                     }
                 }
                 Phase::Open(connection) => connection.mark_urgent(),
-                Phase::Ended(_) => {}
+                Phase::Dormant(_) | Phase::Ended(_) => {}
             }
         }
         Ok(taken)
@@ -242,10 +255,25 @@ impl Endpoint {
     /// (RFC 9293 3.8.5 MUST-33); zero in normal mode.
     #[must_use]
     pub fn urgent_left(&self, id: ConnId) -> u64 {
-        match self.places.get(id).map(|place| &place.phase) {
-            Some(Phase::Open(connection)) => connection.urgent_left(),
-            Some(Phase::Embryo(_) | Phase::Ended(_)) | None => 0,
-        }
+        let left = |place: &Place| place.with_connection(&self.shared, Connection::urgent_left);
+        self.places.get(id).and_then(left).unwrap_or(0)
+    }
+
+    /// Takes back what was written and has not left yet; returns how many bytes (RFC 9293 3.9.1.7 FLUSH, MAY-14). What
+    /// left is delivered, and a FIN asked for still follows.
+    ///
+    /// # Errors
+    /// A stale id.
+    pub fn discard_unsent(&mut self, id: ConnId) -> Result<u64, StaleId> {
+        let (_, place) = held(&mut self.places, id).ok_or(StaleId)?;
+        let dropped = match &mut place.phase {
+            Phase::Embryo(embryo) => embryo.discard_unsent(),
+            Phase::Open(connection) => connection.discard_unsent(),
+            // A quiet one has nothing unsent.
+            Phase::Dormant(_) | Phase::Ended(_) => 0,
+        };
+        self.settle(id);
+        Ok(dropped)
     }
 
     /// No more to send: a FIN follows everything written (RFC 9293 3.10.4). Reading goes on.
@@ -254,6 +282,7 @@ impl Endpoint {
     /// # Errors
     /// A stale id.
     pub fn shutdown(&mut self, id: ConnId) -> Result<(), StaleId> {
+        self.wake(id);
         let (flow, place) = held(&mut self.places, id).ok_or(StaleId)?;
         match &mut place.phase {
             Phase::Embryo(embryo) => {
@@ -267,7 +296,7 @@ impl Endpoint {
                 facts: &mut self.facts,
                 cause: Cause::Call(CallKind::Shutdown),
             }),
-            Phase::Ended(_) => {}
+            Phase::Dormant(_) | Phase::Ended(_) => {}
         }
         self.settle(id);
         Ok(())
@@ -279,6 +308,7 @@ impl Endpoint {
     /// # Errors
     /// A stale id.
     pub fn close(&mut self, id: ConnId) -> Result<(), StaleId> {
+        self.wake(id);
         let (flow, place) = held(&mut self.places, id).ok_or(StaleId)?;
         place.holder = Holder::Nobody;
         place.edges = Edges::NONE;
@@ -298,9 +328,8 @@ impl Endpoint {
                 facts: &mut self.facts,
                 cause,
             }),
-            Phase::Ended(_) => {
-                self.places.remove(id);
-            }
+            Phase::Dormant(_) => {}
+            Phase::Ended(_) => self.vacate(id),
         }
         self.settle(id);
         Ok(())
@@ -320,6 +349,7 @@ impl Endpoint {
 
     fn abort_place(&mut self, id: ConnId) {
         let cause = Cause::Call(CallKind::Abort);
+        self.wake(id);
         let Some((flow, place)) = self.places.get_mut(id) else {
             return;
         };
@@ -335,7 +365,7 @@ impl Endpoint {
                 let facts = &mut self.facts;
                 connection.abort(&mut Cx { flow, facts, cause });
             }
-            Phase::Ended(_) => {}
+            Phase::Dormant(_) | Phase::Ended(_) => {}
         }
         self.settle(id);
     }
@@ -349,6 +379,7 @@ impl Endpoint {
                 Origin::Passive(_) => None,
             },
             Phase::Open(connection) => Some(connection.settings()),
+            Phase::Dormant(sleeper) => self.shared.get(sleeper.settings),
             Phase::Ended(_) => None,
         }
     }
@@ -363,6 +394,7 @@ impl Endpoint {
         id: ConnId,
         change: impl FnOnce(&mut Settings),
     ) -> Result<(), StaleId> {
+        self.wake(id);
         let (_, place) = held(&mut self.places, id).ok_or(StaleId)?;
         match &mut place.phase {
             Phase::Embryo(embryo) => match &mut embryo.origin {
@@ -374,7 +406,7 @@ impl Endpoint {
                 change(&mut settings);
                 connection.configure(settings);
             }
-            Phase::Ended(_) => return Err(StaleId),
+            Phase::Dormant(_) | Phase::Ended(_) => return Err(StaleId),
         }
         self.settle(id);
         Ok(())
@@ -421,6 +453,7 @@ fn abort_embryo(
         },
         range: StreamRange::default(),
         gso: None,
+        mac: None,
         note: Note::new(Why::ResetAborted, Limit::None, cause),
     })
 }

@@ -27,7 +27,7 @@ impl Endpoint {
         segment: &Segment,
     ) -> Verdict {
         let flow = segment.flow(a);
-        let settings = self.listener_settings(id);
+        let settings = self.auth.shape(&flow, self.listener_settings(id));
         let kept = keeps(&segment.header, flow.remote.is_ipv6(), settings.timestamps);
         let iss = self.cookies.make(&flow, a.at, &kept);
         let numbers = (iss, self.isn.timestamp_offset(&flow));
@@ -67,7 +67,10 @@ impl Endpoint {
         self.counters.passive_opens += 1;
         let offset = self.isn.timestamp_offset(flow);
         let embryo = Embryo::recalled(listener_id, a, &recalled, offset);
-        let place = Place::new(Phase::Embryo(embryo), Holder::Listener(listener_id));
+        let place = Place::new(
+            Phase::Embryo(Box::new(embryo)),
+            Holder::Listener(listener_id),
+        );
         let id = self.places.insert(*flow, place);
         let cause = Cause::Packet(a.id);
         self.emit_state(flow, State::Listen, State::SynReceived, cause);
@@ -100,7 +103,8 @@ impl Endpoint {
         let offset = self.isn.timestamp_offset(&flow);
         if let Some((_, place)) = self.places.get_mut(id) {
             self.counters.cookies_taken += 1;
-            place.phase = Phase::Embryo(Embryo::recalled(listener, a, &recalled, offset));
+            let embryo = Embryo::recalled(listener, a, &recalled, offset);
+            place.phase = Phase::Embryo(Box::new(embryo));
         }
     }
 
@@ -118,7 +122,8 @@ impl Endpoint {
         if !flags.ack() || flags.syn() || flags.rst() || !listener.expects_cookies(a.at) {
             return None;
         }
-        let timestamps = self.listener_settings(id).timestamps;
+        let settings = self.auth.shape(flow, self.listener_settings(id));
+        let timestamps = settings.timestamps;
         Some(self.cookies.recall(flow, a.at, &segment.header, timestamps))
     }
 
@@ -129,7 +134,7 @@ impl Endpoint {
     fn embryo(&self, id: ConnId) -> Option<&Embryo> {
         match &self.places.get(id)?.phase {
             Phase::Embryo(embryo) => Some(embryo),
-            Phase::Open(_) | Phase::Ended(_) => None,
+            Phase::Open(_) | Phase::Dormant(_) | Phase::Ended(_) => None,
         }
     }
 }

@@ -52,6 +52,9 @@ impl Endpoint {
             return Wish::Plain;
         }
         let flow = segment.flow(a);
+        if self.auth.guard(&flow).is_some() {
+            return Wish::Plain;
+        }
         if shown.is_request() || !self.tokens.is_good(a.at, &flow, &shown) {
             return Wish::Cookie(if shown.experimental {
                 Grant::Experimental

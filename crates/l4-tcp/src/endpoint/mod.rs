@@ -6,14 +6,21 @@
 //! Sources: RFC 9293 3.10; the six verbs are those of every engine of this workspace.
 //!
 //! `arrive` demultiplexes, `cookies` does without embryos, `fast_open`
-//! without waiting, `calls` serves the program, `observe` answers questions, `place` is one slot.
+//! without waiting, `signatures` asks for proof, `calls` serves the program, `observe` answers questions, `paths` passes
+//! on news of them, `place` is one slot, `sleep` keeps the quiet ones small, `shared` what they have in common.
 
 mod arrive;
 mod calls;
 mod cookies;
 mod fast_open;
 mod observe;
+mod paths;
 mod place;
+mod shared;
+mod signatures;
+mod sleep;
+
+pub use signatures::KeyOwner;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -23,9 +30,12 @@ use outcrop_base::{
     TimerKind, TimerWheel, Verdict,
 };
 
+use crate::account::Explanation;
+use crate::auth::Auth;
+use crate::budget::Budget;
 use crate::config::{Config, Settings};
 use crate::connection::Cx;
-use crate::event::{CloseReason, Edges, Event};
+use crate::event::{CloseReason, Doubt, Edges, Event};
 use crate::handshake::cookie::Cookies;
 use crate::handshake::fast_open::{Known, Tokens};
 use crate::handshake::isn::Isn;
@@ -37,7 +47,9 @@ use crate::state::State;
 use crate::table::{FlowTable, ListenerId, Ports};
 use crate::time_wait::TimeWaitTable;
 use crate::transmit::{ConnId, Transmit};
+use paths::PathNews;
 use place::{Ended, Holder, Phase, Place};
+use shared::SharedSettings;
 
 /// The TCP engine of one shard: every connection, listener and resting tuple.
 #[derive(Clone, Debug)]
@@ -50,7 +62,13 @@ pub struct Endpoint {
     cookies: Cookies,
     tokens: Tokens,
     known: Known,
+    auth: Auth,
     ports: Ports,
+    /// What all of them queue.
+    budget: Budget,
+    /// What sleeping connections go by.
+    shared: SharedSettings,
+    paths: PathNews,
     /// Deadlines by place. An entry whose instant is not the one the place remembers is stale.
     wheel: TimerWheel<(ConnId, Instant)>,
     /// Places with something to send, each at most once.
@@ -65,6 +83,8 @@ pub struct Endpoint {
     latest: Instant,
     facts: Facts,
     counters: Counters,
+    /// What is left to tell of connections that have ended.
+    final_accounts: VecDeque<Explanation>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,8 +114,16 @@ pub struct Counters {
     pub resets_sent: u64,
     /// Connections given up for want of an answer.
     pub timed_out: u64,
+    /// Times a segment went unanswered R1 times, and IP was told to doubt the path.
+    pub doubts: u64,
     /// Stateless answers dropped because too many were waiting.
     pub replies_dropped: u64,
+    /// Segments dropped because they had no signature where one is required.
+    pub signatures_missing: u64,
+    /// Segments dropped because they had one where none is expected.
+    pub signatures_unexpected: u64,
+    /// Segments dropped because theirs was wrong.
+    pub signatures_wrong: u64,
 }
 
 impl Endpoint {
@@ -103,15 +131,21 @@ impl Endpoint {
     #[must_use]
     pub fn new(config: Config, seed: &Seed) -> Self {
         let seed = seed.split("tcp");
+        let isn = Isn::new(&seed);
+        let rest = (config.time_wait, config.time_wait_max);
         Self {
             places: FlowTable::new(&seed),
-            time_wait: TimeWaitTable::new(config.time_wait, config.time_wait_max, &seed),
+            time_wait: TimeWaitTable::new(rest, isn.clone(), &seed),
             listeners: Listeners::default(),
-            isn: Isn::new(&seed),
+            isn,
             cookies: Cookies::new(&seed),
             tokens: Tokens::new(&seed),
             known: Known::default(),
+            budget: Budget::new(config.memory_max),
+            shared: SharedSettings::new(&seed),
+            auth: Auth::new(&seed),
             ports: Ports::new(config.ephemeral_ports.clone(), &seed),
+            paths: PathNews::default(),
             wheel: TimerWheel::new(),
             ready: VecDeque::new(),
             turn: params::TURN,
@@ -120,6 +154,7 @@ impl Endpoint {
             latest: Instant::ZERO,
             facts: Facts::default(),
             counters: Counters::default(),
+            final_accounts: VecDeque::new(),
             config,
         }
     }
@@ -128,9 +163,13 @@ impl Endpoint {
     /// for `TooBig` the caller then remembers the MTU for other flows (RFC 5927: never unvalidated).
     pub fn handle_path(&mut self, _now: Instant, signal: &PathSignal) -> Verdict {
         let unrelated = Rule::PathUnrelated.dropped(DropReason::IcmpUnrelated);
+        if let Some(refused) = self.refuse_unproven_path(signal) {
+            return refused;
+        }
         let Some(id) = self.places.find(&signal.flow) else {
             return unrelated;
         };
+        self.wake(id);
         let Some((flow, place)) = self.places.get_mut(id) else {
             return unrelated;
         };
@@ -145,11 +184,16 @@ impl Endpoint {
                 connection.handle_path(signal, &mut cx)
             }
             Phase::Embryo(embryo) => {
+                let before = embryo.doubt;
                 let (verdict, is_gone) = embryo.handle_path(signal);
                 gone = is_gone;
+                let settings = embryo_settings(&embryo.origin, &self.listeners, &self.config);
+                if embryo.doubt != before && settings.r1 > 0 {
+                    place.edges.insert(Edges::DOUBTFUL);
+                }
                 verdict
             }
-            Phase::Ended(_) => unrelated,
+            Phase::Dormant(_) | Phase::Ended(_) => unrelated,
         };
         if gone {
             self.end_embryo(id, Some(CloseReason::Unreachable), Cause::Packet(signal.id));
@@ -164,6 +208,7 @@ impl Endpoint {
         while let Some((id, at)) = self.wheel.pop_due(now) {
             self.handle_place_timeout(now, id, at);
         }
+        self.tell_paths(now);
         while let Some(flow) = self.time_wait.pop_due(now) {
             let cause = Cause::Timer(TimerKind::TimeWait);
             self.emit_state(&flow, State::TimeWait, State::Closed, cause);
@@ -171,22 +216,31 @@ impl Endpoint {
     }
 
     fn handle_place_timeout(&mut self, now: Instant, id: ConnId, at: Instant) {
+        match self.places.get_mut(id) {
+            Some((_, place)) if place.filed == Some(at) => place.filed = None,
+            Some(_) | None => return,
+        }
+        if self.doze(now, id) {
+            self.file_timer(id);
+            return;
+        }
+        self.wake(id);
         let Some((flow, place)) = self.places.get_mut(id) else {
             return;
         };
-        if place.filed != Some(at) {
-            return;
-        }
-        place.filed = None;
         match &mut place.phase {
             Phase::Embryo(embryo) => {
                 let settings = embryo_settings(&embryo.origin, &self.listeners, &self.config);
                 let settings = *settings;
                 let expiry = embryo.handle_timeout(now, &settings);
-                if expiry == Expiry::Repeat && embryo.is_doubtful(&settings) {
-                    place.edges.insert(Edges::DOUBTFUL);
-                }
                 let flow = *flow;
+                if expiry == Expiry::Repeat && embryo.is_doubtful(&settings) {
+                    embryo.doubt.get_or_insert(Doubt::Unanswered);
+                    place.edges.insert(Edges::DOUBTFUL);
+                    self.counters.doubts += 1;
+                    self.paths.doubt(flow.remote.ip());
+                }
+                let reason = CloseReason::of_silence(embryo.doubt);
                 let cause = Cause::Timer(TimerKind::Retransmit);
                 if expiry != Expiry::NotDue {
                     let timer = TimerKind::Retransmit;
@@ -195,7 +249,7 @@ impl Endpoint {
                 }
                 if expiry == Expiry::GiveUp {
                     self.counters.timed_out += 1;
-                    self.end_embryo(id, Some(CloseReason::TimedOut), cause);
+                    self.end_embryo(id, Some(reason), cause);
                 }
             }
             Phase::Open(connection) => {
@@ -206,7 +260,7 @@ impl Endpoint {
                 };
                 connection.handle_timeout(now, &mut cx);
             }
-            Phase::Ended(_) => {}
+            Phase::Dormant(_) | Phase::Ended(_) => {}
         }
         self.settle(id);
     }
@@ -241,6 +295,7 @@ impl Endpoint {
                 return Some(self.count_out(reply));
             }
         }
+        self.sweep_guards();
         None
     }
 
@@ -254,16 +309,20 @@ impl Endpoint {
         let transmit = match &mut place.phase {
             Phase::Embryo(embryo) => {
                 let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
+                let settings = self.auth.shape(flow, settings);
                 let mut plan = embryo.poll_transmit(now, flow, Some(&self.isn), &settings);
                 if let (Some(plan), Some(grant)) = (&mut plan, embryo.grant) {
                     plan.header.options.fast_open = self.tokens.grant(now, flow, grant);
                 }
                 plan
             }
-            Phase::Open(connection) => connection.poll_transmit(now, flow),
-            Phase::Ended(_) => None,
+            Phase::Open(connection) => {
+                connection.set_pressure(self.budget.pressure());
+                connection.poll_transmit(now, flow)
+            }
+            Phase::Dormant(_) | Phase::Ended(_) => None,
         }?;
-        Some(Transmit {
+        self.signed(Transmit {
             conn: Some(id),
             ..transmit
         })
@@ -276,7 +335,7 @@ impl Endpoint {
         match place.map(|place| &place.phase) {
             Some(Phase::Open(connection)) => connection.payload(t.range, out),
             Some(Phase::Embryo(embryo)) => embryo.payload(t.range, out),
-            Some(Phase::Ended(_)) | None => 0,
+            Some(Phase::Dormant(_) | Phase::Ended(_)) | None => 0,
         }
     }
 
@@ -329,23 +388,29 @@ impl Endpoint {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let wheel = self.wheel.next();
-        wheel.into_iter().chain(self.time_wait.next()).min()
+        let others = self.time_wait.next().into_iter().chain(self.paths.next());
+        wheel.into_iter().chain(others).min()
     }
 
     // ---- after anything that touched a place ----
 
     /// Queues the place for output and events and files its timer.
     fn settle(&mut self, id: ConnId) {
-        let Some((_, place)) = self.places.get_mut(id) else {
+        self.count(id);
+        let Some((flow, place)) = self.places.get_mut(id) else {
             return;
         };
         let active = match &mut place.phase {
             Phase::Embryo(embryo) => embryo.wants_output(),
             Phase::Open(connection) => {
+                if connection.take_unanswered() {
+                    self.counters.doubts += 1;
+                    self.paths.doubt(flow.remote.ip());
+                }
                 place.edges.insert(connection.take_edges());
                 true
             }
-            Phase::Ended(_) => false,
+            Phase::Dormant(_) | Phase::Ended(_) => false,
         };
         if active && !place.in_ready {
             place.in_ready = true;
@@ -369,10 +434,11 @@ impl Endpoint {
     /// A deadline that is due already acts at the flush, for which the place is queued; filed, it
     /// would fire again at once, for ever.
     fn file_timer(&mut self, id: ConnId) {
+        let quiet = self.config.quiet;
         let Some((_, place)) = self.places.get_mut(id) else {
             return;
         };
-        if let Some(next) = place.next_timeout()
+        if let Some(next) = place.next_timeout(quiet)
             && (next > self.latest || !place.in_ready)
             && place.filed.is_none_or(|filed| next < filed)
         {
@@ -382,10 +448,10 @@ impl Endpoint {
     }
 
     fn reply(&mut self, transmit: Transmit) {
-        if self.replies.len() < params::REPLY_QUEUE {
-            self.replies.push_back(transmit);
-        } else {
-            self.counters.replies_dropped += 1;
+        let signed = self.signed(transmit);
+        match signed.filter(|_| self.replies.len() < params::REPLY_QUEUE) {
+            Some(transmit) => self.replies.push_back(transmit),
+            None => self.counters.replies_dropped += 1,
         }
     }
 
@@ -435,14 +501,13 @@ impl Endpoint {
                             state: State::Closed,
                             ..info
                         },
+                        explanation: None,
                     }));
                     place.edges.insert(Edges::CLOSED);
                 }
                 self.queue_events(id);
             }
-            _ => {
-                self.places.remove(id);
-            }
+            _ => self.vacate(id),
         }
     }
 
@@ -469,20 +534,38 @@ impl Endpoint {
             reason,
             readable: connection.take_readable(),
             peer_finished: connection.peer_finished(),
-            info: connection.info(&flow),
+            info: connection.info(now, &flow),
+            explanation: Some(Box::new(connection.explain(now, &flow))),
         };
+        keep_account(
+            &mut self.final_accounts,
+            self.config.final_accounts,
+            ended.explanation.as_deref(),
+        );
         let held = place.holder != Holder::Nobody;
         if held {
             place.phase = Phase::Ended(Box::new(ended));
             self.places.unlink(id);
             self.queue_events(id);
         } else {
-            self.places.remove(id);
+            self.vacate(id);
         }
+        self.count(id);
         if let Some(rest) = rest {
-            self.time_wait.insert(now, flow, rest);
+            self.time_wait.insert(now, &flow, &rest);
         }
     }
+}
+
+/// Keeps the latest `limit` final accounts.
+fn keep_account(kept: &mut VecDeque<Explanation>, limit: usize, account: Option<&Explanation>) {
+    if limit == 0 {
+        return;
+    }
+    if kept.len() >= limit {
+        kept.pop_front();
+    }
+    kept.extend(account);
 }
 
 fn place_holder(places: &FlowTable<Place>, id: ConnId) -> Option<Holder> {

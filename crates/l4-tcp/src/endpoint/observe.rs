@@ -12,7 +12,7 @@ use super::place::{Holder, Phase, Place};
 use super::{Counters, Endpoint};
 use crate::account::Explanation;
 use crate::config::Config;
-use crate::event::CloseReason;
+use crate::event::{CloseReason, Doubt};
 use crate::info::Info;
 use crate::state::State;
 use crate::transmit::ConnId;
@@ -25,7 +25,10 @@ impl Endpoint {
         let flow = self.places.flow(id)?;
         Some(match &place.phase {
             Phase::Embryo(embryo) => embryo.info(flow),
-            Phase::Open(connection) => connection.info(flow),
+            Phase::Open(_) | Phase::Dormant(_) => place
+                .with_connection(&self.shared, |connection| {
+                    connection.info(self.latest, flow)
+                })?,
             Phase::Ended(ended) => Info {
                 state: self.rest_of(flow, ended.info.state),
                 ..ended.info
@@ -33,18 +36,36 @@ impl Endpoint {
         })
     }
 
-    /// Why a connection is not sending more at `now`, and how its life divided; `None` unless it is open.
+    /// Why a connection is not sending more at `now`, and how its life divided; of one that has ended, the final account.
+    /// `None` before the handshake is over.
     #[must_use]
     pub fn explain(&self, now: Instant, id: ConnId) -> Option<Explanation> {
-        match &self.places.get(id)?.phase {
-            Phase::Open(connection) => Some(connection.explain(now)),
-            Phase::Embryo(_) | Phase::Ended(_) => None,
+        let (place, flow) = (self.places.get(id)?, self.places.flow(id)?);
+        match &place.phase {
+            Phase::Open(_) | Phase::Dormant(_) => {
+                place.with_connection(&self.shared, |connection| connection.explain(now, flow))
+            }
+            Phase::Ended(ended) => ended.explanation.as_deref().copied(),
+            Phase::Embryo(_) => None,
         }
+    }
+
+    /// Takes the final accounts of connections that have ended, oldest first: the latest
+    /// [`Config::final_accounts`] of them.
+    pub fn take_final_accounts(&mut self) -> Vec<Explanation> {
+        self.final_accounts.drain(..).collect()
+    }
+
+    /// An account of every connection that is open at `now`.
+    pub fn open_accounts(&self, now: Instant) -> impl Iterator<Item = Explanation> {
+        self.places.iter().filter_map(move |(_, flow, place)| {
+            place.with_connection(&self.shared, |connection| connection.explain(now, flow))
+        })
     }
 
     /// An ended connection is in TIME-WAIT for as long as its tuple rests.
     fn rest_of(&self, flow: &Flow, state: State) -> State {
-        if state == State::TimeWait && self.time_wait.get(flow).is_some() {
+        if state == State::TimeWait && self.time_wait.rests(flow) {
             State::TimeWait
         } else {
             State::Closed
@@ -56,7 +77,7 @@ impl Endpoint {
     pub fn holds_syn(&self, id: ConnId) -> bool {
         match self.places.get(id).map(|place| &place.phase) {
             Some(Phase::Embryo(embryo)) => embryo.is_held(),
-            Some(Phase::Open(_) | Phase::Ended(_)) | None => false,
+            Some(Phase::Open(_) | Phase::Dormant(_) | Phase::Ended(_)) | None => false,
         }
     }
 
@@ -66,7 +87,17 @@ impl Endpoint {
         match &self.places.get(id)?.phase {
             Phase::Ended(ended) => Some(ended.reason),
             Phase::Open(connection) => connection.over(),
-            Phase::Embryo(_) => None,
+            Phase::Embryo(_) | Phase::Dormant(_) => None,
+        }
+    }
+
+    /// The soft error a connection that lives on suffers from, since its last progress (RFC 9293 3.9.1.8 MUST-47).
+    #[must_use]
+    pub fn doubt(&self, id: ConnId) -> Option<Doubt> {
+        match &self.places.get(id)?.phase {
+            Phase::Open(connection) => connection.doubt(),
+            Phase::Embryo(embryo) => embryo.doubt,
+            Phase::Dormant(_) | Phase::Ended(_) => None,
         }
     }
 
@@ -76,7 +107,7 @@ impl Endpoint {
     pub fn state_of(&self, flow: &Flow) -> State {
         if let Some(place) = self.find(flow).and_then(|id| self.places.get(id)) {
             place.state()
-        } else if self.time_wait.get(flow).is_some() {
+        } else if self.time_wait.rests(flow) {
             State::TimeWait
         } else if self.listeners.find(flow.local).is_some() {
             State::Listen
@@ -123,6 +154,12 @@ impl Endpoint {
         self.places.len() == 0
     }
 
+    /// Bytes queued by all connections together; `Config::memory_max` bounds them.
+    #[must_use]
+    pub const fn queued(&self) -> u64 {
+        self.budget.held()
+    }
+
     /// Tuples in TIME-WAIT.
     #[must_use]
     pub fn time_wait_len(&self) -> usize {
@@ -149,11 +186,18 @@ impl Endpoint {
             (id, flow, place.in_ready, place.edges).hash(&mut into);
             match &place.phase {
                 Phase::Embryo(embryo) => embryo.fingerprint(now, into),
-                Phase::Open(connection) => connection.fingerprint(now, into),
+                Phase::Open(_) | Phase::Dormant(_) => {
+                    place.with_connection(&self.shared, |c| c.fingerprint(now, into));
+                }
                 Phase::Ended(ended) => (ended.reason, ended.readable.len()).hash(&mut into),
             }
         }
         self.time_wait.fingerprint(now, into);
+        self.auth.fingerprint(
+            |flow| self.places.find(flow).is_some() || self.time_wait.rests(flow),
+            into,
+        );
+        self.paths.fingerprint(now, into);
         for reply in &self.replies {
             (reply.flow, reply.header).hash(&mut into);
         }
@@ -169,6 +213,8 @@ impl Endpoint {
         for (id, flow, place) in self.places.iter() {
             self.check_place(id, flow, place);
         }
+        let queued = self.places.iter().map(|(_, _, place)| place.queued());
+        assert_eq!(queued.sum::<u64>(), self.budget.held(), "the budget");
         for id in &self.ready {
             let queued = self.places.get(*id).is_none_or(|place| place.in_ready);
             assert!(queued, "{id:?} is in the output queue without knowing it");
@@ -182,7 +228,10 @@ impl Endpoint {
                 "{flow}: lost from the output queue"
             );
         }
-        if let Some(next) = place.next_timeout().filter(|_| !place.in_ready) {
+        if let Some(next) = place
+            .next_timeout(self.config.quiet)
+            .filter(|_| !place.in_ready)
+        {
             let filed = place.filed.is_some_and(|filed| filed <= next);
             assert!(filed, "{flow}: its timer is not in the wheel");
         }
@@ -194,7 +243,9 @@ impl Endpoint {
                 place.in_ready || embryo.next_timeout().is_some() || embryo.is_held(),
                 "{flow}: an embryo without timer or output"
             ),
-            Phase::Open(connection) => connection.check(flow, place.in_ready),
+            Phase::Open(_) | Phase::Dormant(_) => {
+                place.with_connection(&self.shared, |c| c.check(flow, place.in_ready));
+            }
             Phase::Ended(_) => assert!(
                 place.holder != Holder::Nobody,
                 "{flow}: nobody holds what is left"

@@ -4,9 +4,14 @@
 //! Owns: the phase, who holds the id, which edges were not told, which timer was filed.
 //! Does not know: other places.
 
+use core::time::Duration;
+
 use outcrop_base::{ChunkQueue, Instant};
 
+use super::shared::SettingsId;
+use crate::account::Explanation;
 use crate::connection::Connection;
+use crate::connection::dormant::Dormant;
 use crate::event::{CloseReason, Edges};
 use crate::handshake::Embryo;
 use crate::info::Info;
@@ -24,6 +29,8 @@ pub(super) struct Place {
     pub(super) in_events: bool,
     /// Whether the slot waits in the output queue.
     pub(super) in_ready: bool,
+    /// Bytes of it the budget counts.
+    pub(super) counted: u32,
     /// The earliest deadline filed in the wheel.
     pub(super) filed: Option<Instant>,
 }
@@ -32,9 +39,11 @@ pub(super) struct Place {
 #[derive(Clone, Debug)]
 pub(super) enum Phase {
     /// SYN-SENT or SYN-RECEIVED.
-    Embryo(Embryo),
+    Embryo(Box<Embryo>),
     /// Synchronised.
     Open(Box<Connection>),
+    /// Synchronised and quiet. Whatever touches it wakes it first.
+    Dormant(Box<Sleeper>),
     /// Over, but still held by the program.
     Ended(Box<Ended>),
 }
@@ -50,6 +59,15 @@ pub(super) enum Holder {
     Nobody,
 }
 
+/// A quiet connection.
+#[derive(Clone, Debug)]
+pub(super) struct Sleeper {
+    /// What it keeps.
+    pub(super) dormant: Dormant,
+    /// What it goes by.
+    pub(super) settings: SettingsId,
+}
+
 /// What is left of a connection for the program that still holds it.
 #[derive(Clone, Debug)]
 pub(super) struct Ended {
@@ -61,6 +79,8 @@ pub(super) struct Ended {
     pub(super) peer_finished: bool,
     /// The last figures.
     pub(super) info: Info,
+    /// The final account; of a connection whose handshake never ended there is none.
+    pub(super) explanation: Option<Box<Explanation>>,
 }
 
 impl Place {
@@ -72,6 +92,7 @@ impl Place {
             edges: Edges::NONE,
             in_events: false,
             in_ready: false,
+            counted: 0,
             filed: None,
         }
     }
@@ -81,15 +102,30 @@ impl Place {
         match &self.phase {
             Phase::Embryo(embryo) => embryo.state(),
             Phase::Open(connection) => connection.state(),
+            Phase::Dormant(sleeper) => sleeper.dormant.state(),
             Phase::Ended(_) => State::Closed,
         }
     }
 
-    /// When the phase next wants to be called.
-    pub(super) fn next_timeout(&self) -> Option<Instant> {
+    /// Bytes it queues.
+    pub(super) fn queued(&self) -> u64 {
+        match &self.phase {
+            Phase::Embryo(embryo) => embryo.queued(),
+            Phase::Open(connection) => connection.queued(),
+            Phase::Dormant(_) => 0,
+            Phase::Ended(ended) => ended.readable.len() as u64,
+        }
+    }
+
+    /// When the phase next wants to be called, `quiet` being the time after which it may sleep.
+    pub(super) fn next_timeout(&self, quiet: Duration) -> Option<Instant> {
         match &self.phase {
             Phase::Embryo(embryo) => embryo.next_timeout(),
-            Phase::Open(connection) => connection.next_timeout(),
+            Phase::Open(connection) => {
+                let next = connection.next_timeout();
+                next.into_iter().chain(connection.quiet_at(quiet)).min()
+            }
+            Phase::Dormant(sleeper) => sleeper.dormant.next_timeout(),
             Phase::Ended(_) => None,
         }
     }

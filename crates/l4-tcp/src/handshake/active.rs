@@ -48,7 +48,7 @@ impl Embryo {
             // Our SYN has not left yet (no room below): it leaves as the SYN-ACK.
             self.due = None;
         }
-        let syn = PeerSyn::from(header);
+        let syn = PeerSyn::marked(header, a.ecn);
         self.theirs = Some(syn);
         self.ts_recent = syn.timestamp.unwrap_or(0);
         if acceptable_ack {

@@ -26,12 +26,15 @@ use outcrop_base::{
 use crate::account::Totals;
 use crate::challenge::Challenges;
 use crate::config::Settings;
-use crate::ecn::{EcnPolicy, EcnTerms};
-use crate::event::CloseReason;
-use crate::info::Info;
+use crate::ecn::{self, EcnTerms};
+use crate::event::{CloseReason, Doubt};
+use crate::info::{Detail, Info};
 use crate::params;
+use crate::plpmtud::SearchTotals;
 use crate::rule::Rule;
-use crate::segment::{FastOpenCookie, Flags, Options, SegmentHeader, StreamRange, Timestamps};
+use crate::segment::{
+    AccurateOption, FastOpenCookie, Flags, Options, SegmentHeader, StreamRange, Timestamps,
+};
 use crate::seq::SeqNum;
 use crate::state::State;
 use crate::table::ListenerId;
@@ -92,6 +95,8 @@ pub(crate) struct Embryo {
     pub(crate) taken: u32,
     /// Whether our SYN-ACK brings a fast-open cookie, and under which kind.
     pub(crate) grant: Option<Grant>,
+    /// What is wrong on the way.
+    pub(crate) doubt: Option<Doubt>,
     challenges: Challenges,
 }
 
@@ -113,6 +118,8 @@ pub(crate) enum Step {
     Answer(Verdict, SegmentHeader, Why),
     /// It is gone; a program that connected is told why, a listener is not.
     Gone(Verdict, CloseReason),
+    /// It is gone, and the peer is told so by this reset.
+    Refuse(Verdict, SegmentHeader),
     /// The handshake is complete.
     Establish(Verdict),
 }
@@ -153,6 +160,7 @@ impl Embryo {
             sent: 0,
             taken: 0,
             grant: None,
+            doubt: None,
             challenges: Challenges::new(),
         }
     }
@@ -218,6 +226,11 @@ impl Embryo {
         self.repeats > 0
     }
 
+    /// How often our SYN was repeated.
+    pub(crate) const fn repeats(&self) -> u8 {
+        self.repeats
+    }
+
     /// The timer, at `now`.
     pub(crate) fn handle_timeout(&mut self, now: Instant, settings: &Settings) -> Expiry {
         if self.due.is_none_or(|due| due > now) {
@@ -255,6 +268,7 @@ impl Embryo {
             .or_else(|| isn.map(|isn| isn.sequence(flow, now)))?;
         let (why, cause) = self.want.take()?;
         self.iss = Some(iss);
+        let accurate = self.accurate_option(settings);
         self.sent_at.get_or_insert(now);
         let due = now + self.rto();
         let end = self.patience_ends(settings);
@@ -267,6 +281,9 @@ impl Embryo {
         let ack = self.rcv_nxt();
         let (fast_open, range) = self.fast_open();
         options.fast_open = fast_open;
+        // A cookie may need all the room there is; the first segment behind the SYN tells as well.
+        options.user_timeout = settings.told_user_timeout().filter(|_| fast_open.is_none());
+        options.accurate = accurate.filter(|_| self.grant.is_none());
         self.sent = self.sent.max(u32::try_from(range.len()).unwrap_or(0));
         Some(Transmit {
             conn: None,
@@ -282,6 +299,7 @@ impl Embryo {
             fields: fields(settings),
             range,
             gso: None,
+            mac: None,
             note: Note::new(why, Limit::None, cause),
         })
     }
@@ -312,6 +330,17 @@ impl Embryo {
             Origin::Active(early) => early.written.slices(range.into(), out).0,
             Origin::Passive(_) => 0,
         }
+    }
+
+    /// Drops what the program wrote and our SYN did not take along; returns how many bytes.
+    pub(crate) fn discard_unsent(&mut self) -> u64 {
+        let Origin::Active(early) = &mut self.origin else {
+            return 0;
+        };
+        let before = early.written.len();
+        early.written.truncate(u64::from(self.sent));
+        early.urgent = early.urgent.min(early.written.end());
+        (before - early.written.len()) as u64
     }
 
     /// Whether `ack` covers our SYN, and nothing that never left.
@@ -352,33 +381,33 @@ impl Embryo {
         self.sent_at
     }
 
-    /// RFC 3168 6.1.1: a first SYN asks for ECN by ECE and CWR, an answer agrees by ECE alone. 6.1.1.1: a SYN
-    /// that was not answered is repeated without, should it be the bits that somebody did not like.
+    /// The flags of our SYN or SYN-ACK: what it says about congestion marks is `ecn::setup`'s.
     fn syn_flags(&self, settings: &Settings) -> Flags {
-        let asks = settings.ecn == EcnPolicy::Request && self.repeats == 0;
-        if self.theirs.is_some() {
-            let agrees = self.ecn(settings) == EcnTerms::Both;
-            (Flags::SYN | Flags::ACK).with_if(Flags::ECE, agrees)
-        } else {
-            Flags::SYN.with_if(Flags::ECE | Flags::CWR, asks)
+        match &self.theirs {
+            Some(syn) => {
+                let bits = ecn::answering(self.ecn(settings), syn.ecn, self.repeats);
+                Flags::SYN | Flags::ACK | bits
+            }
+            None => Flags::SYN | ecn::asking(settings.ecn, self.repeats),
         }
     }
 
-    /// What the SYNs so far agree on (RFC 3168 6.1.1).
+    /// What the SYNs so far agree on about congestion marks.
     pub(crate) fn ecn(&self, settings: &Settings) -> EcnTerms {
-        if !self.theirs.is_some_and(|syn| syn.ecn) {
-            return EcnTerms::Off;
-        }
-        match (&self.origin, settings.ecn) {
-            (_, EcnPolicy::Off) | (Origin::Active(_), EcnPolicy::Accept) => EcnTerms::Off,
-            (Origin::Active(_), EcnPolicy::Request) if self.repeats > 0 => EcnTerms::EchoOnly,
-            (Origin::Active(_), EcnPolicy::Request)
-            | (Origin::Passive(_), EcnPolicy::Accept | EcnPolicy::Request) => EcnTerms::Both,
-        }
+        let opened = matches!(self.origin, Origin::Active(_));
+        self.theirs.map_or(EcnTerms::Off, |syn| {
+            ecn::agreement(settings.ecn, opened, syn.ecn, self.repeats)
+        })
     }
 
-    /// News from the path: a hard error ends an opening connection at once (RFC 1122 4.2.3.9 SHLD-26),
-    /// anything else leaves it to the repeats. The second value says whether it is gone.
+    /// RFC 9768 3.2.3.2: our first answer tests whether the option passes; a repeat does without.
+    fn accurate_option(&self, settings: &Settings) -> Option<AccurateOption> {
+        let first = self.theirs.is_some() && self.sent_at.is_none();
+        (first && self.ecn(settings).is_accurate()).then(|| AccurateOption::new(false, &[1, 0, 1]))
+    }
+
+    /// News from the path: a hard error ends an opening connection at once (RFC 9293 3.9.2.2 SHLD-26),
+    /// anything else leaves it to the repeats, and is remembered. The second value says whether it is gone.
     pub(crate) fn handle_path(&mut self, signal: &PathSignal) -> (Verdict, bool) {
         let ours = signal
             .seq
@@ -394,8 +423,20 @@ impl Embryo {
                 self.path.mtu = self.path.mtu.min(mtu.max(params::MIN_MTU));
                 (Rule::PathTooBig.taken(), false)
             }
-            PathSignalKind::Soft | PathSignalKind::Redirected => (Rule::PathSoft.taken(), false),
+            PathSignalKind::Disrupted | PathSignalKind::Soft => {
+                self.doubt = Some(Doubt::Unreachable);
+                (Rule::PathSoft.taken(), false)
+            }
+            PathSignalKind::Redirected => (Rule::PathSoft.taken(), false),
             PathSignalKind::Hard => (Rule::PathHard.taken(), self.state() == State::SynSent),
+        }
+    }
+
+    /// Bytes that wait for the handshake.
+    pub(crate) fn queued(&self) -> u64 {
+        match &self.origin {
+            Origin::Active(early) => early.written.len() as u64,
+            Origin::Passive(_) => 0,
         }
     }
 
@@ -416,10 +457,7 @@ impl Embryo {
             snd_una: 0,
             snd_nxt: 0,
             rcv_nxt: 0,
-            send_queued: match &self.origin {
-                Origin::Active(early) => early.written.len() as u64,
-                Origin::Passive(_) => 0,
-            },
+            send_queued: self.queued(),
             receive_queued: 0,
             retransmitted: u64::from(self.repeats),
             min_rtt: None,
@@ -430,6 +468,12 @@ impl Embryo {
             timeouts: self.repeats,
             pacing_rate: None,
             controller: None,
+            search: SearchTotals::default(),
+            marked_bytes: 0,
+            detail: Detail {
+                path_mtu: self.path.mtu,
+                ..Detail::default()
+            },
             totals: Totals::default(),
         }
     }
@@ -442,7 +486,7 @@ impl Embryo {
 
     /// Hashes what decides its future, times relative to `now`.
     pub(crate) fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
-        (self.iss, self.repeats, self.ts_recent).hash(&mut into);
+        (self.iss, self.repeats, self.ts_recent, self.doubt).hash(&mut into);
         self.theirs
             .map(|syn| (syn.seq, syn.wnd, syn.ecn))
             .hash(&mut into);

@@ -7,13 +7,13 @@
 
 use core::net::IpAddr;
 
-use outcrop_base::Path;
+use outcrop_base::{Ecn as Mark, Path};
 
 use crate::config::Settings;
-use crate::ecn::{self, EcnTerms};
+use crate::ecn::{EcnTerms, Setup};
 use crate::info::Negotiated;
 use crate::params;
-use crate::segment::{Options, SegmentHeader};
+use crate::segment::{Options, SegmentHeader, UserTimeout};
 use crate::seq::SeqNum;
 
 /// IPv4 header and TCP header without options (RFC 9293 3.7.1).
@@ -38,8 +38,20 @@ pub(crate) struct PeerSyn {
     pub(crate) sack: bool,
     /// Its timestamp.
     pub(crate) timestamp: Option<u32>,
-    /// Whether it asks for ECN, or agrees to it.
-    pub(crate) ecn: bool,
+    /// What it says about congestion marks.
+    pub(crate) ecn: Setup,
+    /// How long the peer keeps data unacknowledged.
+    pub(crate) user_timeout: Option<UserTimeout>,
+}
+
+impl PeerSyn {
+    /// What is kept of the SYN in this header, whose packet was marked like this.
+    pub(crate) fn marked(header: &SegmentHeader, mark: Mark) -> Self {
+        Self {
+            ecn: Setup::of(header, mark),
+            ..Self::from(header)
+        }
+    }
 }
 
 impl From<&SegmentHeader> for PeerSyn {
@@ -52,19 +64,24 @@ impl From<&SegmentHeader> for PeerSyn {
             wscale: options.wscale,
             sack: options.sack_permitted,
             timestamp: options.timestamps.map(|ts| ts.val),
-            ecn: ecn::agrees(header.flags),
+            ecn: Setup::of(header, Mark::NotEct),
+            user_timeout: options.user_timeout,
         }
+    }
+}
+
+/// What the headers take without options, on the way to `remote`.
+pub(crate) const fn header_len(remote: IpAddr) -> u32 {
+    if remote.is_ipv6() {
+        HEADERS_V6
+    } else {
+        HEADERS_V4
     }
 }
 
 /// The largest payload of a segment that fits `path`, before TCP options.
 pub(crate) fn path_mss(path: &Path, remote: IpAddr) -> u16 {
-    let headers = if remote.is_ipv6() {
-        HEADERS_V6
-    } else {
-        HEADERS_V4
-    };
-    u16::try_from(path.mtu.saturating_sub(headers))
+    u16::try_from(path.mtu.saturating_sub(header_len(remote)))
         .unwrap_or(u16::MAX)
         .max(params::MIN_PEER_MSS)
 }
@@ -119,6 +136,7 @@ pub(crate) fn agree(settings: &Settings, theirs: &PeerSyn, remote: IpAddr) -> Ne
         timestamps: settings.timestamps && theirs.timestamp.is_some(),
         sack: settings.sack && theirs.sack,
         ecn: EcnTerms::Off,
+        signature: 0,
     }
 }
 

@@ -10,12 +10,13 @@ use outcrop_base::{Arrival, Cause, DropReason, Verdict, Why};
 
 use crate::challenge::Challenges;
 use crate::config::Settings;
+use crate::ecn::Setup;
 use crate::event::CloseReason;
 use crate::handshake::cookie::Recalled;
 use crate::handshake::negotiate::PeerSyn;
 use crate::handshake::{Embryo, Origin, Step, syn_window};
 use crate::rule::Rule;
-use crate::segment::{Segment, SegmentHeader, Timestamps};
+use crate::segment::{Flags, Segment, SegmentHeader, Timestamps};
 use crate::seq::SeqNum;
 use crate::table::ListenerId;
 
@@ -55,7 +56,7 @@ impl Embryo {
         syn: &SegmentHeader,
         (iss, ts_offset): (SeqNum, u32),
     ) -> Self {
-        let syn = PeerSyn::from(syn);
+        let syn = PeerSyn::marked(syn, a.ecn);
         Self {
             origin: Origin::Passive(listener),
             iss: Some(iss),
@@ -70,6 +71,7 @@ impl Embryo {
             sent: 0,
             taken: 0,
             grant: None,
+            doubt: None,
             challenges: Challenges::new(),
         }
     }
@@ -127,6 +129,19 @@ impl Embryo {
             && self.theirs.is_some_and(|syn| syn.seq == header.seq)
     }
 
+    /// RFC 9768 3.1.5: a SYN that asks for the other kind of ECN than the one before ends it: the ends could not know
+    /// what they agreed on.
+    fn refuse_contradiction(&self) -> Step {
+        let verdict = Rule::SynContradicts.dropped(DropReason::TcpBadFlags);
+        let reset = SegmentHeader {
+            seq: self.iss.map_or(SeqNum::new(0), |iss| iss + 1),
+            ack: self.rcv_nxt(),
+            flags: Flags::RST | Flags::ACK,
+            ..SegmentHeader::default()
+        };
+        Step::Refuse(verdict, reset)
+    }
+
     /// An answer, if the allowance permits one.
     fn challenge(&mut self, a: &Arrival, settings: &Settings, verdict: Verdict) -> Step {
         match self.acknowledgment(a.at, settings) {
@@ -149,10 +164,10 @@ impl Embryo {
             return Continue(());
         };
         if header.flags.syn() && !header.flags.ack() && header.seq == theirs.seq {
-            // A repeat that no longer asks for ECN takes it back (RFC 3168 6.1.1).
-            let still_asks = PeerSyn::from(header).ecn;
-            if let Some(syn) = &mut self.theirs {
-                syn.ecn &= still_asks;
+            let second = Setup::of(header, a.ecn);
+            let theirs = self.theirs.as_mut();
+            if theirs.is_some_and(|syn| syn.ecn.again(settings.ecn, second)) {
+                return Break(self.refuse_contradiction());
             }
             // Our SYN-ACK was lost: once more, at once, but not more often than challenges.
             if self.challenges.take(a.at) {

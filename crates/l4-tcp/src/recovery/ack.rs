@@ -8,9 +8,10 @@ use core::time::Duration;
 
 use outcrop_base::Instant;
 
+use super::frto::{Answer, FRto};
 use super::prr::{Prr, PrrAck};
 use super::tlp::ProbeFate;
-use super::undo::Shown;
+use super::undo::{Evidence, Shown};
 use super::{AckInput, AckOutcome, Lost, Phase, Recovery};
 use crate::congestion::{AckEvent, CongestionEvent, CongestionKind, Controller};
 use crate::segment::StreamRange;
@@ -26,12 +27,15 @@ struct News {
     timed: Option<Instant>,
     /// Whether something declared lost and never sent again was among it, and whether something sent again was.
     original: bool,
+    /// The end of the highest of it.
+    highest: u64,
     resent: bool,
     duplicate: Option<StreamRange>,
 }
 
 impl News {
     fn add(&mut self, part: &TxRecord) {
+        self.highest = self.highest.max(part.range.end);
         if !part.retransmitted() {
             self.original |= part.fate == Fate::Lost;
             self.timed = self.timed.max(Some(part.sent_at));
@@ -56,21 +60,29 @@ impl Recovery {
         let mut out = AckOutcome {
             acked: news.acked,
             sacked: news.sacked,
+            duplicate_reported: news.duplicate.is_some_and(|range| !range.is_empty()),
+            reorderings: self.rack.take_reorderings(),
             ..AckOutcome::default()
         };
         out.rtt = self.measure(input, &news, flight);
         out.rate = self.rate.sample(self.rtt.min());
         self.check_spurious(input, &news, &mut out, controller);
         self.detect(input, &news, &mut out, flight);
-        self.rate.on_lost(out.lost.map_or(0, |lost| lost.bytes));
-        if out.lost.is_some() && self.phase == Phase::Open {
+        let oversize = self.judge_size(out.lost.as_mut());
+        let lost = out.lost.filter(|_| !oversize);
+        self.rate.on_lost(lost.map_or(0, |lost| lost.bytes));
+        if lost.is_some() && self.phase == Phase::Open {
             out.entered = true;
             out.reduced = true;
             self.enter_recovery(input.now, flight, controller);
             self.prr = Prr::new(flight.saturating_sub(known));
         }
         out.reduced |= self.check_probe(input, &news, flight, controller);
-        out.reduced |= self.check_ecn(input, flight, controller);
+        // Only with progress: a peer that goes on echoing would hold us for ever.
+        out.hold = input.marked > 0 && news.acked > 0 && controller.cwnd() <= self.mss;
+        out.reduced |= out.hold | self.check_ecn(input, flight, controller);
+        // RFC 5681 3.2 step 6: the acknowledgment that ends recovery leaves the window at the threshold.
+        let held = self.holds_growth();
         out.recovered = self.leave_recovery();
         let round_start = self.rate.round_started();
         // RFC 6937 3: a duplicate without SACK counts as a segment, once.
@@ -87,19 +99,23 @@ impl Recovery {
             in_flight: self.in_flight(),
             lost: self.newly_lost(),
             cwnd_limited: self.cwnd_limited(controller) && self.validated(input.now, controller),
-            in_recovery: self.holds_growth(),
+            in_recovery: out.hold || held || self.holds_growth(),
             round_start,
             rtt: out.rtt,
             srtt: self.rtt.srtt(),
             min_rtt: self.rtt.min(),
             rate: out.rate,
+            marked: input.marked,
         });
         if round_start {
             self.usage.earlier = self.usage.peak;
             self.usage.peak = self.in_flight();
         }
-        self.update_prr(delivered, news.acked > 0 && out.lost.is_none(), controller);
+        self.update_prr(delivered, news.acked > 0 && lost.is_none(), controller);
         self.set_timers(input.now, &news);
+        if out.hold && self.outstanding() > 0 {
+            self.rto.restart(input.now, self.rtt.rto());
+        }
         out
     }
 
@@ -168,12 +184,28 @@ impl Recovery {
         let after_timeout = self.undo.after_timeout();
         out.spurious = self.undo.on_ack(&Shown {
             echo: input.echo,
+            una: self.records.una(),
             progress: news.acked > 0,
             duplicate: news.duplicate.map_or(0, StreamRange::len),
             original: news.original,
             sack: self.sack,
         });
+        let duplicate = news.delivered() == 0 && input.una == self.records.una();
+        let frto = self.frto.on_ack(&Answer {
+            una: input.una,
+            nxt: self.records.nxt(),
+            highest: news.highest,
+            progress: news.acked > 0,
+            original: news.original,
+            duplicate: duplicate && (self.sack || input.pure),
+            sack: self.sack,
+        });
+        if frto && out.spurious.is_none() {
+            self.undo.end();
+            out.spurious = Some(Evidence::FRto);
+        }
         if out.spurious.is_some() {
+            self.frto = FRto::Off;
             controller.on_spurious(input.now);
             if !after_timeout {
                 self.rack.on_reordering();
@@ -234,6 +266,7 @@ impl Recovery {
             return;
         }
         let recover = self.records.nxt();
+        let counted = self.flight_that_counts(now, self.without_limited(flight, controller));
         self.phase = Phase::Recovery { recover };
         self.usage.ecn_until = Some(recover);
         self.dup_acks.set_guard(recover);
@@ -243,7 +276,7 @@ impl Recovery {
         controller.on_congestion(&CongestionEvent {
             now,
             kind: CongestionKind::Loss,
-            flight: self.flight_that_counts(now, flight),
+            flight: counted,
         });
     }
 
@@ -291,10 +324,10 @@ impl Recovery {
         flight: u64,
         controller: &mut dyn Controller,
     ) -> bool {
-        // The peer echoes until our CWR reaches it, which leaves beyond `until` at the earliest.
-        let una = self.records.una();
+        // An echo goes on until our CWR reaches the peer, which leaves beyond `until` at the earliest.
+        let una = self.records.una() + u64::from(input.counted);
         let told = self.usage.ecn_until.is_some_and(|until| una <= until);
-        if !input.ece || told || self.phase != Phase::Open {
+        if input.marked == 0 || told || self.phase != Phase::Open {
             return false;
         }
         self.usage.ecn_until = Some(self.records.nxt());
@@ -330,6 +363,16 @@ impl Recovery {
             validation.on_ack(now, delivered, round);
             validation.validated(now, srtt, controller.cwnd())
         })
+    }
+
+    /// RFC 5681 3.2 step 2: what limited transmit let out does not count. It is what went beyond the window, which
+    /// nothing else does, unless the path's marks have just made the window smaller.
+    fn without_limited(&self, flight: u64, controller: &dyn Controller) -> u64 {
+        if self.ecn_pending() {
+            flight
+        } else {
+            flight.min(controller.cwnd())
+        }
     }
 
     /// RFC 7661 4.4.1: in a pause little is under way; what a loss costs is measured by what was used.

@@ -49,6 +49,11 @@ impl DupAcks {
         self.guard = Some(recover);
     }
 
+    /// Whether duplicates of `una` are echoes of a recovery that ended there.
+    pub(crate) fn guards(&self, una: u64) -> bool {
+        self.guard.is_some_and(|recover| recover >= una)
+    }
+
     /// Starts counting anew.
     pub const fn reset(&mut self) {
         self.count = 0;

@@ -12,10 +12,13 @@
 //! Sources: RFC 9293 3.8, RFC 5681, RFC 6298, RFC 6582, RFC 6675, RFC 8985, RFC 6937.
 
 mod ack;
+pub(crate) mod dormant;
 pub mod dup_acks;
+pub mod frto;
 pub mod prr;
 pub mod rack;
 pub mod rto;
+mod size_probe;
 mod timeout;
 pub mod tlp;
 pub mod undo;
@@ -34,9 +37,11 @@ use crate::send::scoreboard::Scoreboard;
 use crate::tx_record::TxRecords;
 
 use dup_acks::DupAcks;
+use frto::FRto;
 use prr::Prr;
 use rack::Rack;
 use rto::RtoTimer;
+use size_probe::SizeProbe;
 use tlp::Tlp;
 use undo::{Evidence, Undo};
 use validation::Validation;
@@ -83,8 +88,10 @@ pub struct AckInput<'a> {
     pub echo: Option<Instant>,
     /// It carries nothing else: no payload, SYN or FIN, and the window is unchanged (RFC 5681 2).
     pub pure: bool,
-    /// ECN echo is set, and ECN was agreed upon.
-    pub ece: bool,
+    /// Packets of ours that it newly reports as marked; with classic ECN one, as long as the peer echoes.
+    pub marked: u64,
+    /// Whether that is a count (RFC 9768) or an echo that goes on until the peer has our answer.
+    pub counted: bool,
 }
 
 /// Bytes declared lost.
@@ -119,8 +126,14 @@ pub struct AckOutcome {
     pub entered: bool,
     /// Recovery, or the repair after a timeout, is complete.
     pub recovered: bool,
+    /// The path marked the last segment the window had left: nothing leaves for a timeout (RFC 3168 6.1.2).
+    pub hold: bool,
     /// The last reduction was a mistake, by this evidence.
     pub spurious: Option<Evidence>,
+    /// It reported something that had arrived twice (RFC 2883).
+    pub duplicate_reported: bool,
+    /// How much of what it reports was overtaken on its way.
+    pub reorderings: u32,
 }
 
 /// What a timer that ran out has done.
@@ -158,6 +171,8 @@ pub struct Recovery {
     rto: RtoTimer,
     prr: Prr,
     undo: Undo,
+    frto: FRto,
+    size_probe: Option<Box<SizeProbe>>,
     /// Whether the peer sends SACK.
     sack: bool,
     mss: u64,
@@ -197,6 +212,8 @@ impl Recovery {
             rto: RtoTimer::default(),
             prr: Prr::new(0),
             undo: Undo::default(),
+            frto: FRto::Off,
+            size_probe: None,
             sack,
             mss: u64::from(mss.max(1)),
             order: 0,
@@ -224,6 +241,12 @@ impl Recovery {
     /// The round trip, for what is measured elsewhere.
     pub const fn rtt_mut(&mut self) -> &mut RttEstimator {
         &mut self.rtt
+    }
+
+    /// How much later than its successors something may come before it counts as lost; `None` before a round trip.
+    #[must_use]
+    pub fn reorder_window(&self) -> Option<Duration> {
+        self.rack.reorder_window(&self.rtt)
     }
 
     /// The records of what is outstanding.
@@ -298,7 +321,7 @@ impl Recovery {
         controller: &dyn Controller,
         max: u32,
     ) -> Option<StreamRange> {
-        let lost = self.next_lost()?;
+        let lost = self.next_lost().filter(|_| !self.frto.waits())?;
         let allowance = self.allowance(controller);
         if allowance < lost.len().min(self.mss) {
             // RFC 6582 3.2 steps 2 and 3: what a third duplicate or a partial acknowledgment shows to be
@@ -309,6 +332,34 @@ impl Recovery {
         // Whole segments, as many as the window and the device take.
         let whole = (allowance / self.mss).max(1) * self.mss;
         Some(lost.first(whole.min(u64::from(max))))
+    }
+
+    /// Whether new data, if any may leave, goes before what is lost (RFC 5682, step 2b).
+    #[must_use]
+    pub const fn asks_for_new(&self) -> bool {
+        self.frto.asks_for_new()
+    }
+
+    /// A router says that the way is unreachable for now, quoting the first outstanding byte after a timeout:
+    /// RFC 6069 4.2 takes one doubling back, and the timer runs from the last transmission. Returns whether it did.
+    pub fn on_disruption(&mut self) -> bool {
+        let Some(first) = self.records.first().copied() else {
+            return false;
+        };
+        self.rto.on_disruption();
+        let repairing = matches!(self.phase, Phase::Loss { .. });
+        if !repairing || self.rto.count() == 0 || self.rtt.backoff() == 0 {
+            return false;
+        }
+        self.rtt.undo_back_off();
+        self.rto.restart(first.sent_at, self.rtt.rto());
+        true
+    }
+
+    /// Timeouts in a row about which no router said anything.
+    #[must_use]
+    pub const fn silent_timeouts(&self) -> u8 {
+        self.rto.silent()
     }
 
     /// Whether a tail loss probe shall leave now, whatever the congestion window says: one segment of new
@@ -341,8 +392,9 @@ impl Recovery {
         self.records.on_sent(range, now, self.order, stamp);
         self.rack.on_sent(range, self.order);
         self.tlp.on_sent(again.then_some(range), self.records.nxt());
+        self.frto.on_sent(range.end, again);
         if again {
-            self.undo.on_resent(now, range.len());
+            self.undo.on_resent(now, range);
         }
         if let Phase::Recovery { .. } = self.phase {
             self.prr.on_sent(range.len());
@@ -437,6 +489,7 @@ impl Recovery {
             validation.fingerprint(now, into);
         }
         (&self.board, self.phase, &self.dup_acks, self.prr).hash(&mut into);
+        (self.frto, &self.size_probe).hash(&mut into);
         let u = &self.usage;
         let last_sent = u.last_sent.map(|at| now - at);
         (

@@ -15,6 +15,8 @@ pub struct RtoTimer {
     deadline: Option<Instant>,
     /// Timeouts since SND.UNA last moved.
     count: u8,
+    /// Of them, those about which no router said anything.
+    silent: u8,
 }
 
 impl RtoTimer {
@@ -30,6 +32,17 @@ impl RtoTimer {
         self.count
     }
 
+    /// Timeouts in a row about which no router said anything.
+    #[must_use]
+    pub const fn silent(&self) -> u8 {
+        self.silent
+    }
+
+    /// A router said that the way is interrupted: that is why nothing comes back (RFC 6069).
+    pub const fn on_disruption(&mut self) {
+        self.silent = 0;
+    }
+
     /// Something left: the timer runs (5.1).
     pub fn start(&mut self, now: Instant, rto: Duration) {
         self.deadline.get_or_insert(now + rto);
@@ -43,6 +56,7 @@ impl RtoTimer {
     /// SND.UNA moved: the path works.
     pub const fn on_progress(&mut self) {
         self.count = 0;
+        self.silent = 0;
     }
 
     /// Everything is acknowledged (5.2).
@@ -54,11 +68,12 @@ impl RtoTimer {
     pub const fn on_fired(&mut self) {
         self.deadline = None;
         self.count = self.count.saturating_add(1);
+        self.silent = self.silent.saturating_add(1);
     }
 
     /// Hashes what decides the future, times relative to `now`.
     pub fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
         let deadline = self.deadline.map(|at| (at - now, now - at));
-        (deadline, self.count).hash(&mut into);
+        (deadline, self.count, self.silent).hash(&mut into);
     }
 }

@@ -5,6 +5,7 @@
 
 use outcrop_base::Instant;
 
+use super::frto::FRto;
 use super::prr::Prr;
 use super::rack::Situation;
 use super::{Fired, Lost, Phase, Recovery, tlp};
@@ -22,9 +23,11 @@ impl Recovery {
         }
         if due(self.rack.deadline()) {
             let flight = self.outstanding();
-            let lost = self.detect_by_rack(now);
-            self.rate.on_lost(lost.map_or(0, |lost| lost.bytes));
-            if lost.is_some() {
+            let mut lost = self.detect_by_rack(now);
+            let oversize = self.judge_size(lost.as_mut());
+            let counted = lost.filter(|_| !oversize);
+            self.rate.on_lost(counted.map_or(0, |lost| lost.bytes));
+            if counted.is_some() {
                 let is_new = self.phase == Phase::Open;
                 self.enter_recovery(now, flight, controller);
                 if is_new {
@@ -46,6 +49,7 @@ impl Recovery {
     /// RFC 6298 5.4 to 5.6, without taking SND.NXT back.
     fn on_rto(&mut self, now: Instant, controller: &mut dyn Controller) -> Fired {
         let flight = self.outstanding();
+        self.frto = FRto::begin(matches!(self.phase, Phase::Loss { .. }));
         let again = self.rto.count() > 0 && matches!(self.phase, Phase::Loss { .. });
         if self.records.first().is_some_and(|r| r.fate == Fate::Sacked) {
             // The peer reported these bytes and never acknowledged them: it has let go of them.
@@ -53,8 +57,9 @@ impl Recovery {
             self.records.forget_sacked();
         }
         let hull = StreamRange::new(self.records.una(), self.records.nxt());
+        let oversize = self.judge_size_at_timeout(hull);
         let bytes = self.records.on_lost(hull);
-        self.rate.on_lost(bytes);
+        self.rate.on_lost(if oversize { 0 } else { bytes });
         self.rto.on_fired();
         self.rtt.back_off();
         self.tlp.cancel();
@@ -65,15 +70,14 @@ impl Recovery {
         if !again {
             self.undo.begin(true);
         }
-        controller.on_congestion(&CongestionEvent {
-            now,
-            kind: if again {
-                CongestionKind::TimeoutAgain
-            } else {
-                CongestionKind::Timeout
-            },
-            flight,
-        });
+        let kind = if again {
+            CongestionKind::TimeoutAgain
+        } else {
+            CongestionKind::Timeout
+        };
+        if !oversize {
+            controller.on_congestion(&CongestionEvent { now, kind, flight });
+        }
         if flight > 0 {
             self.rto.start(now, self.rtt.rto());
         }
@@ -111,7 +115,7 @@ impl Recovery {
             || self.tlp.under_way();
         let at = (!amiss && self.outstanding() > 0).then(|| {
             let one = self.outstanding() <= self.mss;
-            now + tlp::timeout(self.rtt.srtt(), one, self.rtt.rto())
+            now + tlp::timeout(self.rtt.srtt(), one)
         });
         // Never after the retransmission timer, but in its place.
         let rto = self.rto.deadline();

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use outcrop_base::Instant;
 
-use crate::params::{TLP_MIN, WORST_DELAYED_ACK};
+use crate::params::{TLP_MIN, TLP_WITHOUT_RTT, WORST_DELAYED_ACK};
 use crate::segment::StreamRange;
 
 /// Tail loss probing of one connection.
@@ -41,10 +41,12 @@ pub enum ProbeFate {
     Repaired,
 }
 
-/// RFC 8985 7.2: how long to wait for acknowledgments before probing. Without a round trip to go by, `rto`.
+/// RFC 8985 7.2: how long to wait for acknowledgments before probing. Without a round trip to go by, a second.
 #[must_use]
-pub fn timeout(srtt: Option<Duration>, one_segment: bool, rto: Duration) -> Duration {
-    let Some(srtt) = srtt else { return rto };
+pub fn timeout(srtt: Option<Duration>, one_segment: bool) -> Duration {
+    let Some(srtt) = srtt else {
+        return TLP_WITHOUT_RTT;
+    };
     let delayed = if one_segment {
         WORST_DELAYED_ACK
     } else {

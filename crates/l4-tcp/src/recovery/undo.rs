@@ -8,6 +8,8 @@ use core::hash::{Hash, Hasher};
 
 use outcrop_base::Instant;
 
+use crate::segment::StreamRange;
+
 /// By what evidence a reduction was a mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Evidence {
@@ -36,6 +38,8 @@ impl Evidence {
 pub struct Shown {
     /// When what it echoes was sent (RFC 7323), to the millisecond.
     pub echo: Option<Instant>,
+    /// SND.UNA after it.
+    pub una: u64,
     /// Whether SND.UNA moved.
     pub progress: bool,
     /// Bytes a D-SACK reports.
@@ -55,11 +59,11 @@ pub struct Undo {
 #[derive(Clone, Copy, Debug)]
 struct Active {
     timeout: bool,
-    /// When something was first sent again.
-    resent_at: Option<Instant>,
+    /// When something was first sent again, and where it begins.
+    first: Option<(Instant, u64)>,
     /// Bytes sent again and not yet reported as duplicates.
     resent: u64,
-    /// Whether an acknowledgment has moved SND.UNA since the first retransmission.
+    /// Whether the first retransmission, or its original, has been acknowledged.
     answered: bool,
 }
 
@@ -68,7 +72,7 @@ impl Undo {
     pub const fn begin(&mut self, timeout: bool) {
         self.active = Some(Active {
             timeout,
-            resent_at: None,
+            first: None,
             resent: 0,
             answered: false,
         });
@@ -79,26 +83,33 @@ impl Undo {
         self.active = None;
     }
 
+    /// Whether there is a reduction that may yet be undone.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.active.is_some()
+    }
+
     /// Whether what may be undone is a timeout's.
     #[must_use]
     pub fn after_timeout(&self) -> bool {
         self.active.is_some_and(|active| active.timeout)
     }
 
-    /// `bytes` were sent again.
-    pub fn on_resent(&mut self, now: Instant, bytes: u64) {
+    /// `range` was sent again.
+    pub fn on_resent(&mut self, now: Instant, range: StreamRange) {
         if let Some(active) = &mut self.active {
-            active.resent_at.get_or_insert(now);
-            active.resent += bytes;
+            active.first.get_or_insert((now, range.start));
+            active.resent += range.len();
         }
     }
 
     /// An acknowledgment arrived: whether it shows that the reduction was a mistake.
     pub fn on_ack(&mut self, s: &Shown) -> Option<Evidence> {
         let active = self.active.as_mut()?;
-        let resent_at = active.resent_at?;
-        let first_answer = s.progress && !active.answered;
-        active.answered |= s.progress;
+        let (resent_at, start) = active.first?;
+        // RFC 3522 speaks of the oldest segment outstanding. What an earlier recovery has sent again may still
+        // be before it, and its acknowledgment echoes an earlier time with good reason.
+        let first_answer = s.progress && s.una > start && !active.answered;
+        active.answered |= first_answer;
         let evidence = if first_answer
             && s.echo
                 .is_some_and(|echo| echo.as_millis() < resent_at.as_millis())
@@ -121,7 +132,7 @@ impl Undo {
     /// Hashes what decides the future, times relative to `now`.
     pub fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
         let active = self.active.map(|a| {
-            let since = a.resent_at.map(|at| now - at);
+            let since = a.first.map(|(at, start)| (now - at, start));
             (a.timeout, since, a.resent, a.answered)
         });
         active.hash(&mut into);

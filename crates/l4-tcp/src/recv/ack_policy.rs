@@ -101,6 +101,35 @@ impl AckPolicy {
         }
     }
 
+    /// The wait at present.
+    #[must_use]
+    pub const fn delay(&self) -> Duration {
+        self.delay
+    }
+
+    /// How it has adapted: the wait at present, and the acknowledgments still to be sent at once.
+    pub(crate) const fn habits(&self) -> (Duration, u8) {
+        (self.delay, self.quick)
+    }
+
+    /// A policy that owes nothing and has adapted already.
+    pub(crate) const fn with_habits(
+        max_delay: Duration,
+        mss: u32,
+        (delay, quick): (Duration, u8),
+    ) -> Self {
+        Self {
+            delay,
+            quick,
+            ..Self::new(max_delay, mss)
+        }
+    }
+
+    /// Whether all that can be told of it is how it has adapted.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.style != AckStyle::Eager
+    }
+
     /// The same in another style.
     #[must_use]
     pub const fn in_style(mut self, style: AckStyle) -> Self {

@@ -56,6 +56,16 @@ impl Assembler {
         Self::default()
     }
 
+    /// A stream of which everything before `nxt` has arrived and was read, its FIN included if `finished`.
+    pub(crate) fn after(nxt: u64, finished: bool) -> Self {
+        let fin = nxt.checked_sub(1).filter(|_| finished);
+        Self {
+            nxt,
+            fin,
+            ..Self::default()
+        }
+    }
+
     /// RCV.NXT as an offset: everything before has arrived. One past the FIN once that has.
     #[must_use]
     pub const fn nxt(&self) -> u64 {
@@ -66,6 +76,19 @@ impl Assembler {
     #[must_use]
     pub fn queued(&self) -> u64 {
         (self.first.len() + self.queue.len()) as u64
+    }
+
+    /// Bytes held out of order.
+    pub(crate) const fn kept(&self) -> usize {
+        self.kept
+    }
+
+    /// Drops everything held out of order: the peer will send it again (RFC 2018 8).
+    pub(crate) fn shed(&mut self) {
+        self.pieces.clear();
+        self.kept = 0;
+        self.held.clear();
+        self.fin = self.fin.filter(|fin| self.nxt > *fin);
     }
 
     /// Whether the FIN has arrived, and everything before it.

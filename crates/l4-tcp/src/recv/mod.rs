@@ -11,6 +11,7 @@
 
 pub mod ack_policy;
 pub mod assembler;
+pub(crate) mod dormant;
 pub mod tuning;
 pub mod window;
 
@@ -20,7 +21,9 @@ use core::time::Duration;
 use bytes::Bytes;
 use outcrop_base::{Instant, Why};
 
+use crate::budget::Pressure;
 use crate::config::AckStyle;
+use crate::params::LAST_SEGMENTS;
 use crate::segment::{MAX_SACK_BLOCKS, StreamRange};
 
 use ack_policy::{AckPolicy, Urgency};
@@ -43,6 +46,8 @@ pub struct ReceiverConfig {
     pub mss: u32,
     /// The longest wait of an acknowledgment.
     pub delayed_ack: Duration,
+    /// The round trip, if the handshake measured it.
+    pub round_trip: Option<Duration>,
     /// Which acknowledgments wait.
     pub ack_style: AckStyle,
     /// Whether the window opens with what arrives, not at once.
@@ -78,6 +83,7 @@ pub struct Receiver {
     duplicate: Option<StreamRange>,
     /// RCV.NXT as the peer last heard it.
     acked: u64,
+    pressure: Pressure,
 }
 
 impl Receiver {
@@ -89,11 +95,14 @@ impl Receiver {
             window: RecvWindow::new(config.capacity, config.scale, config.mss, config.promised)
                 .opening_slowly(config.opens_slowly),
             acks: AckPolicy::new(config.delayed_ack, config.mss).in_style(config.ack_style),
-            tuning: config.capacity_max.map(|max| Tuning::new(u64::from(max))),
+            tuning: config
+                .capacity_max
+                .map(|max| Tuning::new(max, config.round_trip)),
             mss: u64::from(config.mss),
             recent: [None; MAX_SACK_BLOCKS],
             duplicate: None,
             acked: 0,
+            pressure: Pressure::Easy,
         }
     }
 
@@ -162,6 +171,14 @@ impl Receiver {
             self.acks.on_arrival(now, Urgency::Duplicate);
             return Received::default();
         }
+        if self.refuses(at, bytes) {
+            self.assembler.shed();
+            self.acks.on_arrival(now, Urgency::Duplicate);
+            return Received {
+                refused: true,
+                ..Received::default()
+            };
+        }
         let placed = self.assembler.insert(at, payload, fin);
         self.remember(at, &placed);
         let finished = placed.advanced > 0 && self.finished();
@@ -178,6 +195,31 @@ impl Receiver {
         }
     }
 
+    /// Whether there is no memory for `bytes` at `at`: none for what is out of order, nor for what would queue
+    /// behind a few segments unread. What has no text needs none.
+    fn refuses(&self, at: u64, bytes: u64) -> bool {
+        let full = self.pressure == Pressure::Full && bytes > 0;
+        let most = u64::from(LAST_SEGMENTS) * self.mss;
+        full && (at > self.nxt() || self.queued() >= most)
+    }
+
+    /// Learns how scarce memory is.
+    pub(crate) const fn set_pressure(&mut self, pressure: Pressure) {
+        self.pressure = pressure;
+        self.window
+            .squeeze(matches!(pressure, Pressure::Shrink | Pressure::Full));
+    }
+
+    /// How scarce memory is.
+    pub(crate) const fn pressure(&self) -> Pressure {
+        self.pressure
+    }
+
+    /// Bytes held, in order or not.
+    pub(crate) fn held(&self) -> u64 {
+        self.queued() + self.assembler.kept() as u64
+    }
+
     /// Grows the buffer if the program keeps up with what comes.
     fn tune(&mut self, now: Instant) {
         let (nxt, edge, capacity) = (self.nxt(), self.edge(), self.window.capacity());
@@ -185,8 +227,8 @@ impl Receiver {
             .tuning
             .as_mut()
             .and_then(|tuning| tuning.on_data(now, nxt, edge, (capacity, self.mss)));
-        if let Some(capacity) = grown {
-            self.set_capacity(u32::try_from(capacity).unwrap_or(u32::MAX));
+        if let Some(capacity) = grown.filter(|_| self.pressure == Pressure::Easy) {
+            self.set_capacity(capacity);
         }
     }
 
@@ -321,6 +363,24 @@ impl Receiver {
         self.acks.on_sent(now, data);
         self.acked = self.nxt();
         self.duplicate = None;
+    }
+
+    /// Bytes the buffer holds at most.
+    #[must_use]
+    pub const fn capacity(&self) -> u64 {
+        self.window.capacity()
+    }
+
+    /// How long an acknowledgment waits for a ride at present.
+    #[must_use]
+    pub const fn ack_delay(&self) -> Duration {
+        self.acks.delay()
+    }
+
+    /// The receiver's own idea of the round trip; `None` while the buffer is not tuned, or it has none.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.tuning.as_ref().and_then(Tuning::rtt)
     }
 
     /// Changes the buffer's capacity.

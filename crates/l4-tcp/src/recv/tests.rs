@@ -12,6 +12,7 @@ const CONFIG: ReceiverConfig = ReceiverConfig {
     promised: 20_000,
     mss: MSS,
     delayed_ack: Duration::from_millis(40),
+    round_trip: None,
     ack_style: AckStyle::Adaptive,
     opens_slowly: false,
 };

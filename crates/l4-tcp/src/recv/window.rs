@@ -8,18 +8,22 @@
 
 use core::hash::Hash;
 
+use crate::params::LAST_SEGMENTS;
+
 /// The receive window of one connection.
 #[derive(Clone, Debug, Hash)]
 pub struct RecvWindow {
-    capacity: u64,
-    scale: u8,
-    mss: u64,
     /// The first offset the peer may not send: RCV.NXT + RCV.WND at its largest so far.
     edge: u64,
+    capacity: u32,
+    mss: u32,
     /// The largest window ever promised.
-    peak: u64,
+    peak: u32,
+    scale: u8,
+    /// Memory is scarce: a few segments at most are asked for.
+    squeezed: bool,
     /// The most to offer so far, if the window opens slowly.
-    open: Option<u64>,
+    open: Option<u32>,
 }
 
 /// A window as it would be advertised now.
@@ -37,11 +41,12 @@ impl RecvWindow {
     pub fn new(capacity: u32, scale: u8, mss: u32, promised: u32) -> Self {
         let scale = scale.min(crate::params::MAX_WINDOW_SHIFT);
         Self {
-            capacity: expressible(capacity, scale),
-            scale,
-            mss: u64::from(mss),
             edge: u64::from(promised),
-            peak: u64::from(promised),
+            capacity: expressible(capacity, scale),
+            mss,
+            peak: promised,
+            scale,
+            squeezed: false,
             open: None,
         }
     }
@@ -49,14 +54,15 @@ impl RecvWindow {
     /// The same, opening from what was promised by twice what arrives.
     #[must_use]
     pub fn opening_slowly(mut self, slowly: bool) -> Self {
-        self.open = slowly.then_some(self.edge.max(1 << self.scale));
+        self.open = slowly.then_some(self.peak.max(1 << self.scale));
         self
     }
 
     /// So much arrived in order.
-    pub const fn on_arrival(&mut self, bytes: u64) {
+    pub fn on_arrival(&mut self, bytes: u64) {
         if let Some(open) = &mut self.open {
-            *open = open.saturating_add(2 * bytes);
+            let twice = u32::try_from(2 * bytes).unwrap_or(u32::MAX);
+            *open = open.saturating_add(twice);
         }
     }
 
@@ -69,13 +75,26 @@ impl RecvWindow {
     /// The buffer's capacity, bytes.
     #[must_use]
     pub const fn capacity(&self) -> u64 {
-        self.capacity
+        self.capacity as u64
     }
 
-    /// What of it is offered so far.
-    fn offered(&self) -> u64 {
-        self.open
-            .map_or(self.capacity, |open| open.min(self.capacity))
+    /// Says whether memory is scarce. What was promised stays promised: the edge rests until the peer has come
+    /// within a few segments of it.
+    pub(crate) const fn squeeze(&mut self, squeezed: bool) {
+        self.squeezed = squeezed;
+    }
+
+    /// What may be queued now.
+    fn usable(&self) -> u64 {
+        let most = match self.open {
+            Some(open) => self.capacity.min(open),
+            None => self.capacity,
+        };
+        if self.squeezed {
+            u64::from(most.min(LAST_SEGMENTS * self.mss))
+        } else {
+            u64::from(most)
+        }
     }
 
     /// Changes the capacity; what was promised stays promised.
@@ -84,14 +103,14 @@ impl RecvWindow {
     }
 
     /// Changes the size of a full segment.
-    pub fn set_mss(&mut self, mss: u32) {
-        self.mss = u64::from(mss);
+    pub const fn set_mss(&mut self, mss: u32) {
+        self.mss = mss;
     }
 
     /// The window to advertise, with `queued` bytes unread before `nxt`.
     #[must_use]
     pub fn plan(&self, nxt: u64, queued: u64) -> Advertised {
-        let open = nxt + self.offered().saturating_sub(queued);
+        let open = nxt + self.usable().saturating_sub(queued);
         // RFC 9293 3.8.6.2.2: hold the edge until it can move by a useful step.
         let wanted = if open >= self.edge + self.step() {
             open
@@ -101,7 +120,7 @@ impl RecvWindow {
         let down = self.field(wanted.saturating_sub(nxt));
         let up = nxt + self.value(down.saturating_add(1));
         // The most this end will ever hold: what was read, the capacity, and the margin.
-        let limit = (nxt + self.capacity + self.capacity / 8).saturating_sub(queued);
+        let limit = (nxt + self.capacity() + self.capacity() / 8).saturating_sub(queued);
         let field = if nxt + self.value(down) < self.edge && up <= limit {
             // Rounding down would move the edge left.
             down.saturating_add(1)
@@ -121,21 +140,24 @@ impl RecvWindow {
     /// acknowledgment. So a buffer larger than a SYN can announce costs no packet of its own.
     #[must_use]
     pub fn update_due(&self, nxt: u64, queued: u64) -> bool {
-        let open = self.offered().saturating_sub(queued);
+        let open = self.usable().saturating_sub(queued);
         let left = self.edge.saturating_sub(nxt);
         let gain = open.saturating_sub(left);
-        left <= self.peak / 2 && open >= 2 * left && gain >= self.step().max(1 << self.scale)
+        left <= u64::from(self.peak / 2)
+            && open >= 2 * left
+            && gain >= self.step().max(1 << self.scale)
     }
 
     /// A packet with this window has left.
     pub fn on_advertised(&mut self, window: Advertised) {
         self.edge = self.edge.max(window.edge);
-        self.peak = self.peak.max(self.value(window.field));
+        let value = u32::try_from(self.value(window.field)).unwrap_or(u32::MAX);
+        self.peak = self.peak.max(value);
     }
 
     /// RFC 9293 3.8.6.2.2: min(Fr * RCV.BUFF, Eff.snd.MSS) with Fr = 1/2.
     fn step(&self) -> u64 {
-        (self.offered() / 2).min(self.mss).max(1)
+        (self.usable() / 2).min(u64::from(self.mss)).max(1)
     }
 
     fn field(&self, bytes: u64) -> u16 {
@@ -148,6 +170,6 @@ impl RecvWindow {
 }
 
 /// A buffer smaller than one step of the scaled field could never be offered: the peer would wait for ever.
-fn expressible(capacity: u32, scale: u8) -> u64 {
-    u64::from(capacity).max(1 << scale)
+fn expressible(capacity: u32, scale: u8) -> u32 {
+    capacity.max(1 << scale)
 }

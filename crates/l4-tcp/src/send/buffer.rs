@@ -62,6 +62,19 @@ impl SendBuffer {
         }
     }
 
+    /// A stream of which everything before `una` was sent and acknowledged, the FIN included if that is `fin`'s
+    /// state.
+    pub(crate) fn acknowledged(una: u64, capacity: usize, fin: FinState) -> Self {
+        let end = una.saturating_sub(u64::from(fin == FinState::Acked));
+        Self {
+            queue: ChunkQueue::starting_at(end),
+            capacity,
+            una,
+            nxt: una,
+            fin,
+        }
+    }
+
     /// Bytes the program may write now.
     #[must_use]
     pub fn room(&self) -> usize {
@@ -102,6 +115,13 @@ impl SendBuffer {
     /// The same, but at most `max` bytes.
     pub fn write_up_to(&mut self, data: &mut ChunkQueue, max: usize) -> usize {
         self.queue.append_up_to(data, self.room().min(max))
+    }
+
+    /// Drops what has not left yet; returns how many bytes. SND.NXT is where the next one will be.
+    pub fn discard_unsent(&mut self) -> u64 {
+        let dropped = self.unsent();
+        self.queue.truncate(self.nxt);
+        dropped
     }
 
     /// The program is done: a FIN follows the last byte.
@@ -195,11 +215,6 @@ impl SendBuffer {
             bytes: (before - self.queue.len()) as u64,
             fin,
         }
-    }
-
-    /// Gives back memory kept for the next bytes; for a connection that has gone idle.
-    pub fn release(&mut self) {
-        self.queue.release();
     }
 
     /// Panics if an invariant does not hold.

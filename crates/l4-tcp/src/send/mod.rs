@@ -6,6 +6,7 @@
 //! Sources: RFC 9293 3.3.1, 3.7, 3.8.6; whether a window update is news (WL1, WL2) is the caller's question.
 
 pub mod buffer;
+pub(crate) mod dormant;
 pub mod persist;
 pub mod scoreboard;
 pub mod sws;

@@ -8,7 +8,10 @@ use core::ops::Range;
 
 use outcrop_base::{Field, FieldValue};
 
-use super::options::{self, FAST_OPEN, MSS, NOP, Raw, SACK, SACK_PERMITTED, TIMESTAMPS, WSCALE};
+use super::options::{
+    self, ACCURATE_0, ACCURATE_1, AO, FAST_OPEN, MD5, MSS, NOP, Raw, SACK, SACK_PERMITTED,
+    TIMESTAMPS, USER_TIMEOUT, WSCALE,
+};
 
 const HEADER: &str = "RFC 9293 3.1";
 const OPTIONS: &str = "RFC 9293 3.2";
@@ -154,6 +157,25 @@ fn visit_option(option: &Raw<'_>, visit: &mut dyn FnMut(Field<'_>)) {
             FieldValue::Bytes(option.body),
             "RFC 7413 2",
         ),
+        (USER_TIMEOUT, 2) => {
+            let (unit, count) = (part(16..17), part(17..32));
+            tell(
+                "tcp.options.user_to_granularity",
+                "Granularity",
+                16..17,
+                unit,
+                "RFC 5482 3",
+            );
+            tell(
+                "tcp.options.user_to_val",
+                "User Timeout",
+                17..32,
+                count,
+                "RFC 5482 3",
+            );
+        }
+        (ACCURATE_0 | ACCURATE_1, _) => accurate(option, at, visit),
+        (MD5, 16) | (AO, 2..) => visit_signature(option, at, visit),
         (_, _) => tell(
             "tcp.options.unknown",
             "Unknown Option",
@@ -161,5 +183,59 @@ fn visit_option(option: &Raw<'_>, visit: &mut dyn FnMut(Field<'_>)) {
             FieldValue::Bytes(option.body),
             OPTIONS,
         ),
+    }
+}
+
+/// An option that proves its sender, at this bit of the header.
+fn visit_signature(option: &Raw<'_>, at: u32, visit: &mut dyn FnMut(Field<'_>)) {
+    let len = u32::try_from(option.len).unwrap_or_default() * 8;
+    let mut tell = |key, name, bits: Range<u32>, value, source| {
+        visit(Field {
+            key,
+            name,
+            bits: at + bits.start..at + bits.end,
+            value,
+            source,
+        });
+    };
+    match *option.body {
+        [key_id, next_id, ref mac @ ..] if option.kind == AO => {
+            let id = |id: u8| FieldValue::Number(u64::from(id));
+            let source = "RFC 5925 2.2";
+            tell("tcp.options.ao.keyid", "KeyID", 16..24, id(key_id), source);
+            let key = "tcp.options.ao.rnextkeyid";
+            tell(key, "RNextKeyID", 24..32, id(next_id), source);
+            let mac = FieldValue::Bytes(mac);
+            tell("tcp.options.ao.mac", "MAC", 32..len, mac, source);
+        }
+        ref digest => {
+            let digest = FieldValue::Bytes(digest);
+            let key = "tcp.options.md5.digest";
+            tell(key, "MD5 Digest", 16..len, digest, "RFC 2385 3.0");
+        }
+    }
+}
+
+/// The counters of accurate ECN that are told, in the order of their kind.
+fn accurate(option: &Raw<'_>, at: u32, visit: &mut dyn FnMut(Field<'_>)) {
+    const ECT0: (&str, &str) = ("tcp.options.acc_ecn.ee0b", "ECT(0) Bytes");
+    const CE: (&str, &str) = ("tcp.options.acc_ecn.eceb", "CE Bytes");
+    const ECT1: (&str, &str) = ("tcp.options.acc_ecn.ee1b", "ECT(1) Bytes");
+    let order = if option.kind == ACCURATE_0 {
+        [ECT0, CE, ECT1]
+    } else {
+        [ECT1, CE, ECT0]
+    };
+    let mut start = at + 16;
+    for ((key, name), [high, middle, low]) in order.into_iter().zip(option.body.as_chunks().0) {
+        let value = u32::from_be_bytes([0, *high, *middle, *low]);
+        visit(Field {
+            key,
+            name,
+            bits: start..start + 24,
+            value: FieldValue::Number(u64::from(value)),
+            source: "RFC 9768 3.2.3",
+        });
+        start += 24;
     }
 }

@@ -9,22 +9,26 @@ mod fields;
 mod options;
 
 use core::net::{IpAddr, SocketAddr};
+use core::ops::Range;
 use std::io::IoSlice;
 
 use bytes::Bytes;
 use etherparse::{TcpHeader, TcpHeaderSlice};
 use outcrop_base::{Arrival, Cast, Checksum, ChecksumState, DropReason, HeaderRoom};
 
-use crate::segment::{Flags, Segment, SegmentHeader};
+use crate::segment::{Flags, Segment, SegmentHeader, Signature};
 use crate::seq::SeqNum;
 use crate::transmit::Transmit;
 
 pub use fields::fields;
+pub(crate) use options::{AO, AO_LEN, MD5, MD5_PADDED};
 
 /// The protocol's number in the IP header.
 pub const PROTOCOL: u8 = 6;
 /// Bytes of a header without options.
 pub const MIN_HEADER_LEN: usize = TcpHeader::MIN_LEN;
+/// Bytes of a header with as many options as there can be: a data offset of 15 words.
+pub const MAX_HEADER_LEN: usize = 60;
 /// Where the checksum stands in the header.
 pub const CHECKSUM_OFFSET: usize = 16;
 
@@ -103,10 +107,31 @@ pub fn header_len(header: &SegmentHeader) -> usize {
 ///
 /// With `partial_checksum` the field gets the folded pseudo-header sum for the device to complete,
 /// and `payload` is only measured.
+///
+/// A plan with a signature gets its option with a MAC of zero: `Endpoint::emit` signs.
 pub fn emit(t: &Transmit, payload: &[IoSlice<'_>], partial_checksum: bool, room: &mut HeaderRoom) {
+    emit_signed(t, payload, partial_checksum, room, |_| [0; 16]);
+}
+
+/// The same with a MAC: `sign` is given the header with checksum and MAC zero. TCP-AO's MAC is the first twelve
+/// octets of what it returns.
+pub(crate) fn emit_signed(
+    t: &Transmit,
+    payload: &[IoSlice<'_>],
+    partial_checksum: bool,
+    room: &mut HeaderRoom,
+    sign: impl FnOnce(&[u8]) -> [u8; 16],
+) {
     let (src, dst) = (t.flow.local, t.flow.remote);
     let header = build(src, dst, &t.header);
-    let bytes = header.to_bytes();
+    let mut bytes = header.to_bytes();
+    if let Some(len) = mac_len(&t.header) {
+        let mac = sign(&bytes);
+        let at = MIN_HEADER_LEN + MAC_OFFSET;
+        if let Some(space) = bytes.get_mut(at..at + len) {
+            space.iter_mut().zip(mac).for_each(|(to, from)| *to = from);
+        }
+    }
     let payload_len: usize = payload.iter().map(|piece| piece.len()).sum();
     let len = u32::try_from(bytes.len() + payload_len).unwrap_or(u32::MAX);
     let mut sum = Checksum::pseudo_header(src.ip(), dst.ip(), PROTOCOL, len);
@@ -124,6 +149,27 @@ pub fn emit(t: &Transmit, payload: &[IoSlice<'_>], partial_checksum: bool, room:
     if let Some(field) = space.get_mut(CHECKSUM_OFFSET..CHECKSUM_OFFSET + 2) {
         field.copy_from_slice(&checksum.to_be_bytes());
     }
+}
+
+/// Where the MAC stands in the options, which begin with its own.
+const MAC_OFFSET: usize = 4;
+
+const fn mac_len(header: &SegmentHeader) -> Option<usize> {
+    match header.options.signature {
+        Some(Signature::Md5) => Some(16),
+        Some(Signature::Ao { .. }) => Some(12),
+        Some(Signature::Conflict) | None => None,
+    }
+}
+
+/// Where the first option of this kind stands in a header, head included.
+pub(crate) fn find_option(header: &[u8], kind: u8) -> Option<Range<usize>> {
+    let all = header.get(MIN_HEADER_LEN..)?;
+    let found = options::iterate(all)
+        .map_while(Result::ok)
+        .find(|option| option.kind == kind)?;
+    let at = MIN_HEADER_LEN + found.at;
+    Some(at..at + found.len)
 }
 
 /// The header with a zero checksum.

@@ -10,7 +10,10 @@ use outcrop_base::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::segment::{FastOpenCookie, Options, SackBlock, SackBlocks, StreamRange, Timestamps};
+use crate::segment::{
+    AccurateOption, FastOpenCookie, Options, SackBlock, SackBlocks, StreamRange, Timestamps,
+    UserTimeout,
+};
 
 const V4: (IpAddr, IpAddr) = (
     IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2)),
@@ -33,6 +36,7 @@ fn plan(ips: (IpAddr, IpAddr), ports: (u16, u16), header: SegmentHeader) -> Tran
         fields: IpFields::default(),
         range: StreamRange::default(),
         gso: None,
+        mac: None,
         note: Note::new(Why::Data, Limit::None, Cause::None),
     }
 }
@@ -98,6 +102,9 @@ fn header_strategy() -> impl Strategy<Value = SegmentHeader> {
                 sack,
                 timestamps: o.4.map(|(val, ecr)| Timestamps { val, ecr }),
                 fast_open: None,
+                accurate: None,
+                signature: None,
+                user_timeout: None,
             },
         }
     })
@@ -111,11 +118,29 @@ proptest! {
         payload in prop::collection::vec(any::<u8>(), 0..100),
         v6: bool,
         cookie in proptest::option::of((prop::collection::vec(any::<u8>(), 0..17), any::<bool>())),
+        ids in proptest::option::of(proptest::option::of((any::<u8>(), any::<u8>()))),
+        marks in proptest::option::of((any::<bool>(), prop::collection::vec(any::<u32>(), 0..4))),
     ) {
         let ips = if v6 { V6 } else { V4 };
         let mut header = header;
         if header.options.sack.is_empty() {
             header.options.fast_open = cookie.and_then(|(bytes, kind)| FastOpenCookie::new(&bytes, kind));
+        }
+        if header.options.sack.is_empty() && header.options.fast_open.is_none() {
+            header.options.signature = ids.map(|ids| match ids {
+                Some((key_id, next_id)) => Signature::Ao { key_id, next_id },
+                None => Signature::Md5,
+            });
+        }
+        if header.options.sack.is_empty() && header.options.fast_open.is_none() && ids.is_none() {
+            header.options.user_timeout = UserTimeout::from_bits(header.urg);
+        }
+        // Beside two SACK blocks and timestamps, two counters fit; beside a cookie or a signature not even they may.
+        if header.options.fast_open.is_none() && header.options.signature.is_none() {
+            let most = if header.options.sack.is_empty() { 3 } else { 2 };
+            header.options.accurate = marks.map(|(order, counters)| {
+                AccurateOption::new(order, &counters[..counters.len().min(most)])
+            });
         }
         let t = plan(ips, ports, header);
         let bytes = emitted(&t, &payload);
@@ -221,6 +246,79 @@ fn malformed_segments_are_refused_by_name() {
     assert_eq!(refused(|_, b| b[..2].fill(0)), DropReason::TcpBadAddress);
 }
 
+// RFC 9293 3.1 MUST-69 (behind the end of the list only zeros), MUST-68 (every option but END and NOP says its length):
+// the list we write is walked by its lengths alone, to the end of the header.
+proptest! {
+    #[test]
+    fn options_written_are_walked_by_their_lengths_and_padded_with_zeros(
+        header in header_strategy(),
+        cookie in proptest::option::of((prop::collection::vec(any::<u8>(), 0..17), any::<bool>())),
+    ) {
+        let mut header = header;
+        if header.options.sack.is_empty() {
+            header.options.fast_open = cookie.and_then(|(bytes, kind)| FastOpenCookie::new(&bytes, kind));
+        }
+        let bytes = emitted(&plan(V4, (80, 1234), header), b"");
+        prop_assert_eq!(bytes.len() % 4, 0);
+        let mut rest = &bytes[20..];
+        let mut lengths = Vec::new();
+        while let [kind, after @ ..] = rest {
+            rest = match *kind {
+                0 => {
+                    prop_assert!(after.iter().all(|byte| *byte == 0));
+                    &[]
+                }
+                1 => after,
+                kind => {
+                    let len = usize::from(after[0]);
+                    lengths.push((kind, len));
+                    prop_assert!((2..=rest.len()).contains(&len));
+                    &rest[len..]
+                }
+            };
+        }
+        let known = |kind| lengths.iter().find(|(k, _)| *k == kind).map(|(_, len)| *len);
+        prop_assert_eq!(known(2), header.options.mss.map(|_| 4));
+        prop_assert_eq!(known(3), header.options.wscale.map(|_| 3));
+        prop_assert_eq!(known(4), header.options.sack_permitted.then_some(2));
+        prop_assert_eq!(known(8), header.options.timestamps.map(|_| 10));
+    }
+}
+
+// MUST-64: an option begins on any octet. MUST-5: in any segment.
+#[test]
+fn options_are_read_at_every_alignment_and_in_every_segment() {
+    for shift in 0..4 {
+        let mut raw = vec![1; shift];
+        raw.extend([8, 10, 0, 0, 0, 7, 0, 0, 0, 9, 2, 4, 5, 180]);
+        let options = parse_options(&raw).unwrap();
+        assert_eq!(
+            options.timestamps,
+            Some(Timestamps { val: 7, ecr: 9 }),
+            "{shift}"
+        );
+        assert_eq!(options.mss, Some(1460), "{shift}");
+    }
+    for flags in [
+        Flags::SYN,
+        Flags::ACK,
+        Flags::ACK | Flags::PSH,
+        Flags::FIN | Flags::ACK,
+        Flags::RST,
+    ] {
+        let mut header = SegmentHeader {
+            flags,
+            ack: flags.ack().then_some(SeqNum::new(5)),
+            ..SegmentHeader::default()
+        };
+        header.options.timestamps = Some(Timestamps { val: 1, ecr: 2 });
+        header.options.mss = Some(900);
+        let bytes = emitted(&plan(V4, (1, 2), header), b"text");
+        let (segment, _) = parse(&arrival(V4), Bytes::from(bytes)).unwrap();
+        assert_eq!(segment.header.options, header.options, "{flags}");
+    }
+}
+
 fn parse_options(raw: &[u8]) -> Result<Options, DropReason> {
     options::parse(raw)
 }
@@ -275,6 +373,61 @@ fn fast_open_is_read_under_both_kinds_and_of_the_right_length_only() {
     assert_eq!(read(&long), None);
 }
 
+// RFC 5925 2.2: kind, length of at least four, two ids, MAC; RFC 2385 3.0: 18 octets. One of them, once.
+#[test]
+fn signatures_are_read_once_and_of_the_right_length() {
+    let read = |raw: &[u8]| parse_options(raw).unwrap().signature;
+    let ao = Signature::Ao {
+        key_id: 61,
+        next_id: 84,
+    };
+    let md5 = [[19, 18].as_slice(), &[7; 16]].concat();
+    assert_eq!(read(&[29, 6, 61, 84, 1, 2]), Some(ao));
+    assert_eq!(read(&md5), Some(Signature::Md5));
+    assert_eq!(read(&[19, 4, 1, 2]), None);
+    let both = [md5.as_slice(), &[29, 6, 61, 84, 1, 2]].concat();
+    assert_eq!(read(&both), Some(Signature::Conflict));
+    let twice = [29, 4, 61, 84, 29, 4, 61, 84];
+    assert_eq!(read(&twice), Some(Signature::Conflict));
+}
+
+#[test]
+fn authentication_option_too_short_to_hold_its_ids_is_none() {
+    let read = |raw: &[u8]| parse_options(raw).map(|options| options.signature);
+    assert_eq!(read(&[29, 3, 61, 1]), Ok(None));
+    assert_eq!(read(&[29, 2, 1, 1]), Ok(None));
+    assert_eq!(read(&[29, 1, 1, 1]), Err(DropReason::TcpBadOption));
+}
+
+#[test]
+fn fields_of_signatures_have_tshark_s_names() {
+    for (signature, wanted) in [
+        (Signature::Md5, vec![("tcp.options.md5.digest", 128)]),
+        (
+            Signature::Ao {
+                key_id: 61,
+                next_id: 84,
+            },
+            vec![
+                ("tcp.options.ao.keyid", 8),
+                ("tcp.options.ao.rnextkeyid", 8),
+                ("tcp.options.ao.mac", 96),
+            ],
+        ),
+    ] {
+        let mut header = SegmentHeader::default();
+        header.options.signature = Some(signature);
+        let bytes = emitted(&plan(V4, (1, 2), header), b"");
+        let mut told = Vec::new();
+        fields(&bytes, &mut |f| {
+            if f.key.contains("md5") || f.key.contains("ao") {
+                told.push((f.key, f.bits.len()));
+            }
+        });
+        assert_eq!(told, wanted);
+    }
+}
+
 #[test]
 fn fields_cover_every_bit_of_the_header_in_order() {
     let mut header = SegmentHeader {
@@ -301,4 +454,33 @@ fn fields_cover_every_bit_of_the_header_in_order() {
     assert_eq!(value("tcp.options.mss_val"), number(1460));
     assert_eq!(value("tcp.options.timestamp.tsval"), number(5));
     assert_eq!(value("tcp.options.timestamp.tsecr"), number(6));
+}
+
+// RFC 9768 3.2.3: figure 4 and table 5, octet by octet; what is behind whole fields is padding.
+#[test]
+fn accurate_ecn_option_of_every_length_and_order() {
+    let read = |bytes: &[u8]| options::parse(bytes).unwrap().accurate.unwrap();
+    let full = read(&[172, 11, 0, 0, 1, 0, 2, 0, 3, 0, 0, 1]);
+    assert_eq!(
+        (full.e0b(), full.ceb(), full.e1b()),
+        (Some(1), Some(0x200), Some(0x3_0000))
+    );
+    let other = read(&[174, 8, 0, 0, 9, 0, 0, 7]);
+    assert_eq!(
+        (other.e0b(), other.ceb(), other.e1b()),
+        (None, Some(7), Some(9))
+    );
+    assert!(read(&[172, 2, 1, 1]).is_empty());
+    assert_eq!(read(&[172, 7, 0, 0, 5, 9, 9, 1]).as_slice(), [5]);
+    assert_eq!(
+        read(&[174, 12, 0, 0, 1, 0, 0, 2, 0, 0, 3, 9]).as_slice(),
+        [1, 2, 3]
+    );
+    let options = Options {
+        accurate: Some(full),
+        ..Options::default()
+    };
+    let (bytes, len) = options::write(&options);
+    // The third field's low octets, then the padding.
+    assert_eq!(bytes[..len], [172, 11, 0, 0, 1, 0, 2, 0, 3, 0, 0, 1]);
 }

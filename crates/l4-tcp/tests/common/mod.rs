@@ -1,6 +1,8 @@
 //! A peer made of segments: one endpoint under test, virtual time, numbers relative to both ISNs.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod keys;
+pub(crate) mod pair;
 pub(crate) mod world;
 
 use core::net::SocketAddr;
@@ -150,6 +152,9 @@ pub(crate) fn plain() -> Settings {
         timestamps: false,
         sack: false,
         receive_buffer: 65_535,
+        receive_buffer_max: None,
+        send_buffer: 1 << 20,
+        send_buffer_max: None,
         ..Settings::default()
     }
 }

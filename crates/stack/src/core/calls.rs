@@ -10,7 +10,8 @@ use bytes::Bytes;
 use outcrop_base::{ChunkQueue, Instant};
 use outcrop_ip::PingError;
 use outcrop_tcp::{
-    CloseReason, Explanation, Info, Listen, ListenError, ReadError, Settings, StaleId, WriteError,
+    CloseReason, Doubt, Explanation, Info, Listen, ListenError, ReadError, Settings, StaleId,
+    WriteError,
 };
 use outcrop_udp::{BindError, Datagram, PathError, SendOptions, UnknownSocket};
 use thiserror::Error;
@@ -24,6 +25,9 @@ pub enum ConnectError {
     /// No route leads there, or no address of ours fits it.
     #[error("no route to that address")]
     NoRoute,
+    /// The local address asked for is none of ours.
+    #[error("the local address is not one of this host")]
+    NotOurs,
     /// TCP refused.
     #[error(transparent)]
     Tcp(#[from] outcrop_tcp::ConnectError),
@@ -89,9 +93,14 @@ impl Core {
         remote: SocketAddr,
         settings: Option<Settings>,
     ) -> Result<StreamId, ConnectError> {
+        if self.ip.is_broadcast(remote.ip()) {
+            // Only IP knows which addresses are everybody's on a link (RFC 9293 3.9.1.1 MUST-46).
+            return Err(outcrop_tcp::ConnectError::BadRemote.into());
+        }
         let path = self.ip.path(remote.ip()).ok_or(ConnectError::NoRoute)?;
         let local = match local {
-            Some(local) if !local.ip().is_unspecified() => local,
+            Some(local) if self.ip.is_local(local.ip()) => local,
+            Some(local) if !local.ip().is_unspecified() => return Err(ConnectError::NotOurs),
             Some(_) | None => {
                 let source = self.ip.source_for(remote.ip());
                 let port = local.map_or(0, |local| local.port());
@@ -155,6 +164,21 @@ impl Core {
         self.tcp.close(id.0)
     }
 
+    /// Takes back what was written and has not left yet; returns how many bytes.
+    ///
+    /// # Errors
+    /// A stale handle.
+    pub fn tcp_discard_unsent(&mut self, id: StreamId) -> Result<u64, StaleId> {
+        self.touched = true;
+        self.tcp.discard_unsent(id.0)
+    }
+
+    /// The soft error a connection suffers from, since its last progress.
+    #[must_use]
+    pub fn tcp_doubt(&self, id: StreamId) -> Option<Doubt> {
+        self.tcp.doubt(id.0)
+    }
+
     /// Ends the connection at once by a reset. The handle stays good until `tcp_close`.
     ///
     /// # Errors
@@ -205,6 +229,12 @@ impl Core {
     #[must_use]
     pub fn tcp_explain(&self, now: Instant, id: StreamId) -> Option<Explanation> {
         self.tcp.explain(now, id.0)
+    }
+
+    /// Takes the final accounts of connections that have ended (`final_accounts` of TCP's configuration says how many
+    /// are kept).
+    pub fn tcp_take_final_accounts(&mut self) -> Vec<Explanation> {
+        self.tcp.take_final_accounts()
     }
 
     /// How a connection ended; `None` while it has not.

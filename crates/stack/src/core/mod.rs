@@ -11,6 +11,7 @@
 mod calls;
 mod down;
 mod events;
+mod keys;
 mod ping;
 mod up;
 
@@ -26,6 +27,7 @@ use crate::Snapshot;
 pub use calls::{ConnectError, SendError};
 pub use down::PacketOut;
 pub use events::{Event, ListenerId, PingId, StreamId, UdpId};
+pub use keys::KeyOwner;
 pub use ping::{Echo, PING_QUEUE};
 
 /// Settings of every layer of one host.
@@ -74,6 +76,8 @@ pub struct Core {
     touched: bool,
     /// Plans that could not become packets.
     unsent: u64,
+    /// Packets to ourselves.
+    looped: u64,
 }
 
 impl Core {
@@ -92,6 +96,7 @@ impl Core {
             farewells: Vec::new(),
             touched: false,
             unsent: 0,
+            looped: 0,
         }
     }
 
@@ -130,6 +135,9 @@ impl Core {
         self.ip.handle_timeout(now);
         self.udp.handle_timeout(now);
         self.tcp.handle_timeout(now);
+        while let Some(dst) = self.tcp.poll_doubt() {
+            self.ip.doubt(dst);
+        }
         self.hear_ip(now);
     }
 
@@ -182,6 +190,12 @@ impl Core {
     #[must_use]
     pub const fn unsent(&self) -> u64 {
         self.unsent
+    }
+
+    /// Packets to addresses of this host, which never reach a device.
+    #[must_use]
+    pub const fn looped(&self) -> u64 {
+        self.looped
     }
 
     /// The TCP engine, to be asked: figures, counters, states.

@@ -99,8 +99,7 @@ impl Core {
                         self.hear_ping_error(&quote);
                     }
                 }
-                // Other flows learn it with their next packet that does not fit: see `down`.
-                outcrop_ip::Event::PathChanged { .. } => {}
+                outcrop_ip::Event::PathChanged { dst, mtu } => self.tcp.path_changed(now, dst, mtu),
             }
         }
         verdict

@@ -166,7 +166,8 @@ impl<D: Device, R: Recorder> Driver<D, R> {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         if self.dry {
-            self.shard.lock().deadline()
+            let deadlines = [self.shard.lock().deadline(), self.device.deadline()];
+            deadlines.into_iter().flatten().min()
         } else {
             Some(Instant::ZERO)
         }

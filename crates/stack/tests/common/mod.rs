@@ -188,9 +188,14 @@ impl World {
 /// What a router at 10.77.0.254 says about `packet`, which does not fit its next link of `mtu` bytes:
 /// RFC 792 with the field of RFC 1191 4.
 pub(crate) fn too_big(packet: &[u8], mtu: u16) -> Bytes {
+    icmp_error(packet, [3, 4], mtu)
+}
+
+/// An ICMP error of this type and code about `packet`, from 10.77.0.254 (RFC 792).
+pub(crate) fn icmp_error(packet: &[u8], kind: [u8; 2], last: u16) -> Bytes {
     let quote = &packet[..28];
-    let mut icmp = vec![3, 4, 0, 0, 0, 0];
-    icmp.extend(mtu.to_be_bytes());
+    let mut icmp = vec![kind[0], kind[1], 0, 0, 0, 0];
+    icmp.extend(last.to_be_bytes());
     icmp.extend(quote);
     let mut sum = Checksum::new();
     sum.add(&icmp);

@@ -375,7 +375,7 @@ impl Figures {
             "tcpi_retransmits" | "tcpi_backoff" => u64::from(info.timeouts),
             "tcpi_data_segs_in" => totals.data_segments_in,
             "tcpi_data_segs_out" => totals.data_segments_out,
-            "tcpi_total_rto" => totals.timeouts,
+            "tcpi_total_rto" => totals.timeouts.into(),
             // The SYN-ACK, or the SYN and the handshake's ACK, count too.
             "tcpi_segs_out" | "tcpi_segs_in" => return None,
             _ => return None,

@@ -4,7 +4,7 @@
 //! nobody has looked at. Does not know: the script.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use outcrop_base::{Instant, InterfaceId, Seed};
 use outcrop_device::RxOffload;
@@ -28,6 +28,8 @@ pub(super) struct Host {
     pub(super) news: Vec<Event>,
     pub(super) local: IpAddr,
     pub(super) remote: IpAddr,
+    /// The rules that decided about what arrived.
+    pub(super) rules: BTreeSet<&'static str>,
     turns: usize,
 }
 
@@ -63,6 +65,7 @@ impl Host {
             news: Vec::new(),
             local,
             remote,
+            rules: BTreeSet::new(),
             turns: 0,
         })
     }
@@ -70,14 +73,15 @@ impl Host {
     /// A packet arrives.
     pub(super) fn feed(&mut self, bytes: Vec<u8>) {
         let id = self.core.next_packet_id();
-        // What becomes of it is what the script is about.
-        let _verdict = self.core.handle_packet(PacketIn {
+        // What becomes of it is what the script is about; which rule decided is for those who count rules.
+        let verdict = self.core.handle_packet(PacketIn {
             at: self.now,
             id,
             iface: IFACE,
             bytes: bytes.into(),
             offload: RxOffload::default(),
         });
+        self.rules.insert(verdict.rule.name);
         self.flush();
     }
 

@@ -4,6 +4,7 @@
 //! Does not know: how it was reached.
 
 use core::fmt;
+use std::collections::BTreeSet;
 
 /// How a run is set up; the script's own `--name=value` lines say the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// The dialect it was read in.
     pub dialect: Dialect,
+    /// The rules that decided about the peer's packets, as far as the script was played.
+    pub rules: BTreeSet<&'static str>,
 }
 
 impl Report {

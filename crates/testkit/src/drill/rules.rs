@@ -20,6 +20,9 @@ const LINUX_RECEIVE: (u32, u32) = (270_000, 7_864_320);
 /// How far Linux lets a send buffer grow.
 const LINUX_SEND: u32 = 4 << 20;
 
+/// Both buffers of a script that does not speak of them, bytes.
+const BUFFER: u32 = 1 << 20;
+
 /// The rules of one run.
 pub(super) struct Rules {
     pub(super) config: Config,
@@ -103,6 +106,9 @@ impl Rules {
     /// What the scripts of a dialect take for granted.
     fn adopt(&mut self, dialect: Dialect) {
         let start = &mut self.config.tcp.settings;
+        // Windows are the script's business, unless it says otherwise: room for any of them, that stays.
+        (start.receive_buffer, start.receive_buffer_max) = (BUFFER, None);
+        (start.send_buffer, start.send_buffer_max) = (BUFFER, None);
         match dialect {
             Dialect::Ours => {}
             Dialect::Linux => {

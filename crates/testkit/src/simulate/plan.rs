@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use outcrop_base::{Random, Seed};
 use outcrop_netem::Config as LinkConfig;
-use outcrop_tcp::{AckStyle, Algorithm, EcnPolicy, Habits, KeepAlive, Settings};
+use outcrop_tcp::{AckStyle, Algorithm, EcnPolicy, Habits, KeepAlive, PathProbing, Settings};
 
 /// Everything about a run.
 #[derive(Clone, Debug)]
@@ -24,6 +24,10 @@ pub struct Plan {
     pub outages: Vec<Outage>,
     /// The path's MTU, by when it changes; the first is from the start.
     pub mtus: Vec<(Duration, u32)>,
+    /// Whether packets that are too large vanish, until the link is perfect; else a router says so.
+    pub silent: bool,
+    /// Every so many packets, one that may be marked is; zero marks none.
+    pub marks_every: u64,
     /// Bytes between each end's ISN and the end of the number circle.
     pub before_wrap: [u32; 2],
     /// The two ends. The second one connects.
@@ -110,6 +114,8 @@ impl Plan {
             bad_from_start: dice.chance(0.3),
             outages: dice.outages(),
             mtus: dice.mtus(),
+            silent: dice.chance(0.3),
+            marks_every: dice.pick([0, 0, 2, 7, 50]),
             before_wrap: [dice.size(400_000), dice.size(400_000)],
             ends: [first, second],
         }
@@ -206,17 +212,24 @@ impl Dice {
         } else {
             SILENCE
         };
+        let nodelay = self.chance(0.5);
+        let delayed_ack = Duration::from_millis(self.pick([0, 40, 200, 400]));
+        let (receive_buffer, send_buffer) = (buffer(self), buffer(self));
+        // Half of them stay as they are.
+        let grows = |size: u32| size.is_multiple_of(2).then(|| size.saturating_mul(16));
         Settings {
-            nodelay: self.chance(0.5),
-            delayed_ack: Duration::from_millis(self.pick([0, 40, 200, 400])),
+            nodelay,
+            delayed_ack,
             keep_alive: Some(KeepAlive {
                 idle,
                 interval: Duration::from_secs(5),
                 probes,
             }),
             user_timeout: strict.then_some(Duration::from_secs(24 * 3600)),
-            receive_buffer: buffer(self),
-            send_buffer: buffer(self),
+            receive_buffer,
+            receive_buffer_max: grows(receive_buffer),
+            send_buffer,
+            send_buffer_max: grows(send_buffer),
             window_scale: self.chance(0.7),
             timestamps: self.chance(0.7),
             sack: self.chance(0.7),
@@ -224,6 +237,18 @@ impl Dice {
                 .chance(0.2)
                 .then(|| u16::try_from(48 + self.size(1_400)).unwrap_or(536)),
             congestion: self.pick([Algorithm::NewReno, Algorithm::Cubic]),
+            path_probing: self.pick([
+                PathProbing::Off,
+                PathProbing::OnBlackHole,
+                PathProbing::Always,
+            ]),
+            ecn: self.pick([
+                EcnPolicy::Off,
+                EcnPolicy::Accept,
+                EcnPolicy::Request,
+                EcnPolicy::AcceptAccurate,
+                EcnPolicy::Accurate,
+            ]),
             ..Settings::default()
         }
     }

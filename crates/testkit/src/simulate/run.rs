@@ -6,7 +6,7 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use outcrop_base::{Instant, PacketId, PathSignal, PathSignalKind, Seed};
+use outcrop_base::{Arrival, Ecn, Instant, PacketId, PathSignal, PathSignalKind, Seed};
 use outcrop_netem::{Config as LinkConfig, Duplex, Link, Packet};
 use outcrop_tcp::CloseReason;
 
@@ -139,7 +139,12 @@ impl<'a> Run<'a> {
             host.tcp.check();
             self.outcome.packets += 1;
             let mtu = self.mtu;
-            if bytes.len() + IP_HEADER > mtu as usize {
+            let too_big = bytes.len() + IP_HEADER > mtu as usize;
+            let silent = self.plan.silent && self.now - Instant::ZERO < FAULTS_END;
+            if too_big && silent {
+                continue;
+            }
+            if too_big {
                 // A router says so, and drops it (RFC 1191).
                 let signal = PathSignal {
                     flow: plan.flow,
@@ -150,7 +155,12 @@ impl<'a> Run<'a> {
                 let arrives = self.now + link.config().delay * 2;
                 self.news.push_back((arrives, end, signal));
             } else if !dark {
-                let _verdict = link.handle_packet(self.now, Packet { bytes, tag: 0 });
+                let every = self.plan.marks_every;
+                let able = plan.fields.ecn != Ecn::NotEct;
+                let marked = able && every > 0 && self.outcome.packets.is_multiple_of(every);
+                let mark = if marked { Ecn::Ce } else { plan.fields.ecn };
+                let tag = u64::from(mark.bits());
+                let _verdict = link.handle_packet(self.now, Packet { bytes, tag });
             }
         }
         host.tcp.check();
@@ -200,7 +210,8 @@ impl<'a> Run<'a> {
             self.news.pop_front();
             if let Some(host) = self.hosts.get_mut(end) {
                 let clock = host.clock(now);
-                let _verdict = host.tcp.handle_path(clock, &signal);
+                let verdict = host.tcp.handle_path(clock, &signal);
+                self.outcome.rules.insert(verdict.rule.name);
                 host.tcp.check();
             }
         }
@@ -281,7 +292,10 @@ impl<'a> Run<'a> {
 
 fn feed(link: &mut Link, to: &mut Host, from: usize, now: Instant, outcome: &mut Outcome) {
     while let Some(packet) = link.poll_transmit(now) {
-        let a = arrival(to.clock(now), outcome.packets, &flow(from), to.path);
+        let a = Arrival {
+            ecn: Ecn::from_traffic_class(u8::try_from(packet.tag).unwrap_or(0)),
+            ..arrival(to.clock(now), outcome.packets, &flow(from), to.path)
+        };
         if let Ok(verdict) = deliver(&mut to.tcp, &a, packet.bytes) {
             outcome.rules.insert(verdict.rule.name);
         }

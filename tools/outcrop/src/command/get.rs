@@ -4,17 +4,19 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::io;
 
-use outcrop_base::Instant;
+use outcrop_base::{ByteStream, Instant};
 use outcrop_http::client::{Client, FetchError};
 use outcrop_http::h1::{ClientConfig, ResponseHead};
 use outcrop_http::{Body, sleeper};
 use outcrop_socket::{TcpStream, timeout};
 use outcrop_stack::Shard;
+use outcrop_tls::ClientTls;
 
 use crate::cli;
 use crate::failure::Failure;
 use crate::host::{Host, Place};
 use crate::resolve::resolve;
+use crate::secure;
 use crate::sink::Sink;
 use crate::timing::Timing;
 use crate::values::Url;
@@ -22,7 +24,7 @@ use crate::values::Url;
 /// Fetches a URL; status 0 if the server gave it.
 pub(crate) fn run(options: &cli::Get) -> Result<u8, Failure> {
     let addresses = resolve(&options.url.host, options.url.port)?;
-    let mut host = Host::start(&options.net, Place::Here, "get")?;
+    let mut host = Host::start(&options.net, options.tcp.config()?, Place::Here, "get")?;
     let shard = host.shard().clone();
     let fetch = Fetch {
         shard: shard.clone(),
@@ -30,6 +32,7 @@ pub(crate) fn run(options: &cli::Get) -> Result<u8, Failure> {
         url: options.url.clone(),
         quiet: options.quiet,
         include: options.include,
+        tls: secure::client(options, &shard)?,
         sink: Sink::open(options.output.as_deref())?,
     };
     let limit = Duration::from_secs(options.timeout);
@@ -42,6 +45,9 @@ pub(crate) fn run(options: &cli::Get) -> Result<u8, Failure> {
         ))
     };
     let fetched = fetched.map_err(late)??;
+    if options.tcp.explain {
+        eprint!("{}", remains.accounts);
+    }
     if !options.quiet {
         eprintln!("{}", fetched.timing);
         remains.say_capture();
@@ -55,6 +61,7 @@ struct Fetch {
     url: Url,
     quiet: bool,
     include: bool,
+    tls: Option<ClientTls>,
     sink: Sink,
 }
 
@@ -85,6 +92,15 @@ impl Fetch {
         let begun = self.shard.now();
         let stream = self.connect().await?;
         let connected = self.shard.now();
+        let stream: Box<dyn ByteStream> = match &self.tls {
+            None => Box::new(stream),
+            Some(tls) => {
+                let shaken = outcrop_tls::connect(stream, tls, &self.url.host).await;
+                let told = |error| Failure::new(format!("{}: TLS: {error}", self.url));
+                Box::new(shaken.map_err(told)?)
+            }
+        };
+        let agreed = self.shard.now();
         let (clock, timer) = (self.shard.clone(), self.shard.clone());
         let sleep = sleeper(move || clock.now(), move |at| timer.sleep_until(at));
         let mut client = Client::new(stream, sleep, ClientConfig::default());
@@ -98,6 +114,9 @@ impl Fetch {
         }
         let mut timing = Timing::default();
         timing.took("connect", connected - begun);
+        if self.tls.is_some() {
+            timing.took("tls", agreed - connected);
+        }
         let spans = client.timing();
         let span = |from: Option<Instant>, to: Option<Instant>| {
             from.zip(to).map(|(from, to)| to - from).unwrap_or_default()

@@ -12,6 +12,7 @@ use crate::cli;
 use crate::failure::Failure;
 use crate::host::{Host, Place};
 use crate::report::Report;
+use crate::secure::Https;
 use crate::server::Server;
 use crate::signals;
 use crate::site::Site;
@@ -20,17 +21,20 @@ use crate::stop::word;
 /// Runs a command against the stack in a private network; its status becomes ours.
 pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
     let site = Site::new(options.serving.root.as_deref())?;
-    let mut host = Host::start(&options.net, Place::Private, "run")?;
+    let mut host = Host::start(&options.net, options.tcp.config()?, Place::Private, "run")?;
+    let https = Https::new(&options.serving.secure, &options.net, host.shard())?;
     let (shard, serving) = (host.shard().clone(), options.serving.clone());
     let (namespace, command) = (host.namespace().cloned(), options.command.clone());
     let (tell, ended) = word();
     let done = host.run(move |tasks| async move {
         // The command starts once its server listens, and on this thread: it dies with whoever started it.
-        let server = Server::start(&shard, &tasks, &serving, &site)?;
-        let mut child = start(namespace.as_ref(), &command)?;
+        let server = Server::start(&shard, &tasks, &serving, (&site, https.as_ref()))?;
+        let mut child = start(namespace.as_ref(), &command, https.as_ref())?;
         signals::pass_on_to(Pid::from_child(&child))?;
         thread::spawn(move || tell.tell(child.wait()));
         let status = ended.await;
+        // The file with the authority stays until nobody can want it.
+        drop(https);
         Ok::<_, Failure>((status, server.stop().await))
     })?;
     let remains = host.finish()?;
@@ -40,9 +44,13 @@ pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
             "{}",
             Report {
                 counters: &remains.counters,
+                tcp: &remains.tcp,
                 served
             }
         );
+    }
+    if options.tcp.explain {
+        eprint!("{}", remains.accounts);
     }
     let status =
         status.map_err(|error| Failure::new(format!("waiting for the command: {error}")))?;
@@ -50,12 +58,19 @@ pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
 }
 
 /// Starts `command` in the private network.
-fn start(namespace: Option<&Namespace>, command: &[OsString]) -> Result<Child, Failure> {
+pub(super) fn start(
+    namespace: Option<&Namespace>,
+    command: &[OsString],
+    https: Option<&Https>,
+) -> Result<Child, Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Failure::asked("no command to run"));
     };
     let mut command = Command::new(program);
     command.args(arguments);
+    if let Some(https) = https {
+        https.introduce(&mut command);
+    }
     let child = match namespace {
         Some(namespace) => namespace.spawn(command),
         None => command.spawn(),
@@ -64,7 +79,7 @@ fn start(namespace: Option<&Namespace>, command: &[OsString]) -> Result<Child, F
 }
 
 /// The status a shell would report.
-fn code_of(status: ExitStatus) -> u8 {
+pub(super) fn code_of(status: ExitStatus) -> u8 {
     let code = status
         .code()
         .or_else(|| status.signal().map(|signal| 128 + signal));

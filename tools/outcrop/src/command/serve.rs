@@ -4,6 +4,7 @@ use crate::cli;
 use crate::failure::Failure;
 use crate::host::{Host, Place};
 use crate::report::Report;
+use crate::secure::Https;
 use crate::server::Server;
 use crate::signals;
 use crate::site::Site;
@@ -11,7 +12,8 @@ use crate::site::Site;
 /// Serves until asked to stop.
 pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
     let site = Site::new(options.serving.root.as_deref())?;
-    let mut host = Host::start(&options.net, Place::Here, "serve")?;
+    let mut host = Host::start(&options.net, options.tcp.config()?, Place::Here, "serve")?;
+    let https = Https::new(&options.serving.secure, &options.net, host.shard())?;
     let stop = signals::stop()?;
     let (shard, serving, net) = (
         host.shard().clone(),
@@ -19,8 +21,8 @@ pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
         options.net.clone(),
     );
     let served = host.run(move |tasks| async move {
-        let server = Server::start(&shard, &tasks, &serving, &site)?;
-        say_where(&serving, &net);
+        let server = Server::start(&shard, &tasks, &serving, (&site, https.as_ref()))?;
+        say_where(&serving, &net, https.as_ref());
         stop.await;
         println!("stopping");
         Ok(server.stop().await)
@@ -30,21 +32,31 @@ pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
         "{}",
         Report {
             counters: &remains.counters,
+            tcp: &remains.tcp,
             served
         }
     );
+    if options.tcp.explain {
+        print!("{}", remains.accounts);
+    }
     remains.say_capture();
     Ok(0)
 }
 
-fn say_where(serving: &cli::Serving, net: &cli::Net) {
-    let port = if serving.port == 80 {
-        String::new()
-    } else {
-        format!(":{}", serving.port)
+fn say_where(serving: &cli::Serving, net: &cli::Net, https: Option<&Https>) {
+    let places = |scheme: &str, port: u16, usual: u16| {
+        let port = if port == usual {
+            String::new()
+        } else {
+            format!(":{port}")
+        };
+        let (one, two) = (net.addr.address, net.addr6.address);
+        format!("{scheme}://{one}{port}/ and {scheme}://[{two}]{port}/")
     };
+    let secure = https.map(|https| format!(", {}", places("https", https.port, 443)));
     println!(
-        "serving http://{}{port}/ and http://[{}]{port}/ until Ctrl-C",
-        net.addr.address, net.addr6.address
+        "serving {}{} until Ctrl-C",
+        places("http", serving.port, 80),
+        secure.unwrap_or_default()
     );
 }

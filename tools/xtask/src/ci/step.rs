@@ -3,6 +3,7 @@
 //! Job: run a command, pass its output on as it comes, and remember its closing line. Owns: the list of steps
 //! and how each is called. Does not know: in what order they matter.
 
+use core::time::Duration;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,6 +11,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::Outcome;
+use crate::ledger::mutate;
 use crate::report::{Error, Finding};
 use crate::workspace::Workspace;
 use crate::{clippy_toml, layering, ledger, shape};
@@ -109,6 +111,11 @@ pub(crate) const STEPS: &[Step] = &[
         how: How::Cargo(&["test", "--workspace", "--all-features", "--doc"], &[]),
     },
     Step {
+        name: "mutants",
+        about: "ten rows of the ledgers broken by chance: their tests must notice",
+        how: How::Chore(|w| ledger::break_rows(w, &MUTANTS)),
+    },
+    Step {
         name: "fuzz-smoke",
         about: "fuzz targets for some seconds each",
         how: How::FuzzSmoke,
@@ -119,6 +126,15 @@ pub(crate) const STEPS: &[Step] = &[
         how: How::Deny,
     },
 ];
+
+/// Ten, other ones each time; the seed is printed. No further one is begun after two minutes, so that the step
+/// stays below three.
+const MUTANTS: mutate::Options = mutate::Options {
+    count: mutate::Count::Some(10),
+    seed: None,
+    rows: Vec::new(),
+    limit: Some(Duration::from_secs(120)),
+};
 
 const TEST_ENVIRONMENT: &[(&str, &str)] = &[("RUST_BACKTRACE", "1")];
 

@@ -150,6 +150,7 @@ mod tests {
             }
         }
         let workspace = Workspace {
+            target: std::path::PathBuf::new(),
             root: "/nowhere".into(),
             crates: all,
         };

@@ -15,6 +15,7 @@ const CRATE: &str = "crates/l4-tcp/src";
 /// The modules in reading order. Each may use those before it, and itself. Against the first drawing of the
 /// design, the tables and the values that name their entries stand early, since everybody names connections.
 const ORDER: &[&str] = &[
+    "span",
     "seq",
     "segment",
     "range_set",
@@ -28,12 +29,14 @@ const ORDER: &[&str] = &[
     "params",
     "state",
     "timers",
+    "budget",
     "rtt",
     "tx_record",
     "rate",
     "congestion",
     "pacing",
     "config",
+    "auth",
     "account",
     "info",
     "recv",

@@ -118,6 +118,7 @@ impl PathModel {
             srtt: Some(rtt),
             min_rtt: Some(self.min_rtt),
             rate: sample,
+            marked: 0,
         });
         let phase = self.bbr.snapshot().phase.name();
         if self.phases.last() != Some(&phase) {

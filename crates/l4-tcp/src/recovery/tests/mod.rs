@@ -13,6 +13,23 @@ use world::{Script, World};
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
+    /// On a path that only loses, no retransmission is a mistake: no reduction may be taken back.
+    #[test]
+    fn path_that_only_loses_nothing_is_ever_undone(
+        cubic: bool,
+        lost in prop::collection::hash_set(0usize..200, 0..30),
+    ) {
+        let mut w = World::new(true, true, Script { lost, ..Script::default() });
+        if cubic {
+            w.controller = Algorithm::Cubic.controller(1000);
+        }
+        w.write(200_000);
+        w.run();
+        prop_assert_eq!(w.arrived(), 200_000);
+        let undone = w.outcomes.iter().find_map(|o| o.spurious);
+        prop_assert_eq!(undone, None);
+    }
+
     /// Whatever is lost, delayed or duplicated on the way: everything arrives, invariants hold after each
     /// step, and nothing is left outstanding.
     #[test]

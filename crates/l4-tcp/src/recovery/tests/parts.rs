@@ -61,15 +61,42 @@ fn answer_faster_than_the_path_is_not_the_retransmissions() {
     }
 }
 
+// RFC 8985 6.2 step 2: the same, told by the echo: the retransmission left at 40, what is echoed at 0.
+#[test]
+fn echo_older_than_the_repair_is_the_originals() {
+    for (echo, lost) in [(0, false), (39, false), (40, true)] {
+        let (mut rack, mut records) = (Rack::default(), TxRecords::new());
+        for n in 0..2 {
+            let range = StreamRange::new(n * 1000, (n + 1) * 1000);
+            records.on_sent(range, ms(0), n, STAMP);
+            rack.on_sent(range, n);
+        }
+        let second = StreamRange::new(1000, 2000);
+        records.on_sent(second, ms(40), 2, STAMP);
+        rack.on_sent(second, 2);
+        let min = Some(Duration::from_millis(20));
+        records.on_sacked(second, |part| {
+            rack.on_delivered(ms(70), part, Some(ms(echo)), min);
+        });
+        let s = Situation {
+            in_recovery: true,
+            mss: 1000,
+        };
+        let found = rack.detect(ms(70), &rtt_of_20(), &s, &mut records);
+        assert_eq!(found.is_some(), lost, "echo of {echo}");
+    }
+}
+
 // RFC 3522 3.2 step 5: an echo of the very millisecond of the retransmission proves nothing.
 #[test]
 fn only_an_older_echo_is_evidence() {
     for (echo, evidence) in [(99, Some(Evidence::Eifel)), (100, None), (101, None)] {
         let mut undo = Undo::default();
         undo.begin(false);
-        undo.on_resent(ms(100), 1000);
+        undo.on_resent(ms(100), StreamRange::new(0, 1000));
         let shown = Shown {
             echo: Some(ms(echo)),
+            una: 1000,
             progress: true,
             duplicate: 0,
             original: false,
@@ -79,11 +106,30 @@ fn only_an_older_echo_is_evidence() {
     }
 }
 
+// RFC 3522 3.2: the answer is the one that covers what was sent again, not one for a segment before it.
+#[test]
+fn answer_for_an_earlier_repair_is_no_evidence_and_the_own_one_still_is() {
+    let mut undo = Undo::default();
+    undo.begin(false);
+    undo.on_resent(ms(100), StreamRange::new(5000, 6000));
+    let shown = |una| Shown {
+        echo: Some(ms(70)),
+        una,
+        progress: true,
+        duplicate: 0,
+        original: false,
+        sack: true,
+    };
+    assert_eq!(undo.on_ack(&shown(5000)), None);
+    assert_eq!(undo.on_ack(&shown(6000)), Some(Evidence::Eifel));
+}
+
 // RFC 3522: only the first answer after the retransmission can tell.
 #[test]
 fn later_answers_are_no_evidence_and_nothing_is_undone_twice() {
     let shown = |echo, duplicate| Shown {
         echo: Some(ms(echo)),
+        una: 1000,
         progress: true,
         duplicate,
         original: false,
@@ -91,7 +137,7 @@ fn later_answers_are_no_evidence_and_nothing_is_undone_twice() {
     };
     let mut undo = Undo::default();
     undo.begin(false);
-    undo.on_resent(ms(100), 1000);
+    undo.on_resent(ms(100), StreamRange::new(0, 1000));
     assert_eq!(undo.on_ack(&shown(100, 0)), None);
     assert_eq!(undo.on_ack(&shown(50, 0)), None);
     assert_eq!(undo.on_ack(&shown(120, 600)), None);
@@ -141,7 +187,8 @@ fn ack(
         sack,
         echo: None,
         pure: true,
-        ece: false,
+        marked: 0,
+        counted: false,
     };
     r.on_ack(&input, c)
 }
@@ -235,4 +282,67 @@ fn report_after_reneging_is_news() {
     let (at, _) = r.deadline().unwrap();
     r.handle_timeout(at, &mut *c);
     assert_eq!(ack(&mut r, &mut *c, at, 0, &blocks).sacked, 10_000);
+}
+
+/// How long after it left a segment is given up, with another one delivered after 20 ms.
+fn patience(rack: &Rack, rtt: &RttEstimator, in_recovery: bool) -> u64 {
+    let (mut rack, mut records) = (rack.clone(), TxRecords::new());
+    for n in 0..2 {
+        let range = StreamRange::new(n * 1000, (n + 1) * 1000);
+        records.on_sent(range, ms(0), n, STAMP);
+        rack.on_sent(range, n);
+    }
+    records.on_sacked(StreamRange::new(1000, 2000), |part| {
+        rack.on_delivered(ms(20), part, None, rtt.min());
+    });
+    let s = Situation {
+        in_recovery,
+        mss: 1000,
+    };
+    let found = rack.detect(ms(20), rtt, &s, &mut records);
+    rack.deadline().map_or_else(
+        || {
+            assert!(found.is_some());
+            20
+        },
+        |at| at.as_millis(),
+    )
+}
+
+// RFC 8985 6.2 step 4: a quarter of 20 ms, another quarter for each round trip with a D-SACK, one round trip at most.
+#[test]
+fn each_duplicate_report_adds_a_quarter_up_to_the_round_trip() {
+    let rtt = rtt_of_20();
+    let mut rack = Rack::default();
+    assert_eq!(patience(&rack, &rtt, false), 20 + 5);
+    assert_eq!(
+        patience(&rack, &rtt, true),
+        20,
+        "nothing was ever out of order"
+    );
+    rack.on_reordering();
+    assert_eq!(patience(&rack, &rtt, true), 20 + 5);
+    let mut seen = Vec::new();
+    for n in 0..6 {
+        // A second report in the same round trip counts as the first.
+        rack.on_duplicate(n * 1000, (n + 1) * 1000);
+        rack.on_duplicate(n * 1000, (n + 1) * 1000);
+        seen.push(patience(&rack, &rtt, true) - 20);
+    }
+    assert_eq!(seen, [10, 15, 20, 20, 20, 20]);
+}
+
+// RFC 8985 6.2 step 4: the enlarged window lasts for sixteen recoveries.
+#[test]
+fn enlarged_window_shrinks_after_sixteen_recoveries() {
+    let rtt = rtt_of_20();
+    let mut rack = Rack::default();
+    rack.on_reordering();
+    rack.on_duplicate(0, 1000);
+    for _ in 0..15 {
+        rack.on_recovered();
+        assert_eq!(patience(&rack, &rtt, true), 20 + 10);
+    }
+    rack.on_recovered();
+    assert_eq!(patience(&rack, &rtt, true), 20 + 5);
 }

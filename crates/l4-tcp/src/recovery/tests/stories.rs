@@ -210,7 +210,8 @@ fn reneging_peer_gets_the_bytes_again() {
         sack: &report,
         echo: None,
         pure: true,
-        ece: false,
+        marked: 0,
+        counted: false,
     };
     w.recovery.on_ack(&input, &mut *w.controller);
     assert_eq!(w.recovery.in_flight(), 0);
@@ -317,7 +318,8 @@ fn echo_of_congestion_reduces_once_a_window() {
             sack: &[],
             echo: None,
             pure: true,
-            ece: true,
+            marked: 1,
+            counted: false,
         };
         w.recovery.on_ack(&input, &mut *w.controller);
     }

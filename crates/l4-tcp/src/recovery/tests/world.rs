@@ -90,6 +90,7 @@ impl World {
             promised: 1 << 20,
             mss,
             delayed_ack: Duration::ZERO,
+            round_trip: None,
             opens_slowly: false,
             ack_style: crate::config::AckStyle::default(),
         };
@@ -249,7 +250,8 @@ impl World {
                     sack: &sack,
                     echo: self.timestamps.then_some(echo),
                     pure: true,
-                    ece: false,
+                    marked: 0,
+                    counted: false,
                 };
                 let out = self.recovery.on_ack(&input, &mut *self.controller);
                 self.outcomes.push(out);

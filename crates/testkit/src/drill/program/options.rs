@@ -75,6 +75,12 @@ fn apply(settings: &mut Settings, name: &str, value: i64, text: &str) -> Option<
             }
             settings.keep_alive = settings.keep_alive.map(|_: KeepAlive| keep);
         }
+        "SO_RCVBUF" | "SO_RCVBUFFORCE" => {
+            (settings.receive_buffer, settings.receive_buffer_max) = (unsigned, None);
+        }
+        "SO_SNDBUF" | "SO_SNDBUFFORCE" => {
+            (settings.send_buffer, settings.send_buffer_max) = (unsigned, None);
+        }
         "TCP_QUICKACK" if on => settings.quickack = true,
         "TCP_NOTSENT_LOWAT" => settings.notsent_lowat = on.then_some(unsigned),
         "TCP_SYNCNT" => settings.syn_retries = u8::try_from(value).ok()?,
@@ -90,8 +96,6 @@ fn apply(settings: &mut Settings, name: &str, value: i64, text: &str) -> Option<
                 "IP_PMTUDISC_DO" | "IP_PMTUDISC_WANT" | "IPV6_PMTUDISC_DO" | "IPV6_PMTUDISC_WANT"
             ) => {}
         "TCP_THIN_LINEAR_TIMEOUTS" | "TCP_THIN_DUPACK" if !on => {}
-        "SO_RCVBUF" | "SO_RCVBUFFORCE" => settings.receive_buffer = unsigned,
-        "SO_SNDBUF" | "SO_SNDBUFFORCE" => settings.send_buffer = unsigned,
         "IP_TTL" | "IPV6_UNICAST_HOPS" => settings.ttl = u8::try_from(value).ok()?,
         "IP_TOS" | "IPV6_TCLASS" => settings.dscp = u8::try_from(value >> 2).ok()?,
         _ => return None,

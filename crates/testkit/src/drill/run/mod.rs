@@ -13,6 +13,7 @@ mod expect;
 mod inject;
 
 use core::time::Duration;
+use std::collections::BTreeSet;
 
 use outcrop_base::Instant;
 
@@ -45,28 +46,41 @@ pub fn run(text: &str, options: &Options) -> Report {
             reason: error.to_string(),
         },
         Err(error) => Outcome::Failed(Failure::new(error.line, error.what)),
-        Ok(script) => match play(&script, dialect, options) {
-            Ok(()) => Outcome::Passed,
-            Err(Stop::Fail(failure)) => Outcome::Failed(failure),
-            Err(Stop::Skip(reason)) => Outcome::Skipped { reason },
-        },
+        Ok(script) => return play(&script, dialect, options),
     };
-    Report { outcome, dialect }
+    Report {
+        outcome,
+        dialect,
+        rules: BTreeSet::new(),
+    }
 }
 
 /// Runs a script that was read before, in our dialect or the one chosen.
 #[must_use]
 pub fn run_script(script: &Script, options: &Options) -> Report {
-    let dialect = options.dialect.unwrap_or(Dialect::Ours);
-    let outcome = match play(script, dialect, options) {
+    play(script, options.dialect.unwrap_or(Dialect::Ours), options)
+}
+
+fn play(script: &Script, dialect: Dialect, options: &Options) -> Report {
+    let mut reached = BTreeSet::new();
+    let outcome = match play_all(script, dialect, options, &mut reached) {
         Ok(()) => Outcome::Passed,
         Err(Stop::Fail(failure)) => Outcome::Failed(failure),
         Err(Stop::Skip(reason)) => Outcome::Skipped { reason },
     };
-    Report { outcome, dialect }
+    Report {
+        outcome,
+        dialect,
+        rules: reached,
+    }
 }
 
-fn play(script: &Script, dialect: Dialect, options: &Options) -> Result<(), Stop> {
+fn play_all(
+    script: &Script,
+    dialect: Dialect,
+    options: &Options,
+    reached: &mut BTreeSet<&'static str>,
+) -> Result<(), Stop> {
     let rules = Rules::of(script, dialect, options)?;
     let host = Host::new(rules.config.clone(), options.family, rules.mtu, rules.ends);
     let host = host.map_err(|error| Stop::skip(format!("no such host: {error}")))?;
@@ -83,16 +97,9 @@ fn play(script: &Script, dialect: Dialect, options: &Options) -> Result<(), Stop
         cookies: Cookies::default(),
         log: Vec::new(),
     };
-    for (at, event) in script.events.iter().enumerate() {
-        stage
-            .cookies
-            .look_ahead(script.events.get(at..).unwrap_or_default());
-        stage
-            .event(event)
-            .map_err(|stop| stage.explain(stop, event.line))?;
-    }
-    let line = script.events.last().map_or(0, |event| event.line);
-    stage.end(line).map_err(|stop| stage.explain(stop, line))
+    let result = stage.play(script);
+    reached.append(&mut stage.host.rules);
+    result
 }
 
 /// A call that waits.
@@ -120,6 +127,17 @@ struct Stage {
 }
 
 impl Stage {
+    fn play(&mut self, script: &Script) -> Result<(), Stop> {
+        for (at, event) in script.events.iter().enumerate() {
+            self.cookies
+                .look_ahead(script.events.get(at..).unwrap_or_default());
+            self.event(event)
+                .map_err(|stop| self.explain(stop, event.line))?;
+        }
+        let line = script.events.last().map_or(0, |event| event.line);
+        self.end(line).map_err(|stop| self.explain(stop, line))
+    }
+
     /// Adds line and context to a failure.
     fn explain(&self, stop: Stop, line: usize) -> Stop {
         match stop {

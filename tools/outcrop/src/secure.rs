@@ -1,0 +1,220 @@
+//! HTTPS.
+//!
+//! Job: find or make the certificate, keep it fresh, and say where keys go. Owns: the authority of this run, if no
+//! certificate was named; the file in which children find it. Does not know: connections.
+
+use core::time::Duration;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use outcrop_stack::Shard;
+use outcrop_tls::{Authority, Client, ClientTls, Identity, KeySink, Server, ServerTls};
+use tempfile::NamedTempFile;
+
+use crate::cli::{Get, Net, Secure};
+use crate::failure::Failure;
+
+/// What the certificate of the run's own authority is made out to, besides the addresses.
+const NAMES: [&str; 2] = ["outcrop.test", "localhost"];
+/// How often renewed files are looked for.
+const LOOK: Duration = Duration::from_secs(5);
+/// Where programs look for authorities to trust: OpenSSL's own name, then those of programs that have another.
+const TRUST: [&str; 5] = [
+    "SSL_CERT_FILE",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "GIT_SSL_CAINFO",
+];
+/// Where Debian, and where Fedora, keep the authorities that the system trusts.
+const SYSTEM: [&str; 2] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+];
+/// The variable that asks for a key log, in every program that writes one.
+const KEY_LOG: &str = "SSLKEYLOGFILE";
+
+/// What the server needs for HTTPS.
+#[derive(Debug)]
+pub(crate) struct Https {
+    /// The port.
+    pub(crate) port: u16,
+    /// The settings.
+    pub(crate) tls: ServerTls,
+    files: Option<(PathBuf, PathBuf)>,
+    /// The authority's certificate, for a child.
+    trust: Option<NamedTempFile>,
+}
+
+impl Https {
+    /// What `secure` asks for; nothing if it asks for nothing.
+    pub(crate) fn new(secure: &Secure, net: &Net, shard: &Shard) -> Result<Option<Self>, Failure> {
+        let files = secure.cert.clone().zip(secure.key.clone());
+        if !secure.tls && files.is_none() {
+            return Ok(None);
+        }
+        let (identity, authority) = match &files {
+            Some((cert, key)) => (Identity::from_files(cert, key).map_err(tls_failure)?, None),
+            None => {
+                let (identity, authority) = made_for(net)?;
+                (identity, Some(authority))
+            }
+        };
+        let mut server = Server::new(vec![identity]).alpn(&["http/1.1"]);
+        if let Some(sink) = key_sink(secure.keys, shard)? {
+            server = server.keys(sink);
+        }
+        let https = Self {
+            port: secure.tls_port,
+            tls: server.build().map_err(tls_failure)?,
+            files,
+            trust: authority.as_ref().map(trust_file).transpose()?,
+        };
+        if let Some(authority) = &authority {
+            publish(authority, secure)?;
+        }
+        Ok(Some(https))
+    }
+
+    /// Makes `command` trust us.
+    pub(crate) fn introduce(&self, command: &mut Command) {
+        if let Some(file) = &self.trust {
+            for name in TRUST {
+                command.env(name, file.path());
+            }
+        }
+    }
+
+    /// Watches the files and takes them again when they were renewed; for ever.
+    pub(crate) fn renewals(&self, shard: &Shard) -> impl Future<Output = ()> + use<> {
+        let (files, tls, shard) = (self.files.clone(), self.tls.clone(), shard.clone());
+        async move {
+            let Some((cert, key)) = files else { return };
+            let changed = || fs::metadata(&cert).and_then(|file| file.modified()).ok();
+            let mut known: Option<SystemTime> = changed();
+            loop {
+                shard.sleep_until(shard.now() + LOOK).await;
+                let now = changed();
+                if now.is_none() || now == known {
+                    continue;
+                }
+                known = now;
+                match Identity::from_files(&cert, &key) {
+                    Ok(identity) => {
+                        tls.replace(vec![identity]);
+                        log::info!("{}: taken again", cert.display());
+                    }
+                    Err(error) => log::warn!("the old certificate stays: {error}"),
+                }
+            }
+        }
+    }
+}
+
+/// How a client behaves; nothing if the URL asks for no TLS.
+pub(crate) fn client(options: &Get, shard: &Shard) -> Result<Option<ClientTls>, Failure> {
+    if !options.url.secure {
+        return Ok(None);
+    }
+    let client = if options.insecure {
+        eprintln!("outcrop: --insecure: whoever answers may be anybody");
+        Client::trusting_anybody()
+    } else {
+        let path = authorities(options)?;
+        let text = fs::read(&path).map_err(|error| Failure::file("--cacert", &path, &error))?;
+        Client::trusting_pem(&text)
+            .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?
+    };
+    let mut client = client.alpn(&["http/1.1"]);
+    if let Some(sink) = key_sink(options.keys, shard)? {
+        client = client.keys(sink);
+    }
+    client.build().map(Some).map_err(tls_failure)
+}
+
+/// The file of those to trust: the one named, the environment's, the system's.
+fn authorities(options: &Get) -> Result<PathBuf, Failure> {
+    let named = options.cacert.clone();
+    let named = named.or_else(|| std::env::var_os("SSL_CERT_FILE").map(PathBuf::from));
+    let system = || SYSTEM.iter().map(PathBuf::from).find(|path| path.exists());
+    named.or_else(system).ok_or_else(|| {
+        Failure::new(
+            "TLS: the system's list of authorities was not found: name one with --cacert FILE",
+        )
+    })
+}
+
+/// A certificate for the addresses of this run, and who signed it.
+fn made_for(net: &Net) -> Result<(Identity, Authority), Failure> {
+    let addresses = [net.addr, net.addr6].map(|cidr| cidr.address.to_string());
+    let names: Vec<&str> = NAMES
+        .into_iter()
+        .chain(addresses.iter().map(String::as_str))
+        .collect();
+    let authority = Authority::new("this run only").map_err(tls_failure)?;
+    let identity = authority.issue(&names).map_err(tls_failure)?;
+    Ok((identity, authority))
+}
+
+/// Every program that reads one of the variables replaces its own list by the file, so that is all it will trust.
+fn trust_file(authority: &Authority) -> Result<NamedTempFile, Failure> {
+    let written = NamedTempFile::with_prefix("outcrop-authority-").and_then(|mut file| {
+        file.write_all(authority.certificate_pem().as_bytes())?;
+        Ok(file)
+    });
+    written.map_err(|error| Failure::new(format!("the authority's certificate: {error}")))
+}
+
+/// Says that the certificate is ours alone, and writes the authority's where it was asked for.
+fn publish(authority: &Authority, secure: &Secure) -> Result<(), Failure> {
+    match &secure.authority {
+        Some(path) => {
+            fs::write(path, authority.certificate_pem())
+                .map_err(|error| Failure::file("--authority", path, &error))?;
+            log::info!("the authority of this run is in {}", path.display());
+        }
+        None => log::info!(
+            "the certificate is signed by an authority of this run only; --authority FILE writes it for clients to trust"
+        ),
+    }
+    Ok(())
+}
+
+/// Where the keys of connections go: into the capture if that is wanted, and into the file the environment names.
+fn key_sink(into_capture: bool, shard: &Shard) -> Result<Option<KeySink>, Failure> {
+    let file = std::env::var_os(KEY_LOG).filter(|path| !path.is_empty());
+    if !into_capture && file.is_none() {
+        return Ok(None);
+    }
+    let file = file.map(PathBuf::from).map(|path| {
+        let open = OpenOptions::new().create(true).append(true).open(&path);
+        open.map_err(|error| Failure::file(KEY_LOG, &path, &error))
+    });
+    let file = file.transpose()?.map(Mutex::new);
+    let capture = into_capture.then(|| shard.clone());
+    if into_capture {
+        eprintln!(
+            "outcrop: --keys: whoever has the capture can read the encrypted connections in it"
+        );
+    }
+    Ok(Some(KeySink::new(move |line| {
+        if let Some(file) = &file {
+            let mut file: std::sync::MutexGuard<'_, File> =
+                file.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = writeln!(file, "{line}") {
+                log::warn!("{KEY_LOG}: {error}");
+            }
+        }
+        if let Some(shard) = &capture {
+            shard.record_secret(line);
+        }
+    })))
+}
+
+fn tls_failure(error: impl core::fmt::Display) -> Failure {
+    Failure::new(format!("TLS: {error}"))
+}

@@ -1,0 +1,265 @@
+//! Whether the ledgers' tests notice.
+//!
+//! Job: break, one at a time, the lines that rows name as carrying them out, and demand that a test the row
+//! names fails. Owns: which rows, in which order, and the table at the end. Does not know: how a test is found
+//! or run (`bench`), where the broken copy lives (`tree`).
+//! A row whose tests pass on broken code promises what nobody holds it to.
+
+mod bench;
+mod tree;
+
+use core::str::FromStr;
+use core::time::Duration;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use super::{Break, Ledger, Status};
+use crate::report::{Error, Finding};
+use crate::workspace::Workspace;
+use bench::{Bench, Fate};
+use tree::Tree;
+
+/// How many breaks to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// Every one.
+    All,
+    /// So many, chosen by chance.
+    Some(usize),
+}
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self::All),
+            number => number
+                .parse()
+                .map(Self::Some)
+                .map_err(|_| format!("`{number}` is neither a number nor `all`")),
+        }
+    }
+}
+
+/// What to break.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// How many.
+    pub(crate) count: Count,
+    /// Decides which; `None` takes the time of day, and prints it.
+    pub(crate) seed: Option<u64>,
+    /// Only rows with these ids, or of these documents; empty means all.
+    pub(crate) rows: Vec<String>,
+    /// Begin no further one after this long.
+    pub(crate) limit: Option<Duration>,
+}
+
+/// One break of one row.
+struct Mutant<'a> {
+    document: &'a str,
+    id: &'a str,
+    tests: &'a [String],
+    change: &'a Break,
+}
+
+impl Mutant<'_> {
+    /// Whether `row` names it: `MUST-14`, `RFC 9293`, or both.
+    fn is(&self, row: &str) -> bool {
+        row == self.id || row == self.document || row == self.name()
+    }
+
+    fn name(&self) -> String {
+        format!("{} {}", self.document, self.id)
+    }
+}
+
+/// Breaks what was chosen; a finding for each that no test noticed, or that could not be tried.
+pub(crate) fn run(
+    workspace: &Workspace,
+    ledgers: &[(String, Ledger)],
+    options: &Options,
+) -> Result<Vec<Finding>, Error> {
+    let begin = Instant::now();
+    let chosen = choose(ledgers, options);
+    if chosen.is_empty() {
+        return Ok(vec![Finding::new("--rows", "names no row with a break")]);
+    }
+    let tree = Tree::refresh(&workspace.root, &workspace.target.join("mutate"))?;
+    let bench = Bench::new(workspace, &tree)?;
+    let mut findings = bench.sound(chosen.iter().flat_map(|mutant| mutant.tests))?;
+    if !findings.is_empty() {
+        return Ok(findings);
+    }
+    println!(
+        "unbroken, all of their tests pass ({:.0} s)",
+        begin.elapsed().as_secs_f64()
+    );
+    // What was built before is not this run's doing: only what follows has a limit.
+    let begin = Instant::now();
+    let (mut killed, mut tried) = (0, 0);
+    for mutant in &chosen {
+        if options.limit.is_some_and(|limit| begin.elapsed() > limit) {
+            println!("{} left out for lack of time", chosen.len() - tried);
+            break;
+        }
+        let started = Instant::now();
+        let fate = match tree.apply(mutant.change)? {
+            Some(_broken) => bench.fate(mutant.tests)?,
+            None => Fate::Unbuilt("the place is not there".to_owned()),
+        };
+        tried += 1;
+        killed += usize::from(fate.is_killed());
+        println!("{}", line(mutant, &fate, started.elapsed()));
+        findings.extend(complaint(mutant, &fate));
+    }
+    println!("{tried} tried, {killed} killed");
+    Ok(findings)
+}
+
+fn choose<'a>(ledgers: &'a [(String, Ledger)], options: &Options) -> Vec<Mutant<'a>> {
+    let mut all = mutants(ledgers);
+    let known = all.len();
+    all.retain(|mutant| options.rows.is_empty() || options.rows.iter().any(|row| mutant.is(row)));
+    match options.count {
+        Count::All => println!("{} of {known} breaks", all.len()),
+        Count::Some(count) => {
+            let seed = options.seed.unwrap_or_else(time_of_day);
+            shuffle(&mut all, seed);
+            all.truncate(count);
+            println!("{} of {known} breaks, --seed {seed}", all.len());
+        }
+    }
+    all
+}
+
+/// Every break of every row that claims anything.
+fn mutants(ledgers: &[(String, Ledger)]) -> Vec<Mutant<'_>> {
+    let mut found = Vec::new();
+    for (_, ledger) in ledgers {
+        for row in &ledger.requirements {
+            if !matches!(row.status, Status::Done | Status::Partial) {
+                continue;
+            }
+            found.extend(row.breaks.iter().map(|change| Mutant {
+                document: &ledger.document,
+                id: &row.id,
+                tests: &row.tests,
+                change,
+            }));
+        }
+    }
+    found
+}
+
+fn line(mutant: &Mutant<'_>, fate: &Fate, took: Duration) -> String {
+    let (word, rest) = match fate {
+        Fate::Killed(by) => ("killed", format!("by {by}")),
+        Fate::Survived => ("SURVIVED", mutant.change.to_string()),
+        Fate::Unbuilt(why) => ("UNBUILT", format!("{}: {why}", mutant.change)),
+    };
+    let seconds = took.as_secs_f64();
+    format!("{word:8} {seconds:>6.1} s  {:18} {rest}", mutant.name())
+}
+
+fn complaint(mutant: &Mutant<'_>, fate: &Fate) -> Option<Finding> {
+    let what = match fate {
+        Fate::Killed(_) => return None,
+        Fate::Survived => "no test it names notices",
+        Fate::Unbuilt(_) => "cannot be broken like this",
+    };
+    Some(Finding::new(
+        mutant.name(),
+        format!("{what}: {}", mutant.change),
+    ))
+}
+
+fn time_of_day() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+/// Fisher and Yates, over SplitMix64: which rows are broken depends on the seed alone.
+fn shuffle<T>(items: &mut [T], seed: u64) {
+    let mut state = seed;
+    for last in (1..items.len()).rev() {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = state;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^= word >> 31;
+        let bound = u64::try_from(last + 1).unwrap_or(u64::MAX);
+        let pick = usize::try_from(word % bound).unwrap_or(last);
+        items.swap(last, pick);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROWS: &str = r#"
+document = "RFC 1"
+[expect]
+MUST = 2
+[[requirement]]
+id = "MUST-1"
+level = "MUST"
+section = "1"
+text = "t"
+status = "done"
+tests = ["a::b"]
+breaks = [{ file = "f.rs", find = "x", replace = "y" }, { file = "f.rs", find = "z", replace = "y" }]
+[[requirement]]
+id = "MUST-2"
+level = "MUST"
+section = "1"
+text = "t"
+status = "open"
+breaks = [{ file = "f.rs", find = "x", replace = "y" }]
+"#;
+
+    fn ledgers() -> Vec<(String, Ledger)> {
+        vec![("l.toml".to_owned(), toml::from_str(ROWS).unwrap())]
+    }
+
+    fn options(count: Count, rows: &[&str]) -> Options {
+        Options {
+            count,
+            seed: Some(1),
+            rows: rows.iter().map(|id| (*id).to_owned()).collect(),
+            limit: None,
+        }
+    }
+
+    #[test]
+    fn rows_that_claim_something_are_broken_once_for_each_break() {
+        assert_eq!(choose(&ledgers(), &options(Count::All, &[])).len(), 2);
+        assert_eq!(choose(&ledgers(), &options(Count::Some(1), &[])).len(), 1);
+        let none = choose(&ledgers(), &options(Count::All, &["MUST-2"])).len();
+        assert_eq!(none, 0, "an open row claims nothing");
+        for row in ["MUST-1", "RFC 1", "RFC 1 MUST-1"] {
+            assert_eq!(choose(&ledgers(), &options(Count::All, &[row])).len(), 2);
+        }
+    }
+
+    #[test]
+    fn the_seed_decides_the_order() {
+        let order = |seed| {
+            let mut items: Vec<u32> = (0..50).collect();
+            shuffle(&mut items, seed);
+            items
+        };
+        assert_eq!(order(7), order(7));
+        assert_ne!(order(7), order(8));
+        let mut sorted = order(7);
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..50).collect::<Vec<u32>>());
+    }
+
+    #[test]
+    fn a_count_is_a_number_or_all() {
+        assert_eq!("12".parse(), Ok(Count::Some(12)));
+        assert_eq!("all".parse(), Ok(Count::All));
+        assert!("few".parse::<Count>().is_err());
+    }
+}
