@@ -1,6 +1,11 @@
 //! TCP-AO against a second implementation: a conversation of two engines, segment by segment, is judged by a program
 //! in Python made from the words of RFC 5925 and RFC 5926 alone.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 use core::fmt::Write as _;
 use core::net::SocketAddr;

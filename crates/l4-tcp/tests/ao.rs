@@ -183,7 +183,7 @@ fn numbers_wrap_in_mid_stream_and_text_from_before_comes_late() {
         (u32::MAX - 5_001..=u32::MAX - 4_999).contains(&isn),
         "{isn}"
     );
-    let text: Vec<u8> = (0..14_000).map(|n| (n % 251) as u8).collect();
+    let text: Vec<u8> = (0..14_000u32).map(|n| (n % 251) as u8).collect();
     pair.write(1, id, &text);
     let flight = pair.take(1);
     let wraps = flight
@@ -398,21 +398,18 @@ fn both_open_at_once_each_signs_for_the_other() {
         pair.ends[0].connect(server, client, path, None).unwrap(),
         pair.ends[1].connect(client, server, path, None).unwrap(),
     ];
-    for end in 0..2 {
+    for (end, id) in ids.into_iter().enumerate() {
         let peer = Prefix::from(pair.addrs[1 - end].ip());
         pair.ends[end]
-            .add_ao_key(ids[end], one_key(peer, end == 1).remove(0))
+            .add_ao_key(id, one_key(peer, end == 1).remove(0))
             .unwrap();
     }
     let (a, b) = (pair.one(0), pair.one(1));
     pair.pass_on(0, &b);
     pair.pass_on(1, &a);
     pair.talk();
-    for end in 0..2 {
-        assert_eq!(
-            pair.ends[end].info(ids[end]).unwrap().state,
-            State::Established
-        );
+    for (end, id) in ids.into_iter().enumerate() {
+        assert_eq!(pair.ends[end].info(id).unwrap().state, State::Established);
         assert_eq!(pair.ends[end].counters().signatures_wrong, 0);
     }
 }

@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 
-use outcrop_stack::tcp::{Algorithm, EcnPolicy, KeepAlive, Listen, Rate, Settings};
+use outcrop_stack::tcp::{Algorithm, EcnPolicy, KeepAlive, Listen, PathProbing, Rate, Settings};
 use thiserror::Error;
 
 /// One option of a TCP socket, with its value.
@@ -77,6 +77,9 @@ pub enum TcpOption {
     /// `net.ipv4.tcp_ecn`, here of one socket: whether to ask for, or agree to, congestion marks; agree (RFC 3168).
     /// Before the SYN.
     Ecn(EcnPolicy),
+    /// `net.ipv4.tcp_mtu_probing`, here of one socket: whether to look for the path's MTU by larger segments instead of
+    /// waiting to be told by ICMP (RFC 4821); once large segments have vanished.
+    PathProbing(PathProbing),
     /// `TCP_DEFER_ACCEPT`, of a listener: give out a connection only with its first bytes, which may take so long; then
     /// our SYN-ACK asks once more. `None`, the default, gives it out at once. More than zero.
     DeferAccept(Option<Duration>),
@@ -144,6 +147,7 @@ impl TcpOption {
             Self::TrafficClass(_) => "IP_TOS",
             Self::TimeToLive(_) => "IP_TTL",
             Self::Ecn(_) => "tcp_ecn",
+            Self::PathProbing(_) => "tcp_mtu_probing",
             Self::DeferAccept(_) => "TCP_DEFER_ACCEPT",
             Self::Backlog(_) => "backlog",
         }
@@ -190,6 +194,7 @@ impl TcpOption {
             | Self::FastOpenConnect(_)
             | Self::TrafficClass(_)
             | Self::Ecn(_)
+            | Self::PathProbing(_)
             | Self::DeferAccept(None)
             | Self::FastOpenQueue(_) => (true, ""),
         };
@@ -278,6 +283,7 @@ impl TcpOption {
             Self::TrafficClass(octet) => settings.dscp = octet >> 2,
             Self::TimeToLive(hops) => settings.ttl = hops,
             Self::Ecn(policy) => settings.ecn = policy,
+            Self::PathProbing(policy) => settings.path_probing = policy,
             Self::DeferAccept(span) => listen.defer_accept = span,
             Self::FastOpenQueue(count) => listen.fast_open = count,
             Self::Backlog(count) => listen.accept_backlog = count,

@@ -484,6 +484,14 @@ fn ecn_asked_for_the_syn_has_both_bits_and_data_may_be_marked() {
     assert_eq!(data.tos & 3, 2, "ECT(0)");
 }
 
+// RFC 9768 3.1.1: a SYN that asks for the accurate kind has AE, CWR and ECE.
+#[test]
+fn accurate_ecn_asked_for_the_syn_has_all_three_bits() {
+    let mut world = World::new();
+    let (_server, _client) = connected(&mut world, &[TcpOption::Ecn(EcnPolicy::Accurate)]);
+    assert_eq!(world.tape.from(2)[0].flags, "SEWA");
+}
+
 #[test]
 fn backlog_of_two_a_third_connection_waits_until_one_is_accepted() {
     let mut world = World::new();

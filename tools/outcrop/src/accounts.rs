@@ -102,8 +102,8 @@ fn traffic(f: &mut fmt::Formatter<'_>, account: &Explanation) -> fmt::Result {
         write!(f, "; {} sent again", t.retransmissions)?;
         let causes = [
             (u64::from(t.timeouts), "timeouts"),
-            (t.recoveries.into(), "recoveries"),
-            (t.spurious.into(), "mistaken"),
+            (u64::from(t.recoveries), "recoveries"),
+            (u64::from(t.spurious), "mistaken"),
         ];
         let causes = causes.into_iter().filter(|(count, _)| *count > 0);
         let causes: Vec<_> = causes

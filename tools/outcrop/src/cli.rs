@@ -214,6 +214,8 @@ pub(crate) enum Ecn {
     Accept,
     /// Ask for them too.
     Request,
+    /// Ask for accurate ones (RFC 9768), which tell how many; agree to either kind.
+    Accurate,
 }
 
 /// What is served.

@@ -40,6 +40,7 @@ impl Tcp {
             Ecn::Off => EcnPolicy::Off,
             Ecn::Accept => EcnPolicy::Accept,
             Ecn::Request => EcnPolicy::Request,
+            Ecn::Accurate => EcnPolicy::Accurate,
         };
         let rate = self.max_rate.map(|bytes| Some(Rate(bytes)));
         let idle = self.keepalive.map(|idle| KeepAlive {

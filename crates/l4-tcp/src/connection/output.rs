@@ -319,8 +319,7 @@ impl Connection {
         let accurate = self.accurate_option(sack, true).map_or(0, |option| {
             AccurateOption::padded_len(option.as_slice().len())
         });
-        let user_timeout = if self.life.user_timeout.owed { 4 } else { 0 };
-        let options = sack_len(sack) + accurate + user_timeout;
+        let options = sack_len(sack) + accurate + self.user_timeout_len();
         let options = u16::try_from(options).unwrap_or(u16::MAX);
         self.way.mss.saturating_sub(options).max(1)
     }
@@ -384,9 +383,8 @@ impl Connection {
 
     /// The option of accurate ECN beside so many SACK blocks; `data` if the segment carries any.
     fn accurate_option(&self, sack: usize, data: bool) -> Option<AccurateOption> {
-        let user_timeout = if self.life.user_timeout.owed { 4 } else { 0 };
         let common = usize::from(super::common_options(&self.terms));
-        let others = sack_len(sack) + common + user_timeout;
+        let others = sack_len(sack) + common + self.user_timeout_len();
         self.ecn.option(OPTIONS_LEN.saturating_sub(others), data)
     }
 

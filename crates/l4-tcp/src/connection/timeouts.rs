@@ -119,10 +119,10 @@ impl Connection {
 
     /// Starts keep-alive if the program wants it and it does not run; stops it if not.
     pub(super) fn arm_keep_alive(&mut self, now: Instant) {
-        match self.settings.keep_alive {
+        match self.keep_alive() {
             None => self.timers.stop(Timer::KeepAlive),
             Some(wanted) => {
-                let at = (self.life.heard_at + self.keep_alive_idle(&wanted)).max(now);
+                let at = (self.life.heard_at + wanted.idle).max(now);
                 self.timers.arm_if_idle(Timer::KeepAlive, at);
             }
         }
@@ -130,19 +130,18 @@ impl Connection {
 
     /// The peer may have been heard since the timer was armed: then it waits on.
     fn keep_alive_fired(&mut self, now: Instant, cx: &mut Cx<'_>) {
-        let Some(wanted) = self.settings.keep_alive else {
+        let Some(wanted) = self.keep_alive() else {
             return;
         };
         let silence = now - self.life.heard_at;
         let outstanding = self.send.una() < self.send.nxt();
-        let idle = self.keep_alive_idle(&wanted);
-        if silence < idle {
+        if silence < wanted.idle {
             self.life.keep_alive_probes = 0;
-            let at = self.life.heard_at + idle;
+            let at = self.life.heard_at + wanted.idle;
             self.timers.set(Timer::KeepAlive, Some(at));
         } else if outstanding {
             // MUST-26: only while nothing is outstanding; data asks the same question.
-            self.timers.set(Timer::KeepAlive, Some(now + idle));
+            self.timers.set(Timer::KeepAlive, Some(now + wanted.idle));
         } else if self.life.keep_alive_probes >= wanted.probes {
             self.reset(Why::ResetTimedOut, cx);
         } else {

@@ -175,7 +175,8 @@ impl Connection {
             // Armed for the old interval; the next flush arms it for the new one.
             self.timers.stop(Timer::KeepAlive);
         }
-        let before = core::mem::replace(&mut self.settings, settings);
+        let before = self.settings;
+        self.settings = settings;
         self.user_timeout_configured(&before);
         self.life.cause = Cause::Call(CallKind::Configure);
         self.life.keep_alive_probes = 0;

@@ -78,14 +78,18 @@ impl Connection {
         }
     }
 
-    /// RFC 5482 4.2: keep-alive waits longer than the user timeout the two ends agreed on.
-    pub(super) fn keep_alive_idle(&self, wanted: &KeepAlive) -> Duration {
-        match self.life.user_timeout.theirs {
-            Some(_) => {
-                let longer = self.user_timeout().saturating_add(Duration::from_secs(1));
-                wanted.idle.max(longer)
-            }
-            None => wanted.idle,
+    /// What keep-alive goes by: it waits longer than the user timeout the two ends agreed on (RFC 5482 4.2).
+    pub(super) fn keep_alive(&self) -> Option<KeepAlive> {
+        let mut wanted = self.settings.keep_alive?;
+        if self.life.user_timeout.theirs.is_some() {
+            let longer = self.user_timeout().saturating_add(Duration::from_secs(1));
+            wanted.idle = wanted.idle.max(longer);
         }
+        Some(wanted)
+    }
+
+    /// Octets the next segment spends on telling ours.
+    pub(super) const fn user_timeout_len(&self) -> usize {
+        if self.life.user_timeout.owed { 4 } else { 0 }
     }
 }

@@ -12,7 +12,7 @@ pub struct Seen {
     pub at_ms: u64,
     /// The host that sent it: 1 or 2.
     pub from: u8,
-    /// As tcpdump writes them: `S`, `.`, `P.`, `F.`, `R.`; with `E` and `W` for ECE and CWR.
+    /// As tcpdump writes them: `S`, `.`, `P.`, `F.`, `R.`; with `E`, `W` and `A` for ECE, CWR and AE.
     pub flags: String,
     pub seq: u32,
     /// Bytes of payload.
@@ -79,7 +79,7 @@ impl Recorder for Tape {
 fn read(at: Instant, ip: &[u8]) -> Seen {
     let tcp = &ip[usize::from(ip[0] & 15) * 4..];
     let header = usize::from(tcp[12] >> 4) * 4;
-    let bits = tcp[13];
+    let bits = u16::from_be_bytes([tcp[12] & 1, tcp[13]]);
     let flags = [
         (2, 'S'),
         (1, 'F'),
@@ -87,6 +87,7 @@ fn read(at: Instant, ip: &[u8]) -> Seen {
         (8, 'P'),
         (64, 'E'),
         (128, 'W'),
+        (256, 'A'),
         (16, '.'),
     ];
     let flags = flags.iter().filter(|(bit, _)| bits & bit != 0);
