@@ -281,7 +281,7 @@ struct Chances {
 /// right (RFC 1624).
 fn mark(bytes: &Bytes) -> Bytes {
     let mut copy = BytesMut::from(&bytes[..]);
-    let Some((first, second)) = copy.get(0).copied().zip(copy.get(1).copied()) else {
+    let Some((first, second)) = copy.first().copied().zip(copy.get(1).copied()) else {
         return bytes.clone();
     };
     // The two bits lie in the second octet of an IPv4 header, and across the second's upper half in IPv6's.

@@ -19,8 +19,8 @@ pub enum ParseError {
     NotASetting(String),
     /// A name nobody knows.
     #[error(
-        "`{0}` is no setting of a link: there are delay, jitter, rate, queue, loss, duplicate, corrupt, reorder \
-         and reorder-by"
+        "`{0}` is no setting of a link: there are delay, jitter, rate, queue, loss, duplicate, corrupt, mark, \
+         reorder and reorder-by"
     )]
     Unknown(String),
     /// A name given twice.
@@ -87,6 +87,7 @@ fn set(config: &mut Config, name: &str, value: &str) -> Result<(), ParseError> {
         "loss" => config.loss = chance("loss", value)?,
         "duplicate" => config.duplicate = chance("duplicate", value)?,
         "corrupt" => config.corrupt = chance("corrupt", value)?,
+        "mark" => config.mark = chance("mark", value)?,
         "reorder" => config.reorder = chance("reorder", value)?,
         _ => return Err(ParseError::Unknown(name.to_owned())),
     }
@@ -153,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_link_in_words_is_the_link_meant() {
-        let text = "delay=20ms, jitter=500us,rate=100mbit,queue=64k,loss=0.1%,duplicate=1%,corrupt=2%,reorder=3%,\
+        let text = "delay=20ms, jitter=500us,rate=100mbit,queue=64k,loss=0.1%,duplicate=1%,corrupt=2%,mark=4%,reorder=3%,\
                     reorder-by=1.5s";
         let config: Config = text.parse().unwrap();
         let want = Config {
@@ -164,6 +165,7 @@ mod tests {
             loss: 0.001,
             duplicate: 0.01,
             corrupt: 0.02,
+            mark: 0.04,
             reorder: 0.03,
             reorder_by: Duration::from_millis(1_500),
             script: Default::default(),

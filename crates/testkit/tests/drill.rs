@@ -20,7 +20,12 @@ fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
 }
 
 fn scripts() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/drill");
+    scripts_of("drill")
+}
+
+fn scripts_of(folder: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+    let root = root.join(folder);
     let mut paths = Vec::new();
     collect(&root, &mut paths);
     paths.sort();
@@ -60,6 +65,21 @@ fn every_script_passes_over_ipv6() {
         family: Family::V6,
         ..Options::default()
     });
+}
+
+/// What Linux sent and answered, ours sends and answers too; see the folder's README.
+#[test]
+fn recordings_of_linux_pass_in_its_dialect() {
+    let options = Options {
+        dialect: Some(Dialect::Linux),
+        ..Options::default()
+    };
+    let recordings = scripts_of("drill-linux");
+    assert!(recordings.len() >= 30);
+    for (name, text) in recordings {
+        let report = run(&text, &options);
+        assert!(report.passed(), "{name}: {report}");
+    }
 }
 
 /// The peer's numbers pass zero within the first segments, or begin there.

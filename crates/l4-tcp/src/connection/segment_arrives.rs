@@ -333,6 +333,8 @@ impl Connection {
             self.peer_fin = if self.state == State::Established {
                 PeerFin::First
             } else {
+                // Nothing of ours is left to carry the acknowledgment.
+                self.recv.owe_ack(seg.a.at);
                 PeerFin::Second
             };
             self.transition(Trigger::RcvFin, cx);

@@ -25,7 +25,12 @@ pub enum Urgency {
         /// Payload bytes.
         bytes: u64,
     },
-    /// A gap closed, a FIN came, an unacceptable segment must be answered: at once.
+    /// In order, and the peer's last: a FIN behind `bytes`.
+    End {
+        /// Payload bytes.
+        bytes: u64,
+    },
+    /// A gap closed, an unacceptable segment must be answered: at once.
     Now,
     /// Out of order or a duplicate: at once, and never merged with a delay.
     Duplicate,
@@ -151,6 +156,18 @@ impl AckPolicy {
             Urgency::Duplicate => {
                 self.seen.answers = false;
                 Owed::Duplicate
+            }
+            Urgency::End { bytes } => {
+                self.unacked += bytes;
+                // The program is about to say its last word as well: who has seen it answer waits for that.
+                let waits = self.style == AckStyle::Eager && self.seen.at.is_some();
+                self.seen.answers |= self.style == AckStyle::Eager;
+                if waits && self.unacked <= self.seen.full && !self.max_delay.is_zero() {
+                    self.deadline.get_or_insert(now + self.delay);
+                    Owed::Later
+                } else {
+                    Owed::Now
+                }
             }
             Urgency::Normal { bytes } => {
                 self.unacked += bytes;

@@ -248,8 +248,10 @@ impl Receiver {
     fn urgency(&self, placed: &Placed, bytes: u64, finished: bool) -> Urgency {
         if placed.advanced == 0 {
             Urgency::Duplicate
-        } else if placed.filled || finished || self.has_gap() {
+        } else if placed.filled || self.has_gap() {
             Urgency::Now
+        } else if finished {
+            Urgency::End { bytes }
         } else {
             Urgency::Normal { bytes }
         }

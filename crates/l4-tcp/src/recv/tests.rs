@@ -421,3 +421,14 @@ fn window_that_opens_slowly_from_a_small_promise_still_opens_for_a_program_that_
     r.on_sent(at(1), false);
     assert_eq!(r.window(), 600);
 }
+
+#[test]
+fn eager_receiver_lets_the_acknowledgment_of_a_fin_wait_for_the_programs_own_once_data_has_come() {
+    let mut r = styled(AckStyle::Eager);
+    assert!(is_answered(&mut r, 0, 0..10));
+    r.on_segment(at(10), 10, Bytes::new(), true);
+    assert_eq!((r.ack_due(at(10)), r.deadline()), (None, Some(at(50))));
+    let mut r = styled(AckStyle::Eager);
+    r.on_segment(at(10), 0, Bytes::new(), true);
+    assert!(r.ack_due(at(10)).is_some(), "nothing to go by");
+}

@@ -175,7 +175,8 @@ fn route(words: &[&str], settings: &mut Settings) -> Result<(), String> {
             "features" if value == "ecn" => start.ecn = EcnPolicy::Request,
             "congctl" => {
                 let known = algorithm(value);
-                start.congestion = known.ok_or(format!("the controller {value} is not there"))?;
+                start.congestion =
+                    known.ok_or_else(|| format!("the controller {value} is not there"))?;
             }
             "advmss" | "initcwnd" | "initrwnd" | "features" | "rto_min" | "cwnd" | "ssthresh"
             | "reordering" | "hoplimit" | "rtt" | "window" => {
@@ -438,10 +439,8 @@ fn sizes(key: &str, value: &str, start: &mut outcrop_tcp::Settings) -> Option<()
         // Half of each is for that system's bookkeeping.
         "net.ipv4.tcp_rmem" => {
             start.receive_buffer = words.nth(1)? / 2;
-            start.receive_buffer_max = start
-                .receive_buffer_max
-                .and(words.next())
-                .map(|max| max / 2);
+            let most = words.next().map(|most| most / 2);
+            start.receive_buffer_max = most.filter(|_| start.receive_buffer_max.is_some());
         }
         "net.ipv4.tcp_wmem" => start.send_buffer = words.nth(1)?,
         "net.inet.tcp.recvspace" => start.receive_buffer = words.next()?,
