@@ -35,8 +35,7 @@
 //!         let (mut slices, mut room) = ([IoSlice::new(&[]); MAX_SLICES], HeaderRoom::new());
 //!         let used = from.payload(&plan, &mut slices);
 //!         from.emit(&plan, &slices[..used], false, &mut room);
-//!         let mut bytes = room.as_slice().to_vec();
-//!         slices[..used].iter().for_each(|slice| bytes.extend_from_slice(slice));
+//!         let bytes: Vec<u8> = room.as_slice().iter().chain(slices[..used].iter().flat_map(|slice| slice.iter())).copied().collect();
 //!         let arrival = Arrival {
 //!             at: now, id: PacketId(1), iface: InterfaceId(0), src: plan.flow.local.ip(), dst: plan.flow.remote.ip(), hop_limit: 64,
 //!             cast: Cast::Unicast, ecn: Ecn::NotEct, checksum: ChecksumState::Unverified, gso_size: None, path: Path::plain(1500),
@@ -45,7 +44,6 @@
 //!         assert!(to.handle_segment(&arrival, segment, payload).drop_reason().is_none());
 //!     }
 //! }
-//!
 //! let [mut server, mut client] = [1, 2].map(|n| Endpoint::new(Config::default(), &Seed::from_number(n)));
 //! let listener = server.listen("10.0.0.1:80".parse()?, Listen::default())?;
 //! let id = client.connect("10.0.0.2:0".parse()?, "10.0.0.1:80".parse()?, Path::plain(1500), None)?;
@@ -56,8 +54,7 @@
 //! }
 //! let events = (client.poll_event(), server.poll_event());
 //! assert_eq!(events, (Some(Event::Connected(id)), Some(Event::Acceptable(listener))));
-//! let accepted = server.accept(listener).unwrap();
-//! assert_eq!(server.read(accepted)?, Some(Bytes::from_static(b"hello")));
+//! assert_eq!(server.accept(listener).map(|id| server.read(id)), Some(Ok(Some(Bytes::from_static(b"hello")))));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //! # Files, in reading order
