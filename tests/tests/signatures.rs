@@ -13,8 +13,8 @@ use outcrop_device::namespace::{Namespace, holder_main};
 use outcrop_device::{Clock, Tun};
 use outcrop_socket::{Shard, TcpListener, TcpSocket, TcpStream, timeout};
 use outcrop_stack::ip::InterfaceConfig;
+use outcrop_stack::tcp::Counters;
 use outcrop_stack::tcp::auth::{Prefix, Secret};
-use outcrop_stack::tcp::{Counters, Listen};
 use outcrop_stack::{Config, Core, Driver};
 
 const LINK: InterfaceId = InterfaceId(0);
@@ -105,8 +105,8 @@ fn last_line(mut child: Child) -> String {
     said.lines().last().unwrap_or_default().to_owned()
 }
 
-fn socket(peer: IpAddr, key: Option<&str>) -> TcpSocket {
-    let mut socket = TcpSocket::new();
+fn socket(shard: &Shard, peer: IpAddr, key: Option<&str>) -> TcpSocket {
+    let mut socket = TcpSocket::new(shard);
     let secret = key.map(|key| Secret::new(key.as_bytes()).unwrap());
     if secret.is_some() {
         socket.set_md5sig(Prefix::from(peer), secret).unwrap();
@@ -137,7 +137,7 @@ async fn serve(listener: TcpListener) -> Option<(usize, u8)> {
 
 /// Connects, says 300 kB, hears them back.
 async fn ask(shard: Shard, socket: TcpSocket, remote: SocketAddr) -> Option<usize> {
-    let connect = socket.connect(&shard, None, remote);
+    let connect = socket.connect(remote);
     let connected = timeout(&shard, Duration::from_secs(3), connect).await;
     let mut stream = connected.ok()?.unwrap();
     let text: Vec<u8> = (0..300_000u32).map(|n| (n % 251) as u8).collect();
@@ -160,10 +160,8 @@ fn linux_client_with_our_key_is_served_both_families() {
     for ends in ends() {
         let mut world = World::new();
         let local = SocketAddr::new(ends.stack, PORT);
-        let socket = socket(ends.kernel, Some("bgp secret"));
-        let listener = socket
-            .listen(world.driver.shard(), local, Listen::default())
-            .unwrap();
+        let mut socket = socket(world.driver.shard(), ends.kernel, Some("bgp secret"));
+        let listener = socket.bind(local).listen().unwrap();
         let client = world.peer("connect", ends, Some("bgp secret"));
         let served = world.driver.run(|_| serve(listener)).unwrap();
         world.driver.settle(Duration::from_secs(1)).unwrap();
@@ -183,10 +181,8 @@ fn linux_client_with_another_key_or_none_gets_no_connection() {
         let [ends, _] = ends();
         let mut world = World::new();
         let local = SocketAddr::new(ends.stack, PORT);
-        let socket = socket(ends.kernel, Some("bgp secret"));
-        let listener = socket
-            .listen(world.driver.shard(), local, Listen::default())
-            .unwrap();
+        let mut socket = socket(world.driver.shard(), ends.kernel, Some("bgp secret"));
+        let listener = socket.bind(local).listen().unwrap();
         let client = world.peer("connect", ends, key);
         let served = world.driver.run(|_| serve(listener)).unwrap();
         assert_eq!(last_line(client), "no connection");
@@ -208,7 +204,7 @@ fn linux_server_with_our_key_serves_us_both_families() {
         let mut server = world.peer("listen", ends, Some("bgp secret"));
         await_line(&mut server);
         let shard = world.driver.shard().clone();
-        let socket = socket(ends.kernel, Some("bgp secret"));
+        let socket = socket(&shard, ends.kernel, Some("bgp secret"));
         let remote = SocketAddr::new(ends.kernel, PORT);
         let heard = world.driver.run(|_| ask(shard, socket, remote)).unwrap();
         world.driver.settle(Duration::from_secs(1)).unwrap();
@@ -224,7 +220,7 @@ fn linux_server_with_another_key_does_not_answer_us() {
     let mut server = world.peer("listen", ends, Some("another secret"));
     await_line(&mut server);
     let shard = world.driver.shard().clone();
-    let socket = socket(ends.kernel, Some("bgp secret"));
+    let socket = socket(&shard, ends.kernel, Some("bgp secret"));
     let remote = SocketAddr::new(ends.kernel, PORT);
     assert_eq!(
         world.driver.run(|_| ask(shard, socket, remote)).unwrap(),

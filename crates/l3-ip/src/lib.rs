@@ -78,8 +78,8 @@ pub use config::{Cidr, CidrError, Config, InterfaceConfig};
 pub use endpoint::Endpoint;
 pub use rule::Rule;
 pub use seam::{
-    ConfigError, Delivery, EchoReply, Event, Hop, PacketIn, PingError, Plan, Quote, Quoted,
-    Transmit, Unreachable, Unresolved, Up, Wrap,
+    ConfigError, Delivery, EchoReply, Event, Hop, LOOPBACK, LOOPBACK_MTU, PacketIn, PingError,
+    Plan, Quote, Quoted, Transmit, Unreachable, Unresolved, Up, Wrap,
 };
 
 #[cfg(doctest)]

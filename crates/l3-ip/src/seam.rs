@@ -91,6 +91,12 @@ pub enum Wrap {
     Unresolved(Unresolved),
 }
 
+/// The way from a host to itself (RFC 1122 3.2.1.3 g, RFC 4291 2.5.3): no device, no neighbour. What leaves by it is to be
+/// handed to the same endpoint again.
+pub const LOOPBACK: InterfaceId = InterfaceId(u16::MAX);
+/// The largest packet on that way: what IPv4's length field can say.
+pub const LOOPBACK_MTU: u32 = 65_535;
+
 /// Where a packet goes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hop {

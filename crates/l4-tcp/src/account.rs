@@ -7,9 +7,10 @@
 use core::fmt;
 use core::time::Duration;
 
-use outcrop_base::{Instant, Limit};
+use outcrop_base::{Flow, Instant, Limit};
 
 use crate::congestion::{ControllerInfo, Rate};
+use crate::event::CloseReason;
 
 outcrop_base::vocabulary! {
     /// What keeps a connection from sending more.
@@ -46,8 +47,9 @@ impl Held {
         }
     }
 
-    /// What would help, in a sentence's end.
-    const fn meaning(self) -> &'static str {
+    /// What it means, and what would help, as the end of a sentence.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
         match self {
             Self::Application => "the program has written nothing more",
             Self::SendBuffer => {
@@ -87,6 +89,27 @@ impl Shares {
     pub fn total(&self) -> Duration {
         self.times.iter().sum()
     }
+
+    /// What held it at all, the longest first, in whole per cent of the life. They add up to 100: what rounding down
+    /// leaves goes to those that lost most by it.
+    #[must_use]
+    pub fn per_cent(&self) -> Vec<(Held, u8)> {
+        let total = self.total().as_nanos().max(1);
+        let parts = |held: Held| self.of(held).as_nanos() * 100;
+        let whole = |held: Held| u8::try_from(parts(held) / total).unwrap_or(100);
+        let mut rows: Vec<(Held, u8)> = Held::ALL
+            .iter()
+            .filter(|held| !self.of(**held).is_zero())
+            .map(|held| (*held, whole(*held)))
+            .collect();
+        let given: usize = rows.iter().map(|(_, share)| usize::from(*share)).sum();
+        rows.sort_by_key(|(held, _)| core::cmp::Reverse(parts(*held) % total));
+        for (_, share) in rows.iter_mut().take(100_usize.saturating_sub(given)) {
+            *share += 1;
+        }
+        rows.sort_by_key(|(held, _)| core::cmp::Reverse(self.of(*held)));
+        rows
+    }
 }
 
 /// What was counted over the life of a connection, beyond the figures of the moment. The names of Linux's `TCP_INFO`
@@ -101,20 +124,20 @@ pub struct Totals {
     pub retransmissions: u64,
     /// Payload bytes that left, those sent again included (`bytes_sent`).
     pub bytes_out: u64,
-    /// Segments that arrived; merged ones count once (`segs_in`).
+    /// Segments that arrived, merged ones by their pieces (`segs_in`).
     pub segments_in: u64,
     /// Of them with payload (`data_segs_in`).
     pub data_segments_in: u64,
     /// Retransmission timeouts (`total_rto`).
-    pub timeouts: u64,
+    pub timeouts: u32,
     /// Times fast recovery began.
-    pub recoveries: u64,
+    pub recoveries: u32,
     /// Reductions that proved mistakes.
-    pub spurious: u64,
+    pub spurious: u32,
     /// Segments that arrived with a congestion mark.
-    pub marks_in: u64,
+    pub marks_in: u32,
     /// Acknowledgments that echoed one; with accurate ECN the marks they counted (`delivered_ce`).
-    pub echoes_in: u64,
+    pub echoes_in: u32,
     /// When payload last left (`last_data_sent`).
     pub data_sent_at: Option<Instant>,
     /// When payload last arrived (`last_data_recv`).
@@ -123,6 +146,26 @@ pub struct Totals {
     pub delivery_rate: Option<Rate>,
     /// Whether the program limited that (`delivery_rate_app_limited`).
     pub delivery_app_limited: bool,
+    /// D-SACKs that arrived: we sent something twice that had arrived (`dsack_dups`, RFC 2883).
+    pub duplicates_reported: u32,
+    /// Times something arrived before what was sent earlier (`reord_seen`, RFC 8985 6.2 step 2).
+    pub reorderings: u32,
+    /// Segments that arrived ahead of a gap (`rcv_ooopack`).
+    pub out_of_order_in: u32,
+    /// Payload of the largest segment that arrived, merged ones by their pieces (`rcv_mss`).
+    pub largest_in: u16,
+    /// Repairs after a timeout that were completed (`total_rto_recoveries`).
+    pub timeout_recoveries: u32,
+    pub(crate) timeout_millis: u32,
+}
+
+impl Totals {
+    /// How long the repairs after a timeout took in all, each from its first timeout, to the millisecond
+    /// (`total_rto_time`).
+    #[must_use]
+    pub const fn timeout_time(&self) -> Duration {
+        Duration::from_millis(self.timeout_millis as u64)
+    }
 }
 
 /// What keeps the account.
@@ -136,6 +179,8 @@ pub(crate) struct Account {
     held: Held,
     busy: bool,
     since: Instant,
+    /// Since when a timeout is being repaired.
+    timeout_at: Option<Instant>,
 }
 
 impl Account {
@@ -147,18 +192,35 @@ impl Account {
             held: Held::Application,
             busy: false,
             since: now,
+            timeout_at: None,
+        }
+    }
+
+    /// When the connection was established: the shares are its whole life.
+    pub(crate) fn began(&self) -> Instant {
+        let life = self.times.iter().sum();
+        Instant::ZERO + ((self.since - Instant::ZERO).saturating_sub(Duration::from_nanos(life)))
+    }
+
+    /// The retransmission timer ran out.
+    pub(crate) fn on_timeout(&mut self, now: Instant) {
+        self.totals.timeouts += 1;
+        self.timeout_at.get_or_insert(now);
+    }
+
+    /// A repair is complete, or proved needless.
+    pub(crate) fn on_repaired(&mut self, now: Instant) {
+        if let Some(began) = self.timeout_at.take() {
+            self.totals.timeout_recoveries += 1;
+            let took = u32::try_from((now - began).as_millis()).unwrap_or(u32::MAX);
+            let sum = self.totals.timeout_millis.saturating_add(took);
+            self.totals.timeout_millis = sum;
         }
     }
 
     /// From now on `held` is what holds the sender; `busy` if bytes wait to be acknowledged or sent.
     pub(crate) fn on_flush(&mut self, now: Instant, held: Held, busy: bool) {
-        let passed = now.as_nanos().saturating_sub(self.since.as_nanos());
-        if let Some(time) = self.times.get_mut(self.held as usize) {
-            *time += passed;
-        }
-        if self.busy {
-            self.busy_time += passed;
-        }
+        (self.times, self.busy_time) = self.times_at(now);
         self.held = held;
         self.busy = busy;
         self.since = now;
@@ -171,19 +233,34 @@ impl Account {
 
     /// The shares up to `now`.
     pub(crate) fn shares_at(&self, now: Instant) -> Shares {
-        let mut then = *self;
-        then.on_flush(now, self.held, self.busy);
+        let (times, busy) = self.times_at(now);
         Shares {
-            times: then.times.map(Duration::from_nanos),
-            busy: Duration::from_nanos(then.busy_time),
+            times: times.map(Duration::from_nanos),
+            busy: Duration::from_nanos(busy),
         }
+    }
+
+    fn times_at(&self, now: Instant) -> ([u64; Held::ALL.len()], u64) {
+        let passed = u64::try_from((now - self.since).as_nanos()).unwrap_or(u64::MAX);
+        let mut times = self.times;
+        if let Some(time) = times.get_mut(self.held as usize) {
+            *time = time.saturating_add(passed);
+        }
+        let busy = if self.busy { passed } else { 0 };
+        (times, self.busy_time.saturating_add(busy))
     }
 }
 
 /// Why a connection is not sending now, and where its time went: [`fmt::Display`] says it in words.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Explanation {
-    /// What holds the sender now.
+    /// Who it is about.
+    pub flow: Flow,
+    /// When it was established.
+    pub began: Instant,
+    /// How it ended, and when; `None` while it lives.
+    pub ended: Option<(CloseReason, Instant)>,
+    /// What holds the sender now; at the end, what held it last.
     pub held: Held,
     /// Its life so far.
     pub shares: Shares,
@@ -207,11 +284,16 @@ pub struct Explanation {
     pub min_rtt: Option<Duration>,
     /// Bytes acknowledged in order.
     pub acked: u64,
+    /// Bytes received in order.
+    pub received: u64,
 }
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "held by {}: {}.", self.held, self.held.meaning())?;
+        match self.ended {
+            None => writeln!(f, "held by {}: {}.", self.held, self.held.meaning())?,
+            Some((reason, _)) => writeln!(f, "ended: {reason}.")?,
+        }
         let c = &self.controller;
         writeln!(
             f,
@@ -237,12 +319,9 @@ impl fmt::Display for Explanation {
         )?;
         let total = self.shares.total();
         write!(f, "of {total:.1?}:")?;
-        for held in Held::ALL {
-            let time = self.shares.of(*held);
-            if !time.is_zero() {
-                let share = per_cent(time, total);
-                write!(f, " {held} {share} % ({time:.1?});")?;
-            }
+        for (held, share) in self.shares.per_cent() {
+            let time = self.shares.of(held);
+            write!(f, " {held} {share} % ({time:.1?});")?;
         }
         write!(f, " busy {} %.", per_cent(self.shares.busy, total))
     }
@@ -271,5 +350,24 @@ mod tests {
         assert_eq!(shares.of(Held::CongestionWindow), ms(30));
         assert_eq!(shares.of(Held::ReceiveWindow), ms(50));
         assert_eq!((shares.busy, shares.total()), (ms(80), ms(100)));
+    }
+
+    // Thirds and sevenths round to 99 or 101 one by one; together they must be the whole.
+    #[test]
+    fn per_cent_of_awkward_parts_add_up_to_a_hundred() {
+        let spans: [&[u64]; 4] = [&[1, 1, 1], &[1; 7], &[997, 1, 1, 1], &[5]];
+        for parts in spans {
+            let (mut account, mut now) = (Account::new(Instant::from_millis(0)), 0);
+            for (part, held) in parts.iter().zip(Held::ALL) {
+                account.on_flush(Instant::from_millis(now), *held, true);
+                now += part;
+            }
+            let rows = account.shares_at(Instant::from_millis(now)).per_cent();
+            assert_eq!(rows.len(), parts.len());
+            let sum: u32 = rows.iter().map(|(_, share)| u32::from(*share)).sum();
+            assert_eq!(sum, 100, "{rows:?}");
+        }
+        let never = Account::new(Instant::ZERO).shares_at(Instant::ZERO);
+        assert!(never.per_cent().is_empty());
     }
 }

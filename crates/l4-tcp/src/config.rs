@@ -9,10 +9,11 @@ use core::time::Duration;
 
 use outcrop_base::DEFAULT_HOP_LIMIT;
 
-use crate::congestion::{Algorithm, Rate};
+use crate::congestion::{Algorithm, Habits, Rate};
 use crate::ecn::EcnPolicy;
 use crate::params;
-pub use crate::plpmtud::PathProbing;
+use crate::plpmtud::PathProbing;
+use crate::segment::UserTimeout;
 
 /// Settings of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,11 @@ pub struct Config {
     pub time_wait_max: usize,
     /// Local ports for active opens (RFC 6056).
     pub ephemeral_ports: RangeInclusive<u16>,
+    /// How many final accounts of ended connections are kept until [`take_final_accounts`] is called; the oldest leaves
+    /// first. Zero, the default, keeps none: what a program still holds can be explained all the same.
+    ///
+    /// [`take_final_accounts`]: crate::Endpoint::take_final_accounts
+    pub final_accounts: usize,
     /// Bytes all connections together may queue, to be sent, out of order or not read yet. From half of it on no
     /// buffer grows, from three quarters on windows shrink; at the limit, first what is out of order is dropped.
     pub memory_max: u64,
@@ -41,6 +47,7 @@ impl Default for Config {
             time_wait: params::TIME_WAIT,
             time_wait_max: 65_536,
             ephemeral_ports: params::EPHEMERAL_FIRST..=u16::MAX,
+            final_accounts: 0,
             memory_max: params::MEMORY_MAX,
             quiet: params::QUIET,
             accept_unmatched_ao: false,
@@ -86,6 +93,21 @@ pub enum SynCookies {
     Always,
 }
 
+/// Which segments in order are acknowledged at once, and which wait. All keep SHLD-19: never less than one
+/// acknowledgment for two full segments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AckStyle {
+    /// Full segments at once at the start, short ones wait for the answer they ask for; the wait adapts.
+    #[default]
+    Adaptive,
+    /// Everything at once at the start and after a disorder, until the program answers within the wait; then each
+    /// time more than one segment came that is as long as the longest seen. As Linux does.
+    Eager,
+    /// Every second segment, however short, from the first one on; the wait never changes. As 4.4BSD's
+    /// descendants do.
+    EverySecond,
+}
+
 /// Settings of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
@@ -96,6 +118,8 @@ pub struct Settings {
     /// Longest wait of an acknowledgment; zero acknowledges at every flush. More than
     /// [`params::DELAYED_ACK_MAX`] counts as that (MUST-40).
     pub delayed_ack: Duration,
+    /// Which segments are acknowledged at once and which wait.
+    pub ack_style: AckStyle,
     /// Keep-alive, off by default (MUST-25).
     pub keep_alive: Option<KeepAlive>,
     /// Acknowledge everything at once, whatever `delayed_ack` says.
@@ -103,6 +127,9 @@ pub struct Settings {
     /// How long sent data, or our SYN, may stay unacknowledged: R2 (RFC 9293 3.8.3 MUST-21, 3.10.8). `None` is
     /// [`params::R2`] for data and the count of retries for a SYN; [`Duration::MAX`] waits for ever.
     pub user_timeout: Option<Duration>,
+    /// Tell the peer the user timeout, and unless `user_timeout` is set go by the peer's as well, within
+    /// [`params::USER_TIMEOUT_MIN`] and [`params::USER_TIMEOUT_MAX`] (RFC 5482).
+    pub user_timeout_option: bool,
     /// R1: after so many unanswered retransmissions of one segment the program is told (SHLD-9, SHLD-10), as it is of
     /// ICMP errors that end nothing (MUST-47). Zero never tells of soft errors (SHLD-20); they are remembered all the
     /// same, as the reason should it time out.
@@ -114,6 +141,12 @@ pub struct Settings {
     /// What `close` means for bytes that are not acknowledged yet. `None`: the engine goes on until they are or
     /// R2 is reached. Zero: they are given up, by a reset. Otherwise it goes on for so long, then resets.
     pub linger: Option<Duration>,
+    /// The program will read no more: text that comes once our FIN is on its way is answered by a reset, as if the
+    /// program had let go of the connection (RFC 1122 4.2.2.13), so that the peer learns that it is lost.
+    pub deaf: bool,
+    /// A connection given up because the peer does not answer ends without a reset (RFC 9293 3.10.8 has none). By
+    /// default one leaves, should the peer be there after all.
+    pub quiet_timeout: bool,
     /// How long an orphan waits in FIN-WAIT-2.
     pub fin_wait_2: Duration,
     /// Bytes the receiver may hold at first. A program that wants just so many sets `receive_buffer_max` to `None`.
@@ -121,6 +154,9 @@ pub struct Settings {
     /// Bytes the receive buffer grows to while the program reads as fast as they come, to twice what comes in a
     /// round trip; `None` keeps it at `receive_buffer`. Decides the window scale our SYN offers.
     pub receive_buffer_max: Option<u32>,
+    /// The window opens by twice what arrives, from what the SYN promised on, instead of at once: memory is given
+    /// to peers that use it.
+    pub window_opens_slowly: bool,
     /// The largest window we ever offer, whatever the buffer could hold.
     pub window_clamp: Option<u32>,
     /// Bytes the sender may hold at first, unsent and unacknowledged.
@@ -145,6 +181,9 @@ pub struct Settings {
     /// As a client, ask servers for fast-open cookies, and with one put what is written before the SYN leaves
     /// into the SYN (RFC 7413). It may arrive twice.
     pub fast_open: bool,
+    /// With `fast_open` and a cookie at hand: keep the SYN back until the program writes, reads or shuts down, so that
+    /// the first write is in it. Without a cookie the SYN leaves at once and asks for one.
+    pub hold_syn: bool,
     /// Spread what leaves over the round trip, also where the controller does not ask for it.
     pub pacing: bool,
     /// The fastest that data may leave; `None` is no limit.
@@ -152,6 +191,8 @@ pub struct Settings {
     /// Keep a congestion window that is not used for five minutes, for programs that pause (RFC 7661), instead of
     /// halving it each timeout (RFC 2861, RFC 5681 4.1).
     pub keep_unused_window: bool,
+    /// What the controller's standard leaves open.
+    pub habits: Habits,
     /// The congestion controller.
     pub congestion: Algorithm,
     /// Time to live or hop limit (MUST-49).
@@ -166,16 +207,21 @@ impl Default for Settings {
             nodelay: false,
             cork: false,
             delayed_ack: params::DELAYED_ACK,
+            ack_style: AckStyle::default(),
             quickack: false,
             keep_alive: None,
             user_timeout: None,
+            user_timeout_option: false,
             r1: params::R1,
             syn_retries: params::SYN_RETRIES,
             syn_ack_retries: params::SYN_ACK_RETRIES,
             linger: None,
+            deaf: false,
+            quiet_timeout: false,
             fin_wait_2: params::FIN_WAIT_2,
             receive_buffer: params::RECEIVE_BUFFER,
             receive_buffer_max: Some(params::RECEIVE_BUFFER_MAX),
+            window_opens_slowly: false,
             window_clamp: None,
             send_buffer: params::SEND_BUFFER,
             send_buffer_max: Some(params::SEND_BUFFER_MAX),
@@ -185,11 +231,13 @@ impl Default for Settings {
             sack: true,
             mss: None,
             fast_open: false,
+            hold_syn: false,
             path_probing: PathProbing::default(),
             ecn: EcnPolicy::default(),
             keep_unused_window: false,
             pacing: false,
             max_pacing_rate: None,
+            habits: Habits::default(),
             congestion: Algorithm::default(),
             ttl: DEFAULT_HOP_LIMIT,
             dscp: 0,
@@ -198,6 +246,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What we tell the peer of our user timeout (`ADV_UTO`); `None` unless the option is wanted.
+    pub(crate) fn told_user_timeout(&self) -> Option<UserTimeout> {
+        let own = self.user_timeout.unwrap_or(params::R2);
+        UserTimeout::of(own).filter(|_| self.user_timeout_option)
+    }
+
     /// The largest window we may ever offer, bytes.
     pub(crate) fn window_limit(&self) -> u32 {
         let clamp = self.window_clamp.unwrap_or(u32::MAX);

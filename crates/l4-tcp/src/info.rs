@@ -6,9 +6,9 @@
 
 use core::time::Duration;
 
-use outcrop_base::{Flow, Value};
+use outcrop_base::{Flow, Instant, Value};
 
-use crate::account::Totals;
+use crate::account::{Shares, Totals};
 use crate::congestion::Rate;
 use crate::ecn::EcnTerms;
 use crate::plpmtud::SearchTotals;
@@ -31,6 +31,38 @@ pub struct Negotiated {
     pub ecn: EcnTerms,
     /// Octets of every header that a signature takes; zero without one (MD5: 20, TCP-AO: 16).
     pub signature: u8,
+}
+
+/// Figures of the moment beside the two streams. In brackets the field of Linux's `TCP_INFO`; the whole list is in the
+/// book, beside `l4-tcp`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// `open`, `recovery` or `loss` (`tcpi_ca_state`).
+    pub recovery: &'static str,
+    /// Probes of a closed window, or of a silent peer, that were not answered (`tcpi_probes`).
+    pub probes: u8,
+    /// How long an acknowledgment waits for a ride (`tcpi_ato`).
+    pub ack_delay: Duration,
+    /// The largest segment our SYN announced (`tcpi_advmss`).
+    pub advertised_mss: u16,
+    /// The largest packet the path takes (`tcpi_pmtu`).
+    pub path_mtu: u32,
+    /// Bytes written that have not left (`tcpi_notsent_bytes`).
+    pub unsent: u64,
+    /// How much later than its successors something may come before it counts as lost (`tcpi_reordering`, which counts
+    /// packets where RACK measures time).
+    pub reorder_window: Option<Duration>,
+    /// The receiver's own idea of the round trip (`tcpi_rcv_rtt`).
+    pub receive_rtt: Option<Duration>,
+    /// Bytes the receive buffer holds at most, for now (`tcpi_rcv_ssthresh`, `tcpi_rcv_space`).
+    pub receive_capacity: u64,
+    /// When anything last arrived (`tcpi_last_ack_recv`: every segment has an acknowledgment).
+    pub heard_at: Option<Instant>,
+    /// The limit the program has set (`tcpi_max_pacing_rate`).
+    pub max_pacing_rate: Option<Rate>,
+    /// Where its time went, up to the latest instant the endpoint was told (`tcpi_busy_time`, `tcpi_rwnd_limited`,
+    /// `tcpi_sndbuf_limited`).
+    pub shares: Shares,
 }
 
 /// A snapshot of one connection. Offsets count from the first byte of each stream.
@@ -90,6 +122,8 @@ pub struct Info {
     pub search: SearchTotals,
     /// Payload bytes of ours that arrived marked, as far as accurate ECN's options tell (`tcpi_delivered_ce_bytes`).
     pub marked_bytes: u64,
+    /// Figures of the moment beside the two streams.
+    pub detail: Detail,
     /// What was counted over its life.
     pub totals: Totals,
 }

@@ -60,6 +60,10 @@ pub const R1: u8 = 3;
 /// R2 of RFC 9293 3.8.3 SHLD-11: data is given up after this long without acknowledgment,
 /// at least 100 s. Linux's fifteen retransmissions come to 924 s.
 pub const R2: Duration = Duration::from_secs(924);
+/// `L_LIMIT`: a peer cannot make us give up sooner (RFC 5482 3.1; RFC 9293 3.8.3 SHLD-11 asks for 100 s).
+pub const USER_TIMEOUT_MIN: Duration = Duration::from_secs(100);
+/// `U_LIMIT`: a peer cannot make us keep its data longer than a keep-alive would wait (RFC 5482 3.1, 6).
+pub const USER_TIMEOUT_MAX: Duration = Duration::from_secs(7200);
 
 /// How long a remembered timestamp stays comparable: after 24 idle days it may have wrapped (RFC 7323 5.5).
 pub const TIMESTAMP_LIFETIME: Duration = Duration::from_secs(24 * 24 * 3600);
@@ -144,7 +148,7 @@ pub const INITIAL_WINDOW_BYTES: u64 = 14_600;
 pub const MIN_WINDOW_SEGMENTS: u64 = 2;
 /// L: slow start grows by at most so many segments for one acknowledgment. RFC 9406 4.2 says 8 where
 /// nothing paces; the 2 of RFC 3465 2.3 would punish a peer that acknowledges merged segments.
-pub const SLOW_START_LIMIT_SEGMENTS: u64 = 8;
+pub const SLOW_START_LIMIT_SEGMENTS: u16 = 8;
 
 /// Duplicate acknowledgments that mean a loss (RFC 5681 3.2).
 pub const DUP_THRESH: u32 = 3;
@@ -179,6 +183,9 @@ pub const LAST_SEGMENTS: u32 = 4;
 /// An acknowledgment is sent at once for this many segments at the start of a connection or after a
 /// pause, while the peer's window grows by our acknowledgments.
 pub const QUICK_ACKS: u8 = 16;
+/// Two segments of the same length in a row, at least this long, are taken for full ones by the eager style of
+/// acknowledging (Linux's `TCP_MIN_MSS`): shorter ones are words of a conversation.
+pub const MIN_FULL_SEGMENT: u64 = 88;
 /// The shortest delayed-acknowledgment wait the adaptive policy goes down to.
 pub const DELAYED_ACK_MIN: Duration = Duration::from_millis(4);
 

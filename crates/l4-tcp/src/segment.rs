@@ -7,7 +7,9 @@
 
 use core::fmt;
 use core::net::SocketAddr;
+use core::num::NonZeroU16;
 use core::ops::{BitOr, Range};
+use core::time::Duration;
 
 use bytes::Bytes;
 use outcrop_base::{Arrival, Flow, Transport};
@@ -351,6 +353,61 @@ impl FastOpenCookie {
     }
 }
 
+/// The user timeout option (RFC 5482 3): how long its sender keeps data that is not acknowledged. Never zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UserTimeout(NonZeroU16);
+
+impl UserTimeout {
+    /// The bit that says minutes.
+    const MINUTES: u16 = 0x8000;
+
+    /// What stands in the option; `None` if it says zero, which says nothing.
+    #[must_use]
+    pub const fn from_bits(bits: u16) -> Option<Self> {
+        if bits & !Self::MINUTES == 0 {
+            return None;
+        }
+        match NonZeroU16::new(bits) {
+            Some(bits) => Some(Self(bits)),
+            None => None,
+        }
+    }
+
+    /// The bits.
+    #[must_use]
+    pub const fn bits(self) -> u16 {
+        self.0.get()
+    }
+
+    /// This span, in seconds while fifteen bits hold them, else in minutes, as many as they hold; rounded up.
+    /// `None` for no time at all.
+    #[must_use]
+    pub fn of(span: Duration) -> Option<Self> {
+        let most = u64::from(!Self::MINUTES);
+        let seconds = span
+            .as_secs()
+            .saturating_add(u64::from(span.subsec_nanos() > 0));
+        let (unit, count) = if seconds <= most {
+            (0, seconds)
+        } else {
+            (Self::MINUTES, seconds.div_ceil(60).min(most))
+        };
+        Self::from_bits(unit | u16::try_from(count).unwrap_or(!Self::MINUTES))
+    }
+
+    /// The span it stands for.
+    #[must_use]
+    pub const fn span(self) -> Duration {
+        let count = (self.bits() & !Self::MINUTES) as u64;
+        let unit = if self.bits() & Self::MINUTES == 0 {
+            1
+        } else {
+            60
+        };
+        Duration::from_secs(count * unit)
+    }
+}
+
 /// The most counters in an option of accurate ECN.
 pub const MAX_ACCURATE_FIELDS: usize = 3;
 
@@ -452,6 +509,8 @@ pub struct Options {
     pub timestamps: Option<Timestamps>,
     /// Fast open, in a SYN (RFC 7413 2).
     pub fast_open: Option<FastOpenCookie>,
+    /// How long its sender keeps data unacknowledged (RFC 5482 3).
+    pub user_timeout: Option<UserTimeout>,
     /// Marked bytes, where accurate ECN is in use (RFC 9768 3.2.3).
     pub accurate: Option<AccurateOption>,
     /// Who vouches for the segment.

@@ -469,7 +469,7 @@ fn marked_upload(algorithm: Algorithm, badness: Badness, seed: u64) -> (u64, u64
     let (here, bytes) = (info.totals, info.marked_bytes);
     assert!(there.marks_in > 0);
     assert!(here.timeouts == 0 || badness.loss > 0.0);
-    (there.marks_in, here.echoes_in, bytes)
+    (there.marks_in.into(), here.echoes_in.into(), bytes)
 }
 
 #[test]

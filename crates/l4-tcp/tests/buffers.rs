@@ -17,8 +17,8 @@ use outcrop_base::{ChunkQueue, Instant};
 use outcrop_tcp::{Config, ConnId, Listen, Settings, params};
 
 const MIB: usize = 1 << 20;
-/// Bytes a second on every path: over 100 ms it takes two megabytes to fill.
-const RATE: u32 = 20_000_000;
+/// Bytes a second on every path: over 100 ms it takes 800 kilobytes to fill.
+const RATE: u32 = 8_000_000;
 
 /// A path of so many milliseconds both ways.
 fn path(round_trip: u64, settings: Settings) -> World {
@@ -57,7 +57,7 @@ fn transfer(mut world: World, size: usize, pause: Duration) -> Transfer {
     let mut left = ChunkQueue::from(Bytes::from(vec![7; size]));
     let mut accepted: Option<ConnId> = None;
     let (mut received, mut resume) = (0, Instant::ZERO);
-    let (mut windows, mut queued) = (Vec::new(), 0);
+    let (mut windows, mut queued, mut edge) = (Vec::new(), 0, 0);
     while received < size {
         assert!(
             world.step(),
@@ -74,7 +74,14 @@ fn transfer(mut world: World, size: usize, pause: Duration) -> Transfer {
         {
             received += bytes.len();
         }
-        windows.push(world.ends[0].info(id).unwrap().rcv_wnd);
+        let info = world.ends[0].info(id).unwrap();
+        let now_edge = info.rcv_nxt + info.rcv_wnd;
+        assert!(
+            now_edge >= edge,
+            "the right edge went back to {now_edge} from {edge}"
+        );
+        edge = now_edge;
+        windows.push(info.rcv_wnd);
         queued = queued.max(world.ends[0].queued());
     }
     Transfer {
@@ -84,37 +91,33 @@ fn transfer(mut world: World, size: usize, pause: Duration) -> Transfer {
     }
 }
 
-// From ten segments, slow start fills two megabytes in eight round trips of 100 ms, HyStart++ and all: sixteen
-// mebibytes take those and 0.8 s. A window of 128 KiB would bring them in 128 round trips.
+// From ten segments, slow start fills 800 kilobytes in six round trips of 100 ms: six mebibytes take those, the
+// handshake and 0.8 s. A window of 128 KiB brings one mebibyte in eight round trips and what came before.
 #[test]
 fn long_fat_path_default_buffers_fill_it() {
-    let grown = transfer(path(100, Settings::default()), 16 * MIB, Duration::ZERO);
+    let grown = transfer(path(100, Settings::default()), 6 * MIB, Duration::ZERO);
     assert!(
-        grown.took < Duration::from_millis(2_000),
+        grown.took < Duration::from_millis(1_700),
         "{:?}",
         grown.took
     );
     let largest = grown.windows.iter().max().copied().unwrap();
     let max = u64::from(params::RECEIVE_BUFFER_MAX);
-    assert!((2_000_000..=max * 9 / 8).contains(&largest), "{largest}");
+    assert!((800_000..=max * 9 / 8).contains(&largest), "{largest}");
 
     let fixed = Settings {
         receive_buffer_max: None,
         ..Settings::default()
     };
-    let fixed = transfer(path(100, fixed), 2 * MIB, Duration::ZERO);
-    assert!(
-        fixed.took > Duration::from_millis(1_600),
-        "{:?}",
-        fixed.took
-    );
+    let fixed = transfer(path(100, fixed), MIB, Duration::ZERO);
+    assert!(fixed.took > Duration::from_secs(1), "{:?}", fixed.took);
 }
 
-// Anchors-stack bug 8: a tuner that follows each round trip's count up and down makes the window swing, and the sender
-// with it. Ours only grows: read at once, the window never falls by more than what is under way to the program.
+// Bug 8 of those `bugs.rs` is about: a tuner that follows each round trip's count up and down makes the window swing, and the sender
+// with it; or it advertises zero while it makes up its mind, or takes an edge back by rounding. Ours only grows: read at once, the window never falls by more than what is under way to the program.
 #[test]
 fn tuned_window_of_a_program_that_reads_never_swings() {
-    let seen = transfer(path(100, Settings::default()), 8 * MIB, Duration::ZERO).windows;
+    let seen = transfer(path(100, Settings::default()), 3 * MIB, Duration::ZERO).windows;
     let mut peak = 0;
     for window in seen {
         // One delayed acknowledgment's worth and a segment stand between the peak and the window.
@@ -127,7 +130,7 @@ fn tuned_window_of_a_program_that_reads_never_swings() {
 fn program_that_stops_reading_its_buffer_stops_growing() {
     let seen = transfer(
         path(100, Settings::default()),
-        8 * MIB,
+        3 * MIB,
         Duration::from_secs(20),
     );
     // What it was given before it stopped, and not a byte more.
@@ -232,12 +235,13 @@ fn memory_full_each_connection_still_queues_a_few_segments_and_writes_go_on() {
     assert_eq!(story.read_all(id).len(), 4_000);
 }
 
-// Sixty connections whose programs do not read, against a budget of a mebibyte: it holds, but for what each
+// Twenty-four connections whose programs do not read, against a budget of 400 kB: it holds, but for what each
 // may always queue, and all of it arrives once they read.
 #[test]
-fn sixty_that_do_not_read_stay_within_the_budget_and_lose_nothing() {
+fn two_dozen_that_do_not_read_stay_within_the_budget_and_lose_nothing() {
+    const MAX: u64 = 400_000;
     let config = Config {
-        memory_max: MIB as u64,
+        memory_max: MAX,
         ..Config::default()
     };
     let badness = Badness {
@@ -250,7 +254,7 @@ fn sixty_that_do_not_read_stay_within_the_budget_and_lose_nothing() {
     let listener = world.ends[0]
         .listen(World::addr(0), Listen::default())
         .unwrap();
-    let (many, size) = (60, 100_000);
+    let (many, size) = (24, 50_000);
     let mut left = Vec::new();
     for port in 0..many {
         let mut from = World::addr(1);
@@ -266,11 +270,11 @@ fn sixty_that_do_not_read_stay_within_the_budget_and_lose_nothing() {
     while read.iter().sum::<usize>() < usize::from(many) * size {
         assert!(world.step(), "somebody waits for ever: {read:?}");
         assert!(world.now - start < Duration::from_secs(600), "{read:?}");
-        for (id, bytes) in &mut left {
+        for (id, bytes) in left.iter_mut().filter(|(_, bytes)| !bytes.is_empty()) {
             let _taken = world.ends[1].write(*id, bytes).unwrap();
         }
         accepted.extend(world.ends[0].accept(listener));
-        assert!(world.ends[0].queued() <= MIB as u64 + floor);
+        assert!(world.ends[0].queued() <= MAX + floor);
         if world.now - start < Duration::from_secs(10) {
             continue;
         }

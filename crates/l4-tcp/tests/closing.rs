@@ -423,3 +423,24 @@ fn fresh_syn_before_the_last_ack_has_left_both_are_served() {
     assert_eq!(lines[0].line(), ". 2 ack 2 pure-ack");
     assert_eq!(lines[1].flags.to_string(), "S.");
 }
+
+#[test]
+fn program_reads_no_more_data_after_our_fin_resets_bare_and_before_it_is_taken() {
+    let deaf = Settings {
+        deaf: true,
+        ..plain()
+    };
+    let (mut story, id) = Story::established(deaf);
+    story.recv(seg("P.").seq(1).ack(1).zeros(10));
+    assert_eq!(story.read_all(id).len(), 10);
+    story.tcp.shutdown(id).unwrap();
+    story.out();
+    story.recv(seg(".").seq(11).ack(2));
+    story.recv(seg("P.").seq(11).ack(2).zeros(10));
+    story.expect(&["R 2 reset-orphan-data"]);
+    assert!(
+        story
+            .events()
+            .contains(&Event::Closed(id, CloseReason::Aborted))
+    );
+}

@@ -286,3 +286,20 @@ fn accept_deferred_nothing_said_in_time_the_next_ack_establishes() {
     story.recv(seg(".").seq(1).ack(1));
     assert_eq!(story.events(), [Event::Acceptable(listener)]);
 }
+
+// RFC 9293 3.10.8: the user timeout flushes the queues and enters CLOSED; it names no reset.
+#[test]
+fn quiet_timeout_connection_given_up_ends_without_a_reset() {
+    for (quiet_timeout, resets) in [(true, 0), (false, 1)] {
+        let settings = Settings {
+            quiet_timeout,
+            r1: 0,
+            user_timeout: Some(Duration::from_secs(3)),
+            ..plain()
+        };
+        let (mut story, id) = Story::established(settings);
+        story.write(id, 10);
+        assert_eq!(times(&mut story, "reset-timed-out", 60_000).len(), resets);
+        assert_eq!(story.events(), [Event::Closed(id, CloseReason::TimedOut)]);
+    }
+}

@@ -165,3 +165,18 @@ fn written_before_the_handshake_urgent_bytes_stay_urgent() {
     let out = pointers(&mut story);
     assert_eq!(out.last(), Some(&(1, 10, Some(10))));
 }
+
+#[test]
+fn urgent_data_outstanding_nagle_holds_nothing_back() {
+    let (mut story, id) = Story::established(plain());
+    let mut data = ChunkQueue::new();
+    data.push(Bytes::from_static(b"!"));
+    story.tcp.write_urgent(id, &mut data).unwrap();
+    assert_eq!(story.out().len(), 1);
+    story.write(id, 10);
+    assert_eq!(
+        story.out().len(),
+        1,
+        "it does not wait for the acknowledgment"
+    );
+}

@@ -13,6 +13,8 @@ use outcrop_stack::tcp::{CloseReason, ListenError, ReadError, StaleId, WriteErro
 use outcrop_stack::udp::{BindError, PathError, UnknownSocket};
 use outcrop_stack::{ConnectError, SendError, tcp, udp};
 
+use crate::OptionError;
+
 /// How a connection ended. After a finish nothing was lost, yet nothing more can be sent.
 pub(crate) fn ended(reason: CloseReason) -> io::Error {
     let kind = match reason {
@@ -55,6 +57,10 @@ pub(crate) fn listen(error: ListenError) -> io::Error {
         _ => ErrorKind::Other,
     };
     io::Error::new(kind, error)
+}
+
+pub(crate) fn option(error: OptionError) -> io::Error {
+    io::Error::new(ErrorKind::InvalidInput, error)
 }
 
 pub(crate) fn connect(error: ConnectError) -> io::Error {

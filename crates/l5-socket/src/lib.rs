@@ -69,7 +69,7 @@
 //! ```
 //!
 //! # Files, in reading order
-//! `stream` the heart; `listener`, `socket` (before either), `split`, `datagram`, `echo`; `error` what the calls' errors are to an
+//! `stream` the heart; `option` what can be set, `socket` where before connecting; `listener`, `split`, `datagram`, `echo`; `error` what the calls' errors are to an
 //! operating system; `deadline`; `blocking`; `tokio` with `tokio/compat` and `tokio/drive`.
 //!
 //! # Not here
@@ -83,6 +83,7 @@ mod deadline;
 mod echo;
 mod error;
 mod listener;
+mod option;
 mod socket;
 mod split;
 mod stream;
@@ -93,6 +94,7 @@ pub use datagram::UdpSocket;
 pub use deadline::{Elapsed, deadline, timeout};
 pub use echo::Ping;
 pub use listener::TcpListener;
+pub use option::{OptionError, TcpOption};
 #[doc(no_inline)]
 pub use outcrop_stack::Shard;
 pub use socket::TcpSocket;

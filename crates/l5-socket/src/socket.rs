@@ -1,53 +1,74 @@
-//! A TCP socket before it listens or connects.
+//! A TCP socket before it is a connection or a listener.
 //!
-//! Job: gather what must be known before the first SYN: settings and keys. Owns: both, as values.
-//! Does not know: hosts, until it becomes a listener or a stream.
+//! Job: gather what must be known before the first SYN: options, keys, an address. Owns: what was gathered.
+//! Does not know: what an option does. It costs the host nothing until it connects or listens.
 //! Sources: RFC 2385, RFC 5925; the names are those of Linux's socket options.
 
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use std::io;
 
+use outcrop_base::ChunkQueue;
 use outcrop_stack::Shard;
 use outcrop_stack::tcp::auth::{Keyring, MasterKey, Prefix, Secret};
 use outcrop_stack::tcp::{Listen, Settings};
 
-use crate::{TcpListener, TcpStream, error};
+use crate::{TcpListener, TcpOption, TcpStream, error};
 
-/// A TCP socket that is neither listening nor connected.
+/// A TCP socket to be.
 ///
 /// ```
-/// # fn run(shard: &outcrop_socket::Shard) -> std::io::Result<()> {
-/// use outcrop_socket::TcpSocket;
-/// use outcrop_stack::tcp::Listen;
-/// use outcrop_stack::tcp::auth::{Prefix, Secret};
-///
-/// let router = Prefix { addr: "10.77.0.1".parse().unwrap(), len: 32 };
-/// let secret = Secret::new(b"as the router has it").map_err(std::io::Error::other)?;
-/// let mut socket = TcpSocket::new();
-/// socket.set_md5sig(router, Some(secret))?;
-/// let listener = socket.listen(shard, "10.77.0.2:179".parse().unwrap(), Listen::default())?;
-/// # Ok(()) }
+/// # use outcrop_socket::{Shard, TcpOption, TcpSocket, TcpStream};
+/// # use core::time::Duration;
+/// # async fn patient(shard: &Shard, server: core::net::SocketAddr) -> std::io::Result<TcpStream> {
+/// let mut socket = TcpSocket::new(shard);
+/// socket.set(TcpOption::NoDelay(true))?;
+/// socket.set(TcpOption::UserTimeout(Some(Duration::from_secs(5))))?;
+/// socket.connect(server).await
+/// # }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct TcpSocket {
-    settings: Option<Settings>,
+    shard: Shard,
+    local: Option<SocketAddr>,
+    settings: Settings,
+    listen: Listen,
     keys: Keyring,
 }
 
 impl TcpSocket {
-    /// With the host's settings and no keys.
+    /// A socket with the host's defaults.
     #[must_use]
-    pub const fn new() -> Self {
+    pub fn new(shard: &Shard) -> Self {
         Self {
-            settings: None,
+            shard: shard.clone(),
+            local: None,
+            settings: shard.call(|core| core.tcp_default_settings()),
+            listen: Listen::default(),
             keys: Keyring::new(),
         }
     }
 
-    /// Chooses settings instead of the host's, for a connection. A listener's are in its [`Listen`].
-    pub const fn set_settings(&mut self, settings: Settings) {
-        self.settings = Some(settings);
+    /// Sets an option.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a value the option does not take; an [`OptionError`](crate::OptionError) is inside.
+    pub fn set(&mut self, option: TcpOption) -> io::Result<&mut Self> {
+        option.check().map_err(error::option)?;
+        option.write_to(&mut self.settings, &mut self.listen);
+        Ok(self)
+    }
+
+    /// Speaks from `local`, or listens there; port zero is a free port, the unspecified address the one the route
+    /// prefers, or every address of the family.
+    pub const fn bind(&mut self, local: SocketAddr) -> &mut Self {
+        self.local = Some(local);
+        self
+    }
+
+    /// Everything that can be set, also what has no [`TcpOption`].
+    pub const fn settings(&mut self) -> &mut Settings {
+        &mut self.settings
     }
 
     /// Sets the MD5 key for some peers, or takes it away (Linux: `TCP_MD5SIG_EXT`; RFC 2385).
@@ -71,40 +92,54 @@ impl TcpSocket {
         self.keys.accept_icmp = accept;
     }
 
-    /// Listens on `local`.
-    ///
-    /// # Errors
-    /// As for [`TcpListener::bind`].
-    pub fn listen(
-        self,
-        shard: &Shard,
-        local: SocketAddr,
-        settings: Listen,
-    ) -> io::Result<TcpListener> {
-        TcpListener::bind_keyed(shard, local, settings, self.keys)
-    }
-
-    /// Opens a connection to `remote`, from `local` (port zero: a free port) or from where the route prefers.
-    /// A key for this peer signs it from the first SYN on.
+    /// Opens a connection. A key for this peer signs it from the first SYN on.
     ///
     /// # Errors
     /// As for [`TcpStream::connect_with`].
-    pub async fn connect(
-        self,
-        shard: &Shard,
-        local: Option<SocketAddr>,
+    pub async fn connect(&self, remote: SocketAddr) -> io::Result<TcpStream> {
+        self.connect_and_write(remote, &mut ChunkQueue::new()).await
+    }
+
+    /// Opens a connection with something to say at once (Linux: `MSG_FASTOPEN`): with [`TcpOption::FastOpen`] and a
+    /// cookie of that server it goes with the SYN as far as it fits; otherwise it follows the handshake. What the send
+    /// buffer does not take stays in `data`.
+    ///
+    /// # Errors
+    /// As for [`TcpStream::connect_with`].
+    pub async fn connect_and_write(
+        &self,
         remote: SocketAddr,
+        data: &mut ChunkQueue,
     ) -> io::Result<TcpStream> {
-        let id = shard.call(|core| {
+        let id = self.shard.call(|core| {
             let id = core
-                .tcp_connect(local, remote, self.settings)
+                .tcp_connect(self.local, remote, Some(self.settings))
                 .map_err(error::connect)?;
             // In the same turn: the SYN leaves at its end.
-            core.tcp_set_keys(id, self.keys).map_err(error::key)?;
+            core.tcp_set_keys(id, self.keys.clone())
+                .map_err(error::key)?;
+            if !data.is_empty() {
+                // It was opened under this lock: nothing has happened that could refuse a write.
+                let _taken = core.tcp_write(id, data);
+            }
             Ok::<_, io::Error>(id)
         })?;
-        let stream = TcpStream::new(shard.clone(), id);
+        let stream = TcpStream::new(self.shard.clone(), id);
         poll_fn(|cx| stream.poll_connected(cx)).await?;
         Ok(stream)
+    }
+
+    /// Listens where it was bound.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it was not bound, or to port zero; `AddrInUse`.
+    pub fn listen(&self) -> io::Result<TcpListener> {
+        let unbound = || io::Error::new(io::ErrorKind::InvalidInput, "bind it to a port first");
+        let settings = Listen {
+            settings: Some(self.settings),
+            ..self.listen.clone()
+        };
+        let local = self.local.ok_or_else(unbound)?;
+        TcpListener::bind_keyed(&self.shard, local, settings, self.keys.clone())
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use outcrop_base::ChunkQueue;
+use outcrop_stack::tcp::Info;
 
 use crate::stream::Conn;
 
@@ -36,6 +37,14 @@ pub(crate) fn split(conn: Conn, rest: Bytes) -> (OwnedReadHalf, OwnedWriteHalf) 
 }
 
 impl OwnedReadHalf {
+    /// Addresses, state and figures.
+    ///
+    /// # Errors
+    /// `NotConnected` once the connection has ended.
+    pub fn info(&self) -> io::Result<Info> {
+        self.conn.info()
+    }
+
     /// The next bytes; `None` once the peer has finished.
     ///
     /// # Errors
@@ -63,6 +72,14 @@ impl OwnedReadHalf {
 }
 
 impl OwnedWriteHalf {
+    /// Addresses, state and figures.
+    ///
+    /// # Errors
+    /// `NotConnected` once the connection has ended.
+    pub fn info(&self) -> io::Result<Info> {
+        self.conn.info()
+    }
+
     /// Writes everything in `data`. If the future is dropped, what was not taken is still in it.
     ///
     /// # Errors

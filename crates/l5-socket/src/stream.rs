@@ -14,10 +14,12 @@ use std::io;
 use bytes::Bytes;
 use outcrop_base::{ByteStream, ChunkQueue, Instant};
 use outcrop_stack::tcp::auth::{AoInfo, AoSelect, MasterKey, Prefix, Secret};
-use outcrop_stack::tcp::{CloseReason, Doubt, Info, ReadError, Settings, State};
+use outcrop_stack::tcp::{
+    CloseReason, Doubt, Explanation, Info, Listen, ReadError, Settings, State,
+};
 use outcrop_stack::{Interest, Shard, StreamId};
 
-use crate::{OwnedReadHalf, OwnedWriteHalf, error};
+use crate::{OwnedReadHalf, OwnedWriteHalf, TcpOption, error};
 
 /// A connection of one host. Its methods are `&self`, so any number of tasks can share it.
 #[derive(Debug)]
@@ -102,6 +104,10 @@ impl Conn {
         self.shard.poll(Interest::Write(self.id), cx, |core| {
             if let Some(reason) = core.tcp_close_reason(self.id) {
                 return Poll::Ready(Err(error::ended(reason)));
+            }
+            // A SYN that waits for the first write: the program may go on to it.
+            if core.tcp_holds_syn(self.id) {
+                return Poll::Ready(Ok(()));
             }
             match core.tcp_info(self.id).map(|info| info.state) {
                 Some(State::SynSent | State::SynReceived) => Poll::Pending,
@@ -221,6 +227,39 @@ impl TcpStream {
         shard
             .call(|core| core.tcp_configure(*id, change))
             .map_err(error::stale)
+    }
+
+    /// Sets an option.
+    ///
+    /// # Errors
+    /// `InvalidInput`, with an [`OptionError`](crate::OptionError) inside, for a value the option does not take, or an
+    /// option that belongs before the SYN or to listeners; `NotConnected` once the connection has ended.
+    pub fn set(&self, option: TcpOption) -> io::Result<()> {
+        option.check_living().map_err(error::option)?;
+        self.configure(|settings| option.write_to(settings, &mut Listen::default()))
+    }
+
+    /// What is set.
+    ///
+    /// # Errors
+    /// `NotConnected` once the connection has ended.
+    pub fn settings(&self) -> io::Result<Settings> {
+        let Conn { shard, id } = &self.conn;
+        shard
+            .call(|core| core.tcp_settings(*id))
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Why it is not sending more now, and how its life divided; its `Display` says it in words.
+    ///
+    /// # Errors
+    /// `NotConnected` before the handshake is over.
+    pub fn explain(&self) -> io::Result<Explanation> {
+        let Conn { shard, id } = &self.conn;
+        let now = shard.now();
+        shard
+            .call(|core| core.tcp_explain(now, *id))
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Sends small segments at once, or gathers them (Nagle's algorithm, the default).

@@ -28,6 +28,8 @@ pub struct Config {
     pub reorder: f64,
     /// How long such a packet is held back.
     pub reorder_by: Duration,
+    /// Chance of marking an ECN-capable packet as having met congestion (RFC 3168 5), 0 to 1.
+    pub mark: f64,
     /// What happens to the k-th packet (from 1), whatever chance says.
     pub script: BTreeMap<u64, Fault>,
 }

@@ -174,6 +174,14 @@ impl Link {
             self.last_due = self.last_due.max(due);
             self.last_due
         };
+        let packet = if chances.marked {
+            Packet {
+                bytes: mark(&packet.bytes),
+                tag: packet.tag,
+            }
+        } else {
+            packet
+        };
         let packet = if scripted == Some(Fault::Corrupt) || chances.corrupted {
             self.event(Fault::Corrupt);
             Packet {
@@ -217,6 +225,8 @@ impl Link {
             reordered,
             jitter: Duration::from_nanos(self.random.below(jitter)),
             bit: self.random.next_u64(),
+            // Not asked of a wire that never marks: older scenarios keep their fate.
+            marked: self.config.mark > 0.0 && self.random.unit() < self.config.mark,
         }
     }
 
@@ -264,6 +274,41 @@ struct Chances {
     reordered: bool,
     jitter: Duration,
     bit: u64,
+    marked: bool,
+}
+
+/// Marks a packet if it says that it may be (RFC 3168 5: ECT(0) or ECT(1) becomes CE), with IPv4's checksum kept
+/// right (RFC 1624).
+fn mark(bytes: &Bytes) -> Bytes {
+    let mut copy = BytesMut::from(&bytes[..]);
+    let Some((first, second)) = copy.get(0).copied().zip(copy.get(1).copied()) else {
+        return bytes.clone();
+    };
+    // The two bits lie in the second octet of an IPv4 header, and across the second's upper half in IPv6's.
+    let is_v4 = first >> 4 == 4;
+    let shift = if is_v4 { 0 } else { 4 };
+    if matches!(second >> shift & 3, 0 | 3) {
+        return bytes.clone();
+    }
+    let marked = second | 3 << shift;
+    if let Some(octet) = copy.get_mut(1) {
+        *octet = marked;
+    }
+    if is_v4 && let Some(&[high, low]) = copy.get(10..12) {
+        // HC' = ~(~HC + ~m + m'), one's complement.
+        let sum = u32::from(!u16::from_be_bytes([high, low]))
+            + u32::from(!u16::from(second))
+            + u32::from(u16::from(marked));
+        let sum = (sum & 0xffff) + (sum >> 16);
+        let sum = (sum & 0xffff) + (sum >> 16);
+        let sum = !u16::try_from(sum).unwrap_or(0);
+        for (at, octet) in (10..).zip(sum.to_be_bytes()) {
+            if let Some(to) = copy.get_mut(at) {
+                *to = octet;
+            }
+        }
+    }
+    copy.freeze()
 }
 
 fn flip_bit(bytes: &Bytes, random: u64) -> Bytes {

@@ -194,3 +194,40 @@ proptest! {
         prop_assert!(link.is_empty());
     }
 }
+
+/// The header's words add up to ones, its checksum among them (RFC 1071).
+fn header_holds(bytes: &[u8]) -> bool {
+    let words = bytes[..20].chunks(2);
+    let sum: u32 = words.map(|w| u32::from(w[0]) << 8 | u32::from(w[1])).sum();
+    (sum & 0xffff) + (sum >> 16) == 0xffff
+}
+
+// RFC 3168 5: only packets that say so may be marked; IPv4's header stays valid.
+#[test]
+fn congested_wire_marks_capable_packets_alone() {
+    let config = Config {
+        mark: 1.0,
+        ..Config::default()
+    };
+    let mut link = link(config);
+    for (ecn, marked) in [(0, 0), (1, 3), (2, 3), (3, 3)] {
+        let mut packet = vec![0u8; 20];
+        (packet[0], packet[1], packet[8]) = (0x45, 0xb8 | ecn, 64);
+        let sum: u32 = packet
+            .chunks(2)
+            .map(|w| u32::from(w[0]) << 8 | u32::from(w[1]))
+            .sum();
+        let sum = !u16::try_from(sum).unwrap();
+        packet[10..12].copy_from_slice(&sum.to_be_bytes());
+        let _taken = link.handle_packet(
+            MS(0),
+            Packet {
+                bytes: packet.into(),
+                tag: 0,
+            },
+        );
+        let arrived = link.poll_transmit(MS(0)).unwrap().bytes;
+        assert_eq!(arrived[1], 0xb8 | marked);
+        assert!(header_holds(&arrived));
+    }
+}

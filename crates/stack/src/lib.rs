@@ -64,7 +64,6 @@
 //! # Not here
 //! No protocol: each is an engine of its own. No sockets: `l5-socket` makes them of a [`Shard`] and an id.
 #![forbid(unsafe_code)]
-
 mod alarm;
 mod core;
 mod counters;
@@ -73,7 +72,6 @@ mod shard;
 mod sleep;
 mod snapshot;
 mod tasks;
-
 mod wakers;
 
 pub use self::core::{
@@ -104,8 +102,9 @@ pub mod ip {
 /// TCP's words.
 pub mod tcp {
     pub use outcrop_tcp::{
-        CloseReason, Config, ConnectError, Counters, Doubt, Info, KeepAlive, Listen, ListenError,
-        ReadError, Settings, StaleId, State, WriteError, auth,
+        Algorithm, CloseReason, Config, ConnectError, Counters, Doubt, EcnPolicy, Explanation,
+        Held, Info, KeepAlive, Listen, ListenError, PathProbing, Rate, ReadError, Settings, Shares,
+        StaleId, State, SynCookies, Totals, WriteError, auth,
     };
 }
 /// UDP's words.

@@ -144,6 +144,8 @@ impl Server {
         self.now += span;
         if self.tcp.poll_timeout().is_some_and(|at| at <= self.now) {
             self.tcp.handle_timeout(self.now);
+            // As a driver does; nobody has anything to send.
+            while self.tcp.poll_transmit(self.now).is_some() {}
         }
     }
 

@@ -159,6 +159,65 @@ impl From<CaptureLevel> for Level {
     }
 }
 
+/// How TCP behaves.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Tcp {
+    /// Congestion control.
+    #[arg(long, value_name = "NAME", value_enum, default_value_t = Congestion::Cubic, help_heading = "TCP")]
+    pub(crate) congestion: Congestion,
+    /// Congestion marks (ECN).
+    #[arg(long, value_name = "POLICY", value_enum, default_value_t = Ecn::Accept, help_heading = "TCP")]
+    pub(crate) ecn: Ecn,
+    /// Spread what leaves over the round trip. BBR always does.
+    #[arg(long, help_heading = "TCP")]
+    pub(crate) pacing: bool,
+    /// The fastest that one connection's data may leave, in bytes a second.
+    #[arg(long, value_name = "BYTES", help_heading = "TCP")]
+    pub(crate) max_rate: Option<u64>,
+    /// Receive buffer of a connection, in bytes: the largest window it offers.
+    #[arg(long, value_name = "BYTES", help_heading = "TCP")]
+    pub(crate) rcvbuf: Option<u32>,
+    /// Send buffer of a connection, in bytes.
+    #[arg(long, value_name = "BYTES", help_heading = "TCP")]
+    pub(crate) sndbuf: Option<u32>,
+    /// Largest segment to announce and send, in bytes. Without it the MTU decides.
+    #[arg(long, value_name = "BYTES", help_heading = "TCP")]
+    pub(crate) mss: Option<u16>,
+    /// Probe a peer that has been silent for so many seconds.
+    #[arg(long, value_name = "SECONDS", help_heading = "TCP")]
+    pub(crate) keepalive: Option<u64>,
+    /// Give a connection up when what it sent stays unacknowledged for so many seconds.
+    #[arg(long, value_name = "SECONDS", help_heading = "TCP")]
+    pub(crate) user_timeout: Option<u64>,
+    /// Say at exit, for each connection, what held it back and for how long.
+    #[arg(long, help_heading = "TCP")]
+    pub(crate) explain: bool,
+}
+
+/// Congestion control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Congestion {
+    /// The textbook's (RFC 5681).
+    Newreno,
+    /// What most hosts run (RFC 9438).
+    Cubic,
+    /// By rate and round trip instead of by loss.
+    Bbr,
+}
+
+/// Congestion marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ecn {
+    /// Never.
+    Off,
+    /// If the peer asks for them.
+    Accept,
+    /// Ask for them too.
+    Request,
+    /// Ask for accurate ones (RFC 9768), which tell how many; agree to either kind.
+    Accurate,
+}
+
 /// What is served.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Serving {
@@ -171,6 +230,12 @@ pub(crate) struct Serving {
     /// Serve echo (port 7) and discard (port 9) over TCP as well as UDP, and characters for ever (port 19).
     #[arg(long)]
     pub(crate) tcp_echo: bool,
+    /// Connections waiting to be accepted, at most.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) backlog: u16,
+    /// Answer requests that arrive in a SYN (TCP Fast Open); such a request may be served twice.
+    #[arg(long)]
+    pub(crate) fast_open: bool,
     #[command(flatten)]
     pub(crate) secure: Secure,
 }
@@ -211,6 +276,8 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) serving: Serving,
     #[command(flatten)]
+    pub(crate) tcp: Tcp,
+    #[command(flatten)]
     pub(crate) net: Net,
 }
 
@@ -219,6 +286,8 @@ pub(crate) struct Serve {
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) serving: Serving,
+    #[command(flatten)]
+    pub(crate) tcp: Tcp,
     #[command(flatten)]
     pub(crate) net: Net,
     /// Print what the stack counted when the command has ended.
@@ -281,6 +350,8 @@ pub(crate) struct Get {
     /// Give up after this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: u64,
+    #[command(flatten)]
+    pub(crate) tcp: Tcp,
     #[command(flatten)]
     pub(crate) net: Net,
 }

@@ -14,9 +14,10 @@ use outcrop_base::{InterfaceId, Seed, WallClock};
 use outcrop_device::namespace::Namespace;
 use outcrop_device::{Caps, Clock, Device, Tun};
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
-use outcrop_stack::{Config, Core, Counters, Driver, Shard, Tasks};
+use outcrop_stack::{Config, Core, Counters, Driver, Shard, Tasks, tcp};
 use outcrop_testkit::emulated::Emulated;
 
+use crate::accounts::Accounts;
 use crate::cli::Net;
 use crate::failure::Failure;
 use crate::link::Link;
@@ -47,8 +48,12 @@ pub(crate) struct Host {
 pub(crate) struct Remains {
     /// What was counted.
     pub(crate) counters: Counters,
+    /// What TCP counted.
+    pub(crate) tcp: tcp::Counters,
     /// The finished capture.
     pub(crate) capture: Option<PathBuf>,
+    /// An account of each connection, if they were asked for.
+    pub(crate) accounts: Accounts,
 }
 
 impl Remains {
@@ -63,7 +68,12 @@ impl Remains {
 
 impl Host {
     /// Opens the link and puts a stack on it; `command` is what the capture says of the run.
-    pub(crate) fn start(net: &Net, place: Place, command: &str) -> Result<Self, Failure> {
+    pub(crate) fn start(
+        net: &Net,
+        tcp: tcp::Config,
+        place: Place,
+        command: &str,
+    ) -> Result<Self, Failure> {
         let seed = seed(net.seed)?;
         let clock = Clock::start();
         let wall = WallClock::new(unix_now());
@@ -71,7 +81,11 @@ impl Host {
             Place::Here => Link::here(net, &clock),
             Place::Private => Link::private(net, &clock),
         }?;
-        let core = core(net, &seed, link.tun.caps())?;
+        let config = Config {
+            tcp,
+            ..Config::default()
+        };
+        let core = core(net, Core::new(config, &seed), link.tun.caps())?;
         let shard = Shard::new(core, clock, wall)
             .map_err(|error| Failure::new(format!("the stack: {error}")))?;
         let recording = Recording::begin(net, &link.tun, &seed, wall, command)?;
@@ -109,6 +123,13 @@ impl Host {
     /// Lets connections finish, then completes the capture.
     pub(crate) fn finish(mut self) -> Result<Remains, Failure> {
         let settled = self.driver.settle(SETTLE).map_err(|error| lost(&error));
+        let shard = self.driver.shard();
+        let (now, mut accounts) = (shard.now(), Accounts::default());
+        let tcp = shard.call(|core| {
+            accounts.add(core.tcp_take_final_accounts());
+            accounts.add(core.tcp().open_accounts(now));
+            *core.tcp().counters()
+        });
         // The capture is worth having even if the device has gone.
         let (_, recording, counters) = self.driver.into_parts();
         let capture = recording.finish()?;
@@ -118,7 +139,12 @@ impl Host {
                 SETTLE.as_secs()
             );
         }
-        Ok(Remains { counters, capture })
+        Ok(Remains {
+            counters,
+            tcp,
+            capture,
+            accounts,
+        })
     }
 }
 
@@ -138,8 +164,8 @@ fn lost(error: &std::io::Error) -> Failure {
     Failure::new(format!("the device is gone: {error}"))
 }
 
-fn core(net: &Net, seed: &Seed, caps: Caps) -> Result<Core, Failure> {
-    let mut core = Core::new(Config::default(), seed);
+/// Puts `core` on the link.
+fn core(net: &Net, mut core: Core, caps: Caps) -> Result<Core, Failure> {
     let mut addresses = Vec::new();
     for cidr in [net.addr, net.addr6] {
         let address = Cidr::new(cidr.address, cidr.prefix);

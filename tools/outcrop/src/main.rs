@@ -4,6 +4,7 @@
 //! Owns: the process. Does not know: protocols.
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod cli;
 mod command {
     pub(crate) mod demo;
@@ -32,6 +33,7 @@ mod sink;
 mod site;
 mod statistics;
 mod stop;
+mod tcp;
 mod timing;
 mod values;
 

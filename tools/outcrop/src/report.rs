@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-use outcrop_stack::Counters;
+use outcrop_stack::{Counters, tcp};
 
 use crate::server::Served;
 
@@ -13,13 +13,15 @@ use crate::server::Served;
 pub(crate) struct Report<'a> {
     /// By the stack.
     pub(crate) counters: &'a Counters,
+    /// By its TCP.
+    pub(crate) tcp: &'a tcp::Counters,
     /// By the server.
     pub(crate) served: Served,
 }
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (c, s) = (self.counters, self.served);
+        let (c, t, s) = (self.counters, self.tcp, self.served);
         writeln!(
             f,
             "{:>10} packets in   {:>14} bytes",
@@ -39,6 +41,13 @@ impl fmt::Display for Report<'_> {
             (c.lost_out, "packets the device refused"),
             (s.refused, "connections with a message that is not HTTP"),
             (s.broken, "connections that broke"),
+            (t.cookies_sent, "SYNs answered by a cookie"),
+            (t.cookies_taken, "connections made of a cookie"),
+            (t.fast_opens, "connections that spoke in their SYN"),
+            (t.resets_received, "connections reset by the peer"),
+            (t.resets_sent, "resets sent"),
+            (t.timed_out, "connections given up for want of an answer"),
+            (t.replies_dropped, "answers dropped: too many were waiting"),
         ] {
             if count > 0 {
                 writeln!(f, "{count:>10} {what}")?;

@@ -14,7 +14,7 @@ use outcrop_base::ByteStream;
 use outcrop_http::h1::ServerConfig;
 use outcrop_http::serve::{Config, Connection, ConnectionInfo, Summary};
 use outcrop_http::sleeper;
-use outcrop_socket::{TcpListener, TcpStream, timeout};
+use outcrop_socket::{TcpListener, TcpOption, TcpSocket, TcpStream, timeout};
 use outcrop_stack::{Shard, Tasks};
 use outcrop_tls::ServerTls;
 
@@ -28,6 +28,9 @@ use crate::site::Site;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long answers under way may take after the server was asked to stop.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// Clients that may have spoken in their SYN and not have completed the handshake, at most (RFC 7413 5.1).
+const FAST_OPENS: usize = 256;
 
 /// What the server has done.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,8 +77,10 @@ impl Server {
             everywhere(https.port).map(|address| (address, Some(https.tls.clone())))
         });
         for (address, tls) in plain.into_iter().chain(secure.into_iter().flatten()) {
-            let listener =
-                TcpListener::bind(shard, address).map_err(|error| refused(address, &error))?;
+            let mut socket = TcpSocket::new(shard);
+            let listener = set_up(&mut socket, serving)
+                .and_then(|()| socket.bind(address).listen())
+                .map_err(|error| refused(address, &error))?;
             let served = (site.clone(), tls);
             let accepting = accept(tasks.clone(), listener, served, Rc::clone(&state));
             tasks.spawn(accepting).detach();
@@ -127,6 +132,16 @@ impl State {
         change(&mut served);
         self.served.set(served);
     }
+}
+
+/// What every connection of the server starts with: answers are written whole, so waiting to gather more would only
+/// delay them.
+fn set_up(socket: &mut TcpSocket, serving: &Serving) -> std::io::Result<()> {
+    socket.set(TcpOption::NoDelay(true))?;
+    socket.set(TcpOption::Backlog(usize::from(serving.backlog)))?;
+    let early = if serving.fast_open { FAST_OPENS } else { 0 };
+    socket.set(TcpOption::FastOpenQueue(early))?;
+    Ok(())
 }
 
 async fn accept(
@@ -181,8 +196,6 @@ async fn serve_secure(stream: TcpStream, tls: ServerTls, site: Site, state: Rc<S
 }
 
 fn begin(stream: &TcpStream, state: &State) -> ConnectionInfo {
-    // Answers are written whole; waiting to gather more would only delay them.
-    let _gone = stream.set_nodelay(true);
     ConnectionInfo {
         remote: stream.peer_addr().ok(),
         local: stream.local_addr().ok(),

@@ -24,7 +24,9 @@ use crate::path_mtu::PathMtus;
 use crate::reassembly::Reassembly;
 use crate::route::Routes;
 use crate::wire::{ipv4, ipv6};
-use crate::{Cidr, Config, ConfigError, Event, InterfaceConfig, Transmit};
+use crate::{
+    Cidr, Config, ConfigError, Event, Hop, InterfaceConfig, LOOPBACK, LOOPBACK_MTU, Transmit,
+};
 
 /// Events that may wait; the oldest stay, what comes later is lost.
 const MAX_EVENTS: usize = 256;
@@ -76,7 +78,7 @@ impl Endpoint {
     /// # Errors
     /// A number taken, an MTU too small or an address no host can have.
     pub fn add_interface(&mut self, interface: InterfaceConfig) -> Result<(), ConfigError> {
-        if self.interface(interface.id).is_some() {
+        if self.interface(interface.id).is_some() || interface.id == LOOPBACK {
             return Err(ConfigError::DuplicateInterface);
         }
         let speaks_v6 = interface.addresses.iter().any(|cidr| cidr.addr().is_ipv6());
@@ -162,9 +164,28 @@ impl Endpoint {
     /// What the way to `dst` means to a transport; `None` without a route.
     #[must_use]
     pub fn path(&self, dst: IpAddr) -> Option<Path> {
-        let hop = self.routes.lookup(dst)?;
+        let hop = self.hop(dst)?;
+        if hop.iface == LOOPBACK {
+            return Some(Path::plain(LOOPBACK_MTU));
+        }
         let interface = self.interface(hop.iface)?;
         Some(self.path_over(interface, dst))
+    }
+
+    /// Where a packet to `dst` goes: to ourselves, if it is an address of ours.
+    fn hop(&self, dst: IpAddr) -> Option<Hop> {
+        if self.is_own(dst) {
+            return Some(Hop {
+                iface: LOOPBACK,
+                next: dst,
+            });
+        }
+        self.routes.lookup(dst)
+    }
+
+    /// Whether `addr` never leaves this host: one of our addresses, or one that names every host itself.
+    fn is_own(&self, addr: IpAddr) -> bool {
+        self.is_local(addr) || addr.is_loopback()
     }
 
     fn path_over(&self, interface: &InterfaceConfig, dst: IpAddr) -> Path {
@@ -178,7 +199,11 @@ impl Endpoint {
     /// The address to speak to `dst` from; `None` without a route or an address of that family.
     #[must_use]
     pub fn source_for(&self, dst: IpAddr) -> Option<IpAddr> {
-        let hop = self.routes.lookup(dst)?;
+        let hop = self.hop(dst)?;
+        if hop.iface == LOOPBACK {
+            // RFC 6724 5 rule 1: the same address.
+            return Some(dst);
+        }
         let there = self.interface(hop.iface)?;
         let addresses = |interface: &InterfaceConfig| {
             let list = interface.addresses.iter().map(|cidr| cidr.addr());

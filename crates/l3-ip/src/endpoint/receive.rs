@@ -13,7 +13,7 @@ use super::Endpoint;
 use crate::reassembly::{Key, Outcome, Piece, Whole};
 use crate::wire::icmp::{self, Error};
 use crate::wire::{ipv4, ipv6};
-use crate::{Delivery, PacketIn, Rule, Up, address};
+use crate::{Delivery, LOOPBACK, PacketIn, Rule, Up, address};
 
 /// A packet with its header read: whole, or one fragment.
 #[derive(Clone, Debug)]
@@ -173,6 +173,14 @@ impl Endpoint {
     ) -> Result<Cast, Verdict> {
         let bad_source = Rule::Source.drop(DropReason::IpBadSource);
         let not_for_us = Rule::Destination.drop(DropReason::IpNotForUs);
+        if packet.iface == LOOPBACK {
+            let ours = self.is_own(src) && self.is_own(dst);
+            return ours.then_some(Cast::Unicast).ok_or(bad_source);
+        }
+        // RFC 1122 3.2.1.3 g, RFC 4291 2.5.3: such an address never comes by a link.
+        if dst.is_loopback() {
+            return Err(not_for_us);
+        }
         if !address::may_send(src) && !address::is_solicitation(src, dst) {
             return Err(bad_source);
         }

@@ -168,9 +168,8 @@ impl Endpoint {
         if plan.payload_len > most {
             return Err(Unresolved::TooLong);
         }
-        let hop = self.routes.lookup(plan.dst).ok_or(Unresolved::NoRoute)?;
-        let interface = self.interface(hop.iface).ok_or(Unresolved::NoRoute)?;
-        let mtu = self.path_mtus.limit(plan.dst, interface.mtu);
+        let hop = self.hop(plan.dst).ok_or(Unresolved::NoRoute)?;
+        let mtu = self.path(plan.dst).ok_or(Unresolved::NoRoute)?.mtu;
         let mtu = usize::try_from(mtu).unwrap_or(usize::MAX);
         Ok(Way {
             hop,

@@ -29,7 +29,7 @@ use outcrop_base::{Flow, Seed};
 
 use crate::config::Settings;
 use crate::rule::Rule;
-use crate::segment::{Segment, Signature};
+use crate::segment::{Segment, SegmentHeader, Signature};
 use crate::table::{FlowTable, ListenerId};
 use crate::transmit::{ConnId, MacPlan, Transmit};
 use crate::wire;
@@ -135,11 +135,7 @@ impl Auth {
         };
         let (flow, guard) = self.guards.get_mut(id)?;
         let (signature, sne) = guard.plan(flow, &transmit.header)?;
-        transmit.header.options.signature = Some(signature);
-        // An answer to a SYN with everything in it: counts of marks can come later.
-        if wire::header_len(&transmit.header) > wire::MAX_HEADER_LEN {
-            transmit.header.options.accurate = None;
-        }
+        make_room(&mut transmit.header, signature);
         transmit.mac = Some(MacPlan { guard: id, sne });
         Some(transmit)
     }
@@ -210,6 +206,18 @@ impl Auth {
                 (flow, guard).hash(&mut into);
             }
         }
+    }
+}
+
+/// Puts the option into a header. A SYN may then be too long by what it says about congestion, or about the user
+/// timeout: both can do without their place in the SYN, and are told again behind it.
+fn make_room(header: &mut SegmentHeader, signature: Signature) {
+    header.options.signature = Some(signature);
+    if wire::header_len(header) > wire::MAX_HEADER_LEN {
+        header.options.accurate = None;
+    }
+    if wire::header_len(header) > wire::MAX_HEADER_LEN {
+        header.options.user_timeout = None;
     }
 }
 

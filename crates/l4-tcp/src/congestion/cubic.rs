@@ -13,10 +13,10 @@ use outcrop_base::Instant;
 
 use super::hystart::{Advice, HyStart};
 use super::{
-    AckEvent, CongestionEvent, CongestionKind, Controller, ControllerInfo, IdleEvent, Phase, decay,
-    initial_window,
+    AckEvent, CongestionEvent, CongestionKind, Controller, ControllerInfo, Habits, IdleEvent,
+    Phase, decay, initial_window,
 };
-use crate::params::{MIN_WINDOW_SEGMENTS, SLOW_START_LIMIT_SEGMENTS};
+use crate::params::MIN_WINDOW_SEGMENTS;
 
 /// W_est is kept in 2^-16 bytes.
 const FRACTION: u32 = 16;
@@ -25,6 +25,7 @@ const FRACTION: u32 = 16;
 #[derive(Clone, Debug)]
 pub struct Cubic {
     mss: u64,
+    habits: Habits,
     state: State,
     /// The state before the last congestion event, should it prove a mistake (RFC 9438 4.9).
     before: Option<Box<State>>,
@@ -64,6 +65,7 @@ impl Cubic {
         let mss = mss.max(1);
         Self {
             mss: u64::from(mss),
+            habits: Habits::default(),
             state: State {
                 cwnd: initial_window(mss),
                 ssthresh: u64::MAX,
@@ -88,7 +90,7 @@ impl Cubic {
         };
         match advice {
             Advice::GrowBy(divisor) => {
-                let step = e.acked.min(SLOW_START_LIMIT_SEGMENTS * self.mss) / divisor;
+                let step = e.acked.min(self.habits.slow_start_step(self.mss)) / divisor;
                 s.cwnd = (s.cwnd + step).min(s.ssthresh);
             }
             Advice::Leave => s.ssthresh = s.cwnd,
@@ -136,7 +138,12 @@ impl Cubic {
         } else {
             s.cwnd
         };
-        s.ssthresh = (flight * 7 / 10).max(MIN_WINDOW_SEGMENTS * self.mss);
+        let used = if self.habits.reduce_window {
+            s.cwnd
+        } else {
+            flight
+        };
+        s.ssthresh = (used * 7 / 10).max(MIN_WINDOW_SEGMENTS * self.mss);
         s.epoch = None;
         s.credit = 0;
         s.hystart = HyStart::new();
@@ -234,6 +241,15 @@ impl Controller for Cubic {
         let s = &mut self.state;
         (s.cwnd, s.ssthresh) = decay(s.cwnd, s.ssthresh, self.mss, e.periods);
         self.state.epoch = None;
+    }
+
+    fn adopt(&mut self, habits: Habits) {
+        self.habits = habits;
+    }
+
+    fn on_takeover(&mut self, before: &ControllerInfo) {
+        self.state.cwnd = before.cwnd.max(self.mss);
+        self.state.ssthresh = before.ssthresh;
     }
 
     fn on_mss_change(&mut self, mss: u32) {

@@ -16,7 +16,7 @@ use core::time::Duration;
 
 use outcrop_base::Instant;
 
-use crate::params::{INITIAL_WINDOW_BYTES, INITIAL_WINDOW_SEGMENTS};
+use crate::params::{INITIAL_WINDOW_BYTES, INITIAL_WINDOW_SEGMENTS, SLOW_START_LIMIT_SEGMENTS};
 use crate::rate::RateSample;
 
 pub use bbr::Bbr;
@@ -189,6 +189,34 @@ pub struct ControllerInfo {
     pub phase: Phase,
 }
 
+/// What the standards leave to the implementation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Habits {
+    /// Segments that one acknowledgment may add to the window in slow start (L of RFC 3465 2.2 and RFC 9406 4.2);
+    /// `None`: as many as it acknowledges, for paths where acknowledgments are rare.
+    pub slow_start_limit: Option<u16>,
+    /// A loss reduces the congestion window itself, not what was outstanding. RFC 9438 4.6 allows it where a window
+    /// that is not used does not grow, which is so here (RFC 7661 4.3).
+    pub reduce_window: bool,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self {
+            slow_start_limit: Some(SLOW_START_LIMIT_SEGMENTS),
+            reduce_window: false,
+        }
+    }
+}
+
+impl Habits {
+    /// The most that one acknowledgment adds, bytes.
+    fn slow_start_step(self, mss: u64) -> u64 {
+        let limit = self.slow_start_limit;
+        limit.map_or(u64::MAX, |segments| u64::from(segments) * mss)
+    }
+}
+
 /// A congestion control algorithm. It owns the window; it is told events and asked for the window.
 pub trait Controller: Debug + Send {
     /// Data left.
@@ -201,6 +229,10 @@ pub trait Controller: Debug + Send {
     fn on_spurious(&mut self, now: Instant);
     /// The window was not used for so long that it says little about the path.
     fn on_idle(&mut self, e: &IdleEvent);
+    /// Where its standard leaves a choice, this is chosen.
+    fn adopt(&mut self, _habits: Habits) {}
+    /// It replaces `before` on a living connection: the window and the threshold go on from there.
+    fn on_takeover(&mut self, before: &ControllerInfo);
     /// The size of a full segment changed.
     fn on_mss_change(&mut self, mss: u32);
     /// The congestion window, bytes: never below one segment.
@@ -242,6 +274,19 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Every algorithm, the textbook's first.
+    pub const ALL: [Self; 3] = [Self::NewReno, Self::Cubic, Self::Bbr];
+
+    /// One word: what [`ControllerInfo::name`] says.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NewReno => "newreno",
+            Self::Cubic => "cubic",
+            Self::Bbr => "bbr",
+        }
+    }
+
     /// A controller for segments of `mss` bytes.
     #[must_use]
     pub fn controller(self, mss: u32) -> Box<dyn Controller> {

@@ -10,15 +10,16 @@ use core::hash::{Hash, Hasher};
 use outcrop_base::Instant;
 
 use super::{
-    AckEvent, CongestionEvent, CongestionKind, Controller, ControllerInfo, IdleEvent, Phase, decay,
-    initial_window,
+    AckEvent, CongestionEvent, CongestionKind, Controller, ControllerInfo, Habits, IdleEvent,
+    Phase, decay, initial_window,
 };
-use crate::params::{MIN_WINDOW_SEGMENTS, SLOW_START_LIMIT_SEGMENTS};
+use crate::params::MIN_WINDOW_SEGMENTS;
 
 /// The state of NewReno.
 #[derive(Clone, Debug, Hash)]
 pub struct NewReno {
     mss: u64,
+    habits: Habits,
     cwnd: u64,
     ssthresh: u64,
     /// Bytes acknowledged towards the next growth in congestion avoidance (RFC 3465 2.1).
@@ -33,6 +34,7 @@ impl NewReno {
     pub fn new(mss: u32) -> Self {
         Self {
             mss: u64::from(mss.max(1)),
+            habits: Habits::default(),
             cwnd: initial_window(mss.max(1)),
             ssthresh: u64::MAX,
             acked: 0,
@@ -42,13 +44,18 @@ impl NewReno {
 
     /// RFC 5681 3.1 equation 4: half of what was outstanding.
     fn half_of(&self, flight: u64) -> u64 {
-        (flight / 2).max(MIN_WINDOW_SEGMENTS * self.mss)
+        let used = if self.habits.reduce_window {
+            self.cwnd
+        } else {
+            flight
+        };
+        (used / 2).max(MIN_WINDOW_SEGMENTS * self.mss)
     }
 
     fn grow(&mut self, acked: u64) {
         if self.cwnd < self.ssthresh {
             // Equation 2, with a limit on what one ACK may add.
-            let step = acked.min(SLOW_START_LIMIT_SEGMENTS * self.mss);
+            let step = acked.min(self.habits.slow_start_step(self.mss));
             self.cwnd = (self.cwnd + step).min(self.ssthresh);
             return;
         }
@@ -96,6 +103,14 @@ impl Controller for NewReno {
 
     fn on_idle(&mut self, e: &IdleEvent) {
         (self.cwnd, self.ssthresh) = decay(self.cwnd, self.ssthresh, self.mss, e.periods);
+    }
+
+    fn adopt(&mut self, habits: Habits) {
+        self.habits = habits;
+    }
+
+    fn on_takeover(&mut self, before: &ControllerInfo) {
+        (self.cwnd, self.ssthresh) = (before.cwnd.max(self.mss), before.ssthresh);
     }
 
     fn on_mss_change(&mut self, mss: u32) {

@@ -37,7 +37,7 @@ impl Connection {
             },
             &mut *self.way.congestion,
         );
-        self.count(marked, &outcome);
+        self.count(now, marked, &outcome);
         let _probe = self.hear_size_fate(now, cx);
         if outcome.reduced {
             self.ecn.on_reduced();
@@ -97,14 +97,19 @@ impl Connection {
         })
     }
 
-    fn count(&mut self, marked: u64, outcome: &AckOutcome) {
+    fn count(&mut self, now: Instant, marked: u64, outcome: &AckOutcome) {
         let totals = &mut self.account.totals;
-        totals.echoes_in += marked;
-        totals.recoveries += u64::from(outcome.entered);
-        totals.spurious += u64::from(outcome.spurious.is_some());
+        totals.echoes_in += u32::try_from(marked).unwrap_or(u32::MAX);
+        totals.recoveries += u32::from(outcome.entered);
+        totals.spurious += u32::from(outcome.spurious.is_some());
+        totals.duplicates_reported += u32::from(outcome.duplicate_reported);
+        totals.reorderings += outcome.reorderings;
         if let Some(sample) = outcome.rate {
             totals.delivery_rate = Some(Rate(sample.bytes_per_second()));
             totals.delivery_app_limited = sample.app_limited;
+        }
+        if outcome.recovered || outcome.spurious.is_some() {
+            self.account.on_repaired(now);
         }
     }
 

@@ -12,6 +12,7 @@ use core::time::Duration;
 use outcrop_base::{Cause, Instant, Path};
 
 use super::urgent::Urgent;
+use super::user_timeout::Agreement;
 use super::{Clock, Connection, Life, Way};
 use crate::account::Account;
 use crate::challenge::Challenges;
@@ -69,6 +70,7 @@ struct Habits {
     heard_at: Instant,
     active_at: Instant,
     retransmitted: u64,
+    user_timeout: Agreement,
 }
 
 impl Connection {
@@ -122,6 +124,7 @@ impl Connection {
                 heard_at: self.life.heard_at,
                 active_at: self.life.active_at,
                 retransmitted: self.life.retransmitted,
+                user_timeout: self.life.user_timeout,
             },
         })
     }
@@ -156,7 +159,7 @@ impl Dormant {
             },
             send: self.send.wake(),
             window_from: self.window_from,
-            recv: self.recv.wake(settings.ack_delay()),
+            recv: self.recv.wake(settings.ack_delay(), settings.ack_style),
             recovery: self.recovery.wake(),
             ecn: self.ecn,
             account: self.account,
@@ -202,6 +205,7 @@ impl Habits {
             over: None,
             reset: None,
             challenge_due: None,
+            paced: false,
             keep_alive_due: false,
             keep_alive_probes: self.keep_alive_probes,
             // The second in which any were sent has passed.
@@ -210,6 +214,7 @@ impl Habits {
             heard_at: self.heard_at,
             active_at: self.active_at,
             retransmitted: self.retransmitted,
+            user_timeout: self.user_timeout,
             cause: Cause::None,
         }
     }

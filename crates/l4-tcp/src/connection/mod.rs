@@ -18,6 +18,7 @@ mod segment_arrives;
 mod timeouts;
 mod urgent;
 mod user_calls;
+mod user_timeout;
 
 use std::io::IoSlice;
 
@@ -35,7 +36,7 @@ use crate::ecn::{Accurate, Beginning, Echo};
 use crate::event::{CloseReason, Doubt, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{Embryo, isn, syn_window};
-use crate::info::{Info, Negotiated};
+use crate::info::{Detail, Info, Negotiated};
 use crate::pacing::Pacer;
 use crate::params;
 use crate::plpmtud::Search;
@@ -49,6 +50,7 @@ use crate::seq::{SeqNum, SeqSpace};
 use crate::state::{OurFin, PeerFin, State, Trigger, derive};
 use crate::timers::{Timer, TimerTable};
 use urgent::Urgent;
+use user_timeout::Agreement;
 
 /// What a connection is lent for one call: who it is, where facts go, what caused the call.
 pub(crate) struct Cx<'a> {
@@ -137,6 +139,12 @@ pub(crate) struct Connection {
     life: Life,
 }
 
+fn controller(settings: &Settings, mss: u16) -> Box<dyn Controller> {
+    let mut controller = settings.congestion.controller(u32::from(mss));
+    controller.adopt(settings.habits);
+    controller
+}
+
 /// What the path allows.
 #[derive(Clone, Debug)]
 struct Way {
@@ -179,6 +187,8 @@ struct Life {
     reset: Option<(Why, Cause)>,
     /// A challenge ACK to be sent, and what it answers.
     challenge_due: Option<Cause>,
+    /// Whether something waits for the pacer.
+    paced: bool,
     /// A keep-alive probe to be sent.
     keep_alive_due: bool,
     /// Probes sent since the peer was last heard.
@@ -189,6 +199,8 @@ struct Life {
     heard_at: Instant,
     /// When anything last happened.
     active_at: Instant,
+    /// What both ends told about their user timeouts.
+    user_timeout: Agreement,
     /// Bytes sent again.
     retransmitted: u64,
     /// What made the next packet leave, as far as we know.
@@ -216,6 +228,8 @@ impl Connection {
             mss: u32::from(mss),
             delayed_ack: o.settings.ack_delay(),
             round_trip: o.round_trip,
+            ack_style: o.settings.ack_style,
+            opens_slowly: o.settings.window_opens_slowly,
         });
         let mut connection = Self {
             state: State::Established,
@@ -234,7 +248,7 @@ impl Connection {
                 mss,
                 doubt: None,
                 search: None,
-                congestion: o.settings.congestion.controller(u32::from(mss)),
+                congestion: controller(&o.settings, mss),
                 pacer: Pacer::new(),
             },
             send,
@@ -257,7 +271,10 @@ impl Connection {
             account: Account::new(o.at),
             timers: TimerTable::default(),
             urgent: Urgent::new(o.urgent),
-            life: Life::new(o.at, blocked),
+            life: Life {
+                user_timeout: Agreement::new(&o.settings, o.theirs.user_timeout),
+                ..Life::new(o.at, blocked)
+            },
             settings: o.settings,
         };
         let keep = connection.settings.keep_unused_window;
@@ -383,7 +400,7 @@ impl Connection {
     }
 
     /// A snapshot.
-    pub(crate) fn info(&self, flow: &Flow) -> Info {
+    pub(crate) fn info(&self, now: Instant, flow: &Flow) -> Info {
         let rtt = self.recovery.rtt();
         let search = self.way.search.as_deref();
         Info {
@@ -414,22 +431,48 @@ impl Connection {
             controller: Some(self.way.congestion.snapshot().name),
             search: search.map_or_else(Default::default, |search| search.totals()),
             marked_bytes: self.ecn.accurate().map_or(0, Accurate::marked_bytes),
+            detail: self.detail(now, flow),
             totals: self.totals(),
+        }
+    }
+
+    fn detail(&self, now: Instant, flow: &Flow) -> Detail {
+        let path_mss = path_mss(&self.way.path, flow.remote.ip());
+        Detail {
+            recovery: self.recovery.phase().name(),
+            probes: self
+                .send
+                .persist()
+                .probes()
+                .max(self.life.keep_alive_probes),
+            ack_delay: self.recv.ack_delay(),
+            advertised_mss: self.settings.mss.map_or(path_mss, |mss| mss.min(path_mss)),
+            path_mtu: self.way.path.mtu,
+            unsent: self.send.buffer().unsent(),
+            reorder_window: self.recovery.reorder_window(),
+            receive_rtt: self.recv.round_trip(),
+            receive_capacity: self.recv.capacity(),
+            heard_at: Some(self.life.heard_at),
+            max_pacing_rate: self.settings.max_pacing_rate,
+            shares: self.account.shares_at(now),
         }
     }
 
     /// What was counted so far.
     pub(crate) fn totals(&self) -> Totals {
         Totals {
-            marks_in: self.ecn.marks(),
+            marks_in: u32::try_from(self.ecn.marks()).unwrap_or(u32::MAX),
             ..self.account.totals
         }
     }
 
     /// Why it is not sending, and where its time went.
-    pub(crate) fn explain(&self, now: Instant) -> Explanation {
+    pub(crate) fn explain(&self, now: Instant, flow: &Flow) -> Explanation {
         let rtt = self.recovery.rtt();
         Explanation {
+            flow: *flow,
+            began: self.account.began(),
+            ended: self.life.over.map(|reason| (reason, now)),
             held: self.account.held(),
             shares: self.account.shares_at(now),
             totals: self.totals(),
@@ -441,7 +484,8 @@ impl Connection {
             pacing_rate: self.pacing_rate(),
             srtt: rtt.srtt(),
             min_rtt: rtt.min(),
-            acked: self.send.una(),
+            acked: self.send.una().min(self.send.buffer().end()),
+            received: self.recv.nxt() - u64::from(self.recv.finished()),
         }
     }
 
@@ -478,7 +522,7 @@ impl Connection {
                 repairing || probing || paced || self.waits_for_program(),
                 "{flow}: {} has bytes or a FIN to send, and no timer: {:?}",
                 self.state,
-                self.info(flow)
+                self.info(self.life.heard_at, flow)
             );
         }
         let owed = self.life.reset.is_some() || self.life.challenge_due.is_some();
@@ -525,6 +569,7 @@ impl Connection {
             self.way.doubt,
             life.keep_alive_due,
             life.keep_alive_probes,
+            life.user_timeout,
         )
             .hash(&mut into);
         (life.edges, now - life.heard_at, life.challenge_due).hash(&mut into);
@@ -541,6 +586,7 @@ impl Life {
             over: None,
             reset: None,
             challenge_due: None,
+            paced: false,
             keep_alive_due: false,
             keep_alive_probes: 0,
             challenges: Challenges::new(),
@@ -548,6 +594,7 @@ impl Life {
             heard_at: now,
             active_at: now,
             retransmitted: 0,
+            user_timeout: Agreement::NONE,
             cause: Cause::None,
         }
     }

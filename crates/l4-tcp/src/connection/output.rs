@@ -115,12 +115,18 @@ impl Connection {
     }
 
     /// A reset that the connection ended with. RFC 9293 3.10.5 shows it bare; with the acknowledgment
-    /// it also passes firewalls that follow the sequence numbers.
+    /// it also passes firewalls that follow the sequence numbers. Data that nobody will read is answered as a
+    /// segment of no connection is: bare, as everywhere (RFC 9293 3.5.2 group 1).
     fn plan_reset(&self) -> Option<Plan> {
         let (why, cause) = self.life.reset?;
+        let flags = if why == Why::ResetOrphanData {
+            Flags::RST
+        } else {
+            Flags::RST | Flags::ACK
+        };
         Some(Plan {
             kind: Kind::Reset,
-            flags: Flags::RST | Flags::ACK,
+            flags,
             note: Note::new(why, Limit::None, cause),
             ..self.empty_at(self.send.nxt())
         })
@@ -235,7 +241,8 @@ impl Connection {
             mss: u32::from(mss),
             max_len: u32::try_from(self.max_payload()).unwrap_or(u32::MAX),
             allowance: allowance.max(u64::from(probe)),
-            nagle: !self.settings.nodelay,
+            // Urgent data does not wait for others' acknowledgments: what it hurries would wait behind it.
+            nagle: !self.settings.nodelay && self.urgent.pointer(self.send.una()).is_none(),
             cork: self.settings.cork,
         })
     }
@@ -312,7 +319,8 @@ impl Connection {
         let accurate = self.accurate_option(sack, true).map_or(0, |option| {
             AccurateOption::padded_len(option.as_slice().len())
         });
-        let options = u16::try_from(sack_len(sack) + accurate).unwrap_or(u16::MAX);
+        let options = sack_len(sack) + accurate + self.user_timeout_len();
+        let options = u16::try_from(options).unwrap_or(u16::MAX);
         self.way.mss.saturating_sub(options).max(1)
     }
 
@@ -375,7 +383,8 @@ impl Connection {
 
     /// The option of accurate ECN beside so many SACK blocks; `data` if the segment carries any.
     fn accurate_option(&self, sack: usize, data: bool) -> Option<AccurateOption> {
-        let others = sack_len(sack) + usize::from(super::common_options(&self.terms));
+        let common = usize::from(super::common_options(&self.terms));
+        let others = sack_len(sack) + common + self.user_timeout_len();
         self.ecn.option(OPTIONS_LEN.saturating_sub(others), data)
     }
 
@@ -397,6 +406,10 @@ impl Connection {
             timestamps,
             accurate: self.accurate_option(sack.len(), !plan.data.is_empty()),
             sack,
+            user_timeout: self
+                .settings
+                .told_user_timeout()
+                .filter(|_| self.tells_user_timeout(plan)),
             ..Options::default()
         }
     }
@@ -413,7 +426,8 @@ impl Connection {
             flow: *flow,
             header: SegmentHeader {
                 seq: plan.seq,
-                ack: Some(self.rcv_space.seq(self.recv.nxt())),
+                ack: Some(self.rcv_space.seq(self.recv.nxt()))
+                    .filter(|_| plan.flags.contains(Flags::ACK)),
                 flags: plan.flags.with_if(Flags::URG, urgent.is_some()) | self.ecn_flags(plan),
                 wnd: if is_reset {
                     0
@@ -477,6 +491,12 @@ impl Connection {
         Held::by(limit, repairing, self.life.blocked)
     }
 
+    /// Whether a segment has room to tell our user timeout, if it is to be told.
+    fn tells_user_timeout(&self, plan: &Plan) -> bool {
+        let has_room = matches!(plan.kind, Kind::New | Kind::Resend | Kind::Ack);
+        self.life.user_timeout.owed && has_room
+    }
+
     /// Does what a plan implies; everything was decided before.
     fn commit(&mut self, now: Instant, plan: &Plan, option: bool) {
         match plan.kind {
@@ -513,6 +533,9 @@ impl Connection {
         if !plan.range.is_empty() {
             self.arm_user_timeout(now);
         }
+        if self.tells_user_timeout(plan) {
+            self.life.user_timeout.owed = false;
+        }
         let has_data = !plan.data.is_empty();
         self.ecn.on_sent(plan.is_fresh(), has_data, option);
         self.recv.on_sent(now, !plan.range.is_empty());
@@ -525,7 +548,7 @@ impl Connection {
         self.recovery.on_sent(now, range, &mut *self.way.congestion);
         let rate = self.pacing_rate();
         let way = &mut self.way;
-        way.pacer.on_sent(now, range.len(), rate);
+        way.pacer.on_sent(now, range.len(), rate, self.life.paced);
     }
 
     /// Whether something lost would leave, if pacing let it.
@@ -548,6 +571,7 @@ impl Connection {
         let wait = self.way.pacer.wait_until(now);
         let more = next.is_ok() || self.has_lost();
         self.timers.set(Timer::Pacing, wait.filter(|_| more));
+        self.life.paced = wait.is_some() && more;
         if next == Err(Limit::App) {
             self.recovery.on_app_limited();
         }

@@ -10,13 +10,14 @@
 use core::ops::ControlFlow::{self, Break, Continue};
 
 use bytes::Bytes;
-use outcrop_base::{Arrival, Cause, DropReason, Instant, Verdict, Why};
+use outcrop_base::{Arrival, Cause, DropReason, Verdict, Why};
 
 use super::{Connection, Cx};
 use crate::event::{CloseReason, Edges};
 use crate::params;
 use crate::rule::Rule;
 use crate::segment::{Flags, Segment, SegmentHeader, Timestamps};
+use crate::send::buffer::FinState;
 use crate::state::{PeerFin, State, Trigger};
 
 /// A segment on its way through the steps.
@@ -41,7 +42,7 @@ impl Connection {
         payload: Bytes,
         cx: &mut Cx<'_>,
     ) -> Verdict {
-        self.count_arrival(a.at, &payload);
+        self.count_arrival(a, &payload);
         let mut incoming = self.incoming(a, segment, payload);
         self.life.cause = cx.cause;
         if incoming.seq == -1 {
@@ -68,13 +69,19 @@ impl Connection {
         verdict
     }
 
-    fn count_arrival(&mut self, at: Instant, payload: &Bytes) {
+    /// A merged segment counts as the pieces it was made of.
+    fn count_arrival(&mut self, a: &Arrival, payload: &Bytes) {
+        let len = payload.len();
+        let piece = a.gso_size.map_or(len, |size| len.min(usize::from(size)));
+        let pieces = len.div_ceil(piece.max(1)).max(1) as u64;
         let totals = &mut self.account.totals;
-        totals.segments_in += 1;
-        self.life.active_at = at;
-        if !payload.is_empty() {
-            totals.data_segments_in += 1;
-            totals.data_received_at = Some(at);
+        totals.segments_in += pieces;
+        self.life.active_at = a.at;
+        if len > 0 {
+            totals.data_segments_in += pieces;
+            totals.data_received_at = Some(a.at);
+            let piece = u16::try_from(piece).unwrap_or(u16::MAX);
+            totals.largest_in = totals.largest_in.max(piece);
         }
     }
 
@@ -237,6 +244,7 @@ impl Connection {
         self.life.heard_at = seg.a.at;
         self.life.keep_alive_probes = 0;
         self.life.keep_alive_due = false;
+        self.hear_user_timeout(seg.a.at, seg.header.options.user_timeout);
         // An ACK of nothing but the SYN, or older, is SND.UNA for what follows.
         seg.ack = u64::try_from(ack).unwrap_or(0);
         let fin_acked = self.acknowledge(seg, cx);
@@ -302,12 +310,14 @@ impl Connection {
         };
         let payload = seg.payload.slice(skip.min(seg.payload.len())..);
         let is_new = at + payload.len() as u64 > self.recv.nxt();
-        if !self.life.held && !payload.is_empty() && is_new {
+        let deaf = self.settings.deaf && self.send.buffer().fin() != FinState::Open;
+        if (!self.life.held || deaf) && !payload.is_empty() && is_new {
             self.reset(Why::ResetOrphanData, cx);
             return Break(Rule::OrphanData.dropped(DropReason::TcpClosed));
         }
         self.ecn.on_text(seg.a.ecn, seg.header.flags);
         let received = self.recv.on_segment(seg.a.at, at, payload, fin);
+        self.account.totals.out_of_order_in += u32::from(received.out_of_order > 0);
         if received.readable > 0 {
             self.life.edges.insert(Edges::READABLE);
         }

@@ -12,7 +12,6 @@ use outcrop_base::{Cause, FactKind, Instant, TimerKind, Why};
 use super::acknowledge::tell_lost;
 use super::{Connection, Cx};
 use crate::event::CloseReason;
-use crate::params;
 use crate::plpmtud::SizeFate;
 use crate::recovery::Fired;
 use crate::state::State;
@@ -45,6 +44,9 @@ impl Connection {
         {
             self.fired(timer.kind(), cx);
             match timer {
+                Timer::UserTimeout if self.settings.quiet_timeout => {
+                    self.end(CloseReason::TimedOut, cx);
+                }
                 Timer::UserTimeout => self.reset(Why::ResetTimedOut, cx),
                 Timer::FinWait2 => self.end(CloseReason::TimedOut, cx),
                 Timer::Linger => self.linger_fired(cx),
@@ -84,7 +86,7 @@ impl Connection {
                         cx.emit(FactKind::Remark(DOUBT));
                     }
                     self.ecn.on_reduced();
-                    self.account.totals.timeouts += 1;
+                    self.account.on_timeout(now);
                     tell_lost(&lost, cx);
                     self.tell_congestion("timeout", cx);
                     let _probe = self.hear_size_fate(now, cx);
@@ -103,7 +105,7 @@ impl Connection {
 
     /// Starts the limit on unacknowledged data, if it does not run.
     pub(super) fn arm_user_timeout(&mut self, now: Instant) {
-        let limit = self.settings.user_timeout.unwrap_or(params::R2);
+        let limit = self.user_timeout();
         self.timers.arm_if_idle(Timer::UserTimeout, now + limit);
     }
 
@@ -117,7 +119,7 @@ impl Connection {
 
     /// Starts keep-alive if the program wants it and it does not run; stops it if not.
     pub(super) fn arm_keep_alive(&mut self, now: Instant) {
-        match self.settings.keep_alive {
+        match self.keep_alive() {
             None => self.timers.stop(Timer::KeepAlive),
             Some(wanted) => {
                 let at = (self.life.heard_at + wanted.idle).max(now);
@@ -128,7 +130,7 @@ impl Connection {
 
     /// The peer may have been heard since the timer was armed: then it waits on.
     fn keep_alive_fired(&mut self, now: Instant, cx: &mut Cx<'_>) {
-        let Some(wanted) = self.settings.keep_alive else {
+        let Some(wanted) = self.keep_alive() else {
             return;
         };
         let silence = now - self.life.heard_at;

@@ -164,13 +164,20 @@ impl Connection {
             self.recv.set_capacity(settings.window_limit());
         }
         self.recv.set_delayed_ack(settings.ack_delay());
+        if settings.congestion != self.settings.congestion {
+            let before = self.way.congestion.snapshot();
+            self.way.congestion = super::controller(&settings, self.way.mss);
+            self.way.congestion.on_takeover(&before);
+        }
         self.recovery
             .keep_unused_window(settings.keep_unused_window);
         if self.settings.keep_alive != settings.keep_alive {
             // Armed for the old interval; the next flush arms it for the new one.
             self.timers.stop(Timer::KeepAlive);
         }
+        let before = self.settings;
         self.settings = settings;
+        self.user_timeout_configured(&before);
         self.life.cause = Cause::Call(CallKind::Configure);
         self.life.keep_alive_probes = 0;
     }

@@ -118,6 +118,12 @@ impl Endpoint {
             && settings.fast_open
         {
             early.fast_open = self.known.option(self.latest, addr);
+            let has_cookie = early
+                .fast_open
+                .is_some_and(|(cookie, _)| !cookie.is_request());
+            if settings.hold_syn && has_cookie {
+                embryo.hold();
+            }
         }
         self.auth.forget(&flow);
         let place = Place::new(Phase::Embryo(Box::new(embryo)), Holder::Program);
@@ -147,8 +153,11 @@ impl Endpoint {
                 Err(ConnectError::AlreadyExists)
             };
         }
+        // RFC 6056 3.2: a port that somebody listens on is not drawn; who names it may have it.
+        let listeners = &self.listeners;
+        let is_quiet = |port| listeners.find(SocketAddr::new(local.ip(), port)).is_none();
         self.ports
-            .choose(local, remote, is_free)
+            .choose(local, remote, |port| is_quiet(port) && is_free(port))
             .map(flow_from)
             .ok_or(ConnectError::NoPortFree)
     }
@@ -161,7 +170,13 @@ impl Endpoint {
     pub fn read(&mut self, id: ConnId) -> Result<Option<Bytes>, ReadError> {
         let (_, place) = held(&mut self.places, id).ok_or(ReadError::Stale)?;
         match &mut place.phase {
-            Phase::Embryo(_) => Err(ReadError::WouldBlock),
+            Phase::Embryo(embryo) => {
+                if embryo.is_held() {
+                    embryo.release(CallKind::Read);
+                    self.settle(id);
+                }
+                Err(ReadError::WouldBlock)
+            }
             Phase::Open(connection) => {
                 let read = connection.read();
                 if matches!(read, Ok(Some(_))) {
@@ -192,7 +207,11 @@ impl Endpoint {
         let (flow, place) = held(&mut self.places, id).ok_or(WriteError::Stale)?;
         let taken = match &mut place.phase {
             Phase::Embryo(embryo) => match &mut embryo.origin {
-                Origin::Active(early) => write_early(early, data)?,
+                Origin::Active(early) => {
+                    let taken = write_early(early, data)?;
+                    embryo.release(CallKind::Write);
+                    taken
+                }
                 Origin::Passive(_) => return Err(WriteError::Stale),
             },
             Phase::Open(connection) => connection.write(data)?,
@@ -270,6 +289,7 @@ impl Endpoint {
                 if let Origin::Active(early) = &mut embryo.origin {
                     early.shutdown = true;
                 }
+                embryo.release(CallKind::Shutdown);
             }
             Phase::Open(connection) => connection.shutdown(&mut Cx {
                 flow,
@@ -365,7 +385,7 @@ impl Endpoint {
     }
 
     /// Changes the connection's settings. What the SYN offers (window scale, timestamps, SACK, segment
-    /// size) and the controller have effect only before it leaves.
+    /// size, ECN, fast open) has effect only before it leaves; a new controller goes on with the old one's window.
     ///
     /// # Errors
     /// A stale id, or a connection that has ended.

@@ -30,6 +30,7 @@ use outcrop_base::{
     TimerKind, TimerWheel, Verdict,
 };
 
+use crate::account::Explanation;
 use crate::auth::Auth;
 use crate::budget::Budget;
 use crate::config::{Config, Settings};
@@ -82,6 +83,8 @@ pub struct Endpoint {
     latest: Instant,
     facts: Facts,
     counters: Counters,
+    /// What is left to tell of connections that have ended.
+    final_accounts: VecDeque<Explanation>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +154,7 @@ impl Endpoint {
             latest: Instant::ZERO,
             facts: Facts::default(),
             counters: Counters::default(),
+            final_accounts: VecDeque::new(),
             config,
         }
     }
@@ -497,6 +501,7 @@ impl Endpoint {
                             state: State::Closed,
                             ..info
                         },
+                        explanation: None,
                     }));
                     place.edges.insert(Edges::CLOSED);
                 }
@@ -529,8 +534,14 @@ impl Endpoint {
             reason,
             readable: connection.take_readable(),
             peer_finished: connection.peer_finished(),
-            info: connection.info(&flow),
+            info: connection.info(now, &flow),
+            explanation: Some(Box::new(connection.explain(now, &flow))),
         };
+        keep_account(
+            &mut self.final_accounts,
+            self.config.final_accounts,
+            ended.explanation.as_deref(),
+        );
         let held = place.holder != Holder::Nobody;
         if held {
             place.phase = Phase::Ended(Box::new(ended));
@@ -544,6 +555,17 @@ impl Endpoint {
             self.time_wait.insert(now, &flow, &rest);
         }
     }
+}
+
+/// Keeps the latest `limit` final accounts.
+fn keep_account(kept: &mut VecDeque<Explanation>, limit: usize, account: Option<&Explanation>) {
+    if limit == 0 {
+        return;
+    }
+    if kept.len() >= limit {
+        kept.pop_front();
+    }
+    kept.extend(account);
 }
 
 fn place_holder(places: &FlowTable<Place>, id: ConnId) -> Option<Holder> {

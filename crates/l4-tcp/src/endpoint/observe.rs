@@ -11,6 +11,7 @@ use outcrop_base::{Facts, Flow, Instant, Value};
 use super::place::{Holder, Phase, Place};
 use super::{Counters, Endpoint};
 use crate::account::Explanation;
+use crate::config::Config;
 use crate::event::{CloseReason, Doubt};
 use crate::info::Info;
 use crate::state::State;
@@ -24,9 +25,10 @@ impl Endpoint {
         let flow = self.places.flow(id)?;
         Some(match &place.phase {
             Phase::Embryo(embryo) => embryo.info(flow),
-            Phase::Open(_) | Phase::Dormant(_) => {
-                place.with_connection(&self.shared, |connection| connection.info(flow))?
-            }
+            Phase::Open(_) | Phase::Dormant(_) => place
+                .with_connection(&self.shared, |connection| {
+                    connection.info(self.latest, flow)
+                })?,
             Phase::Ended(ended) => Info {
                 state: self.rest_of(flow, ended.info.state),
                 ..ended.info
@@ -34,11 +36,31 @@ impl Endpoint {
         })
     }
 
-    /// Why a connection is not sending more at `now`, and how its life divided; `None` unless it is open.
+    /// Why a connection is not sending more at `now`, and how its life divided; of one that has ended, the final account.
+    /// `None` before the handshake is over.
     #[must_use]
     pub fn explain(&self, now: Instant, id: ConnId) -> Option<Explanation> {
-        let place = self.places.get(id)?;
-        place.with_connection(&self.shared, |connection| connection.explain(now))
+        let (place, flow) = (self.places.get(id)?, self.places.flow(id)?);
+        match &place.phase {
+            Phase::Open(_) | Phase::Dormant(_) => {
+                place.with_connection(&self.shared, |connection| connection.explain(now, flow))
+            }
+            Phase::Ended(ended) => ended.explanation.as_deref().copied(),
+            Phase::Embryo(_) => None,
+        }
+    }
+
+    /// Takes the final accounts of connections that have ended, oldest first: the latest
+    /// [`Config::final_accounts`] of them.
+    pub fn take_final_accounts(&mut self) -> Vec<Explanation> {
+        self.final_accounts.drain(..).collect()
+    }
+
+    /// An account of every connection that is open at `now`.
+    pub fn open_accounts(&self, now: Instant) -> impl Iterator<Item = Explanation> {
+        self.places.iter().filter_map(move |(_, flow, place)| {
+            place.with_connection(&self.shared, |connection| connection.explain(now, flow))
+        })
     }
 
     /// An ended connection is in TIME-WAIT for as long as its tuple rests.
@@ -47,6 +69,15 @@ impl Endpoint {
             State::TimeWait
         } else {
             State::Closed
+        }
+    }
+
+    /// Whether the SYN of a connection waits for the program (`Settings::hold_syn`).
+    #[must_use]
+    pub fn holds_syn(&self, id: ConnId) -> bool {
+        match self.places.get(id).map(|place| &place.phase) {
+            Some(Phase::Embryo(embryo)) => embryo.is_held(),
+            Some(Phase::Open(_) | Phase::Dormant(_) | Phase::Ended(_)) | None => false,
         }
     }
 
@@ -135,6 +166,12 @@ impl Endpoint {
         self.time_wait.len()
     }
 
+    /// What it was set up with.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// What was counted so far.
     #[must_use]
     pub const fn counters(&self) -> &Counters {
@@ -203,7 +240,7 @@ impl Endpoint {
         }
         match &place.phase {
             Phase::Embryo(embryo) => assert!(
-                place.in_ready || embryo.next_timeout().is_some(),
+                place.in_ready || embryo.next_timeout().is_some() || embryo.is_held(),
                 "{flow}: an embryo without timer or output"
             ),
             Phase::Open(_) | Phase::Dormant(_) => {

@@ -9,6 +9,7 @@ use core::time::Duration;
 use outcrop_base::{ChunkQueue, Instant};
 
 use super::shared::SettingsId;
+use crate::account::Explanation;
 use crate::connection::Connection;
 use crate::connection::dormant::Dormant;
 use crate::event::{CloseReason, Edges};
@@ -78,6 +79,8 @@ pub(super) struct Ended {
     pub(super) peer_finished: bool,
     /// The last figures.
     pub(super) info: Info,
+    /// The final account; of a connection whose handshake never ended there is none.
+    pub(super) explanation: Option<Box<Explanation>>,
 }
 
 impl Place {

@@ -28,7 +28,7 @@ use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::ecn::{self, EcnTerms};
 use crate::event::{CloseReason, Doubt};
-use crate::info::Info;
+use crate::info::{Detail, Info};
 use crate::params;
 use crate::plpmtud::SearchTotals;
 use crate::rule::Rule;
@@ -192,6 +192,24 @@ impl Embryo {
         self.due
     }
 
+    /// Keeps our SYN back until the program says what it opened the connection for (RFC 7413 4.2.1: the SYN
+    /// carries its first write).
+    pub(crate) const fn hold(&mut self) {
+        self.want = None;
+    }
+
+    /// Whether our SYN is kept back: it has never left, and nothing makes it.
+    pub(crate) const fn is_held(&self) -> bool {
+        self.want.is_none() && self.sent_at.is_none() && self.theirs.is_none()
+    }
+
+    /// The program has called: a SYN that was kept back leaves.
+    pub(crate) const fn release(&mut self, call: CallKind) {
+        if self.is_held() {
+            self.want = Some((Why::Syn, Cause::Call(call)));
+        }
+    }
+
     /// Whether something is to leave.
     pub(crate) const fn wants_output(&self) -> bool {
         self.want.is_some()
@@ -263,6 +281,8 @@ impl Embryo {
         let ack = self.rcv_nxt();
         let (fast_open, range) = self.fast_open();
         options.fast_open = fast_open;
+        // A cookie may need all the room there is; the first segment behind the SYN tells as well.
+        options.user_timeout = settings.told_user_timeout().filter(|_| fast_open.is_none());
         options.accurate = accurate.filter(|_| self.grant.is_none());
         self.sent = self.sent.max(u32::try_from(range.len()).unwrap_or(0));
         Some(Transmit {
@@ -450,6 +470,10 @@ impl Embryo {
             controller: None,
             search: SearchTotals::default(),
             marked_bytes: 0,
+            detail: Detail {
+                path_mtu: self.path.mtu,
+                ..Detail::default()
+            },
             totals: Totals::default(),
         }
     }

@@ -13,7 +13,7 @@ use crate::config::Settings;
 use crate::ecn::{EcnTerms, Setup};
 use crate::info::Negotiated;
 use crate::params;
-use crate::segment::{Options, SegmentHeader};
+use crate::segment::{Options, SegmentHeader, UserTimeout};
 use crate::seq::SeqNum;
 
 /// IPv4 header and TCP header without options (RFC 9293 3.7.1).
@@ -40,6 +40,8 @@ pub(crate) struct PeerSyn {
     pub(crate) timestamp: Option<u32>,
     /// What it says about congestion marks.
     pub(crate) ecn: Setup,
+    /// How long the peer keeps data unacknowledged.
+    pub(crate) user_timeout: Option<UserTimeout>,
 }
 
 impl PeerSyn {
@@ -63,6 +65,7 @@ impl From<&SegmentHeader> for PeerSyn {
             sack: options.sack_permitted,
             timestamp: options.timestamps.map(|ts| ts.val),
             ecn: Setup::of(header, Mark::NotEct),
+            user_timeout: options.user_timeout,
         }
     }
 }

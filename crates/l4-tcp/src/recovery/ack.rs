@@ -55,10 +55,13 @@ impl Recovery {
         let flight = self.outstanding();
         let prior_in_flight = self.in_flight();
         let counted = self.dup_acks.bytes(self.mss);
+        let known = self.records.sacked();
         let news = self.account(input);
         let mut out = AckOutcome {
             acked: news.acked,
             sacked: news.sacked,
+            duplicate_reported: news.duplicate.is_some_and(|range| !range.is_empty()),
+            reorderings: self.rack.take_reorderings(),
             ..AckOutcome::default()
         };
         out.rtt = self.measure(input, &news, flight);
@@ -72,6 +75,7 @@ impl Recovery {
             out.entered = true;
             out.reduced = true;
             self.enter_recovery(input.now, flight, controller);
+            self.prr = Prr::new(flight.saturating_sub(known));
         }
         out.reduced |= self.check_probe(input, &news, flight, controller);
         // Only with progress: a peer that goes on echoing would hold us for ever.

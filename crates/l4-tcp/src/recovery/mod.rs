@@ -130,6 +130,10 @@ pub struct AckOutcome {
     pub hold: bool,
     /// The last reduction was a mistake, by this evidence.
     pub spurious: Option<Evidence>,
+    /// It reported something that had arrived twice (RFC 2883).
+    pub duplicate_reported: bool,
+    /// How much of what it reports was overtaken on its way.
+    pub reorderings: u32,
 }
 
 /// What a timer that ran out has done.
@@ -237,6 +241,12 @@ impl Recovery {
     /// The round trip, for what is measured elsewhere.
     pub const fn rtt_mut(&mut self) -> &mut RttEstimator {
         &mut self.rtt
+    }
+
+    /// How much later than its successors something may come before it counts as lost; `None` before a round trip.
+    #[must_use]
+    pub fn reorder_window(&self) -> Option<Duration> {
+        self.rack.reorder_window(&self.rtt)
     }
 
     /// The records of what is outstanding.
@@ -423,6 +433,8 @@ impl Recovery {
         let periods = u32::try_from((now - last).as_nanos() / rto).unwrap_or(u32::MAX);
         if periods > 0 && self.outstanding() == 0 {
             controller.on_idle(&IdleEvent { now, periods });
+            // What was used before the pause says nothing about the window after it.
+            (self.usage.peak, self.usage.earlier) = (0, 0);
         }
     }
 

@@ -7,7 +7,8 @@
 /// Proportional rate reduction of one recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Prr {
-    /// RecoverFS: bytes outstanding when recovery began.
+    /// RecoverFS: bytes outstanding when recovery began, less what was known to have arrived before (6937bis 5):
+    /// that will not be delivered again.
     flight: u64,
     delivered: u64,
     out: u64,
@@ -46,11 +47,13 @@ impl Prr {
     pub fn on_ack(&mut self, a: &PrrAck) {
         self.delivered += a.delivered;
         let mut quota = if a.in_flight > a.ssthresh {
-            // Proportional: ceil(delivered * ssthresh / RecoverFS).
+            // Proportional: ceil(delivered * ssthresh / RecoverFS), in whole segments: a part of one could not
+            // leave, and would only be late.
             let goal = u128::from(self.delivered) * u128::from(a.ssthresh);
             let goal = goal.div_ceil(u128::from(self.flight));
-            u64::try_from(goal)
-                .unwrap_or(u64::MAX)
+            let goal = u64::try_from(goal).unwrap_or(u64::MAX);
+            goal.div_ceil(a.mss)
+                .saturating_mul(a.mss)
                 .saturating_sub(self.out)
         } else {
             // The slow-start reduction bound, or its conservative form while more is being lost.
@@ -138,5 +141,27 @@ mod tests {
         let mut prr = Prr::new(20 * MSS);
         prr.on_ack(&ack(true));
         assert_eq!(prr.cwnd(), 5 * MSS);
+    }
+
+    // RFC 6937 3 counts in segments where segments are what can leave: with seven tenths of ten as the goal, the
+    // second delivery lets the second segment out, not the third.
+    #[test]
+    fn goal_is_rounded_up_to_whole_segments() {
+        let mut prr = Prr::new(10 * MSS);
+        let mut sent = Vec::new();
+        for n in 1..=4u64 {
+            let pipe = 9 * MSS;
+            prr.on_ack(&PrrAck {
+                delivered: MSS,
+                in_flight: pipe,
+                safe: false,
+                ssthresh: 7 * MSS,
+                mss: MSS,
+            });
+            let out = (prr.cwnd() - pipe) / MSS;
+            prr.on_sent(out * MSS);
+            sent.push((n, out));
+        }
+        assert_eq!(sent, [(1, 1), (2, 1), (3, 1), (4, 0)]);
     }
 }

@@ -25,6 +25,8 @@ pub struct Rack {
     /// RACK.fack: the highest offset delivered.
     high: u64,
     reordering_seen: bool,
+    /// Overtakings not yet reported.
+    reorderings: u32,
     /// RACK.reo_wnd_mult, and after how many recoveries it falls back to one.
     multiplier: u32,
     persist: u8,
@@ -55,6 +57,7 @@ impl Default for Rack {
             latest: None,
             high: 0,
             reordering_seen: false,
+            reorderings: 0,
             multiplier: 1,
             persist: 0,
             dsack_round: None,
@@ -130,6 +133,7 @@ impl Rack {
             }
         } else if record.range.end < self.high {
             self.reordering_seen = true;
+            self.reorderings = self.reorderings.saturating_add(1);
         }
         self.high = self.high.max(record.range.end);
         let key = (record.order, record.range.end);
@@ -171,6 +175,18 @@ impl Rack {
         if self.persist == 0 {
             self.multiplier = 1;
         }
+    }
+
+    /// How often something delivered since the last call had been overtaken.
+    pub const fn take_reorderings(&mut self) -> u32 {
+        core::mem::replace(&mut self.reorderings, 0)
+    }
+
+    /// The reordering window at present, outside of recovery.
+    #[must_use]
+    pub fn reorder_window(&self, rtt: &RttEstimator) -> Option<Duration> {
+        let window = (rtt.min()? / 4).saturating_mul(self.multiplier);
+        Some(window.min(rtt.srtt().unwrap_or_default()))
     }
 
     /// RACK_update_reo_wnd (step 4).

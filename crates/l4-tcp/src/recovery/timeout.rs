@@ -6,6 +6,7 @@
 use outcrop_base::Instant;
 
 use super::frto::FRto;
+use super::prr::Prr;
 use super::rack::Situation;
 use super::{Fired, Lost, Phase, Recovery, tlp};
 use crate::congestion::{CongestionEvent, CongestionKind, Controller};
@@ -27,7 +28,11 @@ impl Recovery {
             let counted = lost.filter(|_| !oversize);
             self.rate.on_lost(counted.map_or(0, |lost| lost.bytes));
             if counted.is_some() {
+                let is_new = self.phase == Phase::Open;
                 self.enter_recovery(now, flight, controller);
+                if is_new {
+                    self.prr = Prr::new(flight.saturating_sub(self.records.sacked()));
+                }
                 self.update_prr(0, false, controller);
             }
             return Fired::Reordering { lost };

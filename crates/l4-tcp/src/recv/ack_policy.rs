@@ -5,13 +5,15 @@
 //! One acknowledgment a batch: arrivals only note what is owed; the flush asks once. Whatever leaves carries an
 //! ACK, so any transmission clears the debt.
 //! Sources: RFC 9293 3.8.6.3 (MUST-58, SHLD-18, SHLD-19), RFC 5681 4.2 (immediate for gaps), RFC 1122 4.2.3.2.
+//! The RFCs leave room between "at least every second full segment" and "at once": [`AckStyle`] fills it.
 
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use outcrop_base::{Instant, Why};
 
-use crate::params::{DELAYED_ACK_MIN, QUICK_ACKS};
+use crate::config::AckStyle;
+use crate::params::{DEFAULT_MSS_V4, DELAYED_ACK_MIN, MIN_FULL_SEGMENT, QUICK_ACKS};
 
 /// What an arrival means for the acknowledgment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +45,21 @@ pub struct AckPolicy {
     deadline: Option<Instant>,
     /// Acknowledgments that will still be sent at once, to open the peer's window quickly.
     quick: u8,
+    style: AckStyle,
+    seen: Seen,
+}
+
+/// What [`AckStyle::Eager`] looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    /// What the peer's full segments seem to hold.
+    full: u64,
+    /// The segment before.
+    last: u64,
+    /// The program answers what it reads: a ride will come.
+    answers: bool,
+    /// When data last came in order.
+    at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,7 +82,24 @@ impl AckPolicy {
             owed: Owed::Nothing,
             deadline: None,
             quick: QUICK_ACKS,
+            style: AckStyle::Adaptive,
+            seen: Seen {
+                full: if DEFAULT_MSS_V4 as u64 > mss as u64 {
+                    mss as u64
+                } else {
+                    DEFAULT_MSS_V4 as u64
+                },
+                last: 0,
+                answers: false,
+                at: None,
+            },
         }
+    }
+
+    /// The wait at present.
+    #[must_use]
+    pub const fn delay(&self) -> Duration {
+        self.delay
     }
 
     /// How it has adapted: the wait at present, and the acknowledgments still to be sent at once.
@@ -86,6 +120,18 @@ impl AckPolicy {
         }
     }
 
+    /// Whether all that can be told of it is how it has adapted.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.style != AckStyle::Eager
+    }
+
+    /// The same in another style.
+    #[must_use]
+    pub const fn in_style(mut self, style: AckStyle) -> Self {
+        self.style = style;
+        self
+    }
+
     /// Changes the longest wait.
     pub fn set_max_delay(&mut self, max_delay: Duration) {
         self.max_delay = max_delay;
@@ -102,13 +148,14 @@ impl AckPolicy {
         let owed = match urgency {
             Urgency::None => Owed::Nothing,
             Urgency::Now => Owed::Now,
-            Urgency::Duplicate => Owed::Duplicate,
+            Urgency::Duplicate => {
+                self.seen.answers = false;
+                Owed::Duplicate
+            }
             Urgency::Normal { bytes } => {
                 self.unacked += bytes;
-                // RFC 9293 SHLD-19: at least every second full segment. A short one is a request:
-                // its answer will carry the acknowledgment, even where a full one would get it quickly.
-                let quick = self.quick > 0 && bytes >= self.mss;
-                if self.unacked >= 2 * self.mss || quick || self.max_delay.is_zero() {
+                self.seen.at = Some(now);
+                if self.is_enough(bytes) || self.max_delay.is_zero() {
                     Owed::Now
                 } else {
                     self.deadline.get_or_insert(now + self.delay);
@@ -117,6 +164,26 @@ impl AckPolicy {
             }
         };
         self.owed = self.owed.max(owed);
+    }
+
+    /// Whether `bytes` more in order are answered at once.
+    fn is_enough(&mut self, bytes: u64) -> bool {
+        match self.style {
+            AckStyle::Adaptive => {
+                // RFC 9293 SHLD-19: at least every second full segment. A short one is a request:
+                // its answer will carry the acknowledgment, even where a full one would get it quickly.
+                self.unacked >= 2 * self.mss || (self.quick > 0 && bytes >= self.mss)
+            }
+            AckStyle::Eager => {
+                let seen = &mut self.seen;
+                if bytes >= seen.full || (bytes == seen.last && bytes >= MIN_FULL_SEGMENT) {
+                    seen.full = bytes.min(self.mss);
+                }
+                seen.last = bytes;
+                self.unacked > seen.full || (self.quick > 0 && !seen.answers)
+            }
+            AckStyle::EverySecond => self.owed == Owed::Later || bytes > self.mss,
+        }
     }
 
     /// Why a pure acknowledgment must leave at `now`, if one must.
@@ -147,7 +214,13 @@ impl AckPolicy {
 
     /// A segment left, and with it the acknowledgment. `rode` says that it carried data anyway.
     pub fn on_sent(&mut self, now: Instant, rode: bool) {
-        if self.owed != Owed::Nothing {
+        if self.style == AckStyle::Eager {
+            let spent = u8::from(self.owed != Owed::Nothing);
+            self.quick = self.quick.saturating_sub(spent);
+            let in_vain = self.deadline.is_some_and(|at| at <= now);
+            let answer = rode && self.seen.at.is_some_and(|at| now < at + self.delay);
+            self.seen.answers = (self.seen.answers || answer) && !in_vain;
+        } else if self.owed != Owed::Nothing && self.style == AckStyle::Adaptive {
             if rode {
                 // The program answers: waiting for a ride pays.
                 self.quick = 0;
@@ -170,5 +243,8 @@ impl AckPolicy {
         let deadline = self.deadline.map(|at| (at - now, now - at));
         (self.max_delay, self.delay, self.mss, self.unacked).hash(&mut into);
         (self.owed, deadline, self.quick).hash(&mut into);
+        let seen = self.seen;
+        let age = seen.at.map(|at| now - at);
+        (self.style, seen.full, seen.last, seen.answers, age).hash(&mut into);
     }
 }

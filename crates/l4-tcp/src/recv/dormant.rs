@@ -12,6 +12,7 @@ use super::tuning::Tuning;
 use super::window::RecvWindow;
 use super::{MAX_SACK_BLOCKS, Receiver};
 use crate::budget::Pressure;
+use crate::config::AckStyle;
 use crate::span::Span;
 
 /// RCV.* of a connection that is quiet.
@@ -31,7 +32,8 @@ pub(crate) struct Dormant {
 impl Receiver {
     /// Whether nothing is held, owed or reported.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.queued() == 0 && !self.has_sack() && !self.ack_pending() && self.acked == self.nxt()
+        let nothing_held = self.queued() == 0 && !self.has_sack();
+        nothing_held && !self.ack_pending() && self.acked == self.nxt() && self.acks.is_plain()
     }
 
     /// What to keep of a quiet one.
@@ -58,12 +60,13 @@ impl Dormant {
         self.finished
     }
 
-    /// The receiver as it was; `max_delay` is the longest wait of an acknowledgment.
-    pub(crate) fn wake(self, max_delay: Duration) -> Receiver {
+    /// The receiver as it was; `max_delay` is the longest wait of an acknowledgment, `style` which ones wait.
+    pub(crate) fn wake(self, max_delay: Duration, style: AckStyle) -> Receiver {
         Receiver {
             assembler: Assembler::after(self.nxt, self.finished),
             window: self.window,
-            acks: AckPolicy::with_habits(max_delay, self.mss, (self.delay.get(), self.quick)),
+            acks: AckPolicy::with_habits(max_delay, self.mss, (self.delay.get(), self.quick))
+                .in_style(style),
             tuning: self
                 .tuning
                 .map(|(max, rtt)| Tuning::new(max, rtt.map(Span::get))),

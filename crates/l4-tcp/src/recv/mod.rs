@@ -22,6 +22,7 @@ use bytes::Bytes;
 use outcrop_base::{Instant, Why};
 
 use crate::budget::Pressure;
+use crate::config::AckStyle;
 use crate::params::LAST_SEGMENTS;
 use crate::segment::{MAX_SACK_BLOCKS, StreamRange};
 
@@ -47,6 +48,10 @@ pub struct ReceiverConfig {
     pub delayed_ack: Duration,
     /// The round trip, if the handshake measured it.
     pub round_trip: Option<Duration>,
+    /// Which acknowledgments wait.
+    pub ack_style: AckStyle,
+    /// Whether the window opens with what arrives, not at once.
+    pub opens_slowly: bool,
 }
 
 /// What became of one segment's payload.
@@ -87,8 +92,9 @@ impl Receiver {
     pub fn new(config: &ReceiverConfig) -> Self {
         Self {
             assembler: Assembler::new(),
-            window: RecvWindow::new(config.capacity, config.scale, config.mss, config.promised),
-            acks: AckPolicy::new(config.delayed_ack, config.mss),
+            window: RecvWindow::new(config.capacity, config.scale, config.mss, config.promised)
+                .opening_slowly(config.opens_slowly),
+            acks: AckPolicy::new(config.delayed_ack, config.mss).in_style(config.ack_style),
             tuning: config
                 .capacity_max
                 .map(|max| Tuning::new(max, config.round_trip)),
@@ -176,6 +182,7 @@ impl Receiver {
         let placed = self.assembler.insert(at, payload, fin);
         self.remember(at, &placed);
         let finished = placed.advanced > 0 && self.finished();
+        self.window.on_arrival(placed.advanced);
         self.tune(now);
         let urgency = self.urgency(&placed, bytes, finished);
         self.acks.on_arrival(now, urgency);
@@ -354,6 +361,24 @@ impl Receiver {
         self.acks.on_sent(now, data);
         self.acked = self.nxt();
         self.duplicate = None;
+    }
+
+    /// Bytes the buffer holds at most.
+    #[must_use]
+    pub const fn capacity(&self) -> u64 {
+        self.window.capacity()
+    }
+
+    /// How long an acknowledgment waits for a ride at present.
+    #[must_use]
+    pub const fn ack_delay(&self) -> Duration {
+        self.acks.delay()
+    }
+
+    /// The receiver's own idea of the round trip; `None` while the buffer is not tuned, or it has none.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.tuning.as_ref().and_then(Tuning::rtt)
     }
 
     /// Changes the buffer's capacity.

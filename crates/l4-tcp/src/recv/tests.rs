@@ -13,6 +13,8 @@ const CONFIG: ReceiverConfig = ReceiverConfig {
     mss: MSS,
     delayed_ack: Duration::from_millis(40),
     round_trip: None,
+    ack_style: AckStyle::Adaptive,
+    opens_slowly: false,
 };
 
 fn at(ms: u64) -> Instant {
@@ -316,4 +318,106 @@ proptest! {
             window.on_advertised(planned);
         }
     }
+}
+
+fn styled(ack_style: AckStyle) -> Receiver {
+    Receiver::new(&ReceiverConfig {
+        ack_style,
+        ..CONFIG
+    })
+}
+
+/// Whether an acknowledgment leaves for the segment at once; it does leave then.
+fn is_answered(r: &mut Receiver, ms: u64, range: core::ops::Range<u64>) -> bool {
+    segment(r, ms, range);
+    let due = r.ack_due(at(ms)).is_some();
+    if due {
+        r.on_sent(at(ms), false);
+    }
+    due
+}
+
+#[test]
+fn eager_receiver_acknowledges_even_requests_at_once_until_the_program_answers_in_time() {
+    let mut r = styled(AckStyle::Eager);
+    assert!(is_answered(&mut r, 0, 0..10));
+    assert!(is_answered(&mut r, 1, 10..20));
+    r.on_sent(at(30), true);
+    assert!(!is_answered(&mut r, 50, 20..30), "an answer will carry it");
+    assert_eq!(r.ack_due(at(90)), Some(Why::DelayedAck));
+    r.on_sent(at(90), false);
+    assert!(is_answered(&mut r, 100, 30..40), "the wait was in vain");
+}
+
+// RFC 9293 SHLD-19, with the size of full segments as they come.
+#[test]
+fn eager_receiver_past_its_start_acknowledges_more_than_one_segment_of_the_size_seen() {
+    let mut r = styled(AckStyle::Eager);
+    assert!(is_answered(&mut r, 0, 0..600));
+    r.on_sent(at(10), true);
+    assert!(!is_answered(&mut r, 20, 600..1200));
+    assert!(is_answered(&mut r, 21, 1200..1800));
+}
+
+#[test]
+fn receiver_of_every_second_segment_counts_segments_from_the_first_on() {
+    let mut r = styled(AckStyle::EverySecond);
+    for pair in 0..3 {
+        let (ms, start) = (pair * 10, pair * 20);
+        assert!(!is_answered(&mut r, ms, start..start + 10));
+        assert!(is_answered(&mut r, ms + 1, start + 10..start + 20));
+    }
+    segment(&mut r, 100, 60..70);
+    assert_eq!(r.deadline(), Some(at(140)), "the wait does not adapt");
+}
+
+#[test]
+fn window_that_opens_slowly_grows_by_twice_what_arrives_up_to_the_buffer() {
+    let mut r = Receiver::new(&ReceiverConfig {
+        opens_slowly: true,
+        promised: 4000,
+        ..CONFIG
+    });
+    r.on_sent(at(0), false);
+    assert_eq!(r.window(), 4000);
+    let mut windows = Vec::new();
+    for n in 0..10 {
+        segment(&mut r, n, n * 1000..n * 1000 + 1000);
+        let _read = r.read();
+        r.on_sent(at(n), false);
+        windows.push(r.window());
+    }
+    assert_eq!(windows[..3], [6000, 8000, 10_000]);
+    assert_eq!(windows.last(), Some(&20_000));
+}
+
+// RFC 7323 2.3: the field counts in steps of the scale; a buffer that is to grow begins with at least one.
+#[test]
+fn buffer_below_one_step_of_the_scale_is_offered_as_one_step_not_as_none() {
+    let mut r = Receiver::new(&ReceiverConfig {
+        capacity: 3,
+        capacity_max: Some(4 << 20),
+        scale: 7,
+        promised: 3,
+        ..CONFIG
+    });
+    segment(&mut r, 0, 0..3);
+    assert_eq!(r.read().unwrap().len(), 3);
+    r.on_sent(at(0), false);
+    assert_eq!((r.window_field(), r.window()), (1, 128));
+}
+
+#[test]
+fn window_that_opens_slowly_from_a_small_promise_still_opens_for_a_program_that_reads() {
+    let mut r = Receiver::new(&ReceiverConfig {
+        opens_slowly: true,
+        promised: 200,
+        ..CONFIG
+    });
+    r.on_sent(at(0), false);
+    segment(&mut r, 0, 0..200);
+    assert_eq!(r.read().unwrap().len(), 200);
+    assert!(r.ack_due(at(1)).is_some());
+    r.on_sent(at(1), false);
+    assert_eq!(r.window(), 600);
 }

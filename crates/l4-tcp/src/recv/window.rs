@@ -8,7 +8,7 @@
 
 use core::hash::Hash;
 
-use crate::params::{LAST_SEGMENTS, MAX_WINDOW_SHIFT};
+use crate::params::LAST_SEGMENTS;
 
 /// The receive window of one connection.
 #[derive(Clone, Debug, Hash)]
@@ -22,6 +22,8 @@ pub struct RecvWindow {
     scale: u8,
     /// Memory is scarce: a few segments at most are asked for.
     squeezed: bool,
+    /// The most to offer so far, if the window opens slowly.
+    open: Option<u32>,
 }
 
 /// A window as it would be advertised now.
@@ -37,13 +39,30 @@ impl RecvWindow {
     /// A window for a buffer of `capacity` bytes of which `promised` are already known to the peer.
     #[must_use]
     pub fn new(capacity: u32, scale: u8, mss: u32, promised: u32) -> Self {
+        let scale = scale.min(crate::params::MAX_WINDOW_SHIFT);
         Self {
             edge: u64::from(promised),
-            capacity,
+            capacity: expressible(capacity, scale),
             mss,
             peak: promised,
-            scale: scale.min(MAX_WINDOW_SHIFT),
+            scale,
             squeezed: false,
+            open: None,
+        }
+    }
+
+    /// The same, opening from what was promised by twice what arrives.
+    #[must_use]
+    pub fn opening_slowly(mut self, slowly: bool) -> Self {
+        self.open = slowly.then_some(self.peak.max(1 << self.scale));
+        self
+    }
+
+    /// So much arrived in order.
+    pub fn on_arrival(&mut self, bytes: u64) {
+        if let Some(open) = &mut self.open {
+            let twice = u32::try_from(2 * bytes).unwrap_or(u32::MAX);
+            *open = open.saturating_add(twice);
         }
     }
 
@@ -67,16 +86,20 @@ impl RecvWindow {
 
     /// What may be queued now.
     fn usable(&self) -> u64 {
+        let most = match self.open {
+            Some(open) => self.capacity.min(open),
+            None => self.capacity,
+        };
         if self.squeezed {
-            self.capacity().min(u64::from(LAST_SEGMENTS * self.mss))
+            u64::from(most.min(LAST_SEGMENTS * self.mss))
         } else {
-            self.capacity()
+            u64::from(most)
         }
     }
 
     /// Changes the capacity; what was promised stays promised.
-    pub const fn set_capacity(&mut self, capacity: u32) {
-        self.capacity = capacity;
+    pub fn set_capacity(&mut self, capacity: u32) {
+        self.capacity = expressible(capacity, self.scale);
     }
 
     /// Changes the size of a full segment.
@@ -134,7 +157,7 @@ impl RecvWindow {
 
     /// RFC 9293 3.8.6.2.2: min(Fr * RCV.BUFF, Eff.snd.MSS) with Fr = 1/2.
     fn step(&self) -> u64 {
-        u64::from((self.capacity / 2).min(self.mss).max(1))
+        (self.usable() / 2).min(u64::from(self.mss)).max(1)
     }
 
     fn field(&self, bytes: u64) -> u16 {
@@ -144,4 +167,9 @@ impl RecvWindow {
     fn value(&self, field: u16) -> u64 {
         u64::from(field) << self.scale
     }
+}
+
+/// A buffer smaller than one step of the scaled field could never be offered: the peer would wait for ever.
+fn expressible(capacity: u32, scale: u8) -> u32 {
+    capacity.max(1 << scale)
 }

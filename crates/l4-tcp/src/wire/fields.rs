@@ -10,7 +10,7 @@ use outcrop_base::{Field, FieldValue};
 
 use super::options::{
     self, ACCURATE_0, ACCURATE_1, AO, FAST_OPEN, MD5, MSS, NOP, Raw, SACK, SACK_PERMITTED,
-    TIMESTAMPS, WSCALE,
+    TIMESTAMPS, USER_TIMEOUT, WSCALE,
 };
 
 const HEADER: &str = "RFC 9293 3.1";
@@ -157,6 +157,7 @@ fn visit_option(option: &Raw<'_>, visit: &mut dyn FnMut(Field<'_>)) {
             FieldValue::Bytes(option.body),
             "RFC 7413 2",
         ),
+        (USER_TIMEOUT, 2) => visit_user_timeout(option, at, visit),
         (ACCURATE_0 | ACCURATE_1, _) => accurate(option, at, visit),
         (MD5, 16) | (AO, 2..) => visit_signature(option, at, visit),
         (_, _) => tell(
@@ -220,5 +221,23 @@ fn accurate(option: &Raw<'_>, at: u32, visit: &mut dyn FnMut(Field<'_>)) {
             source: "RFC 9768 3.2.3",
         });
         start += 24;
+    }
+}
+
+/// How long the sender keeps data unacknowledged, at this bit of the header.
+fn visit_user_timeout(option: &Raw<'_>, at: u32, visit: &mut dyn FnMut(Field<'_>)) {
+    let parts = [
+        ("tcp.options.user_to_granularity", "Granularity", 16..17),
+        ("tcp.options.user_to_val", "User Timeout", 17..32),
+    ];
+    for (key, name, bits) in parts {
+        let body = bits.start - 16..bits.end - 16;
+        visit(Field {
+            key,
+            name,
+            bits: at + bits.start..at + bits.end,
+            value: FieldValue::Number(number(option.body, &body).unwrap_or_default()),
+            source: "RFC 5482 3",
+        });
     }
 }

@@ -4,13 +4,13 @@
 //! that a fingerprint of the stack says nothing unusual and 32-bit fields are aligned.
 //! Owns: kinds and lengths. Does not know: which options were agreed upon.
 //! Sources: RFC 9293 3.2 (MUST-4 to MUST-7, MUST-68), RFC 7323 2.2, 3.2 and appendix A, RFC 2018 2 and 3, RFC 7413 2,
-//! RFC 2385 3.0, RFC 5925 2.2.
+//! RFC 2385 3.0, RFC 5482 3, RFC 5925 2.2.
 
 use outcrop_base::DropReason;
 
 use crate::segment::{
     AccurateOption, FastOpenCookie, MAX_ACCURATE_FIELDS, Options, SackBlock, SackBlocks, Signature,
-    Timestamps,
+    Timestamps, UserTimeout,
 };
 use crate::seq::SeqNum;
 
@@ -28,6 +28,8 @@ pub(super) const TIMESTAMPS: u8 = 8;
 pub(crate) const MD5: u8 = 19;
 /// TCP-AO (RFC 5925 2.2).
 pub(crate) const AO: u8 = 29;
+/// User timeout (RFC 5482 3).
+pub(super) const USER_TIMEOUT: u8 = 28;
 pub(super) const FAST_OPEN: u8 = 34;
 /// Accurate ECN with ECT(0) first (RFC 9768 3.2.3).
 pub(super) const ACCURATE_0: u8 = 172;
@@ -125,6 +127,9 @@ pub(super) fn parse(all: &[u8]) -> Result<Options, DropReason> {
             {
                 options.fast_open = FastOpenCookie::new(cookie, true);
             }
+            (USER_TIMEOUT, &[high, low]) => {
+                options.user_timeout = UserTimeout::from_bits(u16::from_be_bytes([high, low]));
+            }
             (MD5, digest) if digest.len() == 16 => {
                 options.signature = Some(one(options.signature, Signature::Md5));
             }
@@ -194,8 +199,9 @@ fn fixed_len(o: &Options) -> usize {
         AccurateOption::padded_len(option.as_slice().len())
     });
     let signature = usize::from(o.signature.map_or(0, signature_len));
-    let fast_open = o.fast_open.as_ref().map_or(0, fast_open_len);
-    signature + mss + timestamps + wscale + accurate + fast_open
+    let user_timeout = if o.user_timeout.is_some() { 4 } else { 0 };
+    let others = signature + user_timeout + accurate;
+    others + mss + timestamps + wscale + o.fast_open.as_ref().map_or(0, fast_open_len)
 }
 
 /// What a signature takes, padded.
@@ -253,6 +259,10 @@ pub(super) fn write(o: &Options) -> ([u8; MAX_LEN], usize) {
     }
     if let Some(shift) = o.wscale {
         out.put(&[NOP, WSCALE, 3, shift]);
+    }
+    if let Some(user_timeout) = o.user_timeout {
+        out.put(&[USER_TIMEOUT, 4]);
+        out.put(&user_timeout.bits().to_be_bytes());
     }
     if let Some(cookie) = &o.fast_open {
         write_fast_open(cookie, &mut out);

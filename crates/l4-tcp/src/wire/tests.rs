@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::segment::{
     AccurateOption, FastOpenCookie, Options, SackBlock, SackBlocks, StreamRange, Timestamps,
+    UserTimeout,
 };
 
 const V4: (IpAddr, IpAddr) = (
@@ -103,6 +104,7 @@ fn header_strategy() -> impl Strategy<Value = SegmentHeader> {
                 fast_open: None,
                 accurate: None,
                 signature: None,
+                user_timeout: None,
             },
         }
     })
@@ -129,6 +131,9 @@ proptest! {
                 Some((key_id, next_id)) => Signature::Ao { key_id, next_id },
                 None => Signature::Md5,
             });
+        }
+        if header.options.sack.is_empty() && header.options.fast_open.is_none() && ids.is_none() {
+            header.options.user_timeout = UserTimeout::from_bits(header.urg);
         }
         // Beside two SACK blocks and timestamps, two counters fit; beside a cookie or a signature not even they may.
         if header.options.fast_open.is_none() && header.options.signature.is_none() {

@@ -1,16 +1,19 @@
 //! Two hosts, each with its driver and its tasks, joined by memory, on one thread.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 
+pub mod tape;
+
 use core::cell::RefCell;
 use core::future::Future;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::rc::Rc;
 
-use outcrop_base::{Instant, InterfaceId, Seed, WallClock};
+use outcrop_base::{Instant, InterfaceId, Recorder, Seed, WallClock};
 use outcrop_device::{Caps, Clock, Device, PairEnd, pair};
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
 use outcrop_stack::{Config, Core, Driver, Runner, Shard};
+use tape::Tape;
 
 pub const IFACE: InterfaceId = InterfaceId(0);
 
@@ -28,6 +31,16 @@ pub fn sock(last: u8, port: u16) -> SocketAddr {
 
 /// The driver of a host at 10.77.0.`last` and fd77::`last`.
 pub fn driver<D: Device>(last: u8, device: D, clock: &Clock) -> Driver<D> {
+    recorded(last, device, clock, ())
+}
+
+/// The same, with somebody who records what crosses its device.
+pub fn recorded<D: Device, R: Recorder>(
+    last: u8,
+    device: D,
+    clock: &Clock,
+    recorder: R,
+) -> Driver<D, R> {
     let mut core = Core::new(Config::default(), &Seed::from_number(u64::from(last)));
     let addresses = vec![
         Cidr::new(v4(last), 24).unwrap(),
@@ -36,7 +49,7 @@ pub fn driver<D: Device>(last: u8, device: D, clock: &Clock) -> Driver<D> {
     core.add_interface(InterfaceConfig::tun(IFACE, 1500, addresses))
         .unwrap();
     let shard = Shard::new(core, clock.clone(), WallClock::new(Duration::ZERO)).unwrap();
-    Driver::new(shard, IFACE, device, ())
+    Driver::new(shard, IFACE, device, recorder)
 }
 
 /// Hosts 1 and 2 of one memory pair.
@@ -46,24 +59,38 @@ pub fn drivers(clock: &Clock) -> [Driver<PairEnd>; 2] {
 }
 
 struct Host {
-    driver: Driver<PairEnd>,
+    driver: Driver<PairEnd, Tape>,
     runner: Runner,
+    /// Whether it stands still: what is sent to it is lost to the world.
+    frozen: bool,
 }
 
 /// Hosts 1 and 2 in virtual time.
 pub struct World {
     clock: Clock,
     hosts: [Host; 2],
+    /// What left the two devices.
+    pub tape: Tape,
 }
 
 impl World {
     pub fn new() -> Self {
-        let clock = Clock::manual();
-        let hosts = drivers(&clock).map(|driver| Host {
-            runner: Runner::new(driver.shard()),
-            driver,
+        let (clock, tape) = (Clock::manual(), Tape::default());
+        let (a, b) = pair(Caps::plain(1500), &clock);
+        let hosts = [(1, a), (2, b)].map(|(last, device)| {
+            let driver = recorded(last, device, &clock, tape.clone());
+            Host {
+                runner: Runner::new(driver.shard()),
+                driver,
+                frozen: false,
+            }
         });
-        Self { clock, hosts }
+        Self { clock, hosts, tape }
+    }
+
+    /// Host `last` does nothing any more, as if its cable were cut.
+    pub fn freeze(&mut self, last: usize) {
+        self.hosts[last - 1].frozen = true;
     }
 
     /// Host 1 or 2.
@@ -98,7 +125,8 @@ impl World {
             if self.turn() || done() {
                 continue;
             }
-            let deadlines = self.hosts.iter().filter_map(|host| host.driver.deadline());
+            let awake = self.hosts.iter().filter(|host| !host.frozen);
+            let deadlines = awake.filter_map(|host| host.driver.deadline());
             let next = deadlines.min().expect("everybody waits for ever");
             assert!(
                 next < Instant::from_secs(24 * 3600),
@@ -110,16 +138,17 @@ impl World {
 
     /// Lets `span` pass.
     pub fn pass(&mut self, span: Duration) {
-        let shard = self.shard(1);
+        let awake = if self.hosts[0].frozen { 2 } else { 1 };
+        let shard = self.shard(awake);
         let until = self.now() + span;
-        self.run(1, async move { shard.sleep_until(until).await });
+        self.run(awake, async move { shard.sleep_until(until).await });
     }
 
     /// Turns every host until a round moves nothing; returns whether anything moved.
     fn turn(&mut self) -> bool {
         let before = self.moved();
         for _ in 0..2 {
-            for host in &mut self.hosts {
+            for host in self.hosts.iter_mut().filter(|host| !host.frozen) {
                 host.driver
                     .turn(|| host.runner.run_until_stalled())
                     .unwrap();

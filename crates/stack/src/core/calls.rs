@@ -7,10 +7,11 @@
 use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use outcrop_base::ChunkQueue;
+use outcrop_base::{ChunkQueue, Instant};
 use outcrop_ip::PingError;
 use outcrop_tcp::{
-    CloseReason, Doubt, Info, Listen, ListenError, ReadError, Settings, StaleId, WriteError,
+    CloseReason, Doubt, Explanation, Info, Listen, ListenError, ReadError, Settings, StaleId,
+    WriteError,
 };
 use outcrop_udp::{BindError, Datagram, PathError, SendOptions, UnknownSocket};
 use thiserror::Error;
@@ -131,6 +132,20 @@ impl Core {
         written
     }
 
+    /// The same for urgent data (RFC 9293 3.8.5): what is taken, and everything before it, is announced as urgent.
+    ///
+    /// # Errors
+    /// As [`tcp_write`](Self::tcp_write).
+    pub fn tcp_write_urgent(
+        &mut self,
+        id: StreamId,
+        data: &mut ChunkQueue,
+    ) -> Result<usize, WriteError> {
+        let written = self.tcp.write_urgent(id.0, data);
+        self.touched |= matches!(written, Ok(taken) if taken > 0);
+        written
+    }
+
     /// No more to send: a FIN follows everything written. Reading goes on.
     ///
     /// # Errors
@@ -190,6 +205,36 @@ impl Core {
     #[must_use]
     pub fn tcp_info(&self, id: StreamId) -> Option<Info> {
         self.tcp.info(id.0)
+    }
+
+    /// The settings of a connection; `None` once it has ended.
+    #[must_use]
+    pub fn tcp_settings(&self, id: StreamId) -> Option<Settings> {
+        self.tcp.settings(id.0).copied()
+    }
+
+    /// What connections start with unless a call or a listener says otherwise.
+    #[must_use]
+    pub const fn tcp_default_settings(&self) -> Settings {
+        self.tcp.config().settings
+    }
+
+    /// Whether the SYN of a connection waits for the first write (`Settings::hold_syn`).
+    #[must_use]
+    pub fn tcp_holds_syn(&self, id: StreamId) -> bool {
+        self.tcp.holds_syn(id.0)
+    }
+
+    /// Why a connection is not sending more at `now`, and how its life divided.
+    #[must_use]
+    pub fn tcp_explain(&self, now: Instant, id: StreamId) -> Option<Explanation> {
+        self.tcp.explain(now, id.0)
+    }
+
+    /// Takes the final accounts of connections that have ended (`final_accounts` of TCP's configuration says how many
+    /// are kept).
+    pub fn tcp_take_final_accounts(&mut self) -> Vec<Explanation> {
+        self.tcp.take_final_accounts()
     }
 
     /// How a connection ended; `None` while it has not.

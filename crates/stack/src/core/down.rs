@@ -7,14 +7,15 @@
 use core::net::IpAddr;
 use std::io::IoSlice;
 
+use bytes::{Bytes, BytesMut};
 use outcrop_base::{
     Describe, Flow, HeaderRoom, Instant, InterfaceId, IpFields, MAX_SLICES, Note, PacketId,
     PathSignal, PathSignalKind, Value,
 };
-use outcrop_device::{Gso, GsoKind, Offload, PartialChecksum};
-use outcrop_ip::{Plan, Unresolved, Wrap};
+use outcrop_device::{Gso, GsoKind, Offload, PartialChecksum, RxOffload};
+use outcrop_ip::{LOOPBACK, Plan, Unresolved, Wrap};
 
-use super::Core;
+use super::{Core, PacketIn};
 
 /// A packet on its way out, valid while the callback runs.
 #[derive(Clone, Copy)]
@@ -74,9 +75,9 @@ impl Core {
     /// IP's own answers first: they are few, bounded, and others wait for them.
     fn step(&mut self, now: Instant, send: &mut Send<'_>) -> Step {
         if let Some(transmit) = self.ip.poll_transmit(now) {
-            self.send_own(&transmit, send)
+            self.send_own(now, &transmit, send)
         } else if let Some(transmit) = self.udp.poll_transmit(now) {
-            self.send_udp(&transmit, send)
+            self.send_udp(now, &transmit, send)
         } else if let Some(transmit) = self.tcp.poll_transmit(now) {
             self.send_tcp(now, &transmit, send)
         } else {
@@ -85,7 +86,15 @@ impl Core {
     }
 
     /// What IP originates itself: ICMP and fragments.
-    fn send_own(&mut self, transmit: &outcrop_ip::Transmit, send: &mut Send<'_>) -> Step {
+    fn send_own(
+        &mut self,
+        now: Instant,
+        transmit: &outcrop_ip::Transmit,
+        send: &mut Send<'_>,
+    ) -> Step {
+        if transmit.hop.iface == LOOPBACK {
+            return self.come_back(now, transmit.bytes.clone());
+        }
         send(&PacketOut {
             id: self.next_packet_id(),
             iface: transmit.hop.iface,
@@ -97,7 +106,28 @@ impl Core {
         Step::Sent
     }
 
-    fn send_udp(&mut self, transmit: &outcrop_udp::Transmit, send: &mut Send<'_>) -> Step {
+    /// A packet to one of our own addresses: it comes in again at once, without crossing a device. Programs act only
+    /// between flushes, so what it sets off ends with what is queued.
+    fn come_back(&mut self, now: Instant, bytes: Bytes) -> Step {
+        let packet = PacketIn {
+            at: now,
+            id: self.next_packet_id(),
+            iface: LOOPBACK,
+            bytes,
+            offload: RxOffload::default(),
+        };
+        self.looped += 1;
+        // Nobody records it: the capture is of the device. What became of it shows in what follows.
+        let _verdict = self.handle_packet(packet);
+        Step::Again
+    }
+
+    fn send_udp(
+        &mut self,
+        now: Instant,
+        transmit: &outcrop_udp::Transmit,
+        send: &mut Send<'_>,
+    ) -> Step {
         let (flow, payload) = (&transmit.flow, IoSlice::new(&transmit.payload));
         let partial = self.completes_checksums(flow.remote.ip());
         let mut room = HeaderRoom::new();
@@ -105,6 +135,10 @@ impl Core {
         let header_len = room.len();
         let plan = plan(flow, transmit.fields, header_len + payload.len());
         match self.ip.wrap(&plan, &mut room) {
+            Wrap::Wrapped(hop) if hop.iface == LOOPBACK => {
+                let bytes = gathered(&room, &[payload]);
+                self.come_back(now, bytes)
+            }
             Wrap::Wrapped(hop) => {
                 let checksum = UDP_CHECKSUM_OFFSET;
                 send(&PacketOut {
@@ -161,6 +195,10 @@ impl Core {
             ..plan(flow, transmit.fields, header_len + payload_len)
         };
         match self.ip.wrap(&plan, &mut room) {
+            Wrap::Wrapped(hop) if hop.iface == LOOPBACK => {
+                let bytes = gathered(&room, payload);
+                self.come_back(now, bytes)
+            }
             Wrap::Wrapped(hop) => {
                 let checksum = outcrop_tcp::wire::CHECKSUM_OFFSET;
                 *head = IoSlice::new(room.as_slice());
@@ -206,6 +244,17 @@ impl Core {
     fn completes_checksums(&self, dst: IpAddr) -> bool {
         self.offload && self.ip.path(dst).is_some_and(|path| path.checksum_offload)
     }
+}
+
+/// A packet in one piece.
+fn gathered(room: &HeaderRoom, payload: &[IoSlice<'_>]) -> Bytes {
+    let len = payload.iter().map(|piece| piece.len()).sum::<usize>();
+    let mut bytes = BytesMut::with_capacity(room.len() + len);
+    bytes.extend_from_slice(room.as_slice());
+    for piece in payload {
+        bytes.extend_from_slice(piece);
+    }
+    bytes.freeze()
 }
 
 /// Where UDP's checksum stands in its header.

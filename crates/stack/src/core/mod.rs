@@ -76,6 +76,8 @@ pub struct Core {
     touched: bool,
     /// Plans that could not become packets.
     unsent: u64,
+    /// Packets to ourselves.
+    looped: u64,
 }
 
 impl Core {
@@ -94,6 +96,7 @@ impl Core {
             farewells: Vec::new(),
             touched: false,
             unsent: 0,
+            looped: 0,
         }
     }
 
@@ -187,6 +190,12 @@ impl Core {
     #[must_use]
     pub const fn unsent(&self) -> u64 {
         self.unsent
+    }
+
+    /// Packets to addresses of this host, which never reach a device.
+    #[must_use]
+    pub const fn looped(&self) -> u64 {
+        self.looped
     }
 
     /// The TCP engine, to be asked: figures, counters, states.

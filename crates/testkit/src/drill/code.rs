@@ -5,7 +5,11 @@
 //! Does not know: sockets. A name it has no figure for skips the script.
 //! Source: the shapes that the public suites use, a subset of Python.
 
+use core::time::Duration;
+
+use outcrop_base::Instant;
 use outcrop_stack::tcp::{Info, State};
+use outcrop_tcp::{EcnTerms, Explanation, Held};
 
 /// Why an assertion could not be made or does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +21,7 @@ pub(super) enum Wrong {
 }
 
 /// Evaluates every statement of a block.
-pub(super) fn check(code: &str, info: Option<&Info>) -> Result<(), Wrong> {
+pub(super) fn check(code: &str, figures: Option<&Figures>) -> Result<(), Wrong> {
     for line in code.lines().flat_map(|line| line.split(';')) {
         let line = line.split('#').next().unwrap_or_default().trim();
         let Some(rest) = line.strip_prefix("assert") else {
@@ -29,7 +33,7 @@ pub(super) fn check(code: &str, info: Option<&Info>) -> Result<(), Wrong> {
         let mut evaluation = Evaluation {
             words: words(rest),
             next: 0,
-            info,
+            figures,
             seen: Vec::new(),
         };
         if evaluation.or()? == 0 {
@@ -54,7 +58,7 @@ fn words(text: &str) -> Vec<String> {
         } else {
             let pair = rest
                 .get(..2)
-                .filter(|pair| matches!(*pair, "==" | "!=" | "<=" | ">="));
+                .filter(|pair| matches!(*pair, "==" | "!=" | "<=" | ">=" | "//" | "<<" | ">>"));
             pair.map_or_else(|| first.len_utf8(), str::len)
         };
         let (word, after) = rest.split_at_checked(len).unwrap_or((rest, ""));
@@ -67,7 +71,7 @@ fn words(text: &str) -> Vec<String> {
 struct Evaluation<'a> {
     words: Vec<String>,
     next: usize,
-    info: Option<&'a Info>,
+    figures: Option<&'a Figures>,
     seen: Vec<String>,
 }
 
@@ -159,10 +163,36 @@ impl Evaluation<'_> {
 
     fn product(&mut self) -> Result<i64, Wrong> {
         let mut value = self.single()?;
-        while self.eat("*") {
-            value = value.saturating_mul(self.single()?);
+        loop {
+            if self.eat("*") {
+                value = value.saturating_mul(self.single()?);
+            } else if self.eat("/") || self.eat("//") {
+                let divisor = self.single()?;
+                let whole = value.checked_div_euclid(divisor);
+                value = whole.ok_or_else(|| Wrong::Unknown("a division by zero".to_owned()))?;
+            } else if self.eat("%") {
+                let divisor = self.single()?;
+                let rest = value.checked_rem_euclid(divisor);
+                value = rest.ok_or_else(|| Wrong::Unknown("a division by zero".to_owned()))?;
+            } else {
+                return Ok(value);
+            }
         }
-        Ok(value)
+    }
+
+    /// `abs(x)`, `min(x, y)`; the parenthesis is open.
+    fn function(&mut self, name: &str) -> Result<i64, Wrong> {
+        let mut value = self.or()?;
+        while self.eat(",") {
+            let next = self.or()?;
+            value = if name == "min" {
+                value.min(next)
+            } else {
+                value.max(next)
+            };
+        }
+        self.eat(")");
+        Ok(if name == "abs" { value.abs() } else { value })
     }
 
     fn single(&mut self) -> Result<i64, Wrong> {
@@ -186,18 +216,21 @@ impl Evaluation<'_> {
         if let Some(value) = constant(&word) {
             return Ok(value);
         }
-        let info = self
-            .info
+        if matches!(word.as_str(), "abs" | "min" | "max" | "int" | "round") && self.eat("(") {
+            return self.function(&word);
+        }
+        let figures = self
+            .figures
             .ok_or_else(|| Wrong::Unknown("a connection to ask".to_owned()))?;
-        let value = figure(&word, info);
+        let value = figures.named(&word);
         let value = value.ok_or_else(|| Wrong::Unknown(format!("the figure {word:?}")))?;
         self.seen.push(format!("{word} is {value}"));
         Ok(value)
     }
 }
 
-fn constant(word: &str) -> Option<i64> {
-    const NAMES: [(&str, i64); 24] = [
+pub(super) fn constant(word: &str) -> Option<i64> {
+    const NAMES: &[(&str, i64)] = &[
         ("TCP_ESTABLISHED", 1),
         ("TCP_SYN_SENT", 2),
         ("TCP_SYN_RECV", 3),
@@ -220,6 +253,8 @@ fn constant(word: &str) -> Option<i64> {
         ("TCPI_OPT_ECN", 8),
         ("TCPI_OPT_ECN_SEEN", 16),
         ("TCPI_OPT_SYN_DATA", 32),
+        ("TCPS_ESTABLISHED", 1),
+        ("TCPI_OPT_ECN_LOW", 128),
         ("True", 1),
         ("False", 0),
     ];
@@ -243,42 +278,129 @@ const fn state_number(state: State) -> i64 {
     }
 }
 
-/// A figure by Linux's name for it: segments where that counts segments, microseconds for times.
-fn figure(name: &str, info: &Info) -> Option<i64> {
-    let mss = u64::from(info.mss.max(1));
-    let segments = |bytes: u64| bytes.div_ceil(mss);
-    let terms = info.negotiated;
-    let outstanding = info.snd_nxt.saturating_sub(info.snd_una);
-    let value = match name {
-        "tcpi_state" => return Some(state_number(info.state)),
-        "tcpi_options" => {
-            let bit = |on: Option<bool>, bit: u64| if on == Some(true) { bit } else { 0 };
-            bit(terms.map(|terms| terms.timestamps), 1)
-                | bit(terms.map(|terms| terms.sack), 2)
-                | bit(
-                    terms.map(|terms| terms.snd_shift != 0 || terms.rcv_shift != 0),
-                    4,
-                )
+/// What can be asked of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Figures {
+    pub(super) info: Info,
+    /// Where its time went; only while it is open.
+    pub(super) why: Option<Explanation>,
+    pub(super) now: Instant,
+    pub(super) mtu: u32,
+}
+
+impl Figures {
+    /// A figure by Linux's name for it: segments where that counts segments, microseconds for times.
+    pub(super) fn named(&self, name: &str) -> Option<i64> {
+        if name == "tcpi_state" {
+            return Some(state_number(self.info.state));
         }
-        "tcpi_snd_mss" => mss,
-        "tcpi_snd_cwnd" => info.cwnd / mss,
-        "tcpi_snd_ssthresh" if info.ssthresh == u64::MAX => 0x7fff_ffff,
-        "tcpi_snd_ssthresh" => info.ssthresh / mss,
-        "tcpi_rto" => u64::try_from(info.rto.as_micros()).ok()?,
-        "tcpi_rtt" => u64::try_from(info.srtt.unwrap_or_default().as_micros()).ok()?,
-        "tcpi_unacked" => segments(outstanding),
-        "tcpi_notsent_bytes" => info.send_queued.saturating_sub(outstanding),
-        "tcpi_bytes_acked" => info.snd_una,
-        "tcpi_bytes_received" => info.rcv_nxt,
-        "tcpi_bytes_retrans" => info.retransmitted,
-        "tcpi_total_retrans" => segments(info.retransmitted),
-        "tcpi_snd_wnd" => info.snd_wnd,
-        "tcpi_rcv_wnd" => info.rcv_wnd,
-        "tcpi_snd_wscale" => u64::from(terms?.snd_shift),
-        "tcpi_rcv_wscale" => u64::from(terms?.rcv_shift),
-        _ => return None,
-    };
-    i64::try_from(value).ok()
+        let value = self
+            .window(name)
+            .or_else(|| self.clock(name))
+            .or_else(|| self.count(name))
+            .or_else(|| self.terms(name))?;
+        i64::try_from(value).ok()
+    }
+
+    fn segments(&self, bytes: u64) -> u64 {
+        bytes.div_ceil(u64::from(self.info.mss.max(1)))
+    }
+
+    /// What is under way, and how much may be.
+    fn window(&self, name: &str) -> Option<u64> {
+        let info = &self.info;
+        let mss = u64::from(info.mss.max(1));
+        let outstanding = info.snd_nxt.saturating_sub(info.snd_una);
+        Some(match name {
+            "tcpi_snd_cwnd" => info.cwnd / mss,
+            "tcpi_snd_ssthresh" if info.ssthresh == u64::MAX => 0x7fff_ffff,
+            "tcpi_snd_ssthresh" => info.ssthresh / mss,
+            "tcpi_unacked" => self.segments(outstanding),
+            "tcpi_sacked" => self.segments(info.sacked),
+            // Linux counts what was lost until it is acknowledged, sent again or not.
+            "tcpi_lost" if info.lost == 0 && self.repair() == "open" => 0,
+            "tcpi_notsent_bytes" => info.send_queued.saturating_sub(outstanding),
+            "tcpi_snd_wnd" => info.snd_wnd,
+            "tcpi_rcv_wnd" => info.rcv_wnd,
+            "tcpi_snd_mss" => mss,
+            "tcpi_pmtu" => u64::from(self.mtu),
+            "tcpi_ca_state" => match self.repair() {
+                "recovery" => 3,
+                "loss" => 4,
+                "open" if info.sacked > 0 => 1,
+                // After a mark the window comes down, which Linux tells apart.
+                "open" if info.totals.echoes_in == 0 => 0,
+                _ => return None,
+            },
+            _ => return None,
+        })
+    }
+
+    fn repair(&self) -> &'static str {
+        self.why.map_or("open", |why| why.recovery)
+    }
+
+    /// Times, in microseconds; ages in milliseconds.
+    fn clock(&self, name: &str) -> Option<u64> {
+        let info = &self.info;
+        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        let age = |at: Option<Instant>| {
+            at.map(|at| u64::try_from((self.now - at).as_millis()).unwrap_or(u64::MAX))
+        };
+        let share = |held| self.why.map(|why| micros(why.shares.of(held)));
+        match name {
+            // Linux keeps it in milliseconds.
+            "tcpi_rto" => Some(micros(info.rto).next_multiple_of(1000)),
+            "tcpi_rtt" => Some(micros(info.srtt?)),
+            "tcpi_rttvar" => Some(micros(info.rttvar?)),
+            "tcpi_min_rtt" => Some(micros(info.min_rtt?)),
+            "tcpi_last_data_sent" => age(info.totals.data_sent_at),
+            "tcpi_last_data_recv" => age(info.totals.data_received_at),
+            "tcpi_busy_time" => self.why.map(|why| micros(why.shares.busy)),
+            "tcpi_rwnd_limited" => share(Held::ReceiveWindow),
+            "tcpi_sndbuf_limited" => share(Held::SendBuffer),
+            _ => None,
+        }
+    }
+
+    /// What was counted.
+    fn count(&self, name: &str) -> Option<u64> {
+        let (info, totals) = (&self.info, &self.info.totals);
+        Some(match name {
+            "tcpi_bytes_acked" => info.snd_una,
+            "tcpi_bytes_received" => info.rcv_nxt,
+            "tcpi_bytes_retrans" => info.retransmitted,
+            "tcpi_bytes_sent" => totals.bytes_out,
+            "tcpi_total_retrans" => totals.retransmissions,
+            "tcpi_retransmits" | "tcpi_backoff" => u64::from(info.timeouts),
+            "tcpi_data_segs_in" => totals.data_segments_in,
+            "tcpi_data_segs_out" => totals.data_segments_out,
+            "tcpi_total_rto" => totals.timeouts.into(),
+            // The SYN-ACK, or the SYN and the handshake's ACK, count too.
+            "tcpi_segs_out" | "tcpi_segs_in" => return None,
+            _ => return None,
+        })
+    }
+
+    /// What the SYNs agreed on.
+    fn terms(&self, name: &str) -> Option<u64> {
+        let terms = self.info.negotiated;
+        let bit = |on: Option<bool>, bit: u64| if on == Some(true) { bit } else { 0 };
+        Some(match name {
+            "tcpi_options" => {
+                let scaled = terms.map(|terms| terms.snd_shift != 0 || terms.rcv_shift != 0);
+                let marks = terms.map(|terms| terms.ecn != EcnTerms::Off);
+                bit(terms.map(|terms| terms.timestamps), 1)
+                    | bit(terms.map(|terms| terms.sack), 2)
+                    | bit(scaled, 4)
+                    | bit(marks, 8)
+                    | bit(marks.map(|on| on && self.info.totals.marks_in > 0), 16)
+            }
+            "tcpi_snd_wscale" => u64::from(terms?.snd_shift),
+            "tcpi_rcv_wscale" => u64::from(terms?.rcv_shift),
+            _ => return None,
+        })
+    }
 }
 
 #[cfg(test)]

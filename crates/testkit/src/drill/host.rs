@@ -35,7 +35,12 @@ pub(super) struct Host {
 
 impl Host {
     /// A host at the address that scripts call theirs.
-    pub(super) fn new(config: Config, family: Family, mtu: u32) -> Result<Self, ConfigError> {
+    pub(super) fn new(
+        config: Config,
+        family: Family,
+        mtu: u32,
+        ends: (Option<IpAddr>, Option<IpAddr>),
+    ) -> Result<Self, ConfigError> {
         let (local, remote, mtu) = match family {
             Family::V4 => (
                 IpAddr::V4(Ipv4Addr::new(192, 168, 0, 1)),
@@ -48,6 +53,7 @@ impl Host {
                 mtu + 20,
             ),
         };
+        let (local, remote) = (ends.0.unwrap_or(local), ends.1.unwrap_or(remote));
         let mut core = Core::new(config, &Seed::from_number(1));
         let addresses = vec![Cidr::host(local)];
         core.add_interface(InterfaceConfig::tun(IFACE, mtu, addresses))?;

@@ -95,7 +95,21 @@ impl Numbers {
     }
 
     fn flow_to(&mut self, remote: u16) -> Option<&mut Flow> {
-        self.flows.iter_mut().find(|flow| flow.remote == remote)
+        let at = self.place(remote)?;
+        self.flows.get_mut(at)
+    }
+
+    /// The flow of a peer's port; of several, as a client has to one server, the latest.
+    fn place(&self, remote: u16) -> Option<usize> {
+        let is_it = |flow: &Flow| flow.remote == remote;
+        if self.flow().is_some_and(is_it) {
+            return Some(self.current);
+        }
+        self.flows.iter().rposition(is_it)
+    }
+
+    fn known(&self, remote: u16) -> Option<&Flow> {
+        self.flows.get(self.place(remote)?)
     }
 
     /// Our SYN was expected as `script` and is `live`.
@@ -108,7 +122,7 @@ impl Numbers {
     }
 
     fn our_offset(&self, remote: u16) -> u32 {
-        let flow = self.flows.iter().find(|flow| flow.remote == remote);
+        let flow = self.known(remote);
         flow.and_then(|flow| flow.ours.or(flow.isn)).unwrap_or(0)
     }
 
@@ -149,14 +163,14 @@ impl Numbers {
     /// What a timestamp of ours should be called if the clock runs as the script says; `None` before
     /// the first.
     pub(super) fn stamp_script(&self, remote: u16, live: u32) -> Option<u32> {
-        let flow = self.flows.iter().find(|flow| flow.remote == remote)?;
+        let flow = self.known(remote)?;
         let (script, first) = flow.stamps.first()?;
         Some(script.wrapping_add(live.wrapping_sub(*first)))
     }
 
     /// What the peer echoes when the script says `ecr`.
     pub(super) fn ecr_live(&self, remote: u16, ecr: u32) -> u32 {
-        let Some(flow) = self.flows.iter().find(|flow| flow.remote == remote) else {
+        let Some(flow) = self.known(remote) else {
             return ecr;
         };
         let same = flow.stamps.iter().rev().find(|(script, _)| *script == ecr);

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use outcrop_base::{Random, Seed};
 use outcrop_netem::Config as LinkConfig;
-use outcrop_tcp::{Algorithm, EcnPolicy, KeepAlive, PathProbing, Settings};
+use outcrop_tcp::{AckStyle, Algorithm, EcnPolicy, Habits, KeepAlive, PathProbing, Settings};
 
 /// Everything about a run.
 #[derive(Clone, Debug)]
@@ -96,21 +96,27 @@ impl Plan {
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
         let mut dice = Dice(Seed::from_number(seed).random("plan"));
+        let mut habits = Dice(Seed::from_number(seed).random("habits"));
         let strict = dice.chance(0.6);
         let tiny = dice.chance(0.3);
-        let first = dice.end(strict, tiny, true);
+        let mut first = dice.end(strict, tiny, true);
         let second_may_wait = first.leaves != Leave::AfterPeer;
-        let second = dice.end(strict, tiny, second_may_wait);
+        let mut second = dice.end(strict, tiny, second_may_wait);
+        habits.dress(&mut first.settings);
+        habits.dress(&mut second.settings);
         let severity = dice.pick([0.0, 0.02, 0.1, 0.3]);
-        let link = dice.link(severity);
-        let back = if dice.chance(0.5) {
+        let mut link = dice.link(severity);
+        let mut back = if dice.chance(0.5) {
             link.clone()
         } else {
             dice.link(severity)
         };
+        for link in [&mut link, &mut back] {
+            link.mark = habits.pick([0.0, 0.0, 0.01, 0.1, 0.5]);
+        }
         // Drawn apart, so that what was drawn before stays as it was.
         let mut extras = Dice(Seed::from_number(seed).random("extras"));
-        let [first, second] = [first, second].map(|end| extras.dress(end));
+        let [first, second] = [first, second].map(|end| extras.equip(end));
         // Where an end does not search, silence is where it ends.
         let searching = [&first, &second].into_iter().all(End::searches);
         let silent = extras.chance(0.3) && searching;
@@ -249,7 +255,7 @@ impl Dice {
     }
 
     /// What the path may ask of an end.
-    fn dress(&mut self, mut end: End) -> End {
+    fn equip(&mut self, mut end: End) -> End {
         use EcnPolicy::{Accept, AcceptAccurate, Accurate, Off, Request};
         end.settings.ecn = self.pick([Off, Accept, Request, AcceptAccurate, Accurate]);
         end.settings.path_probing = self.pick([
@@ -258,6 +264,29 @@ impl Dice {
             PathProbing::Always,
         ]);
         end
+    }
+
+    /// What an end does where standards leave a choice.
+    fn dress(&mut self, settings: &mut Settings) {
+        settings.ecn = self.pick([EcnPolicy::Off, EcnPolicy::Accept, EcnPolicy::Request]);
+        if self.chance(0.25) {
+            settings.congestion = Algorithm::Bbr;
+        }
+        settings.ack_style = self.pick([
+            AckStyle::Adaptive,
+            AckStyle::Adaptive,
+            AckStyle::Eager,
+            AckStyle::EverySecond,
+        ]);
+        settings.habits = Habits {
+            slow_start_limit: self.pick([Some(8), Some(8), Some(2), None]),
+            reduce_window: self.chance(0.3),
+        };
+        settings.pacing = self.chance(0.2);
+        settings.window_opens_slowly = self.chance(0.3);
+        settings.keep_unused_window = self.chance(0.3);
+        settings.receive_buffer_max = self.chance(0.3).then_some(4 << 20);
+        settings.send_buffer_max = self.chance(0.3).then_some(4 << 20);
     }
 
     fn end(&mut self, strict: bool, tiny: bool, may_wait: bool) -> End {

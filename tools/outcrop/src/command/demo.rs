@@ -35,7 +35,7 @@ pub(crate) fn run(options: &cli::Demo) -> Result<u8, Failure> {
     let capture = options.out.join("demo.pcapng");
     let asked = as_if_asked(&capture)?;
     let site = Site::new(None)?;
-    let mut host = Host::start(&asked.net, Place::Private, "demo")?;
+    let mut host = Host::start(&asked.net, asked.tcp.config()?, Place::Private, "demo")?;
     let (shard, serving) = (host.shard().clone(), asked.serving.clone());
     let stage = Stage {
         namespace: host.namespace().cloned(),

@@ -3,6 +3,7 @@
 //! Job: run scripts and say of each how it went, in one line and, if it failed, where. Owns: the list of files.
 //! Does not know: the language (`testkit`).
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -31,18 +32,37 @@ pub(crate) fn run(options: &cli::Drill) -> Result<u8, Failure> {
     }
     let mut out = std::io::stdout().lock();
     let (mut passed, mut failed, mut skipped) = (0u32, 0u32, 0u32);
+    let mut reasons: BTreeMap<String, u32> = BTreeMap::new();
     for path in &files {
         let text = std::fs::read(path).map_err(|error| Failure::file("script", path, &error))?;
         let report: Report = play(&String::from_utf8_lossy(&text), &rules);
         match &report.outcome {
             Outcome::Passed => passed += 1,
             Outcome::Failed(_) => failed += 1,
-            Outcome::Skipped { .. } => skipped += 1,
+            Outcome::Skipped { reason } => {
+                skipped += 1;
+                *reasons.entry(general(reason)).or_default() += 1;
+            }
         }
         writeln!(out, "{}: {}", path.display(), worded(&report)).map_err(unwritten)?;
     }
+    if reasons.len() > 1 || skipped > 1 {
+        writeln!(out, "skipped, by what is not there:").map_err(unwritten)?;
+        let mut table: Vec<(&String, &u32)> = reasons.iter().collect();
+        table.sort_by_key(|(reason, count)| (core::cmp::Reverse(**count), reason.as_str()));
+        for (reason, count) in table {
+            writeln!(out, "{count:>6}  {reason}").map_err(unwritten)?;
+        }
+    }
     writeln!(out, "{passed} passed, {failed} failed, {skipped} skipped").map_err(unwritten)?;
     Ok(if failed == 0 { 0 } else { FAILED })
+}
+
+/// A reason without what only one script says: its line number.
+fn general(reason: &str) -> String {
+    let rest = reason.strip_prefix("line ");
+    let told = rest.and_then(|rest| rest.split_once(": "));
+    told.map_or(reason, |(_, told)| told).to_owned()
 }
 
 fn worded(report: &Report) -> String {

@@ -24,7 +24,7 @@ use crate::values::Url;
 /// Fetches a URL; status 0 if the server gave it.
 pub(crate) fn run(options: &cli::Get) -> Result<u8, Failure> {
     let addresses = resolve(&options.url.host, options.url.port)?;
-    let mut host = Host::start(&options.net, Place::Here, "get")?;
+    let mut host = Host::start(&options.net, options.tcp.config()?, Place::Here, "get")?;
     let shard = host.shard().clone();
     let fetch = Fetch {
         shard: shard.clone(),
@@ -45,6 +45,9 @@ pub(crate) fn run(options: &cli::Get) -> Result<u8, Failure> {
         ))
     };
     let fetched = fetched.map_err(late)??;
+    if options.tcp.explain {
+        eprint!("{}", remains.accounts);
+    }
     if !options.quiet {
         eprintln!("{}", fetched.timing);
         remains.say_capture();

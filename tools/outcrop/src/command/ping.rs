@@ -26,7 +26,12 @@ pub(crate) fn run(options: &cli::Ping) -> Result<u8, Failure> {
     let targets = resolve(&options.host, 0)?;
     let target = targets.first().map(core::net::SocketAddr::ip);
     let target = target.ok_or_else(|| Failure::new(format!("{}: no such host", options.host)))?;
-    let mut host = Host::start(&options.net, Place::Here, "ping")?;
+    let mut host = Host::start(
+        &options.net,
+        outcrop_stack::tcp::Config::default(),
+        Place::Here,
+        "ping",
+    )?;
     let stop = signals::stop()?;
     let series = Series {
         shard: host.shard().clone(),

@@ -21,7 +21,7 @@ use crate::stop::word;
 /// Runs a command against the stack in a private network; its status becomes ours.
 pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
     let site = Site::new(options.serving.root.as_deref())?;
-    let mut host = Host::start(&options.net, Place::Private, "run")?;
+    let mut host = Host::start(&options.net, options.tcp.config()?, Place::Private, "run")?;
     let https = Https::new(&options.serving.secure, &options.net, host.shard())?;
     let (shard, serving) = (host.shard().clone(), options.serving.clone());
     let (namespace, command) = (host.namespace().cloned(), options.command.clone());
@@ -44,9 +44,13 @@ pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
             "{}",
             Report {
                 counters: &remains.counters,
+                tcp: &remains.tcp,
                 served
             }
         );
+    }
+    if options.tcp.explain {
+        eprint!("{}", remains.accounts);
     }
     let status =
         status.map_err(|error| Failure::new(format!("waiting for the command: {error}")))?;

@@ -12,7 +12,7 @@ use crate::site::Site;
 /// Serves until asked to stop.
 pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
     let site = Site::new(options.serving.root.as_deref())?;
-    let mut host = Host::start(&options.net, Place::Here, "serve")?;
+    let mut host = Host::start(&options.net, options.tcp.config()?, Place::Here, "serve")?;
     let https = Https::new(&options.serving.secure, &options.net, host.shard())?;
     let stop = signals::stop()?;
     let (shard, serving, net) = (
@@ -32,9 +32,13 @@ pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
         "{}",
         Report {
             counters: &remains.counters,
+            tcp: &remains.tcp,
             served
         }
     );
+    if options.tcp.explain {
+        print!("{}", remains.accounts);
+    }
     remains.say_capture();
     Ok(0)
 }

@@ -304,6 +304,12 @@ impl Controller for Bbr {
     /// The pacing rate, not the window, keeps a rested connection from bursting.
     fn on_idle(&mut self, _e: &IdleEvent) {}
 
+    /// The threshold means nothing to it; the window is where the search for the rate begins.
+    fn on_takeover(&mut self, before: &ControllerInfo) {
+        self.window.cwnd = before.cwnd.max(self.min_pipe());
+        self.window.pacing = Rate(per_mille(self.window.cwnd * 1000, startup::PACING_GAIN));
+    }
+
     fn on_mss_change(&mut self, mss: u32) {
         self.mss = u64::from(mss.max(1));
         self.window.cwnd = self.window.cwnd.max(self.min_pipe());

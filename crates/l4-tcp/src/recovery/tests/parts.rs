@@ -235,6 +235,7 @@ impl Controller for Counting {
     fn on_congestion(&mut self, _e: &CongestionEvent) {}
     fn on_spurious(&mut self, _now: Instant) {}
     fn on_idle(&mut self, _e: &IdleEvent) {}
+    fn on_takeover(&mut self, _before: &ControllerInfo) {}
     fn on_mss_change(&mut self, _mss: u32) {}
     fn cwnd(&self) -> u64 {
         10_000

@@ -91,6 +91,8 @@ impl World {
             mss,
             delayed_ack: Duration::ZERO,
             round_trip: None,
+            opens_slowly: false,
+            ack_style: crate::config::AckStyle::default(),
         };
         Self {
             now,

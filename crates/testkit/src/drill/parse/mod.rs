@@ -55,7 +55,7 @@ pub fn parse(text: &str) -> Result<Script> {
                 script.options.push((name, value));
             }
             // Commands before the first event carry no time.
-            Kind::Shell(command) if script.events.is_empty() => {
+            Kind::Shell(command) if script.events.iter().all(is_shell) => {
                 let line = parser.line();
                 parser.next += 1;
                 script.events.push(Event {
@@ -73,6 +73,10 @@ pub fn parse(text: &str) -> Result<Script> {
             | Kind::Sign(_) => script.events.push(parser.event()?),
         }
     }
+}
+
+const fn is_shell(event: &Event) -> bool {
+    matches!(event.action, Action::Shell(_))
 }
 
 struct Parser {

@@ -4,8 +4,20 @@ use super::super::ast::{Body, Flags, Icmp, IpPrefix, Packet, Tcp, TcpOption};
 use super::super::lex::Kind;
 use super::{ParseError, Parser, Result};
 
+/// Cookies that the public suites call by name.
+const COOKIES: [(&str, u64); 2] = [
+    ("TFO_COOKIE", 0x0c0f_fee0_0000_0001),
+    ("TFO_COOKIE_ZERO", 0x0c0f_fee0_0000_0002),
+];
+
 impl Parser {
     pub(super) fn packet(&mut self) -> Result<Packet> {
+        for word in ["ipv4", "ipv6", "gre", "mpls", "psp", "udp6"] {
+            if matches!(self.peek(), Kind::Word(found) if found == word) {
+                let what = format!("unknown encapsulation {word:?}");
+                return Err(ParseError::new(self.line(), what));
+            }
+        }
         let ip = self.ip_prefix()?;
         let body = if ["icmp", "icmpv4", "icmpv6"]
             .iter()
@@ -92,6 +104,7 @@ impl Parser {
             let letters = match self.peek().clone() {
                 Kind::Word(word) if !any || !self.spaced() => word,
                 Kind::Sign('.') if !any || !self.spaced() => ".".to_owned(),
+                Kind::Number(digits) if !any || !self.spaced() => digits,
                 _ if any => return Ok(flags),
                 _ => return self.fail("TCP flags"),
             };
@@ -106,6 +119,10 @@ impl Parser {
                     'E' => &mut flags.ece,
                     'W' => &mut flags.cwr,
                     'A' => &mut flags.ae,
+                    '0'..='9' | 'C' => {
+                        let what = "unknown TCP flags: counters of Accurate ECN";
+                        return Err(ParseError::new(self.line(), what));
+                    }
                     _ => return self.fail("TCP flags out of FSRP.UEWA"),
                 };
                 *flag = true;
@@ -173,6 +190,12 @@ impl Parser {
 
     /// Hexadecimal digits, which the lexer may have cut into words and numbers.
     fn hex(&mut self) -> Result<Vec<u8>> {
+        // Names that a runner would define; which bytes they stand for is the server's business.
+        for (name, cookie) in COOKIES {
+            if self.eat_word(name) {
+                return Ok(cookie.to_be_bytes().to_vec());
+            }
+        }
         let mut digits = String::new();
         while let Kind::Word(piece) | Kind::Number(piece) = self.peek().clone() {
             if !digits.is_empty() && self.spaced() {
@@ -200,6 +223,10 @@ impl Parser {
             if self.eat_word("mtu") {
                 icmp.mtu = Some(self.unsigned("an MTU")?);
             } else if self.eat('[') {
+                if self.eat_word("udp") {
+                    let what = "unknown quote: a datagram in an ICMP message";
+                    return Err(ParseError::new(self.line(), what));
+                }
                 let start = self.unsigned("a sequence number")?;
                 self.want(':')?;
                 let end = self.unsigned("a sequence number")?;

@@ -4,12 +4,15 @@
 //! Owns: descriptors and what hangs on them. Does not know: packets, the time calls are due.
 //! Sources: POSIX.1-2024 (the calls and their errors), RFC 9293 3.9.1 (what they mean to TCP).
 
+mod early;
+mod messages;
 mod names;
 mod open;
 mod options;
 mod ready;
 mod transfer;
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -17,8 +20,10 @@ use outcrop_stack::tcp::{CloseReason, Info, Settings, State};
 use outcrop_stack::{Event, ListenerId, StreamId, UdpId};
 
 use super::ast::{Call, Value};
+use super::code::Figures;
 use super::host::Host;
 use super::report::{Dialect, Failure, Stop};
+use super::shell::System;
 
 pub(super) use names::number;
 pub(super) use options::algorithm;
@@ -75,6 +80,9 @@ pub(super) struct Socket {
     edges: i64,
     /// Options that only have to be remembered.
     noted: BTreeMap<String, i64>,
+    /// `SO_RCVTIMEO` and `SO_SNDTIMEO`.
+    wait_read: Option<Duration>,
+    wait_write: Option<Duration>,
 }
 
 impl Socket {
@@ -94,6 +102,8 @@ impl Socket {
             unread: Bytes::new(),
             edges: 0,
             noted: BTreeMap::new(),
+            wait_read: None,
+            wait_write: None,
         }
     }
 
@@ -110,8 +120,8 @@ impl Socket {
 pub(super) struct Program {
     sockets: BTreeMap<i64, Socket>,
     dialect: Dialect,
-    /// What accepted and new connections start with.
-    pub(super) settings: Settings,
+    /// What new sockets start with.
+    pub(super) system: System,
     /// The stream that assertions are about.
     pub(super) subject: Option<StreamId>,
     /// What the last ICMP error means to a call.
@@ -121,11 +131,11 @@ pub(super) struct Program {
 }
 
 impl Program {
-    pub(super) const fn new(dialect: Dialect, settings: Settings) -> Self {
+    pub(super) const fn new(dialect: Dialect, system: System) -> Self {
         Self {
             sockets: BTreeMap::new(),
             dialect,
-            settings,
+            system,
             subject: None,
             icmp: "EHOSTUNREACH",
             progress: None,
@@ -161,7 +171,7 @@ impl Program {
             "accept" | "accept4" => self.accept(host, call),
             "connect" => self.connect(host, call),
             "read" | "recv" | "recvfrom" | "recvmsg" | "readv" => self.receive(host, call),
-            "write" | "send" | "sendto" | "sendmsg" | "writev" => self.send(host, call),
+            "write" | "send" | "sendto" | "sendmsg" | "writev" => self.send_or_open(host, call),
             "close" => self.close(host, call),
             "shutdown" => self.shutdown(host, call),
             "fcntl" => self.fcntl(call),
@@ -171,7 +181,7 @@ impl Program {
             "poll" => self.poll(host, call),
             "epoll_create" | "epoll_create1" => Ok(Gave::Descriptor(Box::new(Socket::new(
                 Kind::Epoll(Vec::new()),
-                self.settings,
+                self.system.start(),
                 false,
             )))),
             "epoll_ctl" => self.epoll_ctl(call),
@@ -239,6 +249,36 @@ impl Program {
         host.core.tcp_info(self.subject?)
     }
 
+    /// The same, with what explains it.
+    pub(super) fn figures(&self, host: &Host) -> Option<Figures> {
+        let id = self.subject?;
+        Some(Figures {
+            info: host.core.tcp_info(id)?,
+            why: host.core.tcp_explain(host.now, id),
+            now: host.now,
+            mtu: self.system.mtu(),
+        })
+    }
+
+    /// How long a call waits before it gives up by itself.
+    pub(super) fn patience(&self, call: &Call) -> Option<Duration> {
+        let millis = |at: usize| {
+            let wait = call.args.get(at).and_then(number)?;
+            u64::try_from(wait).ok().map(Duration::from_millis)
+        };
+        let fd = call.args.first().and_then(number);
+        let socket = fd.and_then(|fd| self.sockets.get(&fd));
+        match call.name.as_str() {
+            "poll" => millis(2),
+            "epoll_wait" => millis(3),
+            "read" | "recv" | "recvfrom" | "recvmsg" | "readv" | "accept" | "accept4" => {
+                socket?.wait_read
+            }
+            "write" | "send" | "sendto" | "sendmsg" | "writev" | "connect" => socket?.wait_write,
+            _ => None,
+        }
+    }
+
     fn entry(&mut self, call: &Call) -> Result<&mut Socket, Errno> {
         let fd = call.args.first().and_then(number).unwrap_or(-1);
         self.sockets.get_mut(&fd).ok_or("EBADF")
@@ -274,6 +314,7 @@ impl Program {
 
     fn shutdown(&mut self, host: &mut Host, call: &Call) -> Called {
         let how = call.args.get(1).and_then(number);
+        let dialect = self.dialect;
         let socket = match self.entry(call) {
             Ok(socket) => socket,
             Err(errno) => return Ok(Gave::Error(errno)),
@@ -295,6 +336,10 @@ impl Program {
             _ => return Ok(Gave::Error("EINVAL")),
         };
         socket.shut_read |= read;
+        if read && dialect == Dialect::Linux {
+            socket.settings.deaf = true;
+            let _ended = host.core.tcp_configure(id, |settings| settings.deaf = true);
+        }
         if write {
             let _done = host.core.tcp_shutdown(id);
         }

@@ -10,7 +10,7 @@
 
 use super::super::ast::Value;
 
-const NAMES: [(&str, i64); 34] = [
+const NAMES: &[(&str, i64)] = &[
     ("SHUT_RD", 0),
     ("SHUT_WR", 1),
     ("SHUT_RDWR", 2),
@@ -43,6 +43,18 @@ const NAMES: [(&str, i64); 34] = [
     ("EPOLLET", 1 << 31),
     ("NULL", 0),
     ("INFTIM", -1),
+    ("MSG_TRUNC", 0x20),
+    ("MSG_CTRUNC", 8),
+    ("MSG_ERRQUEUE", 0x2000),
+    ("MSG_EOR", 0x80),
+    ("MSG_OOB", 1),
+    ("IPTOS_LOWDELAY", 0x10),
+    ("IPTOS_THROUGHPUT", 8),
+    ("IPTOS_RELIABILITY", 4),
+    ("IPTOS_ECN_NOT_ECT", 0),
+    ("IPTOS_ECN_ECT0", 2),
+    ("IPTOS_ECN_ECT1", 1),
+    ("IPTOS_ECN_CE", 3),
     ("true", 1),
     ("false", 0),
 ];

@@ -36,7 +36,7 @@ impl Program {
         }
         Ok(Gave::Descriptor(Box::new(Socket::new(
             kind,
-            self.settings,
+            self.system.start(),
             nonblock,
         ))))
     }
@@ -63,10 +63,15 @@ impl Program {
     pub(super) fn listen(&mut self, host: &mut Host, call: &Call) -> Called {
         let backlog = call.args.get(1).and_then(number).unwrap_or(0);
         let local = SocketAddr::new(host.local, PORT);
+        let (allowed, syn_cookies) = (self.system.fast_open(), self.system.syn_cookies());
         let socket = match self.entry(call) {
             Ok(socket) => socket,
             Err(errno) => return Ok(Gave::Error(errno)),
         };
+        let backlog = usize::try_from(backlog).unwrap_or(0);
+        let asked = socket.noted.get("TCP_FASTOPEN");
+        let asked = asked.map(|queue| usize::try_from(*queue).unwrap_or(0));
+        let queue = asked.or_else(|| allowed.every_listener.then_some(backlog.max(1)));
         match socket.kind {
             Kind::Idle => {}
             Kind::Listener(_) => return Ok(Gave::Value(0)),
@@ -75,8 +80,14 @@ impl Program {
         }
         let listen = Listen {
             // One more than the number given, as everywhere since 4.2BSD.
-            accept_backlog: usize::try_from(backlog).unwrap_or(0).saturating_add(1),
+            accept_backlog: backlog.saturating_add(1),
             settings: Some(socket.settings),
+            syn_cookies,
+            fast_open: queue.filter(|_| allowed.server).unwrap_or(0),
+            defer_accept: socket.noted.get("TCP_DEFER_ACCEPT").and_then(|seconds| {
+                let seconds = u64::try_from(*seconds).ok().filter(|seconds| *seconds > 0);
+                seconds.map(core::time::Duration::from_secs)
+            }),
             ..Listen::default()
         };
         Ok(
@@ -109,6 +120,7 @@ impl Program {
         let mut accepted = Socket::new(Kind::Stream(stream), socket.settings, nonblock);
         accepted.linger = socket.linger;
         accepted.noted = socket.noted.clone();
+        (accepted.wait_read, accepted.wait_write) = (socket.wait_read, socket.wait_write);
         Ok(Gave::Descriptor(Box::new(accepted)))
     }
 
@@ -130,9 +142,14 @@ impl Program {
                 match host.core.tcp_connect(socket.bound, remote, settings) {
                     Ok(id) => {
                         socket.kind = Kind::Stream(id);
-                        socket.connecting = true;
+                        let holds = host.core.tcp_holds_syn(id);
+                        socket.connecting = !holds;
                         self.subject = Some(id);
-                        Ok(Gave::Block("EINPROGRESS"))
+                        Ok(if holds {
+                            Gave::Value(0)
+                        } else {
+                            Gave::Block("EINPROGRESS")
+                        })
                     }
                     Err(error) => Ok(Gave::Error(connect_errno(error))),
                 }

@@ -8,15 +8,17 @@ use core::time::Duration;
 
 use outcrop_stack::tcp::{KeepAlive, Settings};
 use outcrop_tcp::Algorithm;
+use outcrop_tcp::congestion::Rate;
 
 use super::super::ast::{Call, Value};
+use super::super::code::constant;
 use super::super::host::Host;
 use super::super::report::{Dialect, Stop};
 use super::names::{member, text};
 use super::{Called, Gave, Kind, Program, failed, number};
 
 /// Options that change nothing a script could see here.
-const REMEMBERED: [&str; 12] = [
+const REMEMBERED: &[&str] = &[
     "SO_REUSEADDR",
     "SO_REUSEPORT",
     "SO_TIMESTAMP",
@@ -29,6 +31,23 @@ const REMEMBERED: [&str; 12] = [
     "TCP_LOG",
     "IPV6_V6ONLY",
     "SO_BINDTODEVICE",
+    "SO_OOBINLINE",
+    "SO_NOSIGPIPE",
+    "SO_RCVLOWAT",
+    "SO_INCOMING_CPU",
+    "SO_DONTROUTE",
+    "SO_REUSEPORT_LB",
+    "SO_USER_COOKIE",
+    "TCP_INQ",
+    "TCP_DEFER_ACCEPT",
+    "TCP_FUNCTION_BLK",
+    "TCP_LOGID",
+    "TCP_SAVE_SYN",
+    "IP_RECVERR",
+    "IPV6_RECVERR",
+    "IP_FREEBIND",
+    "IP_TRANSPARENT",
+    "IPV6_FLOWINFO_SEND",
 ];
 
 /// Changes a setting; false if the option is none.
@@ -62,6 +81,21 @@ fn apply(settings: &mut Settings, name: &str, value: i64, text: &str) -> Option<
         "SO_SNDBUF" | "SO_SNDBUFFORCE" => {
             (settings.send_buffer, settings.send_buffer_max) = (unsigned, None);
         }
+        "TCP_QUICKACK" if on => settings.quickack = true,
+        "TCP_NOTSENT_LOWAT" => settings.notsent_lowat = on.then_some(unsigned),
+        "TCP_SYNCNT" => settings.syn_retries = u8::try_from(value).ok()?,
+        "TCP_WINDOW_CLAMP" => settings.window_clamp = on.then_some(unsigned),
+        "TCP_FASTOPEN_CONNECT" => (settings.fast_open, settings.hold_syn) = (on, on),
+        "SO_MAX_PACING_RATE" => {
+            settings.max_pacing_rate = (unsigned != u32::MAX).then_some(Rate(u64::from(unsigned)));
+        }
+        // Path MTU discovery is always on, and its results are believed.
+        "IP_MTU_DISCOVER" | "IPV6_MTU_DISCOVER"
+            if matches!(
+                text,
+                "IP_PMTUDISC_DO" | "IP_PMTUDISC_WANT" | "IPV6_PMTUDISC_DO" | "IPV6_PMTUDISC_WANT"
+            ) => {}
+        "TCP_THIN_LINEAR_TIMEOUTS" | "TCP_THIN_DUPACK" if !on => {}
         "IP_TTL" | "IPV6_UNICAST_HOPS" => settings.ttl = u8::try_from(value).ok()?,
         "IP_TOS" | "IPV6_TCLASS" => settings.dscp = u8::try_from(value >> 2).ok()?,
         _ => return None,
@@ -83,6 +117,7 @@ impl Program {
         let name = call.args.get(2).map(text).unwrap_or_default();
         let value = call.args.get(3).cloned().unwrap_or(Value::Any);
         let number_of = number(&value).unwrap_or(0);
+        let (dialect, keep) = (self.dialect, self.system.keep_alive());
         let socket = match self.entry(call) {
             Ok(socket) => socket,
             Err(errno) => return Ok(Gave::Error(errno)),
@@ -105,6 +140,25 @@ impl Program {
                 socket.noted.insert(name, number_of);
                 return Ok(Gave::Value(0));
             }
+            "SO_RCVTIMEO" | "SO_SNDTIMEO" => {
+                let span = time_value(&value);
+                let of = if name == "SO_RCVTIMEO" {
+                    &mut socket.wait_read
+                } else {
+                    &mut socket.wait_write
+                };
+                *of = span.filter(|span| !span.is_zero());
+                return Ok(Gave::Value(0));
+            }
+            "TCP_FASTOPEN" => {
+                let enabled = member(&value, "enable")
+                    .and_then(number)
+                    .unwrap_or(number_of);
+                socket.noted.insert(name, enabled);
+                // FreeBSD's clients ask by the same option.
+                socket.settings.fast_open = dialect == Dialect::FreeBsd && enabled != 0;
+                return Ok(Gave::Value(0));
+            }
             name if REMEMBERED.contains(&name) => {
                 socket.noted.insert(name.to_owned(), number_of);
                 return Ok(Gave::Value(0));
@@ -113,6 +167,9 @@ impl Program {
         }
         let words = text(&value);
         let mut settings = socket.settings;
+        if name == "SO_KEEPALIVE" && number_of != 0 {
+            settings.keep_alive.get_or_insert(keep);
+        }
         let known = apply(&mut settings, &name, number_of, &words);
         known.ok_or_else(|| Stop::skip(format!("the socket option {name} is not there")))?;
         if name == "SO_KEEPALIVE" {
@@ -134,7 +191,10 @@ impl Program {
     pub(super) fn getsockopt(&mut self, host: &Host, call: &Call) -> Called {
         let name = call.args.get(2).map(text).unwrap_or_default();
         let expected = call.args.get(3).cloned().unwrap_or(Value::Any);
-        let dialect = self.dialect;
+        let (dialect, mtu) = (self.dialect, self.system.mtu());
+        if name == "TCP_INFO" {
+            return self.same_info(host, call, &expected);
+        }
         let socket = match self.entry(call) {
             Ok(socket) => socket,
             Err(errno) => return Ok(Gave::Error(errno)),
@@ -149,6 +209,16 @@ impl Program {
         let value = match name.as_str() {
             "SO_ERROR" => return same_error(call, &expected, socket.take_error()),
             "SO_LINGER" => return same_linger(call, &expected, socket.linger),
+            "TCP_CONGESTION" => return same_text(call, &expected, spelled(settings.congestion)),
+            "TCP_QUICKACK" => i64::from(settings.quickack),
+            "TCP_NOTSENT_LOWAT" => settings.notsent_lowat.map_or(0, i64::from),
+            "TCP_SYNCNT" => i64::from(settings.syn_retries),
+            "TCP_WINDOW_CLAMP" => settings.window_clamp.map_or(0, i64::from),
+            "TCP_LINGER2" => seconds(settings.fin_wait_2),
+            "TCP_FASTOPEN" => noted.unwrap_or(0),
+            "TCP_FASTOPEN_CONNECT" => i64::from(settings.hold_syn),
+            "IP_MTU" => i64::from(mtu),
+            "SO_PROTOCOL" => 6,
             // Rounded and doubled by systems of these dialects, each in its way.
             "SO_RCVBUF" | "SO_SNDBUF" if dialect != Dialect::Ours => return Ok(Gave::Value(0)),
             "SO_RCVBUF" => i64::from(settings.receive_buffer),
@@ -182,6 +252,66 @@ impl Program {
             )),
             Some(_) | None => Ok(Gave::Value(0)),
         }
+    }
+}
+
+impl Program {
+    /// `{tcpi_state=.., ..}`
+    fn same_info(&self, host: &Host, call: &Call, expected: &Value) -> Called {
+        let figures = self.figures(host);
+        let figures = figures.ok_or_else(|| Stop::skip("a connection to ask is not there"))?;
+        let Value::Struct(members) = expected else {
+            return Ok(Gave::Value(0));
+        };
+        for (name, wanted) in members {
+            let wanted = match wanted {
+                Value::Symbol(word) => constant(word).or_else(|| number(wanted)),
+                Value::Any => continue,
+                Value::Number(_)
+                | Value::Text(_)
+                | Value::List(_)
+                | Value::Struct(_)
+                | Value::Call(..) => number(wanted),
+            };
+            let got = figures.named(name);
+            let got = got.ok_or_else(|| Stop::skip(format!("the figure {name} is not there")))?;
+            if wanted.is_some_and(|wanted| wanted != got) {
+                let wanted = wanted.unwrap_or(0);
+                return Err(failed(call, format!("{name} is {got}, expected {wanted}")));
+            }
+        }
+        Ok(Gave::Value(0))
+    }
+}
+
+/// `{tv_sec=1, tv_usec=0}`
+fn time_value(value: &Value) -> Option<Duration> {
+    let part = |name| member(value, name).and_then(number);
+    let seconds = u64::try_from(part("tv_sec")?).ok()?;
+    let micros = u64::try_from(part("tv_usec").unwrap_or(0)).ok()?;
+    Some(Duration::from_secs(seconds) + Duration::from_micros(micros))
+}
+
+const fn spelled(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::NewReno => "reno",
+        Algorithm::Cubic => "cubic",
+        Algorithm::Bbr => "bbr",
+    }
+}
+
+fn same_text(call: &Call, expected: &Value, actual: &str) -> Called {
+    match expected {
+        Value::Text(wanted) if wanted != actual => {
+            Err(failed(call, format!("it is {actual}, expected {wanted}")))
+        }
+        Value::Text(_)
+        | Value::Any
+        | Value::Number(_)
+        | Value::Symbol(_)
+        | Value::List(_)
+        | Value::Struct(_)
+        | Value::Call(..) => Ok(Gave::Value(0)),
     }
 }
 

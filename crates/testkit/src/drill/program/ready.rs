@@ -58,7 +58,11 @@ impl Socket {
         let Some(info) = host.core.tcp_info(id) else {
             return HUP;
         };
-        if matches!(info.state, State::SynSent | State::SynReceived) {
+        if host.core.tcp_holds_syn(id) {
+            return OUT | WRNORM;
+        }
+        let opening = info.state == State::SynReceived && self.connecting;
+        if info.state == State::SynSent || opening {
             return 0;
         }
         let peer_done = matches!(

@@ -15,25 +15,28 @@ use super::super::report::{Dialect, Stop};
 use super::names::{member, text};
 use super::{Called, Errno, Gave, Kind, Program, Socket, errno_of, failed, has_flag, number};
 
-/// Flags that mean something this program does not do.
-const UNKNOWN_FLAGS: [&str; 6] = [
-    "MSG_OOB",
-    "MSG_ZEROCOPY",
-    "MSG_FASTOPEN",
-    "MSG_EOR",
-    "MSG_ERRQUEUE",
-    "MSG_TRUNC",
+/// Flags that mean something this program does not do, and what that is.
+const UNKNOWN_FLAGS: [(&str, &str); 3] = [
+    ("MSG_ZEROCOPY", "sending without copying"),
+    ("MSG_EOR", "records in the stream"),
+    ("MSG_ERRQUEUE", "the queue of errors"),
 ];
 
 fn refuse_flags(call: &Call) -> Result<(), Stop> {
-    match UNKNOWN_FLAGS.iter().find(|flag| has_flag(call, flag)) {
-        Some(flag) => Err(Stop::skip(format!("the flag {flag} is not there"))),
+    match UNKNOWN_FLAGS.iter().find(|(flag, _)| has_flag(call, flag)) {
+        Some((flag, what)) => Err(Stop::skip(format!("{what} is not there ({flag})"))),
         None => Ok(()),
     }
 }
 
 /// How many bytes a call is about.
-fn length(call: &Call) -> Option<i64> {
+pub(super) fn length(call: &Call) -> Option<i64> {
+    if matches!(call.name.as_str(), "read" | "recv" | "recvfrom")
+        && matches!(call.args.get(2), Some(Value::Any))
+    {
+        // As large as it needs to be.
+        return number(&call.result).map(|len| len.max(1));
+    }
     match call.name.as_str() {
         "readv" | "writev" => vectors(call.args.get(1)?),
         "recvmsg" | "sendmsg" => vectors(member(call.args.get(1)?, "msg_iov")?),
@@ -62,6 +65,9 @@ fn is_null(call: &Call) -> bool {
 impl Program {
     pub(super) fn receive(&mut self, host: &mut Host, call: &Call) -> Called {
         refuse_flags(call)?;
+        if has_flag(call, "MSG_OOB") {
+            return Err(Stop::skip("urgent data out of line is not there (MSG_OOB)"));
+        }
         let wanted = length(call).ok_or_else(|| failed(call, "how many bytes?"))?;
         let (peek, all) = (has_flag(call, "MSG_PEEK"), has_flag(call, "MSG_WAITALL"));
         let icmp = self.icmp;
@@ -88,12 +94,17 @@ impl Program {
         }
         let wanted = usize::try_from(wanted).unwrap_or(0);
         let (ready, end) = socket.fill(host, id, wanted, icmp);
-        if all && ready < wanted && !end {
+        let least = socket.noted.get("SO_RCVLOWAT").copied().unwrap_or(1);
+        let least = usize::try_from(least).unwrap_or(1).min(wanted);
+        if (all && ready < wanted || ready > 0 && ready < least) && !end {
             return Ok(Gave::Block("EAGAIN"));
         }
         if ready > 0 || wanted == 0 {
             if !peek {
                 let _read = socket.unread.split_to(ready);
+            }
+            if ready > 0 {
+                self.check_messages(host, call)?;
             }
             return Ok(Gave::Value(count(ready)));
         }
@@ -140,14 +151,21 @@ impl Program {
             .core
             .tcp_info(id)
             .map_or(State::Closed, |info| info.state);
-        if matches!(state, State::SynSent | State::SynReceived) {
+        // Opened early by a peer that spoke in its SYN, it may be answered in SYN-RECEIVED.
+        let opening = state == State::SynReceived && socket.connecting;
+        if state == State::SynSent || opening {
             return Ok(Gave::Block("EAGAIN"));
         }
         socket.hold_back(host, id, more);
         let mut data = ChunkQueue::new();
         let left = usize::try_from(wanted - done).unwrap_or(0);
         data.push(Bytes::from(vec![0; left]));
-        let taken = match host.core.tcp_write(id, &mut data) {
+        let written = if has_flag(call, "MSG_OOB") {
+            host.core.tcp_write_urgent(id, &mut data)
+        } else {
+            host.core.tcp_write(id, &mut data)
+        };
+        let taken = match written {
             Ok(taken) => count(taken),
             Err(WriteError::Shutdown | WriteError::Closed(_)) => return Ok(Gave::Error("EPIPE")),
             Err(error) => return Err(failed(call, error.to_string())),

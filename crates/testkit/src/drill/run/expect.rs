@@ -11,6 +11,7 @@ use super::super::ast::{Body, Event, Icmp, IpPrefix, Packet, Tcp, TcpOption, Whe
 use super::super::report::{Failure, Stop};
 use super::super::wire::{Inside, Seen, Segment};
 use super::super::{compare, icmp};
+use super::cookies::cookie_of;
 use super::{Stage, seconds, stamp};
 
 /// How long we wait for a packet to be able to say when it came instead.
@@ -139,7 +140,16 @@ impl Stage {
             self.numbers.fix_ours(remote, wanted.seq, segment.seq);
         }
         let wanted_stamp = wanted.and_then(|wanted| stamp(wanted.options.as_deref()?));
+        let wanted_cookie = wanted.and_then(cookie_of);
+        let grants = segment.flags.syn && segment.flags.ack;
         let options = segment.options.iter().map(|option| match option {
+            TcpOption::FastOpen {
+                cookie,
+                experimental,
+            } if grants => TcpOption::FastOpen {
+                cookie: self.cookies.in_script(cookie, wanted_cookie),
+                experimental: *experimental,
+            },
             TcpOption::Sack(blocks) => {
                 let script = |(l, r): &(u32, u32)| {
                     (

@@ -25,7 +25,12 @@ impl Stage {
             Body::Tcp(tcp) => {
                 let opens = tcp.flags.syn && !tcp.flags.ack;
                 let (local, remote) = self.numbers.for_arrival(opens, packet.ip.port);
-                let segment = self.live(tcp, remote);
+                let mut segment = self.live(tcp, remote);
+                for option in &mut segment.options {
+                    if let TcpOption::FastOpen { cookie, .. } = option {
+                        *cookie = self.live_cookie(cookie, tcp.flags, &ip);
+                    }
+                }
                 ip.tcp((remote, local), &segment)
             }
             Body::Udp(len) => {

@@ -8,6 +8,7 @@
 //! Source: the published behaviour of the original program (`+0.1` counts from when the event before was
 //! done; an expected packet's own time is compared; pieces may come for a larger segment).
 
+mod cookies;
 mod expect;
 mod inject;
 
@@ -23,8 +24,9 @@ use super::numbers::Numbers;
 use super::program::{Gave, Program, number};
 use super::report::{Dialect, Failure, Options, Outcome, Report, Stop};
 use super::rules::Rules;
-use super::shell;
+use super::shell::{self, System};
 use super::wire::Inside;
+use cookies::Cookies;
 
 /// Timers up to this long after the last event may not send what nobody expects, where no round trip was
 /// measured.
@@ -80,10 +82,11 @@ fn play_all(
     reached: &mut BTreeSet<&'static str>,
 ) -> Result<(), Stop> {
     let rules = Rules::of(script, dialect, options)?;
-    let host = Host::new(rules.config.clone(), options.family, rules.mtu);
+    let host = Host::new(rules.config.clone(), options.family, rules.mtu, rules.ends);
     let host = host.map_err(|error| Stop::skip(format!("no such host: {error}")))?;
+    let system = System::of(&rules);
     let mut stage = Stage {
-        program: Program::new(dialect, rules.config.tcp.settings),
+        program: Program::new(dialect, system),
         host,
         numbers: Numbers::new(options.peer_isn),
         options: *options,
@@ -91,6 +94,7 @@ fn play_all(
         dialect,
         waiting: None,
         acked: 0,
+        cookies: Cookies::default(),
         log: Vec::new(),
     };
     let result = stage.play(script);
@@ -103,6 +107,8 @@ struct Waiting {
     line: usize,
     call: Call,
     until: Instant,
+    /// When the socket's own patience (`SO_RCVTIMEO`, `SO_SNDTIMEO`, a timeout argument) ends.
+    patience: Option<Instant>,
     progress: Option<i64>,
 }
 
@@ -116,12 +122,15 @@ struct Stage {
     waiting: Option<Waiting>,
     /// The highest number of ours that the peer acknowledged, as the script counts.
     acked: u32,
+    cookies: Cookies,
     log: Vec<String>,
 }
 
 impl Stage {
     fn play(&mut self, script: &Script) -> Result<(), Stop> {
-        for event in &script.events {
+        for (at, event) in script.events.iter().enumerate() {
+            self.cookies
+                .look_ahead(script.events.get(at..).unwrap_or_default());
             self.event(event)
                 .map_err(|stop| self.explain(stop, event.line))?;
         }
@@ -178,15 +187,15 @@ impl Stage {
             Action::Expect(_) => Ok(()),
             Action::Inject(packet) => self.inject(packet),
             Action::Call(call) => self.call(event.line, call, until),
-            // What shell lines ask for was collected before the host started.
-            Action::Shell(_) => Ok(()),
+            // What shell lines ask for was collected before the host started; later ones concern new sockets.
+            Action::Shell(line) => self.program.system.hear(line).map_err(Stop::skip),
             Action::Code(text) => self.assert(text),
         }
     }
 
     /// Lets time pass, timers and a waiting call act, up to `until`.
     fn pass_until(&mut self, until: Instant) -> Result<(), Stop> {
-        while let Some(at) = self.host.next_timer().filter(|at| *at <= until) {
+        while let Some(at) = self.next_turn().filter(|at| *at <= until) {
             self.host.step_to(at);
             self.settle()?;
         }
@@ -197,6 +206,13 @@ impl Stage {
             self.host.step_to(until);
         }
         self.settle()
+    }
+
+    /// When something happens next by itself: a timer of the stack, or the end of a call's patience.
+    fn next_turn(&self) -> Option<Instant> {
+        let patience = self.waiting.as_ref().and_then(|waiting| waiting.patience);
+        let patience = patience.filter(|at| *at > self.host.now);
+        self.host.next_timer().into_iter().chain(patience).min()
     }
 
     /// After anything that happened: the program looks again, our numbers are learned.
@@ -210,11 +226,22 @@ impl Stage {
             .program
             .call(&mut self.host, &waiting.call, &mut waiting.progress)?;
         self.learn();
-        let timed_out = self.host.now >= waiting.until
-            && matches!(waiting.call.name.as_str(), "poll" | "epoll_wait")
-            && waiting.call.result == Value::Number(0);
+        let is_poll = matches!(waiting.call.name.as_str(), "poll" | "epoll_wait");
+        let impatient = waiting.patience.is_some_and(|at| self.host.now >= at);
+        let timed_out =
+            self.host.now >= waiting.until && is_poll && waiting.call.result == Value::Number(0);
         match gave {
             Gave::Block(_) if timed_out => Ok(()),
+            Gave::Block(errno) if impatient => {
+                let due = waiting.until;
+                self.is_due(waiting.line, due, self.host.now, "the call returned")?;
+                let gave = if is_poll {
+                    Gave::Value(0)
+                } else {
+                    Gave::Error(errno)
+                };
+                self.finish(waiting.line, &waiting.call, gave)
+            }
             Gave::Block(_) if self.host.now > waiting.until + self.rules.tolerance => {
                 let what = format!("{} still waits", waiting.call.name);
                 Err(Failure::new(waiting.line, what).into())
@@ -259,7 +286,7 @@ impl Stage {
     }
 
     fn assert(&self, text: &str) -> Result<(), Stop> {
-        match code::check(text, self.program.info(&self.host).as_ref()) {
+        match code::check(text, self.program.figures(&self.host).as_ref()) {
             Ok(()) => Ok(()),
             Err(Wrong::False(what)) => {
                 Err(Failure::new(0, format!("the assertion does not hold: {what}")).into())
@@ -285,6 +312,7 @@ impl Stage {
                     line,
                     call: call.clone(),
                     until,
+                    patience: self.program.patience(call).map(|span| self.host.now + span),
                     progress,
                 });
                 Ok(())

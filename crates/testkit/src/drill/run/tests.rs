@@ -109,8 +109,9 @@ fn tolerance_is_what_the_script_says() {
 #[test]
 fn what_is_not_there_skips_the_script() {
     for (line, part) in [
-        ("`sysctl -q net.ipv4.tcp_ecn=1`", "tcp_ecn=1"),
-        ("`tc qdisc add dev tun0 root fq`", "tc qdisc"),
+        ("`sysctl -q net.ipv4.tcp_ecn=3`", "Accurate ECN"),
+        ("`tc qdisc add dev tun0 root fq`", "paces"),
+        ("`tc qdisc add dev tun0 root tbf rate 1mbit`", "tc qdisc"),
         ("`echo 0 > /sys/module/x`", "echo 0"),
         ("0 socket(..., SOCK_RAW, 0) = 3", "SOCK_RAW"),
         ("0 splice(3, NULL, 4, NULL, 5, 0) = 5", "splice"),

@@ -1,0 +1,232 @@
+//! Hostile input through a real TUN: scanners, floods, malformed packets.
+//!
+//! Everything happens in the private network that `outcrop run` made: the attacker is its command, and sees nothing
+//! else. What is asserted: no crash, memory that stays bounded, connections that go on and bring the right bytes, and
+//! answers as RFC 9293 says. What is printed: how much of its goodput a connection kept.
+//! Needs nmap, hping3, t50 and scapy (`make test` installs them).
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use outcrop_tests::{Bench, Outcome, noise, sha256, tool};
+
+/// One attack at a time: they are measured.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How much memory an attack may leave behind, kilobytes. Reassembly may hold 4 MiB, a queue of embryos 1 MiB.
+const GROWTH_KB: u64 = 16 * 1024;
+
+/// Shell functions for every script: the memory of the stack, whose command the shell is.
+const MEMORY: &str = r#"memory() { sed -n "s/^VmRSS:[^0-9]*\([0-9]*\).*/memory \1/p" /proc/$PPID/status; }
+"#;
+
+fn run(bench: &Bench, script: &str) -> Outcome {
+    let outcome = bench.sh(&format!("{MEMORY}{script}"));
+    let report = outcome.report();
+    assert!(!report.contains("panicked"), "{report}");
+    outcome
+}
+
+/// The numbers behind `word` on lines of their own.
+fn numbers(text: &str, word: &str) -> Vec<u64> {
+    let mut all = Vec::new();
+    for line in text.lines() {
+        if let Some(number) = line.strip_prefix(word) {
+            all.push(number.trim().parse().unwrap());
+        }
+    }
+    all
+}
+
+/// Asserts that memory did not grow much from the first time it was asked for to any later one.
+fn assert_bounded(text: &str) {
+    let memory = numbers(text, "memory ");
+    let first = *memory.first().unwrap();
+    let most = memory.iter().max().unwrap();
+    assert!(most - first < GROWTH_KB, "kB: {memory:?}\n{text}");
+    println!("memory: {first} kB before, {most} kB at most");
+}
+
+// ---- scanners ----
+
+/// What nmap says about the ports 79 (closed) and 80 (open), in one scan: state and reason.
+fn scanned(text: &str, scan: &str) -> [String; 2] {
+    let part = text.split(&format!("scan {scan}\n")).nth(1).unwrap();
+    [79, 80].map(|port| {
+        let mut lines = part.lines();
+        let line = lines.find(|line| line.starts_with(&format!("{port}/tcp")));
+        let line = line.unwrap_or_else(|| panic!("{scan}: {text}"));
+        let words: Vec<_> = line.split_whitespace().collect();
+        format!("{} {}", words.get(1).unwrap(), words.get(3).unwrap())
+    })
+}
+
+// RFC 9293 3.10.7.1: CLOSED answers everything but a reset by a reset. 3.10.7.2: LISTEN answers a SYN, resets an ACK,
+// and is silent to anything else.
+#[test]
+fn nmap_finds_what_the_rfc_says() {
+    let _turn = alone();
+    let script = "memory\n\
+        for scan in -sS -sA -sF -sN -sX; do\n\
+          echo scan $scan; nmap -n -Pn -T4 --max-retries 1 --reason -p 79,80 $scan $STACK\n\
+        done\n\
+        echo scan six; nmap -6 -n -Pn -T4 --reason -p 79,80 -sS fd77::2\n\
+        echo scan badsum; nmap -n -Pn -T4 --max-retries 1 --reason -p 79,80 -sS --badsum $STACK\n\
+        memory";
+    let text = run(&Bench::new(), script).stdout();
+    let (silent, reset) = ("open|filtered no-response", "closed reset");
+    assert_eq!(scanned(&text, "-sS"), [reset, "open syn-ack"]);
+    assert_eq!(scanned(&text, "six"), [reset, "open syn-ack"]);
+    assert_eq!(scanned(&text, "-sA"), ["unfiltered reset"; 2]);
+    for scan in ["-sF", "-sN", "-sX"] {
+        assert_eq!(scanned(&text, scan), [reset, silent], "{scan}");
+    }
+    // What answers a wrong checksum is a firewall, not a host.
+    assert_eq!(scanned(&text, "badsum"), ["filtered no-response"; 2]);
+    assert_bounded(&text);
+}
+
+#[test]
+fn nmap_asks_which_system_it_is_the_next_sequence_number_is_not_to_be_guessed() {
+    let _turn = alone();
+    let script = "memory\n\
+        nmap -n -Pn -v -O --max-os-tries 1 -p 79,80 $STACK\n\
+        curl -sS -o /dev/null -w 'status %{http_code}\\n' http://$STACK/\n\
+        memory";
+    let text = run(&Bench::new().file("index.html", "here"), script).stdout();
+    // nmap's highest class, and RFC 6864 4: an atomic packet needs no identification.
+    assert!(
+        text.contains("TCP Sequence Prediction: Difficulty="),
+        "{text}"
+    );
+    assert!(text.contains("(Good luck!)"), "{text}");
+    assert!(
+        text.contains("IP ID Sequence Generation: All zeros"),
+        "{text}"
+    );
+    assert_eq!(numbers(&text, "status "), [200]);
+    assert_bounded(&text);
+}
+
+// ---- floods ----
+
+/// What one connection downloads while a flood goes on: it is paced, so that its goodput is not a question of processors.
+const DOWNLOAD: usize = 20_000_000;
+const RATE: &str = "20000000";
+
+/// Downloads once in peace and once in the flood `attack`, of which a new connection must get a page as well.
+fn flood(name: &str, attack: &str) {
+    let _turn = alone();
+    let body = noise(DOWNLOAD);
+    let digest = sha256(&body);
+    let bench = Bench::new()
+        .file("body", &body)
+        .file("page", "still here")
+        .options(&["--stats", "--capture-level", "off", "--max-rate", RATE]);
+    let script = format!(
+        "memory\n\
+         get() {{ curl -sS -m 60 -o $1 -w 'speed %{{speed_download}}\\n' http://$STACK/body; }}\n\
+         get calm\n\
+         get stormy & download=$!\n\
+         sleep 0.2\n\
+         (timeout -s INT 15 {attack} >flood.txt 2>&1 || true) & flood=$!\n\
+         sleep 0.4\n\
+         curl -sS -m 20 http://$STACK/page; echo\n\
+         wait $download\n\
+         memory\n\
+         kill -INT $flood 2>/dev/null || true; wait $flood || true\n\
+         sha256sum calm stormy\n\
+         memory"
+    );
+    let outcome = run(&bench, &script);
+    let text = outcome.stdout();
+    assert_eq!(text.matches(&digest).count(), 2, "{}", outcome.report());
+    assert!(text.contains("still here"), "a new connection: {text}");
+    let speed = numbers(&text, "speed ");
+    let [calm, stormy] = speed[..] else {
+        panic!("{text}")
+    };
+    let share = stormy * 100 / calm;
+    println!("{name}: {share} % of the goodput kept ({calm} and {stormy} bytes/s)");
+    println!("{}", outcome.stderr());
+    assert_bounded(&text);
+}
+
+#[test]
+fn flood_of_syns_from_everywhere_the_download_and_a_new_connection_go_on() {
+    flood(
+        "SYNs",
+        "hping3 -q -n -S -p 80 --rand-source -i u10 -c 20000 $STACK",
+    );
+}
+
+#[test]
+fn flood_of_resets_the_download_and_a_new_connection_go_on() {
+    flood("RSTs", "hping3 -q -n -R -p 80 -i u10 -c 20000 $STACK");
+}
+
+#[test]
+fn flood_of_acks_the_download_and_a_new_connection_go_on() {
+    flood("ACKs", "hping3 -q -n -A -p 80 -i u10 -c 20000 $STACK");
+}
+
+#[test]
+fn flood_of_wrong_checksums_the_download_and_a_new_connection_go_on() {
+    flood(
+        "wrong checksums",
+        "hping3 -q -n -S -b -p 80 -i u10 -c 20000 $STACK",
+    );
+}
+
+#[test]
+fn flood_of_fragments_the_download_and_a_new_connection_go_on() {
+    flood(
+        "fragments",
+        "hping3 -q -n -S -f -d 600 -p 80 -i u200 -c 5000 $STACK",
+    );
+}
+
+#[test]
+fn flood_of_every_protocol_the_download_and_a_new_connection_go_on() {
+    flood("t50", "t50 $STACK --threshold 100000 --protocol T50");
+}
+
+// ---- malformed packets ----
+
+// Debian's interpreter has Debian's scapy, whichever comes first in the path.
+#[test]
+fn malformed_packets_from_a_seed_nothing_breaks_and_the_capture_has_them() {
+    let _turn = alone();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("hostile/fuzz.py");
+    let bench = Bench::new().file("page", "still here").options(&[
+        "--tcp-echo",
+        "--stats",
+        "--dev",
+        "outcrop0",
+    ]);
+    let script = format!(
+        "memory\n\
+         for seed in 1 2; do /usr/bin/python3 {} $seed 2000; memory; done\n\
+         curl -sS http://$STACK/page; echo",
+        script.display()
+    );
+    let outcome = run(&bench, &script);
+    let text = outcome.stdout();
+    assert_eq!(
+        text.matches("exchanges on the living connection").count(),
+        2
+    );
+    assert!(text.contains("still here"));
+    println!("{text}{}", outcome.stderr());
+    assert_bounded(&text);
+    let capture = bench.capture();
+    let lines = tool("tcpdump", &["-nr", &capture.to_string_lossy()]);
+    assert!(
+        lines.lines().count() > 2_000,
+        "what nobody takes is recorded too"
+    );
+}
