@@ -361,9 +361,9 @@ async fn serve(listener: TcpListener) -> Info {
 }
 
 async fn ask(shard: Shard, remote: SocketAddr) -> Info {
-    let mut socket = TcpSocket::new();
-    socket.set_settings(accurate());
-    let connect = socket.connect(&shard, None, remote);
+    let mut socket = TcpSocket::new(&shard);
+    *socket.settings() = accurate();
+    let connect = socket.connect(remote);
     let connected = timeout(&shard, Duration::from_secs(5), connect).await;
     let mut stream = connected.expect("a connection in time").unwrap();
     let text: Vec<u8> = (0..300_000u32).map(|n| (n % 251) as u8).collect();
@@ -403,14 +403,14 @@ fn ends() -> [[IpAddr; 2]; 2] {
 fn assert_all_marks_told(world: &World, info: &Info, delivered_ce: u32) {
     let [inward, outward] = world.seen.lock().unwrap().marked;
     assert!(inward > 3 && outward > 3, "{inward} {outward}");
-    assert_eq!(info.totals.marks_in, u64::from(inward), "we saw");
+    assert_eq!(info.totals.marks_in, inward, "we saw");
     assert!(
         delivered_ce.abs_diff(inward) <= 1,
         "the kernel heard {delivered_ce} of {inward}"
     );
     let heard = info.totals.echoes_in;
     assert!(
-        heard.abs_diff(u64::from(outward)) <= 1,
+        heard.abs_diff(outward) <= 1,
         "we heard {heard} of {outward}"
     );
     assert!(info.marked_bytes > 0, "by the option as well");

@@ -182,7 +182,7 @@ fn probing_off_black_hole_is_where_it_ends() {
 fn outage_taken_for_a_black_hole_size_comes_back() {
     let slow = config(PathProbing::OnBlackHole);
     let settings = Settings {
-        max_pacing_rate: Some(Rate(8_000)),
+        max_pacing_rate: Some(Rate(20_000)),
         ..slow.settings
     };
     let configs = [0, 1].map(|_| Config {
@@ -191,9 +191,9 @@ fn outage_taken_for_a_black_hole_size_comes_back() {
     });
     let mut world = World::new(13, configs, LINK);
     world.outage = Some((Instant::from_millis(1100), Instant::from_secs(6)));
-    let mut upload = Upload::new(world, 5_600_000);
+    let mut upload = Upload::new(world, 14_000_000);
     upload.run(800);
-    assert_eq!(upload.arrived, 5_600_000);
+    assert_eq!(upload.arrived, 14_000_000);
     let info = upload.info();
     assert!(info.search.black_holes > 0);
     let size = usize::from(info.mss) + headers(&upload.world);

@@ -116,7 +116,7 @@ impl Plan {
         }
         // Drawn apart, so that what was drawn before stays as it was.
         let mut extras = Dice(Seed::from_number(seed).random("extras"));
-        let [first, second] = [first, second].map(|end| extras.dress_for_the_path(end));
+        let [first, second] = [first, second].map(|end| extras.equip(end));
         // Where an end does not search, silence is where it ends.
         let searching = [&first, &second].into_iter().all(End::searches);
         let silent = extras.chance(0.3) && searching;
@@ -254,6 +254,18 @@ impl Dice {
         }
     }
 
+    /// What the path may ask of an end.
+    fn equip(&mut self, mut end: End) -> End {
+        use EcnPolicy::{Accept, AcceptAccurate, Accurate, Off, Request};
+        end.settings.ecn = self.pick([Off, Accept, Request, AcceptAccurate, Accurate]);
+        end.settings.path_probing = self.pick([
+            PathProbing::Off,
+            PathProbing::OnBlackHole,
+            PathProbing::Always,
+        ]);
+        end
+    }
+
     /// What an end does where standards leave a choice.
     fn dress(&mut self, settings: &mut Settings) {
         settings.ecn = self.pick([EcnPolicy::Off, EcnPolicy::Accept, EcnPolicy::Request]);
@@ -275,18 +287,6 @@ impl Dice {
         settings.keep_unused_window = self.chance(0.3);
         settings.receive_buffer_max = self.chance(0.3).then_some(4 << 20);
         settings.send_buffer_max = self.chance(0.3).then_some(4 << 20);
-    }
-
-    /// What the path may ask of an end.
-    fn dress_for_the_path(&mut self, mut end: End) -> End {
-        use EcnPolicy::{Accept, AcceptAccurate, Accurate, Off, Request};
-        end.settings.ecn = self.pick([Off, Accept, Request, AcceptAccurate, Accurate]);
-        end.settings.path_probing = self.pick([
-            PathProbing::Off,
-            PathProbing::OnBlackHole,
-            PathProbing::Always,
-        ]);
-        end
     }
 
     fn end(&mut self, strict: bool, tiny: bool, may_wait: bool) -> End {
