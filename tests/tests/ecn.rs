@@ -266,7 +266,7 @@ fn joined<'a>(values: impl Iterator<Item = &'a str>) -> String {
     let bit = |place: usize| values[place].parse().unwrap_or(0);
     let number = values[0]
         .parse()
-        .unwrap_or(4 * bit(1) + 2 * bit(2) + bit(3));
+        .unwrap_or_else(|_| 4 * bit(1) + 2 * bit(2) + bit(3));
     format!("{number:03b} {}", values[4..].join(" "))
 }
 

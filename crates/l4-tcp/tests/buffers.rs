@@ -1,5 +1,6 @@
 //! Buffers that grow with the path, and memory that does not.
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
