@@ -111,6 +111,16 @@ pub(crate) const STEPS: &[Step] = &[
         how: How::Cargo(&["test", "--workspace", "--all-features", "--doc"], &[]),
     },
     Step {
+        name: "soak",
+        about: "ten thousand simulated lives of connections, every invariant checked",
+        how: How::Cargo(&SOAK, &[]),
+    },
+    Step {
+        name: "matrix",
+        about: "goodput of every controller over every path, to the byte",
+        how: How::Cargo(&MATRIX, &[]),
+    },
+    Step {
         name: "mutants",
         about: "ten rows of the ledgers broken by chance: their tests must notice",
         how: How::Chore(|w| ledger::break_rows(w, &MUTANTS)),
@@ -125,6 +135,30 @@ pub(crate) const STEPS: &[Step] = &[
         about: "licences, advisories, bans",
         how: How::Deny,
     },
+];
+
+/// The seeds are always the same; `make soak` chooses others and more.
+const SOAK: [&str; 9] = [
+    "run",
+    "--profile",
+    "sim",
+    "--package",
+    "outcrop-testkit",
+    "--example",
+    "soak",
+    "--",
+    "10000",
+];
+const MATRIX: [&str; 9] = [
+    "run",
+    "--profile",
+    "sim",
+    "--package",
+    "outcrop-testkit",
+    "--example",
+    "matrix",
+    "--",
+    "--check",
 ];
 
 /// Ten, other ones each time; the seed is printed. No further one is begun after two minutes, so that the step
