@@ -1,0 +1,5 @@
+//! Layer 2.
+#![forbid(unsafe_code)]
+mod mac;
+pub mod wire;
+pub use mac::MacAddr;
