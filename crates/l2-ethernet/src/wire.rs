@@ -113,7 +113,8 @@ pub fn emit(header: &Header, room: &mut HeaderRoom) {
     room.prepend(2)
         .copy_from_slice(&header.ether_type.to_be_bytes());
     if let Some(tag) = header.tag {
-        room.prepend(2).copy_from_slice(&tag.to_bits().to_be_bytes());
+        room.prepend(2)
+            .copy_from_slice(&tag.to_bits().to_be_bytes());
         room.prepend(2).copy_from_slice(&TYPE_VLAN.to_be_bytes());
     }
     room.prepend(6).copy_from_slice(&header.src.0);
@@ -144,9 +145,33 @@ pub fn fields(bytes: &[u8], visit: &mut dyn FnMut(Field<'_>)) {
     };
     let number = |n: u16| FieldValue::Number(n.into());
     let tagged = "IEEE 802.1Q 9.6";
-    show("eth.type", "Tag protocol", 96..112, number(TYPE_VLAN), tagged);
-    show("vlan.priority", "Priority", 112..115, number(tag.priority.into()), tagged);
-    show("vlan.dei", "Drop eligible", 115..116, number(tag.drop_eligible.into()), tagged);
+    show(
+        "eth.type",
+        "Tag protocol",
+        96..112,
+        number(TYPE_VLAN),
+        tagged,
+    );
+    show(
+        "vlan.priority",
+        "Priority",
+        112..115,
+        number(tag.priority.into()),
+        tagged,
+    );
+    show(
+        "vlan.dei",
+        "Drop eligible",
+        115..116,
+        number(tag.drop_eligible.into()),
+        tagged,
+    );
     show("vlan.id", "VLAN", 116..128, number(tag.vlan), tagged);
-    show("vlan.etype", "Type", 128..144, number(header.ether_type), tagged);
+    show(
+        "vlan.etype",
+        "Type",
+        128..144,
+        number(header.ether_type),
+        tagged,
+    );
 }

@@ -7,9 +7,9 @@ use etherparse::{
     SingleVlanHeader, VlanId, VlanPcp,
 };
 use outcrop_base::{DropReason, Field, HeaderRoom, Seed};
+use outcrop_ethernet::MacAddr;
 use outcrop_ethernet::wire::arp::{self, Operation, Packet};
 use outcrop_ethernet::wire::{self, Header, Tag};
-use outcrop_ethernet::MacAddr;
 use proptest::prelude::*;
 
 fn header() -> impl Strategy<Value = Header> {
@@ -18,15 +18,20 @@ fn header() -> impl Strategy<Value = Header> {
         drop_eligible,
         vlan,
     });
-    let kinds = (0x0600u16..).prop_filter("a second tag is not ours", |kind| *kind != wire::TYPE_VLAN);
-    (any::<[u8; 6]>(), any::<[u8; 6]>(), prop::option::of(tag), kinds).prop_map(
-        |(dst, src, tag, ether_type)| Header {
+    let kinds =
+        (0x0600u16..).prop_filter("a second tag is not ours", |kind| *kind != wire::TYPE_VLAN);
+    (
+        any::<[u8; 6]>(),
+        any::<[u8; 6]>(),
+        prop::option::of(tag),
+        kinds,
+    )
+        .prop_map(|(dst, src, tag, ether_type)| Header {
             dst: MacAddr(dst),
             src: MacAddr(src),
             tag,
             ether_type,
-        },
-    )
+        })
 }
 
 fn written(header: &Header) -> Vec<u8> {
@@ -68,7 +73,11 @@ fn bits(show: impl Fn(&mut dyn FnMut(Field<'_>))) -> u32 {
 fn packet() -> impl Strategy<Value = Packet> {
     let ends = any::<([u8; 6], [u8; 4], [u8; 6], [u8; 4])>();
     (any::<bool>(), ends).prop_map(|(asks, (a, b, c, d))| Packet {
-        operation: if asks { Operation::Request } else { Operation::Reply },
+        operation: if asks {
+            Operation::Request
+        } else {
+            Operation::Reply
+        },
         sender_mac: MacAddr(a),
         sender_ip: b.into(),
         target_mac: MacAddr(c),

@@ -114,8 +114,28 @@ pub fn fields(bytes: &[u8], visit: &mut dyn FnMut(Field<'_>)) {
     show("arp.hw.size", "Hardware length", 32..40, number(6));
     show("arp.proto.size", "Protocol length", 40..48, number(4));
     show("arp.opcode", "Operation", 48..64, number(operation));
-    show("arp.src.hw_mac", "Sender hardware", 64..112, FieldValue::Mac(packet.sender_mac.0));
-    show("arp.src.proto_ipv4", "Sender protocol", 112..144, ip(packet.sender_ip));
-    show("arp.dst.hw_mac", "Target hardware", 144..192, FieldValue::Mac(packet.target_mac.0));
-    show("arp.dst.proto_ipv4", "Target protocol", 192..224, ip(packet.target_ip));
+    show(
+        "arp.src.hw_mac",
+        "Sender hardware",
+        64..112,
+        FieldValue::Mac(packet.sender_mac.0),
+    );
+    show(
+        "arp.src.proto_ipv4",
+        "Sender protocol",
+        112..144,
+        ip(packet.sender_ip),
+    );
+    show(
+        "arp.dst.hw_mac",
+        "Target hardware",
+        144..192,
+        FieldValue::Mac(packet.target_mac.0),
+    );
+    show(
+        "arp.dst.proto_ipv4",
+        "Target protocol",
+        192..224,
+        ip(packet.target_ip),
+    );
 }
