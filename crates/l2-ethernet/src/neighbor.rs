@@ -139,6 +139,7 @@ impl Cache {
         if let Some(mac) = entry.mac {
             // Found between the plan and this call.
             self.actions.push_back(Action::Release(ip, mac, waiting));
+            self.used(now, ip);
             return Held {
                 verdict: Rule::Queue.taken(),
                 displaced: None,

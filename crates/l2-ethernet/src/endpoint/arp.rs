@@ -60,7 +60,7 @@ impl Endpoint {
             };
         }
         let asks = packet.operation == Operation::Request;
-        if !known && !(asks && for_us) {
+        if !(known || asks && for_us) {
             return overheard();
         }
         // A reply to us answers a question of ours; everything else is hearsay.
