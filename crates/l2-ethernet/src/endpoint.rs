@@ -212,7 +212,7 @@ impl Endpoint {
         {
             (header, payload).hash(&mut into);
         }
-        self.events.len().hash(&mut into);
+        self.events.hash(&mut into);
     }
 
     const fn header(&self, dst: MacAddr, ether_type: u16) -> Header {

@@ -2,7 +2,8 @@
 //!
 //! Job: five states a neighbour (RFC 4861 7.3.2), the same for both families, each with its own bounded queue.
 //! Owns: entries, their deadlines, what waits. Does not know: how a question is asked; it yields [`Action`]s.
-//! A confirmed neighbour is not replaced by hearsay: it is asked first, and only its silence lets another in.
+//! A confirmed neighbour is not replaced by hearsay: it is asked first, and only its silence lets another in
+//! (deviation D-52).
 
 use core::hash::{Hash, Hasher};
 use core::net::IpAddr;
@@ -237,7 +238,7 @@ impl Cache {
         self.enter(now, ip, state);
     }
 
-    /// RFC 4861 7.2.5 for a neighbour whose place is known.
+    /// RFC 4861 7.2.5 for a neighbour whose place is known, but for D-52.
     fn heard(
         &mut self,
         now: Instant,
@@ -271,7 +272,7 @@ impl Cache {
             };
             self.enter(now, ip, to);
         } else if state == State::Reachable {
-            // Somebody else claims the place of a confirmed neighbour: ask that one.
+            // D-52: somebody else claims the place of a confirmed neighbour: ask that one.
             self.enter(now, ip, State::Probe);
             self.ask(now, ip, Cause::None);
         }

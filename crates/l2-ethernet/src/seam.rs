@@ -158,7 +158,7 @@ pub enum Heard {
 }
 
 /// News for the layer above.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// Neighbour discovery is to ask for this address: all, or the one that had it.
     Solicit {

@@ -392,7 +392,7 @@ fn ipv6_neighbor_is_asked_for_by_discovery_and_found() {
     assert_eq!(us.poll_event(), Some(Event::NotARouter(ip)));
 }
 
-/// RFC 4861 7.2.5 and appendix C: what an advertisement with another address does to a known neighbour.
+/// RFC 4861 7.2.5 and appendix C, but for the first row (D-52): what an advertisement with another address does to a known neighbour.
 #[test]
 fn advertisement_with_another_address_follows_the_table() {
     let ip: IpAddr = "fe80::2".parse().unwrap();
@@ -561,6 +561,22 @@ fn frame_is_taken_by_address_group_and_vlan() {
         ..Config::new(US)
     });
     assert_eq!(hear(&mut all, OTHER, None), Ok(Cast::Unicast));
+}
+
+#[test]
+fn replaced_neighbor_is_forgotten_in_silence_and_the_new_one_found() {
+    let mut us = acquainted();
+    let _taken = hear(&mut us, START, &request(OTHER, PEER_IP, PEER_IP));
+    assert_eq!(whys(&mut us), [Why::ArpRequest]);
+    let at: Vec<_> = pass(&mut us, secs(3))
+        .iter()
+        .map(|(ms, _, to)| (*ms, *to))
+        .collect();
+    assert_eq!(at, [(1000, PEER), (2000, PEER)]);
+    assert_eq!(wrap(&us, PEER_IP), Wrap::Unresolved);
+    hold(&mut us, secs(3), PEER_IP, "again");
+    let _taken = hear(&mut us, secs(3), &reply(OTHER, PEER_IP));
+    assert_eq!(state(&us, PEER_IP), Some((State::Reachable, Some(OTHER))));
 }
 
 proptest! {
