@@ -579,6 +579,22 @@ fn replaced_neighbor_is_forgotten_in_silence_and_the_new_one_found() {
     assert_eq!(state(&us, PEER_IP), Some((State::Reachable, Some(OTHER))));
 }
 
+#[test]
+fn neighbor_pushed_out_takes_its_deadline_along() {
+    let mut us = station_with(Config {
+        neighbors: Limits {
+            unresolved: 1,
+            ..Limits::default()
+        },
+        ..Config::new(US)
+    });
+    hold(&mut us, START, PEER_IP, "first");
+    let later = START + Duration::from_millis(500);
+    hold(&mut us, later, Ipv4Addr::new(10, 0, 0, 3), "second");
+    assert_eq!(us.neighbors().count(), 1);
+    assert_eq!(us.poll_timeout(), Some(later + Duration::from_secs(1)));
+}
+
 proptest! {
     /// Whatever is heard and asked: bounds hold, every unresolved neighbour has a deadline, and silence empties all.
     #[test]
