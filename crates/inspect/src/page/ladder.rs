@@ -35,8 +35,9 @@ pub(super) fn draw(page: &mut Markup, story: &Story) {
     put!(page, "<section id=ladder><h2>Ladder</h2>");
     put!(
         page,
-        "<p class=legend><i class=in></i>to us <i class=out></i>from us <i class=again></i>sent again \
-         <i class=bad></i>reset, dropped or lost <b>◆</b> state <b>╮</b> cause</p>"
+        "<p class=legend><span><i class=in></i>to us</span> <span><i class=out></i>from us</span> \
+         <span><i class=again></i>sent again</span> <span><i class=bad></i>reset; ✕ dropped or lost</span> \
+         <span><b>◆</b> state</span> <span><b>⤸</b> cause</span></p>"
     );
     for (index, thread) in story.threads.iter().enumerate() {
         conversation(page, story, index, thread);
@@ -122,7 +123,8 @@ impl<'a> Rows<'a> {
     fn packet(&mut self, packet: &'a Packet) {
         let drop = packet.note("drop");
         let reset = packet.label.starts_with("RST");
-        let kind = match (drop.is_some() || reset, packet.again, packet.inbound) {
+        let gone = drop.is_some() || packet.lost;
+        let kind = match (gone || reset, packet.again, packet.inbound) {
             (true, _, _) => "bad",
             (_, true, _) => "again",
             (_, _, true) => "in",
@@ -167,7 +169,8 @@ impl<'a> Rows<'a> {
     /// The arrow and the words on it. A lost packet's ends in an x.
     fn arrow(&mut self, packet: &Packet, drop: Option<&str>) {
         let y = self.y + 22;
-        let on_the_way = drop.is_some_and(|why| !packet.inbound || why.starts_with("link:"));
+        let dropped = drop.is_some_and(|why| !packet.inbound || why.starts_with("link:"));
+        let on_the_way = packet.lost || dropped;
         let (from, to, back) = match (packet.inbound, on_the_way) {
             (true, false) => (PEER + 1, OURS - 2, OURS - 10),
             (true, true) => (PEER + 1, OURS - 110, OURS - 118),
@@ -187,13 +190,13 @@ impl<'a> Rows<'a> {
             y + 4
         );
         let (y, up, down) = (y + 4, y, y + 8);
-        match drop {
-            Some(_) => put!(
+        match drop.is_some() || packet.lost {
+            true => put!(
                 self.page,
                 "<path class=cross d=\"M{} {up}l8 8m0 -8l-8 8\"/>",
                 to - 4
             ),
-            None => put!(
+            false => put!(
                 self.page,
                 "<path class=tip d=\"M{to} {y}L{back} {up}V{down}z\"/>"
             ),
@@ -248,6 +251,9 @@ fn notes<'a>(packet: &Packet, state: Option<&str>) -> Vec<(&'a str, String)> {
     }
     if let Some(reason) = packet.note("drop") {
         notes.push(("dropped", format!("✕ {reason}")));
+    }
+    if packet.lost {
+        notes.push(("dropped", "✕ declared lost, later".to_owned()));
     }
     let mut why = packet.note("why").unwrap_or_default().to_owned();
     if why.is_empty() && packet.again {

@@ -81,6 +81,8 @@ pub(super) struct Packet {
     pub(super) notes: Vec<(String, String)>,
     pub(super) sentence: Option<String>,
     pub(super) again: bool,
+    /// Whether the stack declared what it carried lost, later.
+    pub(super) lost: bool,
     /// Bytes on the wire.
     pub(super) len: u32,
     /// HTTP start lines.
@@ -183,6 +185,7 @@ impl Story {
             notes: packet.notes.pairs().map(pair).collect(),
             sentence: packet.sentence.clone(),
             again: is_again(packet, seen),
+            lost: false,
             len: packet.original_len,
             lines: start_lines(payload(seen))
                 .take(START_LINES_MAX)
@@ -211,6 +214,26 @@ impl Story {
             cause: owned("NET_CAUSE"),
         });
         self.step(thread, Step::Event(index), conversations);
+        if event.get("NET_EVENT") == Some("lost") {
+            let start = event.get("NET_START").and_then(|start| start.parse().ok());
+            self.declare_lost(thread, start);
+        }
+    }
+
+    /// Marks the packet of ours that last carried this byte of the stream, which begins behind the SYN.
+    fn declare_lost(&mut self, thread: Option<usize>, start: Option<i64>) {
+        let Some(byte) = start.and_then(|start| start.checked_add(1)) else {
+            return;
+        };
+        let carried = self.packets.iter_mut().rev().find(|packet| {
+            let relative = packet.segment.as_ref().map(|segment| &segment.relative);
+            packet.thread == thread
+                && !packet.inbound
+                && relative.is_some_and(|r| r.seq <= byte && byte < r.end)
+        });
+        if let Some(packet) = carried {
+            packet.lost = true;
+        }
     }
 
     fn since(&mut self, at: Duration) -> Duration {

@@ -82,8 +82,9 @@ pub(super) fn draw(page: &mut Markup, story: &Story, (index, thread): (usize, &T
     }
     put!(
         page,
-        "</svg><p class=legend><i class=seg></i>segment <i class=again></i>R: sent again <i class=bad></i>lost \
-         <i class=ack></i>acknowledged <i class=win></i>window’s end <i class=sack></i>SACK</p></section>"
+        "</svg><p class=legend><span><i class=seg></i>segment</span> <span><i class=again></i>R: sent again</span> \
+         <span><i class=bad></i>dropped or lost</span> <span><i class=ack></i>acknowledged</span> \
+         <span><i class=win></i>window’s end</span> <span><i class=sack></i>SACK</span></p></section>"
     );
 }
 
@@ -197,7 +198,7 @@ fn data(page: &mut Markup, scale: &Scale, packet: &Packet, segment: &Segment) {
     }
     let x = scale.x(packet.at.as_secs_f64());
     let (low, high) = (scale.y(float(relative.seq)), scale.y(float(relative.end)));
-    let kind = match (packet.note("drop").is_some(), packet.again) {
+    let kind = match (packet.lost || packet.note("drop").is_some(), packet.again) {
         (true, _) => "bad",
         (false, true) => "again",
         (false, false) => "seg",

@@ -25,8 +25,11 @@ const STATES: [(&str, i32, i32); 11] = [
     ("TIME-WAIT", 230, 452),
 ];
 
-/// The figure's edges. Those back to CLOSED from the bottom end in the foot of the picture.
-const EDGES: [(&str, &str); 18] = [
+/// Where CLOSED stands a second time, as in the figure: the end.
+const END: (i32, i32) = (368, 452);
+
+/// The figure's edges.
+const EDGES: [(&str, &str); 20] = [
     ("CLOSED", "LISTEN"),
     ("LISTEN", "CLOSED"),
     ("CLOSED", "SYN-SENT"),
@@ -45,6 +48,8 @@ const EDGES: [(&str, &str); 18] = [
     ("CLOSE-WAIT", "LAST-ACK"),
     ("FIN-WAIT-2", "TIME-WAIT"),
     ("CLOSING", "TIME-WAIT"),
+    ("LAST-ACK", "CLOSED"),
+    ("TIME-WAIT", "CLOSED"),
 ];
 
 /// A step of the way.
@@ -79,21 +84,12 @@ pub(super) fn draw(page: &mut Markup, story: &Story, (index, thread): (usize, &T
         edge(page, (step.from, step.to), "edge lit", &step.class);
     }
     for (name, x, y) in STATES {
-        let lit = walked
-            .iter()
-            .any(|step| step.from == name || step.to == name);
-        let lit = if lit { " lit" } else { "" };
-        put!(
-            page,
-            "<g class=\"node{lit}\" data-s={name}><rect x={} y={} width={} height={} rx=13 />\
-             <text class=mid x={x} y={}>{name}</text></g>",
-            x - HALF.0,
-            y - HALF.1,
-            2 * HALF.0,
-            2 * HALF.1,
-            y + 4
-        );
+        let touched =
+            |step: &Walked<'_>| step.from == name || step.to == name && !ends(step.from, step.to);
+        node(page, name, (x, y), walked.iter().any(touched));
     }
+    let ended = walked.iter().any(|step| ends(step.from, step.to));
+    node(page, "CLOSED", END, ended);
     for step in &walked {
         badge(page, step);
     }
@@ -109,6 +105,20 @@ pub(super) fn draw(page: &mut Markup, story: &Story, (index, thread): (usize, &T
         );
     }
     put!(page, "</ol></section>");
+}
+
+fn node(page: &mut Markup, name: &str, (x, y): (i32, i32), lit: bool) {
+    put!(
+        page,
+        "<g class=\"node{}\" data-s={name}><rect x={} y={} width={} height={} rx=13 />\
+         <text class=mid x={x} y={}>{name}</text></g>",
+        if lit { " lit" } else { "" },
+        x - HALF.0,
+        y - HALF.1,
+        2 * HALF.0,
+        2 * HALF.1,
+        y + 4
+    );
 }
 
 fn walk<'a>(story: &'a Story, thread: &Thread, event: &'a Event) -> Option<Walked<'a>> {
@@ -132,7 +142,13 @@ fn place(name: &str) -> Option<(i32, i32)> {
 
 /// The points of an edge: out of one box, into the other, beside the edge of the other direction.
 fn line(from: &str, to: &str) -> Option<[(i32, i32); 2]> {
-    let ((x1, y1), (x2, y2)) = (place(from)?, place(to)?);
+    let far = ends(from, to);
+    // From the middle of the picture the way to the end would cross others: it is listed, not drawn.
+    if far && !matches!(from, "LAST-ACK" | "TIME-WAIT") {
+        return None;
+    }
+    let (x1, y1) = place(from)?;
+    let (x2, y2) = if far { END } else { place(to)? };
     let down = y2 > y1;
     // The two directions of a pair do not lie on each other.
     let shift = if down { 8 } else { -8 };
@@ -157,7 +173,7 @@ fn line(from: &str, to: &str) -> Option<[(i32, i32); 2]> {
 }
 
 fn edge(page: &mut Markup, (from, to): (&str, &str), class: &str, packet: &str) {
-    let Some([(x1, y1), (x2, y2)]) = line(from, to).filter(|_| !is_last(from, to)) else {
+    let Some([(x1, y1), (x2, y2)]) = line(from, to) else {
         return;
     };
     let (dx, dy) = (f64::from(x2 - x1), f64::from(y2 - y1));
@@ -173,15 +189,13 @@ fn edge(page: &mut Markup, (from, to): (&str, &str), class: &str, packet: &str) 
     );
 }
 
-/// An edge back to CLOSED across the whole picture is only listed.
-fn is_last(from: &str, to: &str) -> bool {
+/// Whether an edge leads to the second CLOSED.
+fn ends(from: &str, to: &str) -> bool {
     to == "CLOSED" && !matches!(from, "LISTEN" | "SYN-SENT")
 }
 
 fn badge(page: &mut Markup, step: &Walked<'_>) {
-    let Some([(x1, y1), (x2, y2)]) =
-        line(step.from, step.to).filter(|_| !is_last(step.from, step.to))
-    else {
+    let Some([(x1, y1), (x2, y2)]) = line(step.from, step.to) else {
         return;
     };
     let (x, y) = (x1.midpoint(x2), y1.midpoint(y2));
