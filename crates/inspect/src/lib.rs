@@ -9,13 +9,14 @@
 //!  ┌─────────────────────┐   ┌───────────────────────┐   ┌──────────────────────────────┐
 //!  │ Record::Packet      ├──►│ dissect: headers      ├──►│ Printer   tcpdump -nvv | why │
 //!  │ Record::Event       │   │ Conversations: who,   │   │ Ladder    two lifelines      │
-//!  └─────────────────────┘   │ relative numbers      │   └──────────────────────────────┘
-//!                            └───────────────────────┘
+//!  └─────────────────────┘   │ relative numbers      │   │ page      all views, browser │
+//!                            └───────────────────────┘   └──────────────────────────────┘
 //! ```
 //!
 //! # Verbs
 //! [`print()`] and [`ladder()`] show a whole file; [`Printer::record`] and [`Ladder::record`] take one record at a
-//! time, so a running capture can be followed. Memory grows with the number of conversations only.
+//! time, so a running capture can be followed. Memory grows with the number of conversations only; [`page()`] keeps
+//! the first 5,000 packets.
 //!
 //! ```
 //! use std::io::IoSlice;
@@ -60,7 +61,7 @@
 //! # Files, in reading order
 //! [`dissect`] (headers, whole or broken), `conversation` (who talks to whom), `http` (start lines),
 //! `print` (and one file a protocol), `ladder` (`draw` the columns, `label` the arrows, `notes` the right side),
-//! `paint` (colours), `run` (whole files).
+//! `page` (a browser's views: `model`, `fields`, and a file a view), `paint` (colours), `run` (whole files).
 #![forbid(unsafe_code)]
 
 mod conversation;

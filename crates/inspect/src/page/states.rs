@@ -198,7 +198,9 @@ fn badge(page: &mut Markup, step: &Walked<'_>) {
     let Some([(x1, y1), (x2, y2)]) = line(step.from, step.to) else {
         return;
     };
-    let (x, y) = (x1.midpoint(x2), y1.midpoint(y2));
+    // A level edge has room for words below it only.
+    let below = if y1 == y2 { 22 } else { 0 };
+    let (x, y) = (x1.midpoint(x2), y1.midpoint(y2) + below);
     let letters = i32::try_from(step.badge.chars().count())
         .unwrap_or(8)
         .min(20);
