@@ -237,6 +237,24 @@ fn resting_tuple_costs_at_most_64_bytes_all_in() {
     }
 }
 
+/// Half-closed and asleep: a write that is refused wakes it, and leads to nothing but sleep.
+#[test]
+fn sleeper_woken_by_a_refused_write_sleeps_again() {
+    let mut server = Server::new(false);
+    let mut peer = server.serve(1);
+    server.tcp.shutdown(peer.id).unwrap();
+    server.flush(&mut peer);
+    server.send(&mut peer, Flags::ACK, b"");
+    server.rest(Duration::from_secs(5));
+    assert_eq!(server.tcp.poll_timeout(), None, "asleep");
+    let mut late = ChunkQueue::from(Bytes::from_static(b"late"));
+    assert!(server.tcp.write(peer.id, &mut late).is_err());
+    server.tcp.check();
+    assert!(server.tcp.poll_timeout().is_some(), "awake for a while");
+    server.rest(Duration::from_secs(5));
+    assert_eq!(server.tcp.poll_timeout(), None, "asleep again");
+}
+
 /// The same conversations with and without sleep in between: what leaves is the same.
 #[test]
 fn connection_that_slept_says_what_one_that_stayed_awake_says() {

@@ -303,3 +303,35 @@ fn quiet_timeout_connection_given_up_ends_without_a_reset() {
         assert_eq!(story.events(), [Event::Closed(id, CloseReason::TimedOut)]);
     }
 }
+
+// The window over the round trip, here 52 bytes over five minutes, rounds to no byte a second: paced by that, the third
+// write would never leave.
+#[test]
+fn window_over_a_long_round_trip_rounds_to_nothing_what_is_paced_leaves_all_the_same() {
+    let settings = Settings {
+        pacing: true,
+        timestamps: true,
+        user_timeout: Some(Duration::MAX),
+        ..plain()
+    };
+    let mut story = Story::new(settings);
+    let id = story.connect();
+    // Two SYNs lost: the window begins with one segment (RFC 6928 2).
+    let mut end = 5_000;
+    while story.wait_output(end).is_some() {}
+    story.recv(seg("S.").ack(1).mss(64).ts(1, 0));
+    story.out();
+    for (written, next) in [(1, 11), (11, 21), (21, 31)] {
+        story.write(id, 10);
+        let (at, sent) = story.wait_output(DAY).unwrap();
+        assert_eq!((sent.seq, sent.data.len()), (written, 10));
+        assert!(at <= end + 60_000, "{at} ms, {end} ms");
+        let stamp = sent.options.timestamps.unwrap().val;
+        // What is sent again meanwhile is on its way for nothing: the answer is five minutes late.
+        end = at + 300_000;
+        while story.wait_output(end).is_some() {}
+        story.at(end);
+        story.recv(seg(".").seq(1).ack(next).ts(2, stamp));
+    }
+    assert_eq!(story.tcp.info(id).unwrap().pacing_rate.unwrap().0, 1);
+}

@@ -349,10 +349,12 @@ impl Connection {
         let srtt = self.recovery.rtt().srtt();
         let spread = || rate_of_window(&*self.way.congestion, srtt);
         let rate = own.or_else(|| spread().filter(|_| self.settings.pacing));
-        match (rate, self.settings.max_pacing_rate) {
+        let allowed = match (rate, self.settings.max_pacing_rate) {
             (Some(rate), Some(most)) => Some(rate.min(most)),
             (rate, most) => rate.or(most),
-        }
+        };
+        // A small window over a long round trip rounds to nothing, and what waits for that waits for ever.
+        allowed.map(|rate| rate.max(Rate(1)))
     }
 
     /// How many SACK blocks a segment takes. Marked bytes take the room of one, as long as two are left (RFC 9768 3.2.3.3).

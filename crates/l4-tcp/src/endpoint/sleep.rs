@@ -28,6 +28,8 @@ impl Endpoint {
             connection.stir(latest);
             connection.set_pressure(self.budget.pressure());
             place.phase = Phase::Open(Box::new(connection));
+            // Whatever woke it may come to nothing: a write that is refused, for one.
+            self.file_timer(id);
         }
     }
 
