@@ -1,5 +1,7 @@
 //! The page in a browser, and beside tshark: what we did not write says whether it is right.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,5 +1,7 @@
 //! The page, by the facts it has to show. What the facts are, the fixtures' README and tshark say.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::fs;
 use std::io::IoSlice;
 use std::path::PathBuf;
