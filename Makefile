@@ -2,7 +2,7 @@
 
 .PHONY: demo test soak matrix fmt doc bench bench-quick
 
-# A page over our own stack, and the capture that explains it: target/demo/demo.pcapng
+# A page over our own stack, and the capture that explains it: target/demo/demo.pcapng, and as a page: target/demo/demo.html
 demo:
 	@tools/setup.sh demo
 	@mkdir -p target/demo

@@ -21,6 +21,9 @@ use crate::http::start_lines;
 use crate::paint::{Ink, Paint};
 use draw::{Canvas, Stroke, fit, wrap};
 
+pub(crate) use label::{of as label, payload};
+pub(crate) use notes::{event_text, is_again};
+
 /// Silence shorter than this is not remarked upon.
 const GAP: Duration = Duration::from_millis(100);
 /// At most so many start lines of one packet are shown.
@@ -126,8 +129,7 @@ impl Ladder {
         canvas.margin(since, Some(packet.shown_id()), &name);
         canvas.arrow(stroke, &label);
         canvas.notes(&notes);
-        let payload = label::payload(&seen);
-        for line in start_lines(payload).take(START_LINES) {
+        for line in start_lines(payload(&seen)).take(START_LINES) {
             canvas.beside(stroke.inbound, Ink::Application, line);
         }
         if let Some(sentence) = packet.sentence.as_ref().filter(|_| !self.options.terse) {
@@ -153,7 +155,7 @@ impl Ladder {
         let name = conversation.map(name).unwrap_or_default();
         let mut canvas = Canvas::new(out, self.options.paint);
         let (mark, ink) = notes::event_mark(event);
-        let text = notes::event_text(event);
+        let text = event_text(event);
         canvas.margin(since, None, &name);
         if conversation.is_none() {
             canvas.event_apart(mark, ink, &text);
@@ -215,7 +217,7 @@ impl Ladder {
     fn stroke(&mut self, packet: &Packet, seen: &Seen) -> Stroke {
         let drop = packet.notes.get("drop");
         let reset = label::is_reset(seen);
-        let again = notes::is_again(packet, seen);
+        let again = is_again(packet, seen);
         self.totals.dropped += u64::from(drop.is_some());
         self.totals.again += u64::from(again && drop.is_none());
         Stroke {
@@ -256,7 +258,7 @@ fn counted(count: u64, noun: &str) -> String {
 }
 
 /// A conversation's letter: A to Z, then with a digit.
-fn name(index: usize) -> String {
+pub(crate) fn name(index: usize) -> String {
     const LETTERS: &[u8; 26] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let letter = LETTERS
         .get(index % 26)

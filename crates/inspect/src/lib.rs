@@ -9,13 +9,14 @@
 //!  ┌─────────────────────┐   ┌───────────────────────┐   ┌──────────────────────────────┐
 //!  │ Record::Packet      ├──►│ dissect: headers      ├──►│ Printer   tcpdump -nvv | why │
 //!  │ Record::Event       │   │ Conversations: who,   │   │ Ladder    two lifelines      │
-//!  └─────────────────────┘   │ relative numbers      │   └──────────────────────────────┘
-//!                            └───────────────────────┘
+//!  └─────────────────────┘   │ relative numbers      │   │ page      all views, browser │
+//!                            └───────────────────────┘   └──────────────────────────────┘
 //! ```
 //!
 //! # Verbs
 //! [`print()`] and [`ladder()`] show a whole file; [`Printer::record`] and [`Ladder::record`] take one record at a
-//! time, so a running capture can be followed. Memory grows with the number of conversations only.
+//! time, so a running capture can be followed. Memory grows with the number of conversations only; [`page()`] keeps
+//! the first 5,000 packets.
 //!
 //! ```
 //! use std::io::IoSlice;
@@ -60,13 +61,14 @@
 //! # Files, in reading order
 //! [`dissect`] (headers, whole or broken), `conversation` (who talks to whom), `http` (start lines),
 //! `print` (and one file a protocol), `ladder` (`draw` the columns, `label` the arrows, `notes` the right side),
-//! `paint` (colours), `run` (whole files).
+//! `page` (a browser's views: `model`, `fields`, and a file a view), `paint` (colours), `run` (whole files).
 #![forbid(unsafe_code)]
 
 mod conversation;
 pub mod dissect;
 mod http;
 mod ladder;
+mod page;
 mod paint;
 mod print;
 mod run;
@@ -74,6 +76,7 @@ mod run;
 pub use conversation::{Conversation, Conversations, End, Relative, Seen, Talk};
 pub use http::start_lines;
 pub use ladder::{Ladder, LadderOptions};
+pub use page::page;
 pub use paint::{ColorChoice, Paint};
 pub use print::{PrintOptions, Printer};
 pub use run::{InspectError, ladder, print};

@@ -95,6 +95,10 @@ pub(crate) enum Command {
     Print(Print),
     /// Draw a capture as a ladder: who sent what to whom, in which state, and why.
     Ladder(Ladder),
+    /// Write a capture as one page for a browser: ladder, bytes, states and sequences beside each other.
+    ///
+    /// The page stands alone: it asks the network for nothing, and can be read without scripts.
+    Inspect(Inspect),
     /// Write a capture as classic pcap, without our comments, for tools that know nothing newer.
     Export(Export),
     /// Two requests over one connection in one write: the demo's own client.
@@ -436,6 +440,16 @@ pub(crate) struct Ladder {
     /// When to colour.
     #[arg(long, value_enum, default_value_t = When::Auto)]
     pub(crate) color: When,
+}
+
+/// Options of `outcrop inspect`.
+#[derive(Args, Debug)]
+pub(crate) struct Inspect {
+    /// The capture: pcapng of ours or of others, or classic pcap.
+    pub(crate) file: PathBuf,
+    /// The page to write.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
 }
 
 /// Options of `outcrop export`.

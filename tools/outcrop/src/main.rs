@@ -11,6 +11,7 @@ mod command {
     pub(crate) mod drill;
     pub(crate) mod export;
     pub(crate) mod get;
+    pub(crate) mod inspect;
     pub(crate) mod ping;
     pub(crate) mod replay;
     pub(crate) mod run;
@@ -81,6 +82,7 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Wire(options) => command::wire::run(&options),
         Command::Get(options) => command::get::run(&options),
         Command::Export(options) => command::export::run(&options),
+        Command::Inspect(options) => command::inspect::run(&options),
         Command::Demo(options) => command::demo::run(&options),
         Command::Print(options) => command::show::run_print(&options),
         Command::Ladder(options) => command::show::run_ladder(&options),

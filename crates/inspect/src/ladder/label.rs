@@ -11,7 +11,7 @@ use crate::print::{icmp4_text, icmp6_text};
 const WIDEST: usize = MIDDLE - 7;
 
 /// Says what a packet is, in at most [`WIDEST`] columns.
-pub(super) fn of(packet: &Packet, seen: &Seen) -> String {
+pub(crate) fn of(packet: &Packet, seen: &Seen) -> String {
     let text = match (&seen.upper, &seen.tcp) {
         (Upper::Tcp(tcp), Some(relative)) => return segment(packet, tcp, relative),
         (Upper::Tcp(tcp), None) => tcp.flags.to_string(),
@@ -100,7 +100,7 @@ pub(super) fn is_reset(seen: &Seen) -> bool {
 }
 
 /// The bytes for the application.
-pub(super) fn payload(seen: &Seen) -> &[u8] {
+pub(crate) fn payload(seen: &Seen) -> &[u8] {
     match &seen.upper {
         Upper::Tcp(tcp) => &tcp.payload.bytes,
         Upper::BadTcp(_)

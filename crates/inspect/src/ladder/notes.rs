@@ -55,7 +55,7 @@ const fn is_telling(lim: &Limit) -> bool {
 }
 
 /// Whether a packet repeats another: by its reason, or by its numbers where no reason is known.
-pub(super) fn is_again(packet: &Packet, seen: &Seen) -> bool {
+pub(crate) fn is_again(packet: &Packet, seen: &Seen) -> bool {
     match packet.why() {
         Some(why) => matches!(
             why,
@@ -84,7 +84,7 @@ fn listening(event: &Event) -> Option<&str> {
 }
 
 /// The event in words, and what caused it.
-pub(super) fn event_text(event: &Event) -> String {
+pub(crate) fn event_text(event: &Event) -> String {
     let mut text = event.message().replace("->", "→");
     if let Some(local) = listening(event) {
         text.push_str(" on ");

@@ -16,7 +16,7 @@ use std::time::Instant;
 use outcrop_device::namespace::Namespace;
 use outcrop_inspect::{LadderOptions, Paint};
 
-use super::show;
+use super::{inspect, show};
 use crate::cli::{self, Cli, Command as Asked};
 use crate::failure::Failure;
 use crate::host::{Host, Place};
@@ -63,7 +63,13 @@ pub(crate) fn run(options: &cli::Demo) -> Result<u8, Failure> {
         },
     )?;
     heading(paint, "Look for yourself");
+    let page = options.out.join("demo.html");
+    inspect::write(&capture, &page)?;
     how_to_open(&capture);
+    println!(
+        "  {}   # all of it on one page: open it in a browser",
+        page.display()
+    );
     println!("\n{:.1} s", begun.elapsed().as_secs_f64());
     Ok(0)
 }
