@@ -86,8 +86,8 @@ pub enum TcpOption {
     /// `TCP_FASTOPEN`, of a listener: how many clients that spoke in their SYN may be pending; zero, the default, switches
     /// it off (RFC 7413 5.1).
     FastOpenQueue(usize),
-    /// The argument of `listen(2)`: connections waiting to be accepted, at most; 1,024. More than zero. Linux takes one
-    /// more than it was told.
+    /// The argument of `listen(2)`: connections waiting to be accepted, one more than the number, as on Linux and
+    /// everywhere since 4.2BSD; 1,024. More than zero.
     Backlog(usize),
 }
 
@@ -286,7 +286,7 @@ impl TcpOption {
             Self::PathProbing(policy) => settings.path_probing = policy,
             Self::DeferAccept(span) => listen.defer_accept = span,
             Self::FastOpenQueue(count) => listen.fast_open = count,
-            Self::Backlog(count) => listen.accept_backlog = count,
+            Self::Backlog(count) => listen.accept_backlog = count.saturating_add(1),
         }
     }
 }

@@ -493,9 +493,9 @@ fn accurate_ecn_asked_for_the_syn_has_all_three_bits() {
 }
 
 #[test]
-fn backlog_of_two_a_third_connection_waits_until_one_is_accepted() {
+fn backlog_of_one_a_third_connection_waits_until_one_is_accepted() {
     let mut world = World::new();
-    let listener = listener(&world, &[TcpOption::Backlog(2)]);
+    let listener = listener(&world, &[TcpOption::Backlog(1)]);
     for _ in 0..3 {
         let socket = socket(&world, 2, &[]);
         world.spawn(2, async move {
