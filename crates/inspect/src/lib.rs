@@ -66,6 +66,7 @@
 
 mod conversation;
 pub mod dissect;
+mod exchange;
 mod http;
 mod ladder;
 mod page;
@@ -74,6 +75,7 @@ mod print;
 mod run;
 
 pub use conversation::{Conversation, Conversations, End, Relative, Seen, Talk};
+pub use exchange::{EXCHANGES_MAX, Exchange, Exchanges, Message};
 pub use http::start_lines;
 pub use ladder::{Ladder, LadderOptions};
 pub use page::page;

@@ -5,13 +5,14 @@
 //! The page asks nobody for anything, and can be read without its script: the script moves the cursor.
 //!
 //! ```text
-//!  ┌ summary ───────────────────────────────┐
+//!  ┌ summary, HTTP waterfall ───────────────┐
 //!  ├ ladder ────┬ X-ray of the chosen one ──┤   `#p12` is packet 12 in every view: the address of the page,
-//!  │            ├ state diagram, sequences ─┤   the class of what belongs to it
+//!  │            ├ states, sequence, windows ┤   the class of what belongs to it
 //!  ├ packets ───┴───────────────────────────┤
 //!  └────────────────────────────────────────┘
 //! ```
 
+mod chart;
 mod fields;
 mod ladder;
 mod markup;
@@ -20,6 +21,8 @@ mod packets;
 mod sequence;
 mod states;
 mod summary;
+mod waterfall;
+mod windows;
 
 use std::io::{Read, Write};
 
@@ -53,6 +56,7 @@ pub fn page<R: Read>(
     let mut page = Markup::default();
     head(&mut page, name, &story);
     summary::draw(&mut page, &story);
+    waterfall::draw(&mut page, &story);
     put!(page, "<main>");
     ladder::draw(&mut page, &story);
     put!(page, "<div id=side><div id=inner>");
@@ -61,11 +65,12 @@ pub fn page<R: Read>(
     for (index, thread) in story.threads.iter().enumerate().take(DRAWN_MAX) {
         states::draw(&mut page, &story, (index, thread));
         sequence::draw(&mut page, &story, (index, thread));
+        windows::draw(&mut page, &story, (index, thread));
     }
     if story.threads.len() > DRAWN_MAX {
         put!(
             page,
-            "<p class=note>State diagrams and sequences: of the first {DRAWN_MAX} conversations.</p>"
+            "<p class=note>State diagrams, sequences and windows: of the first {DRAWN_MAX} conversations.</p>"
         );
     }
     put!(page, "</div></div></div></main>");

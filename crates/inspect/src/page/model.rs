@@ -12,6 +12,7 @@ use outcrop_capture::{Reader, Record};
 use super::fields::{self, XRay};
 use crate::conversation::{Conversations, Relative, Seen};
 use crate::dissect::{Flags, Upper};
+use crate::exchange::Exchanges;
 use crate::http::start_lines;
 use crate::ladder::{event_text, is_again, label, name, payload};
 
@@ -33,6 +34,8 @@ pub(super) struct Story {
     pub(super) packets: Vec<Packet>,
     /// Events in order.
     pub(super) events: Vec<Event>,
+    /// HTTP in what is drawn.
+    pub(super) exchanges: Exchanges,
     /// Packets in the file, drawn or not.
     pub(super) total: usize,
     /// Why the file was not read to its end.
@@ -137,6 +140,7 @@ impl Story {
                 }
             }
         }
+        story.exchanges.finish();
         (story, outcome)
     }
 
@@ -146,6 +150,7 @@ impl Story {
                 self.total += 1;
                 if self.packets.len() < PACKETS_MAX {
                     let seen = conversations.packet(packet);
+                    self.exchanges.packet(packet, &seen);
                     self.packet(packet, &seen, conversations);
                 }
             }
