@@ -131,7 +131,8 @@ pub(crate) struct Net {
     /// processor busy.
     #[arg(long, value_name = "USECS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1_000_000), help_heading = "Network")]
     pub(crate) busy_poll: u64,
-    /// Record every packet with its state and reason into this pcapng file.
+    /// Record every packet with its state and reason into this pcapng file. With `serve`, `-` is standard output:
+    /// `outcrop serve --capture - | wireshark -k -i -`.
     #[arg(long, value_name = "FILE", help_heading = "Recording")]
     pub(crate) capture: Option<PathBuf>,
     /// How much to record.

@@ -3,6 +3,7 @@
 use crate::cli;
 use crate::failure::Failure;
 use crate::host::{Host, Place};
+use crate::recording;
 use crate::report::Report;
 use crate::secure::Https;
 use crate::server::Server;
@@ -24,20 +25,18 @@ pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
         let server = Server::start(&shard, &tasks, &serving, (&site, https.as_ref()))?;
         say_where(&serving, &net, https.as_ref());
         stop.await;
-        println!("stopping");
+        say(&net, format_args!("stopping\n"));
         Ok(server.stop().await)
     })??;
     let remains = host.finish()?;
-    print!(
-        "{}",
-        Report {
-            counters: &remains.counters,
-            tcp: &remains.tcp,
-            served
-        }
-    );
+    let report = Report {
+        counters: &remains.counters,
+        tcp: &remains.tcp,
+        served,
+    };
+    say(&options.net, format_args!("{report}"));
     if options.tcp.explain {
-        print!("{}", remains.accounts);
+        say(&options.net, format_args!("{}", remains.accounts));
     }
     remains.say_capture();
     Ok(0)
@@ -54,9 +53,21 @@ fn say_where(serving: &cli::Serving, net: &cli::Net, https: Option<&Https>) {
         format!("{scheme}://{one}{port}/ and {scheme}://[{two}]{port}/")
     };
     let secure = https.map(|https| format!(", {}", places("https", https.port, 443)));
-    println!(
-        "serving {}{} until Ctrl-C",
-        places("http", serving.port, 80),
-        secure.unwrap_or_default()
+    say(
+        net,
+        format_args!(
+            "serving {}{} until Ctrl-C\n",
+            places("http", serving.port, 80),
+            secure.unwrap_or_default()
+        ),
     );
+}
+
+/// To people: on standard error, where standard output is a capture.
+fn say(net: &cli::Net, text: core::fmt::Arguments<'_>) {
+    if recording::is_live(net) {
+        eprint!("{text}");
+    } else {
+        print!("{text}");
+    }
 }
