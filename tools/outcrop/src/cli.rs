@@ -99,7 +99,14 @@ pub(crate) enum Command {
     ///
     /// The page stands alone: it asks the network for nothing, and can be read without scripts.
     Inspect(Inspect),
-    /// Write a capture as classic pcap, without our comments, for tools that know nothing newer.
+    /// Write a capture for the tools of others: classic pcap, HAR, xplot, qlog.
+    ///
+    /// HAR tells every HTTP exchange to a browser's developer tools; xplot and qlog tell of one TCP connection.
+    #[command(
+        after_help = "Examples:\n  outcrop export run.pcapng run.pcap      # no comments, for tcptrace and the like\n  \
+                            outcrop export run.pcapng run.har\n  \
+                            outcrop export --conversation B run.pcapng b.xpl"
+    )]
     Export(Export),
     /// Two requests over one connection in one write: the demo's own client.
     #[command(hide = true)]
@@ -458,8 +465,27 @@ pub(crate) struct Inspect {
 pub(crate) struct Export {
     /// The capture.
     pub(crate) file: PathBuf,
-    /// The classic pcap to write.
+    /// The file to write.
     pub(crate) into: PathBuf,
+    /// What to write. Without it the name decides: .pcap, .har, .xpl, .sqlog.
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(crate) to: Option<Format>,
+    /// Which TCP connection xplot and qlog tell of, by its letter in the ladder. Without it the one that carried the most.
+    #[arg(long, value_name = "LETTER")]
+    pub(crate) conversation: Option<String>,
+}
+
+/// A format of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Classic pcap, without comments and events.
+    Pcap,
+    /// HTTP Archive 1.2.
+    Har,
+    /// A time-sequence graph for xplot.
+    Xplot,
+    /// qlog as a JSON text sequence.
+    Qlog,
 }
 
 /// Options of the demo's client.
