@@ -81,7 +81,7 @@ pub use exchange::{EXCHANGES_MAX, Exchange, Exchanges, Message};
 pub use export::{Chosen, ExportError, choose, har, qlog, xplot};
 pub use http::start_lines;
 pub use ladder::{Ladder, LadderOptions, conversation_index};
-pub use page::page;
+pub use page::{Follow, PageOptions, page, page_with};
 pub use paint::{ColorChoice, Paint};
 pub use print::{PrintOptions, Printer};
 pub use run::{InspectError, ladder, print};

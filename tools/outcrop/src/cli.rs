@@ -145,6 +145,9 @@ pub(crate) struct Net {
     /// How much to record.
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = CaptureLevel::Full, help_heading = "Recording")]
     pub(crate) capture_level: CaptureLevel,
+    /// Packets are kept here as well, if somebody is to be shown them.
+    #[arg(skip)]
+    pub(crate) kept: Option<crate::watch::Kept>,
     /// Draw all chance from this number instead of the system's entropy: the same run again.
     #[arg(long, value_name = "NUMBER", help_heading = "Recording")]
     pub(crate) seed: Option<u64>,
@@ -245,11 +248,25 @@ pub(crate) struct Serving {
     /// Connections waiting to be accepted: one more than this, as on Linux.
     #[arg(long, value_name = "NUMBER", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) backlog: u16,
+    /// Show what crosses the stack at /_inspect, live, and at /_self how that page itself came. Keeps the last 3,000
+    /// packets in memory; whoever can fetch a page here can see them.
+    #[arg(long)]
+    pub(crate) inspect: bool,
     /// Answer requests that arrive in a SYN (TCP Fast Open); such a request may be served twice.
     #[arg(long)]
     pub(crate) fast_open: bool,
     #[command(flatten)]
     pub(crate) secure: Secure,
+}
+
+impl Serving {
+    /// `net`, with room for what pages about the stack show if they were asked for.
+    pub(crate) fn watched(&self, net: &Net) -> Net {
+        Net {
+            kept: self.inspect.then(crate::watch::Kept::default),
+            ..net.clone()
+        }
+    }
 }
 
 /// HTTPS.

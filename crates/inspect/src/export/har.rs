@@ -159,7 +159,7 @@ fn cookies(message: &Message, field: &str) -> Vec<Value> {
 /// How long bytes of it waited behind holes, in milliseconds.
 fn held(message: &Message) -> f64 {
     let spells = message.held.iter();
-    spells.map(|(from, until)| ms(*from, *until)).sum()
+    spells.fold(0.0, |sum, (from, until)| sum + ms(*from, *until))
 }
 
 fn ms(from: Duration, to: Duration) -> f64 {

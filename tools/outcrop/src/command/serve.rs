@@ -13,7 +13,9 @@ use crate::site::Site;
 /// Serves until asked to stop.
 pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
     let site = Site::new(options.serving.root.as_deref())?;
-    let mut host = Host::start(&options.net, options.tcp.config()?, Place::Here, "serve")?;
+    let net = options.serving.watched(&options.net);
+    let mut host = Host::start(&net, options.tcp.config()?, Place::Here, "serve")?;
+    let site = site.with_watch(host.watch(&net));
     let https = Https::new(&options.serving.secure, &options.net, host.shard())?;
     let stop = signals::stop()?;
     let (shard, serving, net) = (

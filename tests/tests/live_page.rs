@@ -1,0 +1,97 @@
+//! Pages about the stack, served by the stack: `/_inspect` and `/_self`, in a browser and beside a capture of the same run.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+
+use outcrop_tests::{Bench, tshark};
+
+/// Opens an address in a browser that is given so many seconds; `$BROWSER ADDRESS` prints the document.
+const BROWSER: &str = "browse() { timeout 60 chromium --headless --no-sandbox --disable-gpu \
+     --user-data-dir=\"$PWD/profile\" --enable-logging=stderr --dump-dom \"$@\" 2>> console; }\n";
+
+#[test]
+fn a_page_shows_every_packet_that_brought_it() {
+    let bench = Bench::new().options(&["--inspect", "--no-offload"]);
+    let script = format!(
+        "{BROWSER} browse --virtual-time-budget=6000 http://$STACK/_self > page.html; ! grep CONSOLE console"
+    );
+    assert_eq!(bench.sh(&script).stdout(), "");
+    let page = fs::read_to_string(bench.path("page.html")).unwrap();
+    // The connection is named on the page; the capture says which packets it had.
+    let port = page
+        .split("GET /_self")
+        .count()
+        .checked_sub(1)
+        .filter(|found| *found > 0)
+        .and_then(|_| page.split("<td class=\"m\">10.77.0.1:").nth(1))
+        .and_then(|rest| rest.split('<').next())
+        .unwrap();
+    let ids = tshark(
+        &bench.capture(),
+        &format!("tcp.port == {port}"),
+        &["frame.packet_id"],
+    );
+    assert!(ids.len() > 10, "{ids:?}");
+    let last = ids.last().unwrap();
+    for id in &ids {
+        assert!(
+            page.contains(&format!("<article class=\"pane\" id=\"p{id}\""))
+                || page.contains(&format!("<article class=\"pane on\" id=\"p{id}\"")),
+            "packet {id} of {last} is missing"
+        );
+    }
+    assert_eq!(page.matches("<article class=\"pane").count(), ids.len());
+    assert!(page.contains("FIN-WAIT-2 → TIME-WAIT"));
+}
+
+#[test]
+fn a_live_page_grows_and_does_not_show_who_looks() {
+    let bench = Bench::new()
+        .options(&["--inspect", "--no-offload"])
+        .file("before", "1")
+        .file("while-watching", "2");
+    let script = format!(
+        "{BROWSER} curl -so seen http://$STACK/before
+         browse --timeout=6000 http://$STACK/_inspect > page.html & page=$!
+         # The browser looks on once it has asked for the events.
+         n=0; until curl -s http://$STACK/_inspect/capture.pcapng | grep -qa before; do n=$((n+1)); [ $n -lt 100 ]; done
+         sleep 2; curl -so seen http://$STACK/while-watching
+         wait $page; ! grep CONSOLE console"
+    );
+    assert_eq!(bench.sh(&script).stdout(), "");
+    let page = fs::read_to_string(bench.path("page.html")).unwrap();
+    for seen in ["GET /before HTTP/1.1", "GET /while-watching HTTP/1.1"] {
+        assert!(page.contains(seen), "{seen}");
+    }
+    assert!(
+        !page.contains("GET /_inspect"),
+        "an onlooker is on the page"
+    );
+    assert!(page.contains("connect-src 'self'") && page.contains("class=\"live\""));
+}
+
+#[test]
+fn over_https_the_story_is_told_as_well() {
+    let bench = Bench::new().options(&["--inspect", "--tls", "--no-offload"]);
+    let script = "
+         curl -s --local-port 50001 https://$STACK/_self > first
+         curl -s \"https://$STACK/_self?of=$KERNEL:50001\" > whole
+         curl -s -o /dev/null -w '%{http_code}' \"http://$STACK/_self?of=nobody\"";
+    let said = bench.sh(script).stdout();
+    assert_eq!(said, "400");
+    let [first, whole] =
+        ["first", "whole"].map(|name| fs::read_to_string(bench.path(name)).unwrap());
+    assert!(first.contains("data-once=\"/_self?of=10.77.0.1:50001\""));
+    let ids = tshark(&bench.capture(), "tcp.port == 50001", &["frame.packet_id"]);
+    assert_eq!(whole.matches("<article class=pane id=p").count(), ids.len());
+    assert!(whole.contains("10.77.0.2:443") && whole.contains("FIN"));
+}
+
+#[test]
+fn nobody_is_shown_anything_unless_it_was_asked_for() {
+    let bench = Bench::new().file("index.html", "hello");
+    let script = "for page in _self _inspect _inspect/events _inspect/capture.pcapng; do
+         curl -s -o /dev/null -w '%{http_code} ' http://$STACK/$page; done";
+    assert_eq!(bench.sh(script).stdout(), "404 404 404 404 ");
+}
