@@ -1,7 +1,5 @@
 //! What `tools/wireshark` gives to Wireshark, tried with tshark: the fields, the profile, and a capture read while it grows.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
