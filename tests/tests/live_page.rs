@@ -1,7 +1,5 @@
 //! Pages about the stack, served by the stack: `/_inspect` and `/_self`, in a browser and beside a capture of the same run.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::fs;
 
 use outcrop_tests::{Bench, tshark};
@@ -51,7 +49,7 @@ fn a_live_page_grows_and_does_not_show_who_looks() {
     // Something happens all the time while the browser looks.
     let script = format!(
         "{BROWSER} curl -so seen http://$STACK/before
-         browse --timeout=8000 http://$STACK/_inspect > page.html & page=$!
+         browse --timeout=15000 http://$STACK/_inspect > page.html & page=$!
          n=0; while kill -0 $page 2> kill; do n=$((n+1)); curl -so seen http://$STACK/tick-$n; sleep 0.2; done
          wait $page; ! grep CONSOLE console"
     );
