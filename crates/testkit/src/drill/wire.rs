@@ -8,7 +8,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use outcrop_base::{Checksum, Instant};
 
-use super::ast::{Flags, IpPrefix, TcpOption};
+use super::ast::{Counters, Flags, IpPrefix, Signature, TcpOption};
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -203,6 +203,14 @@ fn write_option(option: &TcpOption, out: &mut Vec<u8>) {
         } => {
             sized(254, &[&[0xf9, 0x89], cookie.as_slice()].concat());
         }
+        TcpOption::AccurateEcn(counters) => {
+            let kind = if counters.ect1_first { 174 } else { 172 };
+            let octets = |(_, count): (&str, u32)| count.to_be_bytes().into_iter().skip(1);
+            sized(kind, &counters.named().flat_map(octets).collect::<Vec<u8>>());
+        }
+        TcpOption::Md5(Signature::Digest(digest)) => sized(19, digest),
+        // Made up by `signature` once the rest of the segment is known.
+        TcpOption::Md5(Signature::Valid | Signature::Invalid) => sized(19, &[0; 16]),
         TcpOption::Other { kind, data } => sized(*kind, data),
     }
 }
@@ -359,6 +367,15 @@ fn read_options(bytes: &[u8]) -> Option<Vec<TcpOption>> {
                 val: read32(body, 0)?,
                 ecr: read32(body, 4)?,
             },
+            (172 | 174, 0 | 3 | 6 | 9) => {
+                let (fields, _) = body.as_chunks::<3>();
+                let mut fields = fields.iter().map(|[a, b, c]| u32::from_be_bytes([0, *a, *b, *c]));
+                TcpOption::AccurateEcn(Counters {
+                    ect1_first: *kind == 174,
+                    fields: [fields.next(), fields.next(), fields.next()],
+                })
+            }
+            (19, _) => TcpOption::Md5(Signature::Digest(body.to_vec())),
             (34, _) => TcpOption::FastOpen {
                 cookie: body.to_vec(),
                 experimental: false,

@@ -233,7 +233,7 @@ impl World {
                 while self.peer.read().is_some() {}
                 let ack = Packet::Ack {
                     una: self.peer.nxt(),
-                    sack: self.peer.sack_ranges(3).collect(),
+                    sack: self.peer.sack_ranges(3, true).collect(),
                     echo: self.recent,
                 };
                 self.peer.on_sent(self.now, false);

@@ -5,12 +5,15 @@
 //! Sources: POSIX.1-2024 (the calls and their errors), RFC 9293 3.9.1 (what they mean to TCP).
 
 mod early;
+mod files;
 mod messages;
 mod names;
+mod notices;
 mod open;
 mod options;
 mod ready;
 mod transfer;
+mod urgent;
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -54,6 +57,12 @@ enum Kind {
     /// A UDP socket, bound or not.
     Datagram(Option<UdpId>),
     Epoll(Vec<ready::Watch>),
+    /// Zeros without end.
+    File,
+    /// The end of a pipe that is read, and how much there is.
+    PipeOut(i64),
+    /// The end that is written; the other one.
+    PipeIn(i64),
 }
 
 /// A descriptor and what hangs on it.
@@ -83,6 +92,8 @@ pub(super) struct Socket {
     /// `SO_RCVTIMEO` and `SO_SNDTIMEO`.
     wait_read: Option<Duration>,
     wait_write: Option<Duration>,
+    notices: notices::Notices,
+    mark: urgent::Mark,
 }
 
 impl Socket {
@@ -104,6 +115,8 @@ impl Socket {
             noted: BTreeMap::new(),
             wait_read: None,
             wait_write: None,
+            notices: notices::Notices::default(),
+            mark: urgent::Mark::default(),
         }
     }
 
@@ -172,6 +185,10 @@ impl Program {
             "connect" => self.connect(host, call),
             "read" | "recv" | "recvfrom" | "recvmsg" | "readv" => self.receive(host, call),
             "write" | "send" | "sendto" | "sendmsg" | "writev" => self.send_or_open(host, call),
+            "open" | "openat" => Ok(self.open()),
+            "pipe" => self.pipe(call),
+            "sendfile" => self.sendfile(host, call),
+            "splice" => self.splice(host, call),
             "close" => self.close(host, call),
             "shutdown" => self.shutdown(host, call),
             "fcntl" => self.fcntl(call),
@@ -191,7 +208,9 @@ impl Program {
     }
 
     /// Gives a new descriptor its number.
-    pub(super) fn adopt(&mut self, fd: i64, socket: Socket) {
+    pub(super) fn adopt(&mut self, fd: i64, mut socket: Socket) {
+        let asked = socket.noted.contains_key("SO_OOBINLINE");
+        socket.mark.unknown = self.dialect == Dialect::Ours && !asked;
         if let Some(stream) = socket.stream() {
             self.subject = Some(stream);
         }
@@ -208,6 +227,7 @@ impl Program {
 
     /// Listens to the stack's news.
     pub(super) fn hear(&mut self, host: &mut Host) {
+        self.look(host);
         for event in core::mem::take(&mut host.news) {
             let (id, reason) = match event {
                 Event::Closed(id, reason) => (id, Some(reason)),
@@ -240,6 +260,16 @@ impl Program {
                         errno_of(reason, icmp)
                     };
                 }
+            }
+        }
+    }
+
+    /// What a program that waits for it would find.
+    fn look(&mut self, host: &Host) {
+        for socket in self.sockets.values_mut() {
+            socket.settle_notices(host);
+            if let Some(id) = socket.stream() {
+                socket.look_for_mark(host, id);
             }
         }
     }
@@ -304,7 +334,12 @@ impl Program {
                 host.core.udp_close(id);
                 Ok(())
             }
-            Kind::Datagram(None) | Kind::Idle | Kind::Epoll(_) => Ok(()),
+            Kind::Datagram(None)
+            | Kind::Idle
+            | Kind::Epoll(_)
+            | Kind::File
+            | Kind::PipeIn(_)
+            | Kind::PipeOut(_) => Ok(()),
         };
         Ok(match done {
             Ok(()) => Gave::Value(0),

@@ -64,6 +64,7 @@ impl Program {
         let backlog = call.args.get(1).and_then(number).unwrap_or(0);
         let local = SocketAddr::new(host.local, PORT);
         let (allowed, syn_cookies) = (self.system.fast_open(), self.system.syn_cookies());
+        let syn_with_fin = self.system.syn_with_fin();
         let socket = match self.entry(call) {
             Ok(socket) => socket,
             Err(errno) => return Ok(Gave::Error(errno)),
@@ -77,6 +78,7 @@ impl Program {
             Kind::Listener(_) => return Ok(Gave::Value(0)),
             Kind::Stream(_) => return Ok(Gave::Error("EINVAL")),
             Kind::Datagram(_) | Kind::Epoll(_) => return Ok(Gave::Error("EOPNOTSUPP")),
+            Kind::File | Kind::PipeIn(_) | Kind::PipeOut(_) => return Ok(Gave::Error("ENOTSOCK")),
         }
         let listen = Listen {
             // One more than the number given, as everywhere since 4.2BSD.
@@ -88,6 +90,7 @@ impl Program {
                 let seconds = u64::try_from(*seconds).ok().filter(|seconds| *seconds > 0);
                 seconds.map(core::time::Duration::from_secs)
             }),
+            syn_with_fin,
             ..Listen::default()
         };
         Ok(
@@ -112,6 +115,7 @@ impl Program {
             Kind::Listener(id) => *id,
             Kind::Idle | Kind::Stream(_) => return Ok(Gave::Error("EINVAL")),
             Kind::Datagram(_) | Kind::Epoll(_) => return Ok(Gave::Error("EOPNOTSUPP")),
+            Kind::File | Kind::PipeIn(_) | Kind::PipeOut(_) => return Ok(Gave::Error("ENOTSOCK")),
         };
         let Some(stream) = host.core.tcp_accept(id) else {
             socket.edges &= !super::ready::IN;
@@ -201,6 +205,7 @@ impl Program {
                 Ok(connected.map_or(Gave::Error("EADDRNOTAVAIL"), |()| Gave::Value(0)))
             }
             Kind::Listener(_) | Kind::Epoll(_) => Ok(Gave::Error("EISCONN")),
+            Kind::File | Kind::PipeIn(_) | Kind::PipeOut(_) => Ok(Gave::Error("ENOTSOCK")),
         }
     }
 }

@@ -81,7 +81,7 @@ fn apply(settings: &mut Settings, name: &str, value: i64, text: &str) -> Option<
         "SO_SNDBUF" | "SO_SNDBUFFORCE" => {
             (settings.send_buffer, settings.send_buffer_max) = (unsigned, None);
         }
-        "TCP_QUICKACK" if on => settings.quickack = true,
+        "TCP_QUICKACK" => settings.quickack = on,
         "TCP_NOTSENT_LOWAT" => settings.notsent_lowat = on.then_some(unsigned),
         "TCP_SYNCNT" => settings.syn_retries = u8::try_from(value).ok()?,
         "TCP_WINDOW_CLAMP" => settings.window_clamp = on.then_some(unsigned),
@@ -122,6 +122,9 @@ impl Program {
             Ok(socket) => socket,
             Err(errno) => return Ok(Gave::Error(errno)),
         };
+        if let ("TCP_QUICKACK", 0, Some(id)) = (name.as_str(), number_of, socket.stream()) {
+            let _ended = host.core.tcp_leave_quick_acks(id);
+        }
         if let Some(errno) = out_of_range(&name, number_of) {
             return Ok(Gave::Error(errno));
         }
@@ -160,6 +163,7 @@ impl Program {
                 return Ok(Gave::Value(0));
             }
             name if REMEMBERED.contains(&name) => {
+                socket.mark.unknown &= name != "SO_OOBINLINE";
                 socket.noted.insert(name.to_owned(), number_of);
                 return Ok(Gave::Value(0));
             }

@@ -34,6 +34,8 @@ pub(super) fn cookie_of(tcp: &Tcp) -> Option<&[u8]> {
             | TcpOption::SackPermitted
             | TcpOption::Sack(_)
             | TcpOption::Timestamps { .. }
+            | TcpOption::AccurateEcn(_)
+            | TcpOption::Md5(_)
             | TcpOption::Other { .. } => None,
         })
 }
@@ -127,7 +129,9 @@ impl Stage {
                 | TcpOption::SackPermitted
                 | TcpOption::Sack(_)
                 | TcpOption::Timestamps { .. }
-                | TcpOption::Other { .. } => None,
+                | TcpOption::AccurateEcn(_)
+            | TcpOption::Md5(_)
+            | TcpOption::Other { .. } => None,
             }),
             Inside::Udp(_) | Inside::Icmp { .. } | Inside::Other(_) => None,
         })

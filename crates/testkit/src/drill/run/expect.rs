@@ -173,6 +173,8 @@ impl Stage {
             | TcpOption::WindowScale(_)
             | TcpOption::SackPermitted
             | TcpOption::FastOpen { .. }
+            | TcpOption::AccurateEcn(_)
+            | TcpOption::Md5(_)
             | TcpOption::Other { .. }) => other.clone(),
         });
         let options = options.collect();

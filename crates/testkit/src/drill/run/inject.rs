@@ -63,6 +63,8 @@ impl Stage {
             | TcpOption::WindowScale(_)
             | TcpOption::SackPermitted
             | TcpOption::FastOpen { .. }
+            | TcpOption::AccurateEcn(_)
+            | TcpOption::Md5(_)
             | TcpOption::Other { .. } => option.clone(),
         };
         Segment {
