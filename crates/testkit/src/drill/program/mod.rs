@@ -19,6 +19,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use outcrop_base::Flow;
 use outcrop_stack::tcp::{CloseReason, Info, Settings, State};
 use outcrop_stack::{Event, ListenerId, StreamId, UdpId};
 
@@ -139,6 +140,8 @@ pub(super) struct Program {
     pub(super) subject: Option<StreamId>,
     /// What the last ICMP error means to a call.
     pub(super) icmp: Errno,
+    /// The key of MD5 signatures, the same for all.
+    pub(super) key: Option<Vec<u8>>,
     /// How much of a waiting call is done, while it is tried again.
     progress: Option<i64>,
 }
@@ -151,6 +154,7 @@ impl Program {
             system,
             subject: None,
             icmp: "EHOSTUNREACH",
+            key: None,
             progress: None,
         }
     }
@@ -272,6 +276,40 @@ impl Program {
                 socket.look_for_mark(host, id);
             }
         }
+    }
+
+    /// The sockets as `sockstat` lists them; `flows` may have more: handshakes nobody accepted, tuples at rest.
+    pub(super) fn table(&self, host: &Host, flows: &[Flow]) -> Vec<String> {
+        let family = if host.local.is_ipv4() { 4 } else { 6 };
+        let line = |who: &str, local: String, remote: String, state: State| {
+            let state = match state {
+                State::SynReceived => "SYN_RCVD".to_owned(),
+                other => other.name().replace('-', "_"),
+            };
+            format!("{who} tcp{family} {local} {remote} {state}")
+        };
+        let mut lines = Vec::new();
+        let mut seen = Vec::new();
+        for (fd, socket) in &self.sockets {
+            let who = format!("root test 1 {fd}");
+            if let Kind::Listener(id) = socket.kind {
+                let local = host.core.tcp_listener_addr(id);
+                let local = local.map_or_else(String::new, |addr| addr.to_string());
+                lines.push(line(&who, local, "*:*".to_owned(), State::Listen));
+            }
+            if let Some(info) = socket.stream().and_then(|id| host.core.tcp_info(id)) {
+                let flow = info.flow;
+                seen.push(flow);
+                lines.push(line(&who, flow.local.to_string(), flow.remote.to_string(), info.state));
+            }
+        }
+        for flow in flows.iter().filter(|flow| !seen.contains(flow)) {
+            let state = host.core.tcp().state_of(flow);
+            if !matches!(state, State::Closed | State::Listen) {
+                lines.push(line("? ? ? ?", flow.local.to_string(), flow.remote.to_string(), state));
+            }
+        }
+        lines
     }
 
     /// What the stack knows of the stream that assertions are about.

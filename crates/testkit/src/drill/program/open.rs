@@ -7,6 +7,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use outcrop_stack::ConnectError;
 use outcrop_stack::tcp::{self, Listen, ListenError, State};
+use outcrop_tcp::auth::{Keyring, Prefix, Secret};
 
 use super::super::ast::{Call, Value};
 use super::super::host::Host;
@@ -63,6 +64,7 @@ impl Program {
     pub(super) fn listen(&mut self, host: &mut Host, call: &Call) -> Called {
         let backlog = call.args.get(1).and_then(number).unwrap_or(0);
         let local = SocketAddr::new(host.local, PORT);
+        let secret = self.secret();
         let (allowed, syn_cookies) = (self.system.fast_open(), self.system.syn_cookies());
         let syn_with_fin = self.system.syn_with_fin();
         let socket = match self.entry(call) {
@@ -97,6 +99,9 @@ impl Program {
             match host.core.tcp_listen(socket.bound.unwrap_or(local), listen) {
                 Ok(id) => {
                     socket.kind = Kind::Listener(id);
+                    if let Some(secret) = secret {
+                        let _set = host.core.tcp_set_md5sig(id, everybody(host.remote), Some(secret));
+                    }
                     Gave::Value(0)
                 }
                 Err(ListenError::AddressInUse) => Gave::Error("EADDRINUSE"),
@@ -135,7 +140,7 @@ impl Program {
             .get(1)
             .and_then(|value| member(value, "sa_family"));
         let apart = apart.is_some_and(|family| text(family) == "AF_UNSPEC");
-        let (waiting, icmp) = (self.progress.is_some(), self.icmp);
+        let (waiting, icmp, secret) = (self.progress.is_some(), self.icmp, self.secret());
         let socket = match self.entry(call) {
             Ok(socket) => socket,
             Err(errno) => return Ok(Gave::Error(errno)),
@@ -145,6 +150,11 @@ impl Program {
                 let settings = Some(socket.settings);
                 match host.core.tcp_connect(socket.bound, remote, settings) {
                     Ok(id) => {
+                        if let Some(secret) = secret {
+                            let mut keys = Keyring::default();
+                            let _set = keys.set_md5sig(everybody(host.remote), Some(secret));
+                            let _set = host.core.tcp_set_keys(id, keys);
+                        }
                         socket.kind = Kind::Stream(id);
                         let holds = host.core.tcp_holds_syn(id);
                         socket.connecting = !holds;
@@ -208,6 +218,17 @@ impl Program {
             Kind::File | Kind::PipeIn(_) | Kind::PipeOut(_) => Ok(Gave::Error("ENOTSOCK")),
         }
     }
+}
+
+impl Program {
+    fn secret(&self) -> Option<Secret> {
+        Secret::new(self.key.as_deref()?).ok()
+    }
+}
+
+/// Every peer of this family.
+const fn everybody(like: IpAddr) -> Prefix {
+    Prefix { addr: like, len: 0 }
 }
 
 const fn connect_errno(error: ConnectError) -> super::Errno {

@@ -143,6 +143,16 @@ impl Program {
                 socket.noted.insert(name, number_of);
                 return Ok(Gave::Value(0));
             }
+            // `{key="secret"}`; a script has one key, for everybody.
+            "TCP_MD5SIG" => {
+                let key = member(&value, "key").unwrap_or(&value);
+                let octets = text(key).into_bytes();
+                if let Kind::Listener(_) | Kind::Stream(_) = socket.kind {
+                    return Err(Stop::skip("a key for a socket in use is not there (TCP_MD5SIG)"));
+                }
+                self.key = Some(octets);
+                return Ok(Gave::Value(0));
+            }
             "SO_RCVTIMEO" | "SO_SNDTIMEO" => {
                 let span = time_value(&value);
                 let of = if name == "SO_RCVTIMEO" {
