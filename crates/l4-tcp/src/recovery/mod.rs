@@ -90,8 +90,6 @@ pub struct AckInput<'a> {
     pub pure: bool,
     /// Packets of ours that it newly reports as marked; with classic ECN one, as long as the peer echoes.
     pub marked: u64,
-    /// Whether that is a count (RFC 9768) or an echo that goes on until the peer has our answer.
-    pub counted: bool,
 }
 
 /// Bytes declared lost.

@@ -174,6 +174,13 @@ pub enum TcpOption {
     AccurateEcn(Counters),
     /// `md5 HEX`, `md5 valid` or `md5 invalid` (RFC 2385)
     Md5(Signature),
+    /// `uto N`, in seconds, or `uto N min` (RFC 5482)
+    UserTimeout {
+        /// Counted in minutes.
+        minutes: bool,
+        /// How many: 15 bits.
+        count: u16,
+    },
     /// Anything else, by kind: never sent by us, so it can only be injected.
     Other {
         /// Kind octet.

@@ -7,7 +7,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use outcrop_stack::Config;
-use outcrop_tcp::{AckStyle, KeepAlive, SynCookies};
+use outcrop_tcp::{AckStyle, KeepAlive, PathProbing, SynCookies};
 
 use super::ast::{Action, Event, Script};
 use super::report::{Dialect, Family, Options, Stop};
@@ -118,6 +118,7 @@ impl Rules {
         match dialect {
             Dialect::Ours => {}
             Dialect::Linux => {
+                start.path_probing = PathProbing::Off;
                 start.congestion = outcrop_tcp::Algorithm::Cubic;
                 start.ack_style = AckStyle::Eager;
                 start.habits.slow_start_limit = None;
@@ -129,6 +130,7 @@ impl Rules {
                 start.send_buffer_max = Some(LINUX_SEND);
             }
             Dialect::FreeBsd => {
+                start.path_probing = PathProbing::Off;
                 start.delayed_ack = Duration::from_millis(40);
                 start.ack_style = AckStyle::EverySecond;
                 start.habits.slow_start_limit = Some(2);

@@ -7,7 +7,7 @@
 use core::time::Duration;
 
 use outcrop_stack::Config;
-use outcrop_tcp::{EcnPolicy, KeepAlive, SynCookies};
+use outcrop_tcp::{EcnPolicy, KeepAlive, PathProbing, SynCookies};
 
 use super::program::algorithm;
 use super::report::Dialect;
@@ -386,7 +386,6 @@ fn unsigned(value: &str) -> Option<u32> {
 fn as_it_is_anyway(key: &str, value: &str) -> bool {
     let number = unsigned(value);
     match key {
-        "net.ipv4.tcp_mtu_probing" => number == Some(0),
         "net.ipv4.tcp_recovery" => number.is_some_and(|bits| bits & 1 != 0),
         "net.ipv4.tcp_retries1" => number != Some(0),
         // A full accept queue drops the handshake's last ACK and lets the client repeat it.
@@ -426,6 +425,13 @@ fn offers(key: &str, value: &str, start: &mut outcrop_tcp::Settings) -> Option<(
                 _ => return None,
             };
         }
+        "net.ipv4.tcp_mtu_probing" => {
+            start.path_probing = match number? {
+                0 => PathProbing::Off,
+                1 => PathProbing::OnBlackHole,
+                _ => PathProbing::Always,
+            };
+        }
         "net.ipv4.tcp_ecn_option" => start.ecn_option = number? != 0,
         "net.ipv4.tcp_dsack" => start.dsack = number? != 0,
         "net.ipv4.tcp_frto" => start.frto = number? != 0,
@@ -457,11 +463,16 @@ fn sizes(key: &str, value: &str, start: &mut outcrop_tcp::Settings) -> Option<()
             let most = words.next().map(|most| most / 2);
             start.receive_buffer_max = most.filter(|_| start.receive_buffer_max.is_some());
         }
-        "net.ipv4.tcp_wmem" => start.send_buffer = words.nth(1)?,
+        "net.ipv4.tcp_wmem" => {
+            start.send_buffer = words.nth(1)?;
+            start.send_buffer_max = words.next().filter(|most| *most > start.send_buffer);
+        }
         "net.inet.tcp.recvspace" => start.receive_buffer = words.next()?,
         "net.inet.tcp.sendspace" => start.send_buffer = words.next()?,
         "net.ipv4.tcp_moderate_rcvbuf" => {
-            start.receive_buffer_max = start.receive_buffer_max.filter(|_| value != "0");
+            let usual = outcrop_tcp::Settings::default().receive_buffer_max;
+            let max = start.receive_buffer_max.or(usual);
+            start.receive_buffer_max = max.filter(|_| value != "0");
         }
         "net.ipv4.tcp_notsent_lowat" => {
             let mark = words.next()?;

@@ -52,6 +52,9 @@ impl Display for TcpOption {
                 cookie.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
             }
             Self::AccurateEcn(counters) => counters.fmt(f),
+            Self::UserTimeout { minutes, count } => {
+                write!(f, "uto {count}{}", if *minutes { " min" } else { "" })
+            }
             Self::Md5(Signature::Valid) => f.write_str("md5 valid"),
             Self::Md5(Signature::Invalid) => f.write_str("md5 invalid"),
             Self::Md5(Signature::Digest(digest)) => {

@@ -128,6 +128,7 @@ impl Ip {
             | TcpOption::Timestamps { .. }
             | TcpOption::FastOpen { .. }
             | TcpOption::AccurateEcn(_)
+            | TcpOption::UserTimeout { .. }
             | TcpOption::Other { .. } => None,
         });
         let Some((asked, place)) = asked.zip(signature::place(bytes)) else {
@@ -237,6 +238,9 @@ fn write_option(option: &TcpOption, out: &mut Vec<u8>) {
             let kind = if counters.ect1_first { 174 } else { 172 };
             let octets = |(_, count): (&str, u32)| count.to_be_bytes().into_iter().skip(1);
             sized(kind, &counters.named().flat_map(octets).collect::<Vec<u8>>());
+        }
+        TcpOption::UserTimeout { minutes, count } => {
+            sized(28, &(u16::from(*minutes) << 15 | count).to_be_bytes());
         }
         TcpOption::Md5(Signature::Digest(digest)) => sized(19, digest),
         // Made up by `signature` once the rest of the segment is known.
@@ -407,6 +411,10 @@ fn read_options(bytes: &[u8]) -> Option<Vec<TcpOption>> {
                     fields: [fields.next(), fields.next(), fields.next()],
                 })
             }
+            (28, 2) => TcpOption::UserTimeout {
+                minutes: *body.first()? & 0x80 != 0,
+                count: read16(body, 0)? & 0x7fff,
+            },
             (19, _) => TcpOption::Md5(Signature::Digest(body.to_vec())),
             (34, _) => TcpOption::FastOpen {
                 cookie: body.to_vec(),

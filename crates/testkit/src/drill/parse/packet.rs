@@ -206,6 +206,10 @@ impl Parser {
                 TcpOption::Timestamps { val, ecr }
             }
             "ECN" => TcpOption::AccurateEcn(self.counters()?),
+            "uto" => TcpOption::UserTimeout {
+                count: self.unsigned::<u16>("a timeout")? & 0x7fff,
+                minutes: self.eat_word("min"),
+            },
             "md5" => TcpOption::Md5(if self.eat_word("valid") {
                 Signature::Valid
             } else if self.eat_word("invalid") {

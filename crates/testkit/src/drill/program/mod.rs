@@ -167,6 +167,7 @@ impl Program {
         self.hear(host);
         *again = self.progress.or(Some(0));
         if let Ok(Gave::Block(errno)) = gave
+            && call.name != "close"
             && (self.never_waits(call) || has_flag(call, "MSG_DONTWAIT"))
         {
             return Ok(Gave::Error(errno));
@@ -337,6 +338,7 @@ impl Program {
         let fd = call.args.first().and_then(number);
         let socket = fd.and_then(|fd| self.sockets.get(&fd));
         match call.name.as_str() {
+            "close" => socket?.linger.map(Duration::from_secs),
             "poll" => millis(2),
             "epoll_wait" => millis(3),
             "read" | "recv" | "recvfrom" | "recvmsg" | "readv" | "accept" | "accept4" => {
@@ -352,7 +354,40 @@ impl Program {
         self.sockets.get_mut(&fd).ok_or("EBADF")
     }
 
+    /// POSIX: with `SO_LINGER` the call waits until the peer has everything, the FIN included, or its time is up.
+    fn lingers(&mut self, host: &mut Host, call: &Call) -> bool {
+        let Ok(socket) = self.entry(call) else {
+            return false;
+        };
+        let Some(id) = socket.stream().filter(|_| socket.linger > Some(0)) else {
+            return false;
+        };
+        if !socket.unread.is_empty() {
+            return false;
+        }
+        let _told = host.core.tcp_shutdown(id);
+        host.flush();
+        let state = host.core.tcp_info(id).map(|info| info.state);
+        matches!(state, Some(State::FinWait1 | State::Closing | State::LastAck))
+    }
+
+    /// A call gave up waiting.
+    pub(super) fn give_up(&mut self, host: &mut Host, call: &Call, errno: Errno) -> Called {
+        match call.name.as_str() {
+            "poll" | "epoll_wait" => Ok(Gave::Value(0)),
+            "close" => self.let_go(host, call),
+            _ => Ok(Gave::Error(errno)),
+        }
+    }
+
     fn close(&mut self, host: &mut Host, call: &Call) -> Called {
+        if self.lingers(host, call) {
+            return Ok(Gave::Block("EAGAIN"));
+        }
+        self.let_go(host, call)
+    }
+
+    fn let_go(&mut self, host: &mut Host, call: &Call) -> Called {
         let fd = call.args.first().and_then(number).unwrap_or(-1);
         let Some(socket) = self.sockets.remove(&fd) else {
             return Ok(Gave::Error("EBADF"));

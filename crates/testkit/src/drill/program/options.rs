@@ -64,6 +64,8 @@ fn apply(settings: &mut Settings, name: &str, value: i64, text: &str) -> Option<
             let span = Duration::from_millis(u64::from(unsigned));
             settings.user_timeout = on.then_some(span);
         }
+        // Ours alone: no system lets a program send the option of RFC 5482.
+        "TCP_USER_TIMEOUT_OPTION" => settings.user_timeout_option = on,
         "TCP_LINGER2" => settings.fin_wait_2 = seconds,
         "TCP_CONGESTION" => settings.congestion = algorithm(text)?,
         "SO_KEEPALIVE" => settings.keep_alive = on.then_some(keep),

@@ -36,6 +36,7 @@ pub(super) fn cookie_of(tcp: &Tcp) -> Option<&[u8]> {
             | TcpOption::Timestamps { .. }
             | TcpOption::AccurateEcn(_)
             | TcpOption::Md5(_)
+            | TcpOption::UserTimeout { .. }
             | TcpOption::Other { .. } => None,
         })
 }
@@ -131,6 +132,7 @@ impl Stage {
                 | TcpOption::Timestamps { .. }
                 | TcpOption::AccurateEcn(_)
             | TcpOption::Md5(_)
+            | TcpOption::UserTimeout { .. }
             | TcpOption::Other { .. } => None,
             }),
             Inside::Udp(_) | Inside::Icmp { .. } | Inside::Other(_) => None,

@@ -179,6 +179,7 @@ impl Stage {
             | TcpOption::FastOpen { .. }
             | TcpOption::AccurateEcn(_)
             | TcpOption::Md5(_)
+            | TcpOption::UserTimeout { .. }
             | TcpOption::Other { .. }) => other.clone(),
         });
         let options = options.collect();

@@ -65,6 +65,7 @@ impl Stage {
             | TcpOption::FastOpen { .. }
             | TcpOption::AccurateEcn(_)
             | TcpOption::Md5(_)
+            | TcpOption::UserTimeout { .. }
             | TcpOption::Other { .. } => option.clone(),
         };
         Segment {

@@ -238,11 +238,10 @@ impl Stage {
             Gave::Block(errno) if impatient => {
                 let due = waiting.until;
                 self.is_due(waiting.line, due, self.host.now, "the call returned")?;
-                let gave = if is_poll {
-                    Gave::Value(0)
-                } else {
-                    Gave::Error(errno)
-                };
+                let gave = self
+                    .program
+                    .give_up(&mut self.host, &waiting.call, errno)?;
+                self.host.flush();
                 self.finish(waiting.line, &waiting.call, gave)
             }
             Gave::Block(_) if self.host.now > waiting.until + self.rules.tolerance => {
