@@ -163,15 +163,23 @@ impl Sender {
     }
 
     fn offer(&self, l: &Limits, usable: u64) -> Offer {
+        // A record is sent as if there were nothing behind it, and does not wait for more if there is.
+        let end = self.record_end();
         Offer {
-            unsent: self.buffer.unsent(),
+            unsent: end - self.nxt(),
             usable,
             allowance: l.allowance,
             small_outstanding: self.una() < self.small_end,
-            closing: self.buffer.fin() == FinState::Unsent,
+            closing: self.buffer.fin() == FinState::Unsent || end < self.buffer.end(),
             max_window: self.max_window,
             mss: u64::from(l.mss.max(1)),
         }
+    }
+
+    /// Where the record ends that is next, or all that was written.
+    fn record_end(&self) -> u64 {
+        let end = self.buffer.end();
+        self.buffer.record_end(self.nxt()).unwrap_or(end).min(end)
     }
 
     /// U = SND.UNA + SND.WND - SND.NXT (RFC 9293 3.8.6.2.1).
@@ -183,7 +191,9 @@ impl Sender {
     fn new_data(&self, len: u64, l: &Limits, usable: u64) -> NewData {
         let nxt = self.nxt();
         let data = self.buffer.cut_to_slices(StreamRange::new(nxt, nxt + len));
+        let data = self.buffer.cut_to_record(data);
         let last = data.end == self.buffer.end();
+        let ends_record = data.end == self.record_end();
         let fin = last && self.buffer.fin() == FinState::Unsent && usable > data.len();
         let limit = if last {
             Limit::App
@@ -200,7 +210,7 @@ impl Sender {
             range: StreamRange::new(data.start, data.end + u64::from(fin)),
             data,
             fin,
-            push: last && !data.is_empty(),
+            push: ends_record && !data.is_empty(),
             limit,
         }
     }
