@@ -182,6 +182,12 @@ fn answer_arrives_marked_acknowledgment_says_so_before_data() {
         story.recv(seg("SW.").ack(1).mss(1000));
         let again = story.out();
         assert_eq!((ace(&again[0]), again[0].why), (0b010, Why::ChallengeAck));
+        // And once more, marked as at first: the mark counts once.
+        story.mark = mark;
+        story.at(2_000);
+        story.out();
+        story.recv(seg("SW.").ack(1).mss(1000));
+        assert_eq!(ace(&story.out()[0]), said);
         story.write(id, 10);
         assert_eq!(ace(&story.out()[0]), count, "and is not counted again");
     }
