@@ -2,8 +2,9 @@
 //!
 //! Job: hold a host's interfaces, routes and memory of the network, and answer the six verbs.
 //! Owns: the composition and the queues. Does not know: what transports mean, where packets are read.
-//! `receive` takes packets apart, `icmp` answers and reports, `send` puts packets together.
+//! `receive` takes packets apart, `forward` passes them on, `icmp` answers and reports, `send` puts packets together.
 
+mod forward;
 mod icmp;
 mod receive;
 mod send;
@@ -22,7 +23,8 @@ use crate::ident::Idents;
 use crate::limiter::TokenBucket;
 use crate::path_mtu::PathMtus;
 use crate::reassembly::Reassembly;
-use crate::route::Routes;
+use crate::filter::Filter;
+use crate::route::{Refusal, Route, Routes, Target};
 use crate::wire::{ipv4, ipv6};
 use crate::{
     Cidr, Config, ConfigError, Event, Hop, InterfaceConfig, LOOPBACK, LOOPBACK_MTU, Transmit,
@@ -48,6 +50,7 @@ pub struct Endpoint {
     out: VecDeque<Transmit>,
     events: VecDeque<Event>,
     facts: Facts,
+    transit: forward::Transit,
 }
 
 impl Endpoint {
@@ -69,6 +72,7 @@ impl Endpoint {
             out: VecDeque::new(),
             events: VecDeque::new(),
             facts: Facts::default(),
+            transit: forward::Transit::default(),
             config,
         }
     }
@@ -98,7 +102,8 @@ impl Endpoint {
             return Err(ConfigError::Address);
         }
         for cidr in &interface.addresses {
-            self.routes.add(*cidr, None, interface.id);
+            let iface = interface.id;
+            self.routes.add(*cidr, Target::Link { via: None, iface });
         }
         self.interfaces.push(interface);
         Ok(())
@@ -121,8 +126,35 @@ impl Endpoint {
         if via.is_some_and(|via| via.is_ipv4() != dest.addr().is_ipv4()) {
             return Err(ConfigError::MixedFamilies);
         }
-        self.routes.add(dest, via, iface);
+        self.routes.add(dest, Target::Link { via, iface });
         Ok(())
+    }
+
+    /// Refuses what goes to `dest`: what is passed on for others by an answer or in silence, what is our own by an
+    /// error to the caller. A route to the same prefix is replaced.
+    pub fn refuse_route(&mut self, dest: Cidr, how: Refusal) {
+        self.routes.add(dest, Target::Refusal(how));
+    }
+
+    /// Takes the route to exactly `dest` away; returns whether there was one.
+    pub fn remove_route(&mut self, dest: Cidr) -> bool {
+        self.routes.remove(dest)
+    }
+
+    /// Every route: IPv4 before IPv6, longest prefix first.
+    pub fn routes(&self) -> impl Iterator<Item = Route> {
+        self.routes.iter()
+    }
+
+    /// Every interface, in the order they were added.
+    #[must_use]
+    pub fn interfaces(&self) -> &[InterfaceConfig] {
+        &self.interfaces
+    }
+
+    /// Asks `filter` about every packet passed on from now on; `None` asks nobody.
+    pub fn set_filter(&mut self, filter: Option<Box<dyn Filter>>) {
+        self.transit.filter = filter;
     }
 
     /// Forgets path MTUs and incomplete packets whose time is over. A spurious call is a no-op.
@@ -141,9 +173,11 @@ impl Endpoint {
         }
     }
 
-    /// The next packet of our own: an echo, an error, a fragment.
+    /// The next packet of our own, an echo, an error, a fragment; then what is passed on for others.
     pub fn poll_transmit(&mut self, _now: Instant) -> Option<Transmit> {
-        self.out.pop_front()
+        self.out
+            .pop_front()
+            .or_else(|| self.transit.queue.pop_front())
     }
 
     /// The next news for the layers above.
@@ -266,6 +300,7 @@ impl Endpoint {
         self.path_mtus.fingerprint(now, into);
         self.reassembly.fingerprint(now, into);
         self.idents.fingerprint(into);
+        self.transit.fingerprint(now, into);
         let mut into = into;
         self.errors.parts_at(now).hash(&mut into);
         self.pings.hash(&mut into);
