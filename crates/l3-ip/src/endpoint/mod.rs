@@ -22,11 +22,11 @@ use outcrop_base::{
 };
 
 use crate::address;
+use crate::filter::Filter;
 use crate::ident::Idents;
 use crate::limiter::TokenBucket;
 use crate::path_mtu::PathMtus;
 use crate::reassembly::Reassembly;
-use crate::filter::Filter;
 use crate::route::{Refusal, Route, Routes, Target};
 use crate::wire::{ipv4, ipv6};
 use crate::{
