@@ -270,14 +270,19 @@ fn our_traceroute_and_ping_go_through_the_kernel_and_our_router() {
         2,
         "{said}"
     );
-    // IPv6 is not cut on the way: the first long request tells us how long they may be.
-    for said_once in [
-        "50 packets transmitted, 50 received, 0% packet loss",
-        "50 packets transmitted, 49 received, 2% packet loss",
-        "2 packets transmitted, 2 received, 0% packet loss",
-    ] {
-        assert_eq!(said.matches(said_once).count(), 1, "{said_once}\n{said}");
-    }
+    // IPv6 is not cut on the way: the first long request tells us how long they may be. A flood waits ten
+    // milliseconds for each answer: on a busy machine some come later.
+    let floods = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("50 packets transmitted, "));
+    let answered = floods.map(|rest| rest.split(' ').next().unwrap().parse::<u32>().unwrap());
+    let answered: Vec<_> = answered.collect();
+    assert!(
+        answered.len() == 2 && answered.iter().all(|n| *n >= 25),
+        "{said}"
+    );
+    let whole = "2 packets transmitted, 2 received, 0% packet loss";
+    assert!(said.contains(whole), "{said}");
     assert_eq!(said.matches("rtt min/avg/max/mdev = ").count(), 6, "{said}");
     // Where no route leads further, our router says so.
     let refused = said.lines().find(|line| line.contains("!N")).unwrap();

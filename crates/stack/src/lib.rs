@@ -96,8 +96,8 @@ pub mod device {
 /// IP's words.
 pub mod ip {
     pub use outcrop_ip::{
-        Cidr, CidrError, Config, ConfigError, EchoReply, Filter, InterfaceConfig, Passing,
-        PingError, Quote, Quoted, RawPacket, Refusal, Route, Ruling, Target, Unresolved,
+        Cidr, CidrError, Config, ConfigError, EchoReply, Filter, GroupError, InterfaceConfig,
+        Passing, PingError, Quote, Quoted, RawPacket, Refusal, Route, Ruling, Target, Unresolved,
     };
 }
 /// TCP's words.

@@ -5,6 +5,7 @@
 //! `receive` takes packets apart, `forward` passes them on, `icmp` answers and reports, `send` puts packets together.
 
 mod forward;
+mod group;
 mod icmp;
 mod raw;
 mod receive;
@@ -23,6 +24,7 @@ use outcrop_base::{
 
 use crate::address;
 use crate::filter::Filter;
+use crate::group::Groups;
 use crate::ident::Idents;
 use crate::limiter::TokenBucket;
 use crate::path_mtu::PathMtus;
@@ -55,6 +57,7 @@ pub struct Endpoint {
     facts: Facts,
     transit: forward::Transit,
     raw: raw::Raw,
+    groups: Groups,
 }
 
 impl Endpoint {
@@ -78,6 +81,7 @@ impl Endpoint {
             facts: Facts::default(),
             transit: forward::Transit::default(),
             raw: raw::Raw::default(),
+            groups: Groups::new(seed),
             config,
         }
     }
@@ -171,6 +175,9 @@ impl Endpoint {
                 .emit(|| Fact::new(None, FactKind::TimerFired { timer }, cause));
             self.reassembly_expired(now, &expired);
         }
+        if self.groups.is_due(now) {
+            self.tell_groups(now, true);
+        }
         while let Some(dst) = self.path_mtus.forget_due(now) {
             if let Some(path) = self.path(dst) {
                 self.push_event(Event::PathChanged { dst, mtu: path.mtu });
@@ -179,7 +186,10 @@ impl Endpoint {
     }
 
     /// The next packet of our own, an echo, an error, a fragment; then what is passed on for others.
-    pub fn poll_transmit(&mut self, _now: Instant) -> Option<Transmit> {
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        if self.groups.is_fresh() {
+            self.tell_groups(now, false);
+        }
         self.out
             .pop_front()
             .or_else(|| self.transit.queue.pop_front())
@@ -196,6 +206,7 @@ impl Endpoint {
         let deadlines = [
             self.reassembly.next_deadline(),
             self.path_mtus.next_expiry(),
+            self.groups.next_due(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -219,7 +230,14 @@ impl Endpoint {
                 next: dst,
             });
         }
-        self.routes.lookup(dst)
+        let hop = self.routes.lookup(dst);
+        if !dst.is_multicast() {
+            return hop;
+        }
+        // A group has no gateway: every listener on the link hears it, and routers take it from there.
+        let first = || self.interfaces.first().map(|link| link.id);
+        let iface = hop.map(|hop| hop.iface).or_else(first)?;
+        Some(Hop { iface, next: dst })
     }
 
     /// Whether `addr` never leaves this host: one of our addresses, or one that names every host itself.
@@ -307,6 +325,7 @@ impl Endpoint {
         self.idents.fingerprint(into);
         self.transit.fingerprint(now, into);
         self.raw.fingerprint(into);
+        self.groups.fingerprint(now, into);
         let mut into = into;
         self.errors.parts_at(now).hash(&mut into);
         self.pings.hash(&mut into);
@@ -335,7 +354,9 @@ impl Endpoint {
         let ours = &self.interface(iface)?.addresses;
         let in_group = |group: IpAddr| {
             let mut groups = ours.iter().map(|cidr| cidr.addr());
-            address::is_all_hosts(group) || groups.any(|addr| is_solicited(addr, group))
+            address::is_all_hosts(group)
+                || groups.any(|addr| is_solicited(addr, group))
+                || self.groups.contains(iface, group)
         };
         match dst {
             dst if dst.is_multicast() => in_group(dst).then_some(Cast::Multicast),

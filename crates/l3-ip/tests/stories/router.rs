@@ -449,6 +449,7 @@ fn options_ask_and_the_router_writes_its_address_but_follows_no_source_route() {
         let mut header =
             Ipv4Header::new(8, 64, IpNumber::UDP, [10, 1, 0, 2], [10, 2, 0, 7]).unwrap();
         header.options = options.into();
+        header.set_payload_len(8).unwrap();
         header.header_checksum = header.calc_header_checksum();
         build(|out| {
             header.write(out).unwrap();

@@ -16,7 +16,7 @@ mod ping;
 mod raw;
 mod up;
 
-use core::hash::Hasher;
+use core::hash::{Hash as _, Hasher};
 
 use bytes::Bytes;
 use outcrop_base::{Fact, Instant, InterfaceId, Level, PacketId, Seed};
@@ -66,6 +66,8 @@ pub struct Core {
     tcp: outcrop_tcp::Endpoint,
     pings: ping::Pings,
     raws: raw::Raws,
+    /// Which UDP sockets have joined which groups.
+    members: Vec<(UdpId, InterfaceId, core::net::IpAddr)>,
     level: Level,
     /// The last number given to a packet.
     last_id: u64,
@@ -93,6 +95,7 @@ impl Core {
             tcp: outcrop_tcp::Endpoint::new(config.tcp, seed),
             pings: ping::Pings::default(),
             raws: raw::Raws::default(),
+            members: Vec::new(),
             level: Level::Off,
             last_id: 0,
             met: Snapshot::default(),
@@ -242,6 +245,9 @@ impl Core {
         self.tcp.fingerprint(now, into);
         self.pings.fingerprint(into);
         self.raws.fingerprint(into);
+        for member in &self.members {
+            member.hash(&mut &mut *into);
+        }
     }
 
     /// Asserts the invariants of every layer.
