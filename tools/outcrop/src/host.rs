@@ -24,7 +24,7 @@ use crate::link::Link;
 use crate::recording::Recording;
 
 /// The only interface.
-const TUN: InterfaceId = InterfaceId(0);
+pub(crate) const TUN: InterfaceId = InterfaceId(0);
 /// How long connections may take to finish after the program has let go of them.
 const SETTLE: Duration = Duration::from_secs(2);
 

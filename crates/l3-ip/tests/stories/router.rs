@@ -112,7 +112,9 @@ fn icmp(transmit: &Transmit) -> (IpAddr, u8, u8, [u8; 4]) {
     let bytes = match headers.transport.unwrap() {
         TransportHeader::Icmpv4(header) => header.to_bytes().to_vec(),
         TransportHeader::Icmpv6(header) => header.to_bytes().to_vec(),
-        other => panic!("{other:?}"),
+        other @ (TransportHeader::Udp(_) | TransportHeader::Tcp(_) | TransportHeader::Igmp(_)) => {
+            panic!("{other:?}")
+        }
     };
     (src, bytes[0], bytes[1], bytes[4..8].try_into().unwrap())
 }
