@@ -65,6 +65,13 @@ pub fn from_elsewhere(method: &Method, fields: &HeaderMap) -> bool {
     if let Some(site) = text("sec-fetch-site") {
         return !matches!(site, "same-origin" | "none");
     }
+    other_origin(fields)
+}
+
+/// Whether `Origin` names another server than `Host`; to be asked before a WebSocket is accepted (RFC 6455 section 10.2).
+#[must_use]
+pub fn other_origin(fields: &HeaderMap) -> bool {
+    let text = |name: &str| fields.get(name).and_then(|value| value.to_str().ok());
     let (Some(origin), Some(host)) = (text("origin"), fields.get(header::HOST)) else {
         return false;
     };

@@ -3,7 +3,7 @@
 //! Job: a status with a type, a title and what a client may know, as JSON. Owns: that text.
 //! Does not know: why it happened: only what is put in goes out. Source: RFC 9457.
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use outcrop_http::Body;
 use serde_json::{Map, Value};
 
@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 pub struct Problem {
     status: StatusCode,
     members: Map<String, Value>,
+    fields: HeaderMap,
 }
 
 impl Problem {
@@ -22,7 +23,11 @@ impl Problem {
         let title = status.canonical_reason().unwrap_or("Error");
         members.insert("title".to_owned(), title.into());
         members.insert("status".to_owned(), status.as_u16().into());
-        Self { status, members }
+        Self {
+            status,
+            members,
+            fields: HeaderMap::new(),
+        }
     }
 
     /// Of a type of its own, named by a URI, with a title that is the same for every occurrence.
@@ -44,6 +49,13 @@ impl Problem {
         self
     }
 
+    /// A field of the response that goes with it: `Allow` for a 405, say.
+    #[must_use]
+    pub fn field(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+        self.fields.insert(name, value);
+        self
+    }
+
     /// The status.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
@@ -55,6 +67,7 @@ impl Problem {
     pub fn respond(self) -> Response<Body> {
         let mut response = Response::new(Body::from(Value::Object(self.members).to_string()));
         *response.status_mut() = self.status;
+        *response.headers_mut() = self.fields;
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         let never = HeaderValue::from_static("no-store");

@@ -20,7 +20,7 @@ use crate::stop::word;
 
 /// Runs a command against the stack in a private network; its status becomes ours.
 pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
-    let site = Site::new(options.serving.root.as_deref())?;
+    let site = Site::of(&options.serving)?;
     let mut host = Host::start(&options.net, options.tcp.config()?, Place::Private, "run")?;
     let https = Https::new(&options.serving.secure, &options.net, host.shard())?;
     let (shard, serving) = (host.shard().clone(), options.serving.clone());

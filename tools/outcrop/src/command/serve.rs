@@ -11,7 +11,7 @@ use crate::site::Site;
 
 /// Serves until asked to stop.
 pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
-    let site = Site::new(options.serving.root.as_deref())?;
+    let site = Site::of(&options.serving)?;
     let mut host = Host::start(&options.net, options.tcp.config()?, Place::Here, "serve")?;
     let https = Https::new(&options.serving.secure, &options.net, host.shard())?;
     let stop = signals::stop()?;
