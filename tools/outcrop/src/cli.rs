@@ -114,6 +114,10 @@ pub(crate) enum Command {
     Print(Print),
     /// Draw a capture as a ladder: who sent what to whom, in which state, and why.
     Ladder(Ladder),
+    /// Look through a capture in the terminal: packets, fields, bytes and plots on one cursor.
+    ///
+    /// A file that grows is followed.
+    Tui(Show),
     /// Write a capture as one page for a browser: ladder, bytes, states and sequences beside each other.
     ///
     /// The page stands alone: it asks the network for nothing, and can be read without scripts.
@@ -585,6 +589,13 @@ pub(crate) struct Inspect {
     /// The page to write.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+}
+
+/// Options of `outcrop tui`.
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    /// The capture: pcapng of ours or of others, or classic pcap.
+    pub(crate) file: PathBuf,
 }
 
 /// Options of `outcrop export`.
