@@ -281,3 +281,44 @@ fn every_broken_expectation_fails() {
     assert!(survivors.is_empty(), "{}", survivors.join("\n"));
     assert!(killed > 3000, "{killed}");
 }
+
+/// `folder/name`, where a star stands for anything.
+fn fits(name: &str, pattern: &str) -> bool {
+    match pattern.split_once('*') {
+        None => name == pattern,
+        Some((head, rest)) => name.strip_prefix(head).is_some_and(|left| {
+            (0..=left.len()).any(|at| left.get(at..).is_some_and(|tail| fits(tail, rest)))
+        }),
+    }
+}
+
+/// The README says which topic has which scripts, and how many.
+#[test]
+fn table_of_topics_is_what_the_folders_hold() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/drill");
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let names: Vec<String> = scripts()
+        .into_iter()
+        .map(|(name, _)| name.trim_end_matches(".pkt").to_owned())
+        .collect();
+    let mut rows = 0;
+    let mut told: Vec<&String> = Vec::new();
+    for row in readme.lines().filter(|line| line.contains("| `")) {
+        let [_, topic, patterns, count, _] = row.split('|').collect::<Vec<_>>()[..] else {
+            panic!("{row}");
+        };
+        let patterns: Vec<_> = patterns
+            .split_whitespace()
+            .map(|p| p.trim_matches('`'))
+            .collect();
+        let fitting = |name: &&String| patterns.iter().any(|pattern| fits(name, pattern));
+        let found: Vec<_> = names.iter().filter(fitting).collect();
+        assert_eq!(count.trim().parse(), Ok(found.len()), "{topic}");
+        assert!(!found.is_empty(), "{topic}");
+        told.extend(found);
+        rows += 1;
+    }
+    assert!(rows >= 36, "{rows} topics");
+    let untold: Vec<_> = names.iter().filter(|name| !told.contains(name)).collect();
+    assert!(untold.is_empty(), "of no topic: {untold:?}");
+}

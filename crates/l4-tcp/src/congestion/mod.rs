@@ -233,6 +233,8 @@ pub trait Controller: Debug + Send {
     fn adopt(&mut self, _habits: Habits) {}
     /// It replaces `before` on a living connection: the window and the threshold go on from there.
     fn on_takeover(&mut self, before: &ControllerInfo);
+    /// The handshake took `rtt`; nothing has left yet.
+    fn on_handshake(&mut self, _rtt: Duration) {}
     /// The size of a full segment changed.
     fn on_mss_change(&mut self, mss: u32);
     /// The congestion window, bytes: never below one segment.

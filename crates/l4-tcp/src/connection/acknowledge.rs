@@ -220,6 +220,7 @@ impl Connection {
         let rtt = self.recovery.rtt_mut();
         if let Some(sample) = sample {
             rtt.on_sample(at, sample, 1);
+            self.way.congestion.on_handshake(sample);
         } else if syn_repeats > 0 {
             rtt.set_initial(params::RTO_AFTER_SYN_LOSS);
         }
