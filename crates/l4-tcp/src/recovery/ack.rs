@@ -188,7 +188,7 @@ impl Recovery {
             echo: input.echo,
             una: self.records.una(),
             progress: news.acked > 0,
-            duplicate: news.duplicate.map_or(0, StreamRange::len),
+            duplicate: news.duplicate,
             original: news.original,
             sack: self.sack,
         });

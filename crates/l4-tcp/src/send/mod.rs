@@ -198,7 +198,7 @@ impl Sender {
         let limit = if last {
             Limit::App
         } else if len == u64::from(l.max_len) || data.len() < len {
-            Limit::Segment
+            self.after(data.len(), l, usable)
         } else if len == self.buffer.unsent() - self.buffer.unsent() % u64::from(l.mss.max(1)) {
             Limit::Nagle
         } else if usable < l.allowance {
@@ -212,6 +212,19 @@ impl Sender {
             fin,
             push: ends_record && !data.is_empty(),
             limit,
+        }
+    }
+
+    /// What holds back the segment behind a full one of `len` bytes: nothing, or a window that this one fills.
+    fn after(&self, len: u64, l: &Limits, usable: u64) -> Limit {
+        let next = u64::from(l.mss).min(self.buffer.unsent().saturating_sub(len));
+        let (window, allowance) = (usable.saturating_sub(len), l.allowance.saturating_sub(len));
+        if window.min(allowance) >= next {
+            Limit::Segment
+        } else if window < allowance {
+            Limit::Rwnd
+        } else {
+            Limit::Cwnd
         }
     }
 

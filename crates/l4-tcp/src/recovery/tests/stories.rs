@@ -101,6 +101,18 @@ fn three_losses_with_sack_cost_one_reduction() {
     assert_eq!(w.timeouts(), 0);
 }
 
+// RFC 5681 3.2 and RFC 2018 5.1: two losses of one window, found by different acknowledgments, halve it once. The first
+// acknowledgment made it eleven segments, all of them outstanding.
+#[test]
+fn losses_of_one_window_found_one_after_the_other_cost_one_reduction() {
+    let mut w = world(true, Script::losing([1, 8]), 14);
+    w.one_by_one = true;
+    w.run();
+    assert_eq!(w.outcomes.iter().filter(|o| o.lost.is_some()).count(), 2);
+    assert_eq!(w.outcomes.iter().filter(|o| o.reduced).count(), 1);
+    assert_eq!(w.controller.ssthresh(), 11 * MSS / 2);
+}
+
 // RFC 3042: the first two duplicates let one new segment out each, with SACK and without.
 #[test]
 fn first_two_duplicates_let_new_segments_out() {
