@@ -45,6 +45,10 @@ impl Connection {
             self.way.pacer.hold(now + self.recovery.rtt().rto());
         }
         let freed = self.send.on_ack(seg.ack);
+        if self.settings.probe_after_answer && self.send.window() == 0 {
+            let rto = self.recovery.rtt().rto();
+            self.send.persist_mut().on_answer(now, rto);
+        }
         let grown = self.tune_send_buffer();
         if freed.bytes > 0 || grown {
             self.tell_writable();
