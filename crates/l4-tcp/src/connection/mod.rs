@@ -212,6 +212,7 @@ const fn means(settings: &Settings) -> Means {
     Means {
         tail_probes: settings.tail_probes,
         frto: settings.frto,
+        careful_rtt: settings.careful_rtt,
     }
 }
 

@@ -162,6 +162,8 @@ pub struct Means {
     pub tail_probes: bool,
     /// F-RTO (RFC 5682).
     pub frto: bool,
+    /// An acknowledgment of anything sent twice measures nothing, whatever else it acknowledges.
+    pub careful_rtt: bool,
 }
 
 impl Default for Means {
@@ -169,6 +171,7 @@ impl Default for Means {
         Self {
             tail_probes: true,
             frto: true,
+            careful_rtt: false,
         }
     }
 }
