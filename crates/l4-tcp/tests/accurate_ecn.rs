@@ -484,7 +484,7 @@ fn marked_upload(algorithm: Algorithm, badness: Badness, seed: u64) -> (u64, u64
     }
     let there = world.ends[0].info(served.unwrap()).unwrap().totals;
     let info = world.ends[1].info(client).unwrap();
-    let (here, bytes) = (info.totals, info.marked_bytes);
+    let (here, bytes) = (info.totals, u64::from(info.delivered_marked.ce));
     assert!(there.marks_in > 0);
     assert!(here.timeouts == 0 || badness.loss > 0.0);
     (there.marks_in.into(), here.echoes_in.into(), bytes)

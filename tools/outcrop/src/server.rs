@@ -69,7 +69,7 @@ impl Server {
         serving: &Serving,
         (site, https): (&Site, Option<&Https>),
     ) -> Result<Self, Failure> {
-        services::start(shard, tasks, serving.tcp_echo)?;
+        services::start(shard, tasks, serving.tcp_echo, &serving.group)?;
         let state = Rc::new(State::default());
         let plain = everywhere(serving.port).map(|address| (address, None));
         let secure = https.map(|https| {

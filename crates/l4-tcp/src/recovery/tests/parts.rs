@@ -258,7 +258,6 @@ fn ack(
         echo: None,
         pure: true,
         marked: 0,
-        counted: false,
     };
     r.on_ack(&input, c)
 }
