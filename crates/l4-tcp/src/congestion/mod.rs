@@ -192,7 +192,8 @@ pub struct ControllerInfo {
 /// What the standards leave to the implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Habits {
-    /// Segments that one acknowledgment may add to the window in slow start (L of RFC 3465 2.2 and RFC 9406 4.2);
+    /// Segments that one acknowledgment may add to the window in slow start where nothing paces (L of RFC 3465 2.2 and
+    /// RFC 9406 4.2);
     /// `None`: as many as it acknowledges, for paths where acknowledgments are rare.
     pub slow_start_limit: Option<u16>,
     /// A loss reduces the congestion window itself, not what was outstanding. RFC 9438 4.6 allows it where a window

@@ -17,7 +17,7 @@ fn a_phase_costs_what_it_was_designed_to_cost() {
         ("a slot, with its flow", FlowTable::<Place>::SLOT, 128),
         ("embryo", size_of::<Embryo>(), 136),
         ("connection", size_of::<Connection>(), 2176),
-        ("its controller", size_of::<Cubic>(), 144),
+        ("its controller", size_of::<Cubic>(), 152),
         ("quiet connection", size_of::<Sleeper>(), 736),
         ("ended connection", size_of::<Ended>(), 1024),
         ("TIME-WAIT", size_of::<TimeWait>(), 48),
