@@ -41,10 +41,10 @@ struct State {
     prior: u64,
     /// W_max is where a slow start without a threshold ended: up to twice of what the path takes (D-53).
     overshot: bool,
+    /// Growth not yet worth a byte: a fraction of which the window is the whole.
+    credit: u32,
     epoch: Option<Epoch>,
     hystart: HyStart,
-    /// Growth not yet worth a byte.
-    credit: u64,
     last_ack: Option<Instant>,
 }
 
@@ -126,9 +126,9 @@ impl Cubic {
         }
         let ahead = age + e.srtt.unwrap_or_default();
         let target = epoch.window(ahead, mss).clamp(cwnd, cwnd + cwnd / 2);
-        self.state.credit += (target - cwnd).saturating_mul(e.acked);
-        self.state.cwnd += self.state.credit / cwnd;
-        self.state.credit %= cwnd;
+        let credit = u64::from(self.state.credit) + (target - cwnd).saturating_mul(e.acked);
+        self.state.cwnd += credit / cwnd;
+        self.state.credit = u32::try_from(credit % cwnd).unwrap_or(u32::MAX);
     }
 
     /// 4.6: the window becomes seven tenths of what was in use.

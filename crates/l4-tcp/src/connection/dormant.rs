@@ -157,10 +157,10 @@ impl Dormant {
                 // What was paced has left long ago.
                 pacer: Pacer::new(),
             },
+            recovery: self.recovery.wake(self.send.una()),
             send: self.send.wake(),
             window_from: self.window_from,
             recv: self.recv.wake(settings.ack_delay(), settings.ack_style),
-            recovery: self.recovery.wake(),
             ecn: self.ecn,
             account: self.account,
             timers,
