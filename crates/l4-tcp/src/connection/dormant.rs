@@ -96,6 +96,7 @@ impl Connection {
 
     /// What to keep, if it is quiet.
     pub(crate) fn doze(&self) -> Option<Dormant> {
+        debug_assert_eq!(self.send.una(), self.recovery.records().una());
         self.is_quiet().then(|| Dormant {
             who: Who {
                 state: self.state,
@@ -140,6 +141,8 @@ impl Dormant {
     pub(crate) fn wake(self, settings: Settings) -> Connection {
         let mut timers = TimerTable::default();
         timers.set(Timer::KeepAlive, self.keep_alive);
+        let mut recovery = self.recovery.wake(self.send.una());
+        recovery.set_means(super::means(&settings));
         Connection {
             state: self.who.state,
             syn: None,
@@ -157,10 +160,10 @@ impl Dormant {
                 // What was paced has left long ago.
                 pacer: Pacer::new(),
             },
-            recovery: self.recovery.wake(self.send.una()),
             send: self.send.wake(),
             window_from: self.window_from,
             recv: self.recv.wake(settings.ack_delay(), settings.ack_style),
+            recovery,
             ecn: self.ecn,
             account: self.account,
             timers,

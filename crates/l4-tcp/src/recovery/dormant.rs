@@ -8,6 +8,7 @@
 
 use outcrop_base::Instant;
 
+use super::Means;
 use super::dup_acks::DupAcks;
 use super::frto::FRto;
 use super::prr::Prr;
@@ -113,6 +114,7 @@ impl Dormant {
                 lost_told: self.lost_told,
             },
             validation: self.validation.map(|validation| *validation),
+            means: Means::default(),
         }
     }
 }
