@@ -206,8 +206,11 @@ pub(crate) struct Tcp {
     /// Congestion marks (ECN).
     #[arg(long, value_name = "POLICY", value_enum, default_value_t = Ecn::Accept, help_heading = "TCP")]
     pub(crate) ecn: Ecn,
-    /// Spread what leaves over the round trip. BBR always does.
-    #[arg(long, help_heading = "TCP")]
+    /// Spread what leaves over the round trip, if that is 2 ms or longer. BBR always does.
+    #[arg(
+        long, value_name = "on|off", help_heading = "TCP", value_parser = crate::values::on_or_off,
+        default_value = "on", default_missing_value = "on", num_args = 0..=1, require_equals = true
+    )]
     pub(crate) pacing: bool,
     /// The fastest that one connection's data may leave, in bytes a second.
     #[arg(long, value_name = "BYTES", help_heading = "TCP")]
