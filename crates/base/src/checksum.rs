@@ -45,7 +45,7 @@ impl Checksum {
 
     fn add_address(&mut self, addr: IpAddr) {
         match addr {
-            IpAddr::V4(addr) => self.add(&addr.octets()),
+            IpAddr::V4(addr) => self.sum += u64::from(addr.to_bits()),
             IpAddr::V6(addr) => self.add(&addr.octets()),
         }
     }
