@@ -269,7 +269,8 @@ async fn converse<S: ByteStream>(
     state: &Rc<State>,
 ) {
     let (clock, timer) = (shard.clone(), shard.clone());
-    let sleep = sleeper(move || clock.now(), move |at| timer.sleep_until(at));
+    // These tasks run within the driver's turns.
+    let sleep = sleeper(move || clock.turn(), move |at| timer.sleep_until(at));
     let config = Config {
         http: ServerConfig {
             wall_clock: Some(shard.wall()),

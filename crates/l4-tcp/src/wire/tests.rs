@@ -1,6 +1,6 @@
 //! Headers against etherparse's own reading, against known bytes, and against themselves.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use etherparse::{TcpHeader, TcpOptionElement, TcpSlice};
 use outcrop_base::{

@@ -117,6 +117,7 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             .receive(&mut self.pool, &mut self.inbox, BATCH)?;
         self.dry = dry == Dry::Yes;
         let now = self.shard.now();
+        self.shard.begin_turn(now);
         let mut inside = self.shard.lock();
         for received in self.inbox.drain(..) {
             self.log.feed(&mut inside.core, received);
