@@ -83,7 +83,7 @@ impl App for Site {
     fn begin(&mut self, head: &RequestHead, about: &About, body: Body) {
         let get = matches!(*head.method(), Method::GET | Method::HEAD);
         self.under_way = match &mut self.pages {
-            _ if head.path() == ECHO && !get => UnderWay::Echo(Echo::new(head, body)),
+            _ if !get && head.path() == ECHO => UnderWay::Echo(Echo::new(head, body)),
             Pages::Files(files) => UnderWay::Answer(files.answer(head, about)),
             Pages::BuiltIn(picture) if head.path() == PICTURE && get => {
                 UnderWay::Answer(picture.clone().into())

@@ -533,20 +533,23 @@ impl Endpoint {
         }
         place.edges.insert(connection.take_edges());
         let rest = connection.rest();
-        let ended = Ended {
-            reason,
-            readable: connection.take_readable(),
-            peer_finished: connection.peer_finished(),
-            info: connection.info(now, &flow),
-            explanation: Some(Box::new(connection.explain(now, &flow))),
-        };
+        let held = place.holder != Holder::Nobody;
+        // Only who is asked for it later gives a last account.
+        let told = held || self.config.final_accounts > 0;
+        let explanation = told.then(|| Box::new(connection.explain(now, &flow)));
         keep_account(
             &mut self.final_accounts,
             self.config.final_accounts,
-            ended.explanation.as_deref(),
+            explanation.as_deref(),
         );
-        let held = place.holder != Holder::Nobody;
         if held {
+            let ended = Ended {
+                reason,
+                readable: connection.take_readable(),
+                peer_finished: connection.peer_finished(),
+                info: connection.info(now, &flow),
+                explanation,
+            };
             place.phase = Phase::Ended(Box::new(ended));
             self.places.unlink(id);
             self.queue_events(id);
