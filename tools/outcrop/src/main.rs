@@ -37,6 +37,7 @@ mod stop;
 mod tcp;
 mod timing;
 mod values;
+mod watch;
 
 use std::process::ExitCode;
 
