@@ -1,5 +1,10 @@
 //! A device without offload whose driver merges what arrives and cuts what leaves.
-#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected shall fail")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test that meets the unexpected shall fail"
+)]
 
 mod common;
 
@@ -67,6 +72,12 @@ fn driver_that_merges_and_cuts_text_arrives_whole_in_as_many_packets_on_the_wire
     assert!(plain == text && helped == text);
     // What crosses is the same: full segments. What the engines are asked about is a fraction of it.
     let segments = 3_000_000 / 1460;
-    assert!(sent_plain > segments && sent > segments, "{sent_plain} {sent}");
-    assert!(fed_plain > segments && fed < segments / 4, "{fed_plain} {fed}");
+    assert!(
+        sent_plain > segments && sent > segments,
+        "{sent_plain} {sent}"
+    );
+    assert!(
+        fed_plain > segments && fed < segments / 4,
+        "{fed_plain} {fed}"
+    );
 }

@@ -57,7 +57,6 @@ fn text_of(second: u64) -> [u8; DATE_LEN] {
 }
 
 /// Two digits of a number below a hundred.
-#[expect(clippy::cast_possible_truncation, reason = "digits")]
 const fn two(number: u64) -> [u8; 2] {
     [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]
 }

@@ -123,4 +123,5 @@ fn checksum(src: IpAddr, dst: IpAddr, tcp: &[u8], (len, text): (usize, &[IoSlice
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small test data")]
 mod tests;

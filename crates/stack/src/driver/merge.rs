@@ -220,4 +220,5 @@ fn in_u32(len: usize) -> u32 {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small test data")]
 mod tests;
