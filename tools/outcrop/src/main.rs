@@ -41,6 +41,7 @@ mod stop;
 mod tcp;
 mod timing;
 mod values;
+mod watch;
 
 use std::process::ExitCode;
 

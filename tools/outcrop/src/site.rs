@@ -15,6 +15,7 @@ use outcrop_http::serve::{About, Answer, App, Handler as _};
 
 use crate::echo::Echo;
 use crate::failure::Failure;
+use crate::watch::Watch;
 
 /// Where a request's own body comes back.
 const ECHO: &str = "/_echo";
@@ -26,6 +27,7 @@ const PICTURE_BYTES: &[u8] = include_bytes!("../assets/layers.svg");
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     pages: Pages,
+    watch: Option<Watch>,
     under_way: UnderWay,
 }
 
@@ -55,8 +57,14 @@ impl Site {
         };
         Ok(Self {
             pages,
+            watch: None,
             under_way: UnderWay::default(),
         })
+    }
+
+    /// The same, with pages about the stack itself.
+    pub(crate) fn with_watch(self, watch: Option<Watch>) -> Self {
+        Self { watch, ..self }
     }
 }
 
@@ -81,6 +89,14 @@ impl App for Site {
     const READS_BODIES: bool = true;
 
     fn begin(&mut self, head: &RequestHead, about: &About, body: Body) {
+        if let Some(answer) = self
+            .watch
+            .as_ref()
+            .and_then(|watch| watch.answer(head, about))
+        {
+            self.under_way = UnderWay::Answer(answer);
+            return;
+        }
         let get = matches!(*head.method(), Method::GET | Method::HEAD);
         self.under_way = match &mut self.pages {
             _ if head.path() == ECHO && !get => UnderWay::Echo(Echo::new(head, body)),

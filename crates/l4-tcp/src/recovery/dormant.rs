@@ -16,6 +16,7 @@ use super::rto::RtoTimer;
 use super::tlp::Tlp;
 use super::undo::Undo;
 use super::validation::Validation;
+use super::Means;
 use super::{Phase, Recovery, Usage};
 use crate::rate::RateEstimator;
 use crate::rtt::RttEstimator;
@@ -100,6 +101,7 @@ impl Dormant {
             order: 0,
             usage: self.usage,
             validation: self.validation.map(|validation| *validation),
+            means: Means::default(),
         }
     }
 }

@@ -132,6 +132,20 @@ impl Core {
         written
     }
 
+    /// The same for a whole record: no segment will carry its last byte and the next one written (`MSG_EOR`).
+    ///
+    /// # Errors
+    /// As [`tcp_write`](Self::tcp_write).
+    pub fn tcp_write_record(
+        &mut self,
+        id: StreamId,
+        data: &mut ChunkQueue,
+    ) -> Result<usize, WriteError> {
+        let written = self.tcp.write_record(id.0, data);
+        self.touched |= matches!(written, Ok(taken) if taken > 0);
+        written
+    }
+
     /// The same for urgent data (RFC 9293 3.8.5): what is taken, and everything before it, is announced as urgent.
     ///
     /// # Errors
@@ -186,6 +200,21 @@ impl Core {
     pub fn tcp_abort(&mut self, id: StreamId) -> Result<(), StaleId> {
         self.touched = true;
         self.tcp.abort(id.0)
+    }
+
+    /// From now on acknowledgments wait for a ride (`TCP_QUICKACK` = 0).
+    ///
+    /// # Errors
+    /// A stale handle, or a connection that is not open.
+    pub fn tcp_leave_quick_acks(&mut self, id: StreamId) -> Result<(), StaleId> {
+        self.touched = true;
+        self.tcp.leave_quick_acks(id.0)
+    }
+
+    /// How many of the bytes to be read next the peer called urgent, arrived or not (RFC 9293 3.8.5 MUST-33).
+    #[must_use]
+    pub fn tcp_urgent_left(&self, id: StreamId) -> u64 {
+        self.tcp.urgent_left(id.0)
     }
 
     /// Changes the connection's settings.
