@@ -100,7 +100,9 @@ pub mod tx_record;
 pub mod wire;
 
 pub use account::{Explanation, Held, Shares, Totals};
-pub use config::{AckStyle, Config, Guessable, KeepAlive, Listen, PathProbing, Settings, SynCookies};
+pub use config::{
+    AckStyle, Config, Guessable, KeepAlive, Listen, PathProbing, Settings, SynCookies,
+};
 pub use congestion::{Algorithm, Controller, Habits, Rate};
 pub use ecn::{EcnPolicy, EcnTerms};
 pub use endpoint::{Counters, Endpoint, KeyOwner};

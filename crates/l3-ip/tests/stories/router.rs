@@ -513,3 +513,17 @@ fn filter_is_asked_last_and_what_it_says_is_done() {
         assert_eq!(arrives(&mut router, WEST, &bytes).drop_reason(), None);
     }
 }
+
+#[test]
+fn limited_broadcast_is_the_routers_and_goes_no_further() {
+    let mut router = router();
+    let everybody = PacketIn {
+        iface: WEST,
+        ..packet(5, datagram("10.1.0.2", "255.255.255.255", 64, 10))
+    };
+    let Delivery::Up(up) = router.handle_packet(everybody) else {
+        panic!("not taken")
+    };
+    assert_eq!(up.arrival.cast, outcrop_base::Cast::Broadcast);
+    assert_eq!(sent(&mut router).len(), 0);
+}

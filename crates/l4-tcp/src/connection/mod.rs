@@ -439,8 +439,14 @@ impl Connection {
             pacing_rate: self.pacing_rate(),
             controller: Some(self.way.congestion.snapshot().name),
             search: search.map_or_else(Default::default, |search| search.totals()),
-            delivered_marked: self.ecn.accurate().map_or_else(Default::default, Accurate::delivered),
-            received_marked: self.ecn.accurate().map_or_else(Default::default, Accurate::received),
+            delivered_marked: self
+                .ecn
+                .accurate()
+                .map_or_else(Default::default, Accurate::delivered),
+            received_marked: self
+                .ecn
+                .accurate()
+                .map_or_else(Default::default, Accurate::received),
             detail: self.detail(now, flow),
             totals: self.totals(),
         }

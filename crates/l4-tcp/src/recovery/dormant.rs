@@ -8,6 +8,7 @@
 
 use outcrop_base::Instant;
 
+use super::Means;
 use super::dup_acks::DupAcks;
 use super::frto::FRto;
 use super::prr::Prr;
@@ -16,7 +17,6 @@ use super::rto::RtoTimer;
 use super::tlp::Tlp;
 use super::undo::Undo;
 use super::validation::Validation;
-use super::Means;
 use super::{Phase, Recovery, Usage};
 use crate::rate::RateEstimator;
 use crate::rtt::RttEstimator;

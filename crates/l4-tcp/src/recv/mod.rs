@@ -325,7 +325,11 @@ impl Receiver {
 
     /// What to report in a SACK option, at most `max` ranges: a duplicate first (RFC 2883), then the
     /// range that grew last, then the ones reported before it (RFC 2018 4). No duplicates without `dsack`.
-    pub fn sack_ranges(&self, max: usize, dsack: bool) -> impl Iterator<Item = StreamRange> + use<> {
+    pub fn sack_ranges(
+        &self,
+        max: usize,
+        dsack: bool,
+    ) -> impl Iterator<Item = StreamRange> + use<> {
         let mut ranges = [StreamRange::default(); MAX_SACK_BLOCKS];
         let mut count = 0;
         let held = self.assembler.held();

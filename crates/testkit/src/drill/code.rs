@@ -321,7 +321,10 @@ impl Figures {
             "tcpi_lost" if info.lost == 0 && self.repair() == "open" => 0,
             "tcpi_notsent_bytes" => info.send_queued.saturating_sub(outstanding),
             "tcpi_rcv_space" | "tcpi_rcv_ssthresh" => info.detail.receive_capacity,
-            "tcpi_max_pacing_rate" => info.detail.max_pacing_rate.map_or(u64::MAX >> 1, |rate| rate.0),
+            "tcpi_max_pacing_rate" => info
+                .detail
+                .max_pacing_rate
+                .map_or(u64::MAX >> 1, |rate| rate.0),
             "tcpi_pacing_rate" => info.pacing_rate?.0,
             "tcpi_delivery_rate" => info.totals.delivery_rate?.0,
             "tcpi_delivery_rate_app_limited" => info.totals.delivery_app_limited.into(),

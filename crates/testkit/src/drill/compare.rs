@@ -81,7 +81,7 @@ fn counted(options: &[TcpOption]) -> Option<&Counters> {
         | TcpOption::Timestamps { .. }
         | TcpOption::FastOpen { .. }
         | TcpOption::Md5(_)
-            | TcpOption::UserTimeout { .. }
+        | TcpOption::UserTimeout { .. }
         | TcpOption::Other { .. } => None,
     })
 }

@@ -159,7 +159,11 @@ impl<'a> Lexer<'a> {
             return Err(ParseError::new(self.line, "an option without a name"));
         }
         if let ("define", Some((word, meaning))) = (name, value.split_once('=')) {
-            let inside = |mark| meaning.strip_prefix(mark).and_then(|rest| rest.strip_suffix(mark));
+            let inside = |mark| {
+                meaning
+                    .strip_prefix(mark)
+                    .and_then(|rest| rest.strip_suffix(mark))
+            };
             let meaning = match (inside('"'), inside('`')) {
                 (Some(text), _) => Kind::Text(text.to_owned()),
                 (None, Some(command)) => Kind::Shell(command.to_owned()),

@@ -149,10 +149,12 @@ fn one(command: &str, settings: &mut Settings) -> Result<(), String> {
         "ip" if words.contains(&"link") && words.contains(&"mtu") => route(&words, settings),
         ":" => Ok(()),
         // Of HyStart's two signs only the delay is there, which is bit 2.
-        "echo" if command.contains("hystart_detect") => match words.get(1).map(|bits| unsigned(bits)) {
-            Some(Some(bits)) if bits & 2 != 0 => Ok(()),
-            _ => Err("slow start without HyStart is not there".to_owned()),
-        },
+        "echo" if command.contains("hystart_detect") => {
+            match words.get(1).map(|bits| unsigned(bits)) {
+                Some(Some(bits)) if bits & 2 != 0 => Ok(()),
+                _ => Err("slow start without HyStart is not there".to_owned()),
+            }
+        }
         "echo" if !words.iter().any(|word| word.starts_with('>')) => Ok(()),
         _ => Err(format!("the command `{command}` is not there")),
     }

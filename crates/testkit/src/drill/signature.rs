@@ -40,7 +40,9 @@ pub(super) fn digest(ends: (IpAddr, IpAddr), segment: &[u8], key: &[u8]) -> [u8;
             IpAddr::V6(addr) => hash.update(addr.octets()),
         }
     }
-    let len = u32::try_from(segment.len()).unwrap_or(u32::MAX).to_be_bytes();
+    let len = u32::try_from(segment.len())
+        .unwrap_or(u32::MAX)
+        .to_be_bytes();
     if ends.0.is_ipv4() {
         hash.update([0, TCP]);
         hash.update(len.get(2..).unwrap_or_default());

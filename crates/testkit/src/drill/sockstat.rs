@@ -11,7 +11,8 @@ pub(super) fn check(line: &str, table: &[String]) -> Option<Result<bool, String>
     if first.split_whitespace().next()?.rsplit('/').next()? != "sockstat" {
         return None;
     }
-    let mut lines = vec!["USER COMMAND PID FD PROTO LOCAL-ADDRESS FOREIGN-ADDRESS STATE".to_owned()];
+    let mut lines =
+        vec!["USER COMMAND PID FD PROTO LOCAL-ADDRESS FOREIGN-ADDRESS STATE".to_owned()];
     lines.extend(table.iter().cloned());
     let mut succeeds = true;
     for stage in stages {
@@ -62,7 +63,10 @@ fn grep(words: &[String], lines: &[String]) -> Option<(Vec<String>, bool)> {
         .iter()
         .skip(1)
         .partition(|word| word.starts_with('-') && word.len() > 1);
-    let flags: String = flags.iter().map(|word| word.trim_start_matches('-')).collect();
+    let flags: String = flags
+        .iter()
+        .map(|word| word.trim_start_matches('-'))
+        .collect();
     if !flags.chars().all(|flag| "cqvEFiwxes".contains(flag)) {
         return None;
     }
@@ -70,7 +74,13 @@ fn grep(words: &[String], lines: &[String]) -> Option<(Vec<String>, bool)> {
         return None;
     };
     let has = |flag| flags.contains(flag);
-    let fold = |text: &str| if has('i') { text.to_lowercase() } else { text.to_owned() };
+    let fold = |text: &str| {
+        if has('i') {
+            text.to_lowercase()
+        } else {
+            text.to_owned()
+        }
+    };
     let pattern = fold(&pattern.replace("\\|", "|"));
     // Anything that would have to be understood as an expression is not.
     if pattern.contains(['*', '[', '(', '\\', '+', '?', '{']) {
@@ -79,7 +89,10 @@ fn grep(words: &[String], lines: &[String]) -> Option<(Vec<String>, bool)> {
     let one = |line: &str, part: &str| {
         let (head, tail) = (part.starts_with('^'), part.ends_with('$'));
         let part = part.trim_start_matches('^').trim_end_matches('$');
-        let word = |line: &str| line.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|w| w == part);
+        let word = |line: &str| {
+            line.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+                .any(|w| w == part)
+        };
         match (head || has('x'), tail || has('x')) {
             (true, true) => line == part,
             (true, false) => line.starts_with(part),
@@ -109,13 +122,28 @@ mod tests {
 
     #[test]
     fn a_pipe_of_filters_succeeds_as_in_a_shell() {
-        let table = ["root a 1 3 tcp4 10.0.0.1:8080 *:* LISTEN", "? ? ? ? tcp4 1:1 2:2 SYN_RCVD"];
+        let table = [
+            "root a 1 3 tcp4 10.0.0.1:8080 *:* LISTEN",
+            "? ? ? ? tcp4 1:1 2:2 SYN_RCVD",
+        ];
         let table = table.map(str::to_owned);
         let fine = |line| check(line, &table);
-        assert_eq!(fine("sockstat -sP tcp | grep -c SYN_RCVD | grep 1"), Some(Ok(true)));
-        assert_eq!(fine("sockstat -sP tcp | grep -c SYN_RCVD | grep -q '^0$'"), Some(Ok(false)));
-        assert_eq!(fine("sockstat | grep -v LISTEN | wc -l | grep 2"), Some(Ok(true)));
-        assert_eq!(fine("sockstat -4 | grep 'CLOSED\\|LISTEN' > /dev/null"), Some(Ok(true)));
+        assert_eq!(
+            fine("sockstat -sP tcp | grep -c SYN_RCVD | grep 1"),
+            Some(Ok(true))
+        );
+        assert_eq!(
+            fine("sockstat -sP tcp | grep -c SYN_RCVD | grep -q '^0$'"),
+            Some(Ok(false))
+        );
+        assert_eq!(
+            fine("sockstat | grep -v LISTEN | wc -l | grep 2"),
+            Some(Ok(true))
+        );
+        assert_eq!(
+            fine("sockstat -4 | grep 'CLOSED\\|LISTEN' > /dev/null"),
+            Some(Ok(true))
+        );
         assert_eq!(fine("sockstat"), Some(Ok(true)));
         assert_eq!(fine("sysctl a=1"), None);
         assert!(matches!(fine("sockstat | awk x"), Some(Err(_))));

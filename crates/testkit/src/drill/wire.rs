@@ -8,8 +8,8 @@ use core::net::{IpAddr, SocketAddr};
 
 use outcrop_base::{Checksum, Instant};
 
-use super::signature;
 use super::ast::{Counters, Flags, IpPrefix, Signature, TcpOption};
+use super::signature;
 
 pub(super) const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -237,7 +237,10 @@ fn write_option(option: &TcpOption, out: &mut Vec<u8>) {
         TcpOption::AccurateEcn(counters) => {
             let kind = if counters.ect1_first { 174 } else { 172 };
             let octets = |(_, count): (&str, u32)| count.to_be_bytes().into_iter().skip(1);
-            sized(kind, &counters.named().flat_map(octets).collect::<Vec<u8>>());
+            sized(
+                kind,
+                &counters.named().flat_map(octets).collect::<Vec<u8>>(),
+            );
         }
         TcpOption::UserTimeout { minutes, count } => {
             sized(28, &(u16::from(*minutes) << 15 | count).to_be_bytes());
@@ -405,7 +408,9 @@ fn read_options(bytes: &[u8]) -> Option<Vec<TcpOption>> {
             },
             (172 | 174, 0 | 3 | 6 | 9) => {
                 let (fields, _) = body.as_chunks::<3>();
-                let mut fields = fields.iter().map(|[a, b, c]| u32::from_be_bytes([0, *a, *b, *c]));
+                let mut fields = fields
+                    .iter()
+                    .map(|[a, b, c]| u32::from_be_bytes([0, *a, *b, *c]));
                 TcpOption::AccurateEcn(Counters {
                     ect1_first: *kind == 174,
                     fields: [fields.next(), fields.next(), fields.next()],

@@ -1,8 +1,6 @@
 //! Packets: the prefix, TCP with its options, ICMP, UDP.
 
-use super::super::ast::{
-    Body, Counters, Flags, Icmp, IpPrefix, Packet, Signature, Tcp, TcpOption,
-};
+use super::super::ast::{Body, Counters, Flags, Icmp, IpPrefix, Packet, Signature, Tcp, TcpOption};
 use super::super::lex::Kind;
 use super::{ParseError, Parser, Result};
 

@@ -303,13 +303,23 @@ impl Program {
             if let Some(info) = socket.stream().and_then(|id| host.core.tcp_info(id)) {
                 let flow = info.flow;
                 seen.push(flow);
-                lines.push(line(&who, flow.local.to_string(), flow.remote.to_string(), info.state));
+                lines.push(line(
+                    &who,
+                    flow.local.to_string(),
+                    flow.remote.to_string(),
+                    info.state,
+                ));
             }
         }
         for flow in flows.iter().filter(|flow| !seen.contains(flow)) {
             let state = host.core.tcp().state_of(flow);
             if !matches!(state, State::Closed | State::Listen) {
-                lines.push(line("? ? ? ?", flow.local.to_string(), flow.remote.to_string(), state));
+                lines.push(line(
+                    "? ? ? ?",
+                    flow.local.to_string(),
+                    flow.remote.to_string(),
+                    state,
+                ));
             }
         }
         lines
@@ -370,7 +380,10 @@ impl Program {
         let _told = host.core.tcp_shutdown(id);
         host.flush();
         let state = host.core.tcp_info(id).map(|info| info.state);
-        matches!(state, Some(State::FinWait1 | State::Closing | State::LastAck))
+        matches!(
+            state,
+            Some(State::FinWait1 | State::Closing | State::LastAck)
+        )
     }
 
     /// A call gave up waiting.

@@ -100,7 +100,9 @@ impl Program {
                 Ok(id) => {
                     socket.kind = Kind::Listener(id);
                     if let Some(secret) = secret {
-                        let _set = host.core.tcp_set_md5sig(id, everybody(host.remote), Some(secret));
+                        let _set =
+                            host.core
+                                .tcp_set_md5sig(id, everybody(host.remote), Some(secret));
                     }
                     Gave::Value(0)
                 }

@@ -150,7 +150,9 @@ impl Program {
                 let key = member(&value, "key").unwrap_or(&value);
                 let octets = text(key).into_bytes();
                 if let Kind::Listener(_) | Kind::Stream(_) = socket.kind {
-                    return Err(Stop::skip("a key for a socket in use is not there (TCP_MD5SIG)"));
+                    return Err(Stop::skip(
+                        "a key for a socket in use is not there (TCP_MD5SIG)",
+                    ));
                 }
                 self.key = Some(octets);
                 return Ok(Gave::Value(0));

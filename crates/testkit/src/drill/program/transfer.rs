@@ -77,7 +77,9 @@ impl Program {
             }
             Kind::Epoll(_) => return Ok(Gave::Error("EINVAL")),
             Kind::File => return Ok(Gave::Value(wanted)),
-            Kind::PipeIn(_) | Kind::PipeOut(_) => return Err(Stop::skip("reading a pipe is not there")),
+            Kind::PipeIn(_) | Kind::PipeOut(_) => {
+                return Err(Stop::skip("reading a pipe is not there"));
+            }
         };
         if is_null(call) && wanted > 0 {
             return Ok(Gave::Error("EFAULT"));
@@ -202,7 +204,8 @@ impl Program {
                 let all = info.receive_queued + socket.unread.len() as u64;
                 let id = socket.stream();
                 let mark = id.and_then(|id| socket.before_mark(host, id));
-                mark.filter(|before| *before > 0).map_or(all, |before| all.min(before))
+                mark.filter(|before| *before > 0)
+                    .map_or(all, |before| all.min(before))
             }
             "SIOCATMARK" => {
                 let id = socket.stream();

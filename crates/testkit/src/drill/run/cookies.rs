@@ -131,9 +131,9 @@ impl Stage {
                 | TcpOption::Sack(_)
                 | TcpOption::Timestamps { .. }
                 | TcpOption::AccurateEcn(_)
-            | TcpOption::Md5(_)
-            | TcpOption::UserTimeout { .. }
-            | TcpOption::Other { .. } => None,
+                | TcpOption::Md5(_)
+                | TcpOption::UserTimeout { .. }
+                | TcpOption::Other { .. } => None,
             }),
             Inside::Udp(_) | Inside::Icmp { .. } | Inside::Other(_) => None,
         })

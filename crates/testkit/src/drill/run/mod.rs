@@ -238,9 +238,7 @@ impl Stage {
             Gave::Block(errno) if impatient => {
                 let due = waiting.until;
                 self.is_due(waiting.line, due, self.host.now, "the call returned")?;
-                let gave = self
-                    .program
-                    .give_up(&mut self.host, &waiting.call, errno)?;
+                let gave = self.program.give_up(&mut self.host, &waiting.call, errno)?;
                 self.host.flush();
                 self.finish(waiting.line, &waiting.call, gave)
             }
