@@ -261,6 +261,9 @@ pub(crate) struct Serving {
     /// Serve the files in this folder. Without it: one built-in page.
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
+    /// Serve an application to try things on, instead of files: a list of things to do with a chat, its pages and its API.
+    #[arg(long, value_enum, value_name = "NAME", conflicts_with = "root")]
+    pub(crate) example: Option<ExampleName>,
     /// Serve echo (port 7) and discard (port 9) over TCP as well as UDP, and characters for ever (port 19).
     #[arg(long)]
     pub(crate) tcp_echo: bool,
@@ -289,6 +292,13 @@ impl Serving {
             ..net.clone()
         }
     }
+}
+
+/// The applications to try things on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ExampleName {
+    /// Things to do: REST with versions, two kinds of login, events, WebSocket.
+    Todo,
 }
 
 /// HTTPS.

@@ -22,6 +22,7 @@ mod command {
     pub(crate) mod wire;
 }
 mod echo;
+mod example;
 mod failure;
 mod host;
 mod link;
