@@ -175,6 +175,7 @@ impl Endpoint {
                 .emit(|| Fact::new(None, FactKind::TimerFired { timer }, cause));
             self.reassembly_expired(now, &expired);
         }
+        self.routes.forget_due(now);
         if self.groups.is_due(now) {
             self.tell_groups(now, true);
         }
@@ -207,6 +208,7 @@ impl Endpoint {
             self.reassembly.next_deadline(),
             self.path_mtus.next_expiry(),
             self.groups.next_due(),
+            self.routes.next_expiry(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -328,6 +330,7 @@ impl Endpoint {
         self.reassembly.fingerprint(now, into);
         self.idents.fingerprint(into);
         self.transit.fingerprint(now, into);
+        self.routes.fingerprint(now, into);
         self.raw.fingerprint(into);
         self.groups.fingerprint(now, into);
         let mut into = into;
