@@ -78,7 +78,7 @@ mod stamp;
 pub mod wire;
 
 pub use config::{Cidr, CidrError, Config, InterfaceConfig};
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, RawPacket};
 pub use filter::{Filter, Passing, Ruling};
 pub use route::{Refusal, Route, Target};
 pub use rule::Rule;

@@ -84,6 +84,7 @@ mod echo;
 mod error;
 mod listener;
 mod option;
+mod raw;
 mod socket;
 mod split;
 mod stream;
@@ -95,6 +96,7 @@ pub use deadline::{Elapsed, deadline, timeout};
 pub use echo::Ping;
 pub use listener::TcpListener;
 pub use option::{OptionError, TcpOption};
+pub use raw::RawSocket;
 #[doc(no_inline)]
 pub use outcrop_stack::Shard;
 pub use socket::TcpSocket;

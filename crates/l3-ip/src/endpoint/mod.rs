@@ -6,8 +6,11 @@
 
 mod forward;
 mod icmp;
+mod raw;
 mod receive;
 mod send;
+
+pub use raw::RawPacket;
 
 use std::collections::VecDeque;
 
@@ -51,6 +54,7 @@ pub struct Endpoint {
     events: VecDeque<Event>,
     facts: Facts,
     transit: forward::Transit,
+    raw: raw::Raw,
 }
 
 impl Endpoint {
@@ -73,6 +77,7 @@ impl Endpoint {
             events: VecDeque::new(),
             facts: Facts::default(),
             transit: forward::Transit::default(),
+            raw: raw::Raw::default(),
             config,
         }
     }
@@ -301,6 +306,7 @@ impl Endpoint {
         self.reassembly.fingerprint(now, into);
         self.idents.fingerprint(into);
         self.transit.fingerprint(now, into);
+        self.raw.fingerprint(into);
         let mut into = into;
         self.errors.parts_at(now).hash(&mut into);
         self.pings.hash(&mut into);

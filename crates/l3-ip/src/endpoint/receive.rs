@@ -273,6 +273,9 @@ impl Endpoint {
 
     /// Hands a whole packet for us to ICMP or up.
     fn deliver(&mut self, datagram: Datagram) -> Delivery {
+        if !self.raw.is_idle() {
+            self.copy_raw(&datagram);
+        }
         match (datagram.dst, datagram.protocol) {
             (IpAddr::V4(_), icmp::PROTOCOL_V4) | (IpAddr::V6(_), icmp::PROTOCOL_V6) => {
                 Delivery::Done(self.handle_icmp(&datagram))

@@ -357,7 +357,7 @@ impl Core {
     }
 
     /// Lets others who wait for something that is being closed look again.
-    fn bid_farewell(&mut self, event: Event) {
+    pub(super) fn bid_farewell(&mut self, event: Event) {
         self.touched = true;
         self.farewells.push(event);
     }
