@@ -63,6 +63,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod autoconf;
 mod config;
 mod cut;
 mod endpoint;
@@ -77,8 +78,9 @@ mod seam;
 mod stamp;
 pub mod wire;
 
+pub use autoconf::{Address, AddressNews, AddressState, Lease, MAX_ADDRESSES, Origin};
 pub use config::{Cidr, CidrError, Config, InterfaceConfig};
-pub use endpoint::{Endpoint, RawPacket};
+pub use endpoint::{Endpoint, MAX_GROUPS, RawPacket};
 pub use filter::{Filter, Passing, Ruling};
 pub use route::{Refusal, Route, Target};
 pub use rule::Rule;

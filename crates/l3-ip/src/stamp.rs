@@ -112,7 +112,12 @@ mod tests {
 
     /// The options after the router, and whether the checksum is right.
     fn stamped(options: &[u8]) -> Vec<u8> {
-        let mut header = vec![0x40 | u8::try_from(5 + options.len() / 4).unwrap(), 0, 0, 60];
+        let mut header = vec![
+            0x40 | u8::try_from(5 + options.len() / 4).unwrap(),
+            0,
+            0,
+            60,
+        ];
         header.extend([0; 16]);
         header.extend_from_slice(options);
         stamp(&mut header, OURS, AT);
@@ -128,10 +133,7 @@ mod tests {
             stamped(&[7, 7, 4, 0, 0, 0, 0, 0]),
             [7, 7, 8, 10, 1, 0, 1, 0]
         );
-        assert_eq!(
-            stamped(&[7, 7, 8, 9, 9, 9, 9, 0]),
-            [7, 7, 8, 9, 9, 9, 9, 0]
-        );
+        assert_eq!(stamped(&[7, 7, 8, 9, 9, 9, 9, 0]), [7, 7, 8, 9, 9, 9, 9, 0]);
     }
 
     #[test]
@@ -146,10 +148,7 @@ mod tests {
             [68, 12, 13, 1, 10, 1, 0, 1, 0x80, 0, 0, 7]
         );
         let named = [68, 12, 5, 3, 10, 1, 0, 1, 0, 0, 0, 0];
-        assert_eq!(
-            stamped(&named),
-            [68, 12, 13, 3, 10, 1, 0, 1, 0x80, 0, 0, 7]
-        );
+        assert_eq!(stamped(&named), [68, 12, 13, 3, 10, 1, 0, 1, 0x80, 0, 0, 7]);
         let other = [68, 12, 5, 3, 10, 1, 0, 9, 0, 0, 0, 0];
         assert_eq!(stamped(&other), other);
         assert_eq!(

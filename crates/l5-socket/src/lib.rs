@@ -96,9 +96,9 @@ pub use deadline::{Elapsed, deadline, timeout};
 pub use echo::Ping;
 pub use listener::TcpListener;
 pub use option::{OptionError, TcpOption};
-pub use raw::RawSocket;
 #[doc(no_inline)]
 pub use outcrop_stack::Shard;
+pub use raw::RawSocket;
 pub use socket::TcpSocket;
 pub use split::{OwnedReadHalf, OwnedWriteHalf};
 pub use stream::TcpStream;

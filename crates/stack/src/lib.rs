@@ -93,11 +93,18 @@ pub mod device {
         pair,
     };
 }
+/// The link's words, where it has neighbours.
+pub mod ethernet {
+    pub use outcrop_ethernet::{
+        Config, Defence, Filter, Limits, MacAddr, Neighbor, State, Switch, SwitchConfig,
+    };
+}
 /// IP's words.
 pub mod ip {
     pub use outcrop_ip::{
-        Cidr, CidrError, Config, ConfigError, EchoReply, Filter, InterfaceConfig, Passing,
-        PingError, Quote, Quoted, RawPacket, Refusal, Route, Ruling, Target, Unresolved,
+        Address, AddressNews, AddressState, Cidr, CidrError, Config, ConfigError, EchoReply,
+        Filter, InterfaceConfig, Lease, Origin, Passing, PingError, Quote, Quoted, RawPacket,
+        Refusal, Route, Ruling, Target, Unresolved,
     };
 }
 /// TCP's words.

@@ -8,7 +8,8 @@ use core::net::IpAddr;
 
 use outcrop_base::{Instant, InterfaceId};
 
-use super::{Address, AddressState};
+use super::{Address, AddressState, Origin};
+use crate::address::Standing;
 
 /// Addresses one interface may have: a flood of prefixes takes no more.
 pub const MAX_ADDRESSES: usize = 64;
@@ -66,10 +67,13 @@ impl Book {
         self.entries.iter()
     }
 
-    /// Whether nothing new should begin with `addr`.
-    pub(crate) fn is_deprecated(&self, addr: IpAddr) -> bool {
-        let mut entries = self.entries.iter();
-        entries.any(|entry| entry.state == AddressState::Deprecated && entry.cidr.addr() == addr)
+    /// How much an address is to be used as a source.
+    pub(crate) fn standing(&self, iface: InterfaceId, addr: IpAddr) -> Standing {
+        match self.find(iface, addr) {
+            Some(entry) if entry.state == AddressState::Deprecated => Standing::Deprecated,
+            Some(entry) if entry.origin == Origin::Temporary => Standing::Temporary,
+            Some(_) | None => Standing::Good,
+        }
     }
 
     /// The next change that is due; its entry is already as it says.
@@ -109,7 +113,14 @@ impl Book {
 
     pub(crate) fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
         for entry in &self.entries {
-            let Address { iface, cidr, origin, state, preferred, valid } = entry;
+            let Address {
+                iface,
+                cidr,
+                origin,
+                state,
+                preferred,
+                valid,
+            } = entry;
             let ahead = |at: &Option<Instant>| at.map(|at| at.saturating_since(now));
             (iface, cidr, origin, state, ahead(preferred), ahead(valid)).hash(&mut into);
         }

@@ -68,7 +68,7 @@ impl Endpoint {
         }
         if known.is_none() {
             if let IpAddr::V6(addr) = addr {
-                self.join(iface, address::solicited_node(addr).into());
+                self.join_group(iface, address::solicited_node(addr).into());
             }
             if state == AddressState::Tentative {
                 self.check_address(now, iface, addr);
@@ -119,9 +119,13 @@ impl Endpoint {
         self.book.iter().copied()
     }
 
-    /// Takes packets to `group` from this link from now on; once for each call of [`Endpoint::leave`].
-    pub fn join(&mut self, iface: InterfaceId, group: IpAddr) -> bool {
-        if let Some(found) = self.groups.iter_mut().find(|g| (g.0, g.1) == (iface, group)) {
+    /// Takes packets to `group` from this link from now on; once for each call of [`Endpoint::leave_group`].
+    pub fn join_group(&mut self, iface: InterfaceId, group: IpAddr) -> bool {
+        if let Some(found) = self
+            .groups
+            .iter_mut()
+            .find(|g| (g.0, g.1) == (iface, group))
+        {
             found.2 = found.2.saturating_add(1);
             return true;
         }
@@ -139,7 +143,7 @@ impl Endpoint {
     }
 
     /// Takes them no more, when everybody who joined has left.
-    pub fn leave(&mut self, iface: InterfaceId, group: IpAddr) {
+    pub fn leave_group(&mut self, iface: InterfaceId, group: IpAddr) {
         let same = |found: &(InterfaceId, IpAddr, u32)| (found.0, found.1) == (iface, group);
         let Some(at) = self.groups.iter().position(same) else {
             return;
@@ -191,7 +195,7 @@ impl Endpoint {
     fn remove_address(&mut self, entry: &Address) {
         let Address { iface, cidr, .. } = *entry;
         if let IpAddr::V6(addr) = cidr.addr() {
-            self.leave(iface, address::solicited_node(addr).into());
+            self.leave_group(iface, address::solicited_node(addr).into());
         }
         self.forget_check(iface, cidr.addr());
         if entry.state == AddressState::Tentative {
@@ -200,15 +204,24 @@ impl Endpoint {
         let mut needed = false;
         if let Some(link) = self.interfaces.iter_mut().find(|link| link.id == iface) {
             link.addresses.retain(|other| other.addr() != cidr.addr());
-            let same = |other: &Cidr| {
-                (other.network(), other.prefix()) == (cidr.network(), cidr.prefix())
-            };
+            let same =
+                |other: &Cidr| (other.network(), other.prefix()) == (cidr.network(), cidr.prefix());
             needed = link.addresses.iter().any(same);
         }
         if !needed {
             self.routes.remove(cidr);
         }
     }
+
+    /// Begins to ask the link whether a tentative address is free.
+    fn check_address(&mut self, now: Instant, iface: InterfaceId, addr: IpAddr) {
+        match addr {
+            IpAddr::V4(addr) => self.push_event(Event::Claim { iface, addr }),
+            IpAddr::V6(_) => self.adopt(now, iface, addr),
+        }
+    }
+
+    fn forget_check(&mut self, _iface: InterfaceId, _addr: IpAddr) {}
 
     pub(super) fn tell(&mut self, iface: InterfaceId, news: AddressNews) {
         self.push_event(Event::Address { iface, news });

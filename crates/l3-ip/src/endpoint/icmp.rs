@@ -345,6 +345,7 @@ impl Endpoint {
             fields,
             payload_len: payload.len(),
             gso: None,
+            iface: None,
         };
         self.originate(&plan, &payload, note)
     }

@@ -380,7 +380,12 @@ pub fn fields<'a>(bytes: &'a [u8], visit: &mut dyn FnMut(Field<'a>)) {
         (5, _) => {
             let gateway = Ipv4Addr::from_bits(be32(head, 4));
             let place = (32, 32);
-            out.value("icmp.redir_gw", "Gateway Address", place, FieldValue::Address(gateway.into()));
+            out.value(
+                "icmp.redir_gw",
+                "Gateway Address",
+                place,
+                FieldValue::Address(gateway.into()),
+            );
         }
         (12, _) => out.number("icmp.pointer", "Pointer", (32, 8), u64::from(head[4])),
         _ => {}

@@ -4,10 +4,10 @@ use core::hash::Hasher;
 use core::net::IpAddr;
 
 use bytes::Bytes;
+use etherparse::{Icmpv4Type, Icmpv6Type};
 use etherparse::{
     IpNumber, Ipv4Header, NetHeaders, PacketBuilder, PacketHeaders, TransportHeader, icmpv4, icmpv6,
 };
-use etherparse::{Icmpv4Type, Icmpv6Type};
 use outcrop_base::{DropReason, Instant, InterfaceId, PacketId, Seed, Verdict, Why};
 use outcrop_ip::{
     Cidr, Config, Delivery, Endpoint, Filter, InterfaceConfig, PacketIn, Passing, Refusal, Rule,
@@ -192,10 +192,18 @@ fn packet_whose_hops_are_used_up_is_answered_by_the_link_it_came_by() {
 #[test]
 fn destination_without_a_route_is_unreachable() {
     let mut router = router();
-    let verdict = arrives(&mut router, WEST, &datagram("10.1.0.2", "203.0.113.1", 64, 10));
+    let verdict = arrives(
+        &mut router,
+        WEST,
+        &datagram("10.1.0.2", "203.0.113.1", 64, 10),
+    );
     assert_eq!(verdict.drop_reason(), Some(DropReason::IpNoRoute));
     assert_eq!(icmp(&only(&mut router)), (ip("10.1.0.1"), 3, 0, [0; 4]));
-    let verdict = arrives(&mut router, WEST, &datagram("fd01::2", "2001:db8::1", 64, 10));
+    let verdict = arrives(
+        &mut router,
+        WEST,
+        &datagram("fd01::2", "2001:db8::1", 64, 10),
+    );
     assert_eq!(verdict.drop_reason(), Some(DropReason::IpNoRoute));
     assert_eq!(icmp(&only(&mut router)), (ip("fd01::1"), 1, 0, [0; 4]));
 }
@@ -226,7 +234,11 @@ fn routes_that_refuse_do_it_each_in_their_way() {
         let verdict = arrives(&mut router, WEST, &datagram("10.1.0.2", "10.2.0.7", 64, 10));
         assert_eq!(verdict.drop_reason(), None);
         assert!(router.remove_route(cidr("10.2.0.128/25")));
-        let verdict = arrives(&mut router, WEST, &datagram("10.1.0.2", "10.2.0.200", 64, 10));
+        let verdict = arrives(
+            &mut router,
+            WEST,
+            &datagram("10.1.0.2", "10.2.0.200", 64, 10),
+        );
         assert_eq!(verdict.drop_reason(), None);
     }
 }
@@ -281,10 +293,7 @@ fn long_packet_not_to_be_cut_is_answered_with_the_next_links_mtu() {
     let verdict = arrives(&mut router, WEST, &datagram("fd01::2", "fd02::7", 64, 1400));
     assert_eq!(verdict.drop_reason(), Some(DropReason::IpTooBig));
     let error = only(&mut router);
-    assert_eq!(
-        icmp(&error),
-        (ip("fd01::1"), 2, 0, 1280u32.to_be_bytes())
-    );
+    assert_eq!(icmp(&error), (ip("fd01::1"), 2, 0, 1280u32.to_be_bytes()));
     // RFC 4443 3.2: as much of the packet as fits into the smallest MTU.
     assert_eq!(error.bytes.len(), 1280);
 }
@@ -347,7 +356,10 @@ fn errors_in_transit_cause_no_errors() {
     let v4 = build(|out| builder.write(out, &inner).unwrap());
     // ICMPv6 behind an option that nobody knows: 2.4(e.1) holds behind extension headers too.
     let error = Icmpv6Type::TimeExceeded(icmpv6::TimeExceededCode::HopLimitExceeded);
-    let (src, dst) = (crate::host::v6(ip("fd01::2")), crate::host::v6(ip("fd02::7")));
+    let (src, dst) = (
+        crate::host::v6(ip("fd01::2")),
+        crate::host::v6(ip("fd02::7")),
+    );
     let header = error.to_header(src, dst, &inner).unwrap();
     let mut content = vec![58, 0, 0xde, 4, 0, 0, 0, 0];
     content.extend_from_slice(&header.to_bytes());
@@ -423,10 +435,7 @@ fn sender_with_a_better_first_hop_is_redirected_and_its_packet_goes_on() {
     assert_eq!(onward.hop.next, ip("10.3.0.9"));
     assert_eq!(redirect.note.why(), Why::Redirect);
     // RFC 792 redirect for the host; the gateway's address follows the checksum.
-    assert_eq!(
-        icmp(redirect),
-        (ip("10.3.0.1"), 5, 1, [10, 3, 0, 9])
-    );
+    assert_eq!(icmp(redirect), (ip("10.3.0.1"), 5, 1, [10, 3, 0, 9]));
     // A sender behind another router gains nothing by it.
     let bytes = datagram("10.44.0.2", "10.8.0.1", 64, 10);
     let _ = arrives(&mut router, WIRE, &bytes);

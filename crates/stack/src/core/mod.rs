@@ -12,6 +12,8 @@ mod calls;
 mod down;
 mod events;
 mod keys;
+mod links;
+mod news;
 mod ping;
 mod raw;
 mod up;
@@ -66,6 +68,10 @@ pub struct Core {
     tcp: outcrop_tcp::Endpoint,
     pings: ping::Pings,
     raws: raw::Raws,
+    /// The links with neighbours; none on a TUN.
+    links: links::Links,
+    config_news: news::News,
+    seed: Seed,
     level: Level,
     /// The last number given to a packet.
     last_id: u64,
@@ -93,6 +99,9 @@ impl Core {
             tcp: outcrop_tcp::Endpoint::new(config.tcp, seed),
             pings: ping::Pings::default(),
             raws: raw::Raws::default(),
+            links: links::Links::default(),
+            config_news: news::News::default(),
+            seed: seed.split("links"),
             level: Level::Off,
             last_id: 0,
             met: Snapshot::default(),
@@ -152,12 +161,14 @@ impl Core {
     /// Lets every timer that is due at `now` act.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.ip.handle_timeout(now);
+        self.links.handle_timeout(now);
         self.udp.handle_timeout(now);
         self.tcp.handle_timeout(now);
         while let Some(dst) = self.tcp.poll_doubt() {
             self.ip.doubt(dst);
         }
         self.hear_ip(now);
+        self.hear_links(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called next.
@@ -167,6 +178,7 @@ impl Core {
             self.ip.poll_timeout(),
             self.udp.poll_timeout(),
             self.tcp.poll_timeout(),
+            self.links.poll_timeout(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -242,6 +254,8 @@ impl Core {
         self.tcp.fingerprint(now, into);
         self.pings.fingerprint(into);
         self.raws.fingerprint(into);
+        self.links.fingerprint(now, into);
+        self.config_news.fingerprint(into);
     }
 
     /// Asserts the invariants of every layer.

@@ -65,7 +65,12 @@ impl<R: Recorder> Log<R> {
     }
 
     /// Writes a packet down and gives it to the device.
-    pub(super) fn send(&mut self, device: &mut (impl Device + ?Sized), now: Instant, packet: &PacketOut<'_>) {
+    pub(super) fn send(
+        &mut self,
+        device: &mut (impl Device + ?Sized),
+        now: Instant,
+        packet: &PacketOut<'_>,
+    ) {
         if self.full() {
             self.recorder.packet(&PacketRecord {
                 at: now,

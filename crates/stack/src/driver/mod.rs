@@ -167,11 +167,12 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         }
         let (log, device, ports) = (&mut self.log, &mut self.device, &mut self.ports);
         while device.room() && ports.iter().all(|port| port.device.room()) {
-            let sent = inside.core.poll_transmit(now, &mut |packet| {
-                match ports.iter_mut().find(|port| port.iface == packet.iface) {
-                    Some(port) => log.send(&mut port.device, now, packet),
-                    None => log.send(device, now, packet),
-                }
+            let sent = inside.core.poll_transmit(now, &mut |packet| match ports
+                .iter_mut()
+                .find(|port| port.iface == packet.iface)
+            {
+                Some(port) => log.send(&mut port.device, now, packet),
+                None => log.send(device, now, packet),
             });
             log.facts(&mut inside.core, now);
             if !sent {

@@ -26,6 +26,8 @@ impl Port {
 
 impl fmt::Debug for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Port").field("iface", &self.iface).finish_non_exhaustive()
+        f.debug_struct("Port")
+            .field("iface", &self.iface)
+            .finish_non_exhaustive()
     }
 }
