@@ -63,6 +63,9 @@ const fn of_why(why: Why) -> Option<&'static str> {
         Why::ResetContradiction => {
             "The peer asked for two kinds of congestion feedback in one handshake: neither end could know which holds."
         }
+        Why::ResetSyn => {
+            "A SYN came inside the window, and guessed segments may end this connection: it is reset."
+        }
         Why::ChallengeAck => {
             "A suspicious segment: the peer is asked to prove itself by answering this ACK."
         }

@@ -22,6 +22,7 @@ mod command {
     pub(crate) mod wire;
 }
 mod echo;
+mod example;
 mod failure;
 mod host;
 mod link;
@@ -42,6 +43,7 @@ mod stop;
 mod tcp;
 mod timing;
 mod values;
+mod watch;
 
 use std::process::ExitCode;
 
