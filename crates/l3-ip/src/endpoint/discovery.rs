@@ -155,7 +155,7 @@ impl Endpoint {
                 router,
                 solicited,
                 replaces,
-            } if !target.is_multicast() && !(solicited && dst.is_multicast()) => {
+            } if !(target.is_multicast() || solicited && dst.is_multicast()) => {
                 let heard = Heard::Advertisement {
                     solicited,
                     replaces,

@@ -62,7 +62,8 @@ pub struct Options {
 pub(super) fn parse(mut bytes: &[u8]) -> Option<Options> {
     let mut options = Options::default();
     let mut count = 0;
-    while let Some((kind, body, rest)) = next(bytes)? {
+    while !bytes.is_empty() {
+        let (Raw { kind, body }, rest) = first(bytes)?;
         count += 1;
         if count > MAX_OPTIONS {
             return None;
@@ -73,21 +74,20 @@ pub(super) fn parse(mut bytes: &[u8]) -> Option<Options> {
     Some(options)
 }
 
-/// Type, what follows the length, and the rest; `None` outside for an option of no length, or beyond the end.
-#[expect(
-    clippy::option_option,
-    reason = "the end of a list is not a broken one"
-)]
-pub(super) fn next(bytes: &[u8]) -> Option<Option<(u8, &[u8], &[u8])>> {
-    let [kind, len, ..] = bytes else {
-        return bytes.is_empty().then_some(None);
-    };
-    let len = usize::from(*len) * 8;
-    if len == 0 {
-        return None;
-    }
+/// The first option, its type and what follows its length, and the rest; `None` for one of no length, or beyond the
+/// end.
+pub(super) fn first(bytes: &[u8]) -> Option<(Raw<'_>, &[u8])> {
+    let len = usize::from(*bytes.get(1)?) * 8;
     let (option, rest) = bytes.split_at_checked(len)?;
-    Some(Some((*kind, option.get(2..)?, rest)))
+    let (kind, body) = (*option.first()?, option.get(2..)?);
+    Some((Raw { kind, body }, rest))
+}
+
+/// An option, not read yet.
+#[derive(Clone, Copy)]
+pub(super) struct Raw<'a> {
+    pub(super) kind: u8,
+    pub(super) body: &'a [u8],
 }
 
 fn keep(options: &mut Options, kind: u8, body: &[u8]) {

@@ -7,7 +7,7 @@ use core::net::{IpAddr, Ipv6Addr};
 
 use outcrop_base::{Field, FieldValue};
 
-use super::options::{self, DOMAINS, MTU, NONCE, PREFIX, RESOLVERS, SOURCE_LINK, TARGET_LINK};
+use super::options::{self, DOMAINS, MTU, NONCE, PREFIX, RESOLVERS, Raw, SOURCE_LINK, TARGET_LINK};
 use crate::wire::{Fields, be16, be32, bits};
 
 /// Shows a message behind its type, code and checksum.
@@ -116,7 +116,7 @@ fn address(
 fn each_option<'a>(bytes: &'a [u8], mut at: usize, out: &mut Fields<'_, 'a>) {
     let mut left = bytes.get(at..).unwrap_or_default();
     for _ in 0..options::MAX_OPTIONS {
-        let Some(Some((kind, body, rest))) = options::next(left) else {
+        let Some((Raw { kind, body }, rest)) = options::first(left) else {
             return;
         };
         let number = |byte: u8| u64::from(byte);
