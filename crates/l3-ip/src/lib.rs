@@ -54,12 +54,14 @@
 //!
 //! # Files, in reading order
 //! `config` (addresses, limits), `rule` (every decision by name), `seam` (what goes in and out), then the parts:
-//! `address`, `route`, `path_mtu`, `limiter`, `ident`, `reassembly`, `group` (multicast membership), `filter`, `cut` and `stamp` (what a router does to a
-//! packet), and [`wire`] for the bytes; last `endpoint`, which composes them: `receive`, `forward`, `icmp`, `send`.
+//! `address`, `route`, `path_mtu`, `limiter`, `ident`, `reassembly`, `group` (multicast membership), `filter`,
+//! `cut` and `stamp` (what a router does to a packet), `autoconf` (addresses that come and go, what routers say), and
+//! [`wire`] for the bytes; last `endpoint`, which composes them: `receive`, `forward`, `icmp`, `send`, `addresses`,
+//! `discovery`, `configure`.
 //!
 //! # Not here
-//! Neighbour discovery, address configuration and multicast routing are the next storeys. Devices
-//! and link headers are below, transports above; only `stack` knows both.
+//! The cache of neighbours is the link's (`l2-ethernet`): this crate speaks and hears neighbour discovery for it.
+//! Multicast routing is the next storey. Devices and link headers are below, transports above; only `stack` knows both.
 #![forbid(unsafe_code)]
 
 mod address;
