@@ -27,6 +27,7 @@ mod example;
 mod failure;
 mod host;
 mod link;
+mod news;
 mod port;
 mod probe;
 mod recording;
