@@ -115,11 +115,15 @@ fn reboot(server: &mut Server, now: Instant, message: &Message, (asked, key): (I
             grant(server, now, message, (asked, key));
             Rule::Reboot.taken()
         }
-        Some(_) => {
+        // What was only offered once says nothing: another server may have granted the address since.
+        theirs
+            if matches!(theirs, Some((_, Status::Leased)))
+                || (theirs.is_some() && server.config.in_pool(asked)) =>
+        {
             refuse(server, message);
             Rule::Reboot.taken()
         }
-        None => Rule::Reboot.drop(DropReason::DhcpUnrelated),
+        Some(_) | None => Rule::Reboot.drop(DropReason::DhcpUnrelated),
     }
 }
 
@@ -132,8 +136,8 @@ fn extend(server: &mut Server, now: Instant, message: &Message, (from, key): (Ip
         grant(server, now, message, (from, key));
         return Rule::Extend.taken();
     }
-    let ours = server.config.in_pool(from) || theirs.is_some();
-    if ours || !server.config.is_on_link(from) {
+    // An address of this network that is not of our pool is another server's to extend or refuse.
+    if server.config.in_pool(from) || !server.config.is_on_link(from) {
         refuse(server, message);
         return Rule::Extend.taken();
     }
