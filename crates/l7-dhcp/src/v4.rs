@@ -11,7 +11,7 @@ mod lease;
 pub mod server;
 pub mod wire;
 
-pub use client::{Client, ClientConfig, ClientId, Event, Loss, State};
+pub use client::{Client, ClientConfig, ClientId, Event, State};
 pub use lease::{Lease, Route};
 pub use server::{Change, Server, ServerConfig, ServerConfigError};
 

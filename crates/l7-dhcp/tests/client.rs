@@ -7,7 +7,8 @@ use core::time::Duration;
 
 use common::*;
 use outcrop_base::{DropReason, Instant, Seed};
-use outcrop_dhcp::v4::{Client, ClientConfig, ClientId, Event, Loss, Purpose, Route, State};
+use outcrop_dhcp::Loss;
+use outcrop_dhcp::v4::{Client, ClientConfig, ClientId, Event, Purpose, Route, State};
 
 fn since(at: Instant, from: Instant) -> f64 {
     at.saturating_since(from).as_secs_f64()

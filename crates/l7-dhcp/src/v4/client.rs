@@ -15,6 +15,7 @@ use core::time::Duration;
 use outcrop_base::{Instant, Random, Seed, Verdict};
 
 use super::{Lease, Purpose, Transmit};
+use crate::Loss;
 pub use config::{ClientConfig, ClientId};
 
 /// RFC 2131 4.1: the first wait for an answer, its bound, and how far each is drawn apart.
@@ -49,20 +50,6 @@ outcrop_base::vocabulary! {
         Rebinding = "REBINDING",
         /// Gave it back; does nothing more.
         Released = "RELEASED",
-    }
-}
-
-outcrop_base::vocabulary! {
-    /// Why an address may not be used any longer.
-    pub enum Loss {
-        /// Its time is over.
-        Expired = "expired",
-        /// A server refused it.
-        Refused = "refused",
-        /// The caller found that somebody else has it.
-        Declined = "declined",
-        /// The caller gave it back.
-        Released = "released",
     }
 }
 

@@ -9,8 +9,8 @@ use core::time::Duration;
 use dhcproto::v4::{Message, Opcode};
 use outcrop_base::{DropReason, Instant, Verdict};
 
-use super::{Client, Event, FIRST_WAIT, Held, LONGEST_WAIT, Loss, Offer, State};
-use crate::Rule;
+use super::{Client, Event, FIRST_WAIT, Held, LONGEST_WAIT, Offer, State};
+use crate::{Loss, Rule};
 use crate::v4::lease::is_host;
 use crate::v4::wire::{self, Kind};
 use crate::v4::{Lease, Purpose};
