@@ -2,11 +2,18 @@
 //!
 //! Job: hold a host's interfaces, routes and memory of the network, and answer the six verbs.
 //! Owns: the composition and the queues. Does not know: what transports mean, where packets are read.
-//! `receive` takes packets apart, `icmp` answers and reports, `send` puts packets together.
+//! `receive` takes packets apart, `forward` passes them on, `icmp` answers and reports, `send` puts packets together.
 
+mod addresses;
+mod discovery;
+mod forward;
 mod icmp;
+mod raw;
 mod receive;
 mod send;
+
+pub use addresses::MAX_GROUPS;
+pub use raw::RawPacket;
 
 use std::collections::VecDeque;
 
@@ -18,14 +25,16 @@ use outcrop_base::{
 };
 
 use crate::address;
+use crate::autoconf::book::Book;
+use crate::filter::Filter;
 use crate::ident::Idents;
 use crate::limiter::TokenBucket;
 use crate::path_mtu::PathMtus;
 use crate::reassembly::Reassembly;
-use crate::route::Routes;
+use crate::route::{Refusal, Route, Routes, Target};
 use crate::wire::{ipv4, ipv6};
 use crate::{
-    Cidr, Config, ConfigError, Event, Hop, InterfaceConfig, LOOPBACK, LOOPBACK_MTU, Transmit,
+    Cidr, Config, ConfigError, Event, Hop, InterfaceConfig, LOOPBACK, LOOPBACK_MTU, Lease, Transmit,
 };
 
 /// Events that may wait; the oldest stay, what comes later is lost.
@@ -48,6 +57,11 @@ pub struct Endpoint {
     out: VecDeque<Transmit>,
     events: VecDeque<Event>,
     facts: Facts,
+    transit: forward::Transit,
+    raw: raw::Raw,
+    book: Book,
+    /// Groups joined, and by how many.
+    groups: Vec<(InterfaceId, IpAddr, u32)>,
 }
 
 impl Endpoint {
@@ -69,6 +83,10 @@ impl Endpoint {
             out: VecDeque::new(),
             events: VecDeque::new(),
             facts: Facts::default(),
+            transit: forward::Transit::default(),
+            raw: raw::Raw::default(),
+            book: Book::default(),
+            groups: Vec::new(),
             config,
         }
     }
@@ -97,10 +115,26 @@ impl Endpoint {
         {
             return Err(ConfigError::Address);
         }
-        for cidr in &interface.addresses {
-            self.routes.add(*cidr, None, interface.id);
+        let (id, mtu, untold) = (interface.id, interface.mtu, self.events.len());
+        let addresses = interface.addresses;
+        let addressless = InterfaceConfig {
+            addresses: Vec::new(),
+            ..interface
+        };
+        self.interfaces.push(addressless);
+        if mtu >= ipv6::MIN_MTU {
+            self.join_group(id, address::ALL_NODES.into());
         }
-        self.interfaces.push(interface);
+        for cidr in addresses {
+            self.assign(Instant::ZERO, id, cidr, Lease::FOREVER)?;
+        }
+        if self
+            .interface(id)
+            .is_some_and(|link| link.link_address.is_none())
+        {
+            // What was given at the start is no news, and such a link filters nothing.
+            self.events.truncate(untold);
+        }
         Ok(())
     }
 
@@ -121,8 +155,35 @@ impl Endpoint {
         if via.is_some_and(|via| via.is_ipv4() != dest.addr().is_ipv4()) {
             return Err(ConfigError::MixedFamilies);
         }
-        self.routes.add(dest, via, iface);
+        self.routes.add(dest, Target::Link { via, iface });
         Ok(())
+    }
+
+    /// Refuses what goes to `dest`: what is passed on for others by an answer or in silence, what is our own by an
+    /// error to the caller. A route to the same prefix is replaced.
+    pub fn refuse_route(&mut self, dest: Cidr, how: Refusal) {
+        self.routes.add(dest, Target::Refusal(how));
+    }
+
+    /// Takes the route to exactly `dest` away; returns whether there was one.
+    pub fn remove_route(&mut self, dest: Cidr) -> bool {
+        self.routes.remove(dest)
+    }
+
+    /// Every route: IPv4 before IPv6, longest prefix first.
+    pub fn routes(&self) -> impl Iterator<Item = Route> {
+        self.routes.iter()
+    }
+
+    /// Every interface, in the order they were added.
+    #[must_use]
+    pub fn interfaces(&self) -> &[InterfaceConfig] {
+        &self.interfaces
+    }
+
+    /// Asks `filter` about every packet passed on from now on; `None` asks nobody.
+    pub fn set_filter(&mut self, filter: Option<Box<dyn Filter>>) {
+        self.transit.filter = filter;
     }
 
     /// Forgets path MTUs and incomplete packets whose time is over. A spurious call is a no-op.
@@ -134,6 +195,7 @@ impl Endpoint {
                 .emit(|| Fact::new(None, FactKind::TimerFired { timer }, cause));
             self.reassembly_expired(now, &expired);
         }
+        self.age_addresses(now);
         while let Some(dst) = self.path_mtus.forget_due(now) {
             if let Some(path) = self.path(dst) {
                 self.push_event(Event::PathChanged { dst, mtu: path.mtu });
@@ -141,9 +203,11 @@ impl Endpoint {
         }
     }
 
-    /// The next packet of our own: an echo, an error, a fragment.
+    /// The next packet of our own, an echo, an error, a fragment; then what is passed on for others.
     pub fn poll_transmit(&mut self, _now: Instant) -> Option<Transmit> {
-        self.out.pop_front()
+        self.out
+            .pop_front()
+            .or_else(|| self.transit.queue.pop_front())
     }
 
     /// The next news for the layers above.
@@ -157,6 +221,7 @@ impl Endpoint {
         let deadlines = [
             self.reassembly.next_deadline(),
             self.path_mtus.next_expiry(),
+            self.book.next(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -205,11 +270,20 @@ impl Endpoint {
             return Some(dst);
         }
         let there = self.interface(hop.iface)?;
-        let addresses = |interface: &InterfaceConfig| {
-            let list = interface.addresses.iter().map(|cidr| cidr.addr());
-            address::best_source(dst, list)
-        };
+        let addresses = |interface: &InterfaceConfig| self.best_source(interface, dst);
         addresses(there).or_else(|| self.interfaces.iter().find_map(addresses))
+    }
+
+    /// The address to speak to `dst` from over `iface`, whatever the routes say.
+    #[must_use]
+    pub fn source_on(&self, iface: InterfaceId, dst: IpAddr) -> Option<IpAddr> {
+        self.best_source(self.interface(iface)?, dst)
+    }
+
+    fn best_source(&self, interface: &InterfaceConfig, dst: IpAddr) -> Option<IpAddr> {
+        let list = interface.addresses.iter().map(|cidr| cidr.addr());
+        let list = list.map(|addr| (addr, self.book.standing(interface.id, addr)));
+        address::best_source(dst, list)
     }
 
     /// Whether `addr` is one of ours.
@@ -266,7 +340,11 @@ impl Endpoint {
         self.path_mtus.fingerprint(now, into);
         self.reassembly.fingerprint(now, into);
         self.idents.fingerprint(into);
+        self.transit.fingerprint(now, into);
+        self.raw.fingerprint(into);
+        self.book.fingerprint(now, into);
         let mut into = into;
+        self.groups.hash(&mut into);
         self.errors.parts_at(now).hash(&mut into);
         self.pings.hash(&mut into);
         for transmit in &self.out {
@@ -294,7 +372,9 @@ impl Endpoint {
         let ours = &self.interface(iface)?.addresses;
         let in_group = |group: IpAddr| {
             let mut groups = ours.iter().map(|cidr| cidr.addr());
-            address::is_all_hosts(group) || groups.any(|addr| is_solicited(addr, group))
+            address::is_all_hosts(group)
+                || groups.any(|addr| is_solicited(addr, group))
+                || self.groups.iter().any(|g| (g.0, g.1) == (iface, group))
         };
         match dst {
             dst if dst.is_multicast() => in_group(dst).then_some(Cast::Multicast),

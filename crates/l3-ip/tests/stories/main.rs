@@ -12,4 +12,5 @@ mod echo;
 mod errors;
 mod host;
 mod judged;
+mod router;
 mod sending;

@@ -4,7 +4,7 @@
 //! Owns: the errors that need two layers. Does not know: who calls; nothing here blocks or waits.
 //! Sources: RFC 9293 3.9.1 (TCP's calls), RFC 768 (UDP's), RFC 1122 3.4 (what IP tells a transport).
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use outcrop_base::{ChunkQueue, Instant};
@@ -281,13 +281,28 @@ impl Core {
         let remote = remote.or_else(|| self.udp.remote(id.0));
         let remote = remote.ok_or(outcrop_udp::SendError::NotConnected)?;
         // A socket bound to every address speaks from the one the route prefers.
-        let source = self.ip.source_for(remote.ip()).ok_or(SendError::NoRoute)?;
+        let source = self.source_of(remote.ip(), options);
         let options = SendOptions {
-            source: options.source.or(Some(source)),
+            source: Some(source.ok_or(SendError::NoRoute)?),
             ..*options
         };
         self.touched = true;
         Ok(self.udp.send_to(id.0, remote, data, &options)?)
+    }
+
+    /// The address a datagram leaves from: the program's choice, the route's, that of the link it must leave by. Who
+    /// has none there speaks as nobody, and only to everybody (RFC 1122 3.2.1.3 a).
+    fn source_of(&self, remote: IpAddr, options: &SendOptions) -> Option<IpAddr> {
+        let Some(iface) = options.iface else {
+            let routed = self.ip.source_for(remote)?;
+            return options.source.or(Some(routed));
+        };
+        let nobody = || match remote {
+            IpAddr::V4(all) if all.is_broadcast() => Some(Ipv4Addr::UNSPECIFIED.into()),
+            IpAddr::V4(_) | IpAddr::V6(_) => None,
+        };
+        let there = || self.ip.source_on(iface, remote);
+        options.source.or_else(there).or_else(nobody)
     }
 
     /// The next datagram that arrived.
@@ -357,7 +372,7 @@ impl Core {
     }
 
     /// Lets others who wait for something that is being closed look again.
-    fn bid_farewell(&mut self, event: Event) {
+    pub(super) fn bid_farewell(&mut self, event: Event) {
         self.touched = true;
         self.farewells.push(event);
     }

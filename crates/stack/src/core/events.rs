@@ -3,6 +3,7 @@
 //! Job: one list of edges for all transports, and handles that name their owner's kind.
 //! Owns: the types. Does not know: who waits for what.
 
+use outcrop_base::InterfaceId;
 use outcrop_tcp::CloseReason;
 
 use super::Core;
@@ -22,6 +23,10 @@ pub struct UdpId(pub(crate) outcrop_udp::SocketId);
 /// A sender of echo requests of one [`Core`], by the identifier its requests carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PingId(pub(crate) u16);
+
+/// A raw socket of one [`Core`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RawId(pub(crate) u16);
 
 /// Something a program may be waiting for. Edges: each is told once when it becomes true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,6 +51,10 @@ pub enum Event {
     DatagramRoom(UdpId),
     /// An echo, or an error about one, waits.
     Echo(PingId),
+    /// A packet waits in a raw socket.
+    Raw(RawId),
+    /// There is news of an interface's addresses.
+    Address(InterfaceId),
 }
 
 impl Core {
@@ -72,6 +81,9 @@ impl Core {
             });
         }
         let echo = self.pings.poll_event().map(Event::Echo);
-        echo.or_else(|| self.farewells.pop())
+        let raw = || self.raws.poll_event().map(Event::Raw);
+        let address = || self.config_news.poll_event().map(Event::Address);
+        let news = echo.or_else(raw).or_else(address);
+        news.or_else(|| self.farewells.pop())
     }
 }

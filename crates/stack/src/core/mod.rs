@@ -12,7 +12,10 @@ mod calls;
 mod down;
 mod events;
 mod keys;
+mod links;
+mod news;
 mod ping;
+mod raw;
 mod up;
 
 use core::hash::Hasher;
@@ -20,15 +23,16 @@ use core::hash::Hasher;
 use bytes::Bytes;
 use outcrop_base::{Fact, Instant, InterfaceId, Level, PacketId, Seed};
 use outcrop_device::RxOffload;
-use outcrop_ip::{Cidr, ConfigError, InterfaceConfig};
+use outcrop_ip::{Cidr, ConfigError, Filter, InterfaceConfig, Refusal};
 
 use crate::Snapshot;
 
 pub use calls::{ConnectError, SendError};
 pub use down::PacketOut;
-pub use events::{Event, ListenerId, PingId, StreamId, UdpId};
+pub use events::{Event, ListenerId, PingId, RawId, StreamId, UdpId};
 pub use keys::KeyOwner;
 pub use ping::{Echo, PING_QUEUE};
+pub use raw::{RAW_QUEUE, RawOptions};
 
 /// Settings of every layer of one host.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +67,11 @@ pub struct Core {
     udp: outcrop_udp::Endpoint,
     tcp: outcrop_tcp::Endpoint,
     pings: ping::Pings,
+    raws: raw::Raws,
+    /// The links with neighbours; none on a TUN.
+    links: links::Links,
+    config_news: news::News,
+    seed: Seed,
     level: Level,
     /// The last number given to a packet.
     last_id: u64,
@@ -89,6 +98,10 @@ impl Core {
             udp: outcrop_udp::Endpoint::new(config.udp, seed),
             tcp: outcrop_tcp::Endpoint::new(config.tcp, seed),
             pings: ping::Pings::default(),
+            raws: raw::Raws::default(),
+            links: links::Links::default(),
+            config_news: news::News::default(),
+            seed: seed.split("links"),
             level: Level::Off,
             last_id: 0,
             met: Snapshot::default(),
@@ -124,6 +137,21 @@ impl Core {
         self.ip.add_route(dest, via, iface)
     }
 
+    /// Refuses what goes to `dest`: a route that leads nowhere.
+    pub fn refuse_route(&mut self, dest: Cidr, how: Refusal) {
+        self.ip.refuse_route(dest, how);
+    }
+
+    /// Takes the route to exactly `dest` away; returns whether there was one.
+    pub fn remove_route(&mut self, dest: Cidr) -> bool {
+        self.ip.remove_route(dest)
+    }
+
+    /// Asks `filter` about every packet passed on for others from now on; `None` asks nobody.
+    pub fn set_filter(&mut self, filter: Option<Box<dyn Filter>>) {
+        self.ip.set_filter(filter);
+    }
+
     /// The number for the next packet that crosses a device, counted from 1 in both directions.
     pub const fn next_packet_id(&mut self) -> PacketId {
         self.last_id += 1;
@@ -133,12 +161,14 @@ impl Core {
     /// Lets every timer that is due at `now` act.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.ip.handle_timeout(now);
+        self.links.handle_timeout(now);
         self.udp.handle_timeout(now);
         self.tcp.handle_timeout(now);
         while let Some(dst) = self.tcp.poll_doubt() {
             self.ip.doubt(dst);
         }
         self.hear_ip(now);
+        self.hear_links(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called next.
@@ -148,6 +178,7 @@ impl Core {
             self.ip.poll_timeout(),
             self.udp.poll_timeout(),
             self.tcp.poll_timeout(),
+            self.links.poll_timeout(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -222,6 +253,9 @@ impl Core {
         self.udp.fingerprint(now, into);
         self.tcp.fingerprint(now, into);
         self.pings.fingerprint(into);
+        self.raws.fingerprint(into);
+        self.links.fingerprint(now, into);
+        self.config_news.fingerprint(into);
     }
 
     /// Asserts the invariants of every layer.

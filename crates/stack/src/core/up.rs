@@ -26,9 +26,15 @@ const PROTOCOL: RuleRef = RuleRef {
 
 impl Core {
     /// A packet from the device. Whatever answers it leaves by `poll_transmit`.
-    pub fn handle_packet(&mut self, packet: PacketIn) -> Verdict {
+    pub fn handle_packet(&mut self, mut packet: PacketIn) -> Verdict {
         self.met.clear();
         let at = packet.at;
+        if self.links.has(packet.iface) {
+            match self.unframe(at, packet.id, (packet.iface, packet.bytes)) {
+                Ok(inside) => packet.bytes = inside,
+                Err(verdict) => return verdict,
+            }
+        }
         let delivery = self.ip.handle_packet(outcrop_ip::PacketIn {
             at,
             id: packet.id,
@@ -37,6 +43,9 @@ impl Core {
             checksum: packet.offload.checksum,
             gso_size: packet.offload.gso_size,
         });
+        if !self.raws.is_empty() {
+            self.hear_raw();
+        }
         match delivery {
             Delivery::Up(up) => self.hand_up(up),
             Delivery::Done(verdict) => self.hear_ip(at).unwrap_or(verdict),
@@ -49,6 +58,7 @@ impl Core {
         match up.protocol {
             TCP => self.hand_to_tcp(up),
             UDP => self.hand_to_udp(&up),
+            protocol if self.ip.raw_listens(protocol) => Verdict::taken(PROTOCOL),
             _ => {
                 let _sent = self
                     .ip
@@ -100,6 +110,23 @@ impl Core {
                     }
                 }
                 outcrop_ip::Event::PathChanged { dst, mtu } => self.tcp.path_changed(now, dst, mtu),
+                outcrop_ip::Event::Group {
+                    iface,
+                    group,
+                    joined,
+                } => self.tell_link(iface, |link| {
+                    if joined {
+                        link.join(group);
+                    } else {
+                        link.leave(group);
+                    }
+                }),
+                outcrop_ip::Event::Claim { iface, addr } => {
+                    self.tell_link(iface, |link| {
+                        link.claim(now, addr);
+                    });
+                }
+                outcrop_ip::Event::Address { iface, news } => self.hear_address(iface, news),
             }
         }
         verdict

@@ -5,6 +5,7 @@
 //! Does not know: any protocol. The lock is held twice a turn, and never while anything waits.
 
 mod log;
+mod port;
 mod wait;
 
 use core::future::Future;
@@ -20,15 +21,19 @@ use outcrop_device::{Device, Dry, Pool, Received, WakeSource};
 use crate::alarm::{Ask, Bell};
 use crate::{Counters, Runner, Shard, Tasks};
 use log::Log;
+use port::Port;
 
 /// Packets read in one turn, at most: more would let replies wait, fewer would cost locks.
 pub const BATCH: usize = 64;
 
-/// Drives one [`Shard`] over one device, and records what crosses it.
+/// Drives one [`Shard`] over one device, or several, and records what crosses them.
 #[derive(Debug)]
 pub struct Driver<D, R = ()> {
     shard: Shard,
+    iface: InterfaceId,
     device: D,
+    /// Further interfaces: a router's.
+    ports: Vec<Port>,
     log: Log<R>,
     pool: Pool,
     inbox: Vec<Received>,
@@ -51,8 +56,10 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         };
         Self {
             shard,
+            iface,
             device,
-            log: Log::new(iface, recorder),
+            ports: Vec::new(),
+            log: Log::new(recorder),
             pool: Pool::new(),
             inbox: Vec::with_capacity(BATCH),
             wakes: Vec::new(),
@@ -67,6 +74,14 @@ impl<D: Device, R: Recorder> Driver<D, R> {
     #[must_use]
     pub const fn with_busy_poll(mut self, busy_poll: Duration) -> Self {
         self.busy_poll = busy_poll;
+        self
+    }
+
+    /// The same with a further interface. Its packets are read after those of the first; busy polling looks at the
+    /// first alone, and so does [`wake_source`](Self::wake_source): a driver with several waits by itself.
+    #[must_use]
+    pub fn with_port(mut self, iface: InterfaceId, device: Box<dyn Device>) -> Self {
+        self.ports.push(Port { iface, device });
         self
     }
 
@@ -119,7 +134,16 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         let now = self.shard.now();
         let mut inside = self.shard.lock();
         for received in self.inbox.drain(..) {
-            self.log.feed(&mut inside.core, received);
+            self.log.feed(&mut inside.core, self.iface, received);
+        }
+        for port in &mut self.ports {
+            let dry = port
+                .device
+                .receive(&mut self.pool, &mut self.inbox, BATCH)?;
+            self.dry &= dry == Dry::Yes;
+            for received in self.inbox.drain(..) {
+                self.log.feed(&mut inside.core, port.iface, received);
+            }
         }
         inside.core.handle_timeout(now);
         self.log.facts(&mut inside.core, now);
@@ -141,11 +165,15 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         for line in inside.secrets.drain(..) {
             self.log.recorder.secret(&line);
         }
-        let (log, device) = (&mut self.log, &mut self.device);
-        while device.room() {
-            let sent = inside
-                .core
-                .poll_transmit(now, &mut |packet| log.send(device, now, packet));
+        let (log, device, ports) = (&mut self.log, &mut self.device, &mut self.ports);
+        while device.room() && ports.iter().all(|port| port.device.room()) {
+            let sent = inside.core.poll_transmit(now, &mut |packet| match ports
+                .iter_mut()
+                .find(|port| port.iface == packet.iface)
+            {
+                Some(port) => log.send(&mut port.device, now, packet),
+                None => log.send(device, now, packet),
+            });
             log.facts(&mut inside.core, now);
             if !sent {
                 break;
@@ -167,7 +195,8 @@ impl<D: Device, R: Recorder> Driver<D, R> {
     pub fn deadline(&self) -> Option<Instant> {
         if self.dry {
             let deadlines = [self.shard.lock().deadline(), self.device.deadline()];
-            deadlines.into_iter().flatten().min()
+            let ports = self.ports.iter().map(|port| port.device.deadline());
+            deadlines.into_iter().chain(ports).flatten().min()
         } else {
             Some(Instant::ZERO)
         }
@@ -197,6 +226,11 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             // Asks at once if the device has rung since it was read dry.
             doorbell.register(&self.device_bell);
         }
+        for port in &self.ports {
+            if let WakeSource::Memory(doorbell) = port.device.wake_source() {
+                doorbell.register(&self.device_bell);
+            }
+        }
         self.shard.alarm().sleep(waker)
     }
 
@@ -217,7 +251,13 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             WakeSource::Memory(_) => None,
         };
         let alarm = self.shard.alarm();
-        let rung = wait::until_readable(device, alarm.fd(), deadline.map(|at| at - now));
+        let limit = deadline.map(|at| at - now);
+        let rung = if self.ports.is_empty() {
+            wait::until_readable(device, alarm.fd(), limit)
+        } else {
+            let ports = self.ports.iter().filter_map(Port::fd);
+            wait::until_any_readable(device.into_iter().chain(ports), alarm.fd(), limit)
+        };
         alarm.awake();
         if rung? {
             alarm.silence();
