@@ -88,7 +88,10 @@ fn two_seeds_wait_differently_and_number_differently() {
 #[test]
 fn offer_is_accepted_by_a_request_that_names_its_server() {
     let mut client = client();
+    let _ = next(&mut client);
     let (at, _, discover) = next(&mut client);
+    assert!(discover.secs >= 3);
+    let at = at + Duration::from_millis(1500);
     taken(&mut client, at, &Msg::lease(&discover, OFFER, SERVER, 3600));
     assert_eq!(client.state(), State::Requesting);
     let (transmit, request) = said(&mut client, at).unwrap();

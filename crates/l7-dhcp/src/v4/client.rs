@@ -100,6 +100,8 @@ pub struct Client {
     refused: u32,
     /// When this attempt to get an address began; what `secs` counts from.
     began: Instant,
+    /// What `secs` said in the last DISCOVER: its REQUEST says the same (RFC 2131 4.4.1).
+    secs: u16,
     /// When the request was first sent that a grant would answer: a lease counts from there.
     asked: Instant,
     due: Option<Instant>,
@@ -129,6 +131,7 @@ impl Client {
             sent: 0,
             refused: 0,
             began: now,
+            secs: 0,
             asked: now,
             due: Some(now + wait),
             offer: None,
@@ -211,7 +214,7 @@ impl Client {
     pub fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
         let until = |at: Instant| at.saturating_since(now);
         let since = |at: Instant| now.saturating_since(at);
-        (self.state, self.xid, self.sent, self.refused).hash(&mut into);
+        (self.state, self.xid, self.sent, self.refused, self.secs).hash(&mut into);
         (since(self.began), since(self.asked)).hash(&mut into);
         (self.due.map(until), self.offer, self.outgoing, self.parting).hash(&mut into);
         if let Some(held) = &self.held {

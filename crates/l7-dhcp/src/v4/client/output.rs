@@ -36,7 +36,11 @@ pub(super) fn next(client: &mut Client, now: Instant) -> Option<Transmit> {
         return Some(farewell(client, purpose, offer, xid));
     }
     let purpose = client.outgoing.take()?;
-    let message = message(client, purpose, now);
+    if purpose != Purpose::Select {
+        let seconds = now.saturating_since(client.began).as_secs();
+        client.secs = u16::try_from(seconds).unwrap_or(u16::MAX);
+    }
+    let message = message(client, purpose);
     let address = message.ciaddr();
     let server = client.held.as_ref().map(|held| held.lease.server);
     let to = match (purpose, server) {
@@ -91,11 +95,10 @@ fn base(client: &Client, xid: u32) -> Message {
 }
 
 /// DISCOVER, and REQUEST in its four forms (table 4).
-fn message(client: &Client, purpose: Purpose, now: Instant) -> Message {
+fn message(client: &Client, purpose: Purpose) -> Message {
     let config = &client.config;
     let mut message = base(client, client.xid);
-    let seconds = now.saturating_since(client.began).as_secs();
-    message.set_secs(u16::try_from(seconds).unwrap_or(u16::MAX));
+    message.set_secs(client.secs);
     say(&mut message, DhcpOption::ParameterRequestList(WANTED.to_vec()));
     say(&mut message, DhcpOption::MaxMessageSize(LARGEST));
     if let Some(name) = config.hostname.as_deref().and_then(hostname) {
