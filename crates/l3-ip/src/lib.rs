@@ -78,15 +78,15 @@ mod seam;
 mod stamp;
 pub mod wire;
 
-pub use autoconf::{Address, AddressNews, AddressState, Lease, MAX_ADDRESSES, Origin};
+pub use autoconf::{Address, AddressNews, AddressState, AutoConfig, Lease, MAX_ADDRESSES, Origin};
 pub use config::{Cidr, CidrError, Config, InterfaceConfig};
 pub use endpoint::{Endpoint, MAX_GROUPS, RawPacket};
 pub use filter::{Filter, Passing, Ruling};
 pub use route::{Refusal, Route, Target};
 pub use rule::Rule;
 pub use seam::{
-    ConfigError, Delivery, EchoReply, Event, Hop, LOOPBACK, LOOPBACK_MTU, PacketIn, PingError,
-    Plan, Quote, Quoted, Transmit, Unreachable, Unresolved, Up, Wrap,
+    ConfigError, Delivery, EchoReply, Event, Heard, Hop, LOOPBACK, LOOPBACK_MTU, PacketIn,
+    PingError, Plan, Quote, Quoted, Transmit, Unreachable, Unresolved, Up, Wrap,
 };
 
 #[cfg(doctest)]

@@ -180,12 +180,44 @@ pub enum Event {
         /// What happened.
         news: AddressNews,
     },
+    /// Something was said about where an address is: the link's to judge.
+    Neighbor {
+        /// The interface.
+        iface: InterfaceId,
+        /// The address.
+        ip: IpAddr,
+        /// Where it is, if that was said.
+        link: Option<[u8; 6]>,
+        /// Who said so.
+        heard: Heard,
+    },
+    /// Routers said who resolves names on a link: see [`Endpoint::resolvers`](crate::Endpoint::resolvers).
+    Resolvers {
+        /// The interface.
+        iface: InterfaceId,
+    },
     /// An IPv4 address is to be checked on its link; the answer is `adopt` or `refuse`.
     Claim {
         /// The interface.
         iface: InterfaceId,
         /// The address.
         addr: Ipv4Addr,
+    },
+}
+
+/// In which role an address was heard of (RFC 4861 7.2.3, 7.2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Heard {
+    /// As the source of a question, a router's word or a redirect.
+    Source,
+    /// As the target of an advertisement.
+    Advertisement {
+        /// It answers a question.
+        solicited: bool,
+        /// It replaces what was known.
+        replaces: bool,
+        /// It is a router.
+        router: bool,
     },
 }
 

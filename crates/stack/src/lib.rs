@@ -102,9 +102,9 @@ pub mod ethernet {
 /// IP's words.
 pub mod ip {
     pub use outcrop_ip::{
-        Address, AddressNews, AddressState, Cidr, CidrError, Config, ConfigError, EchoReply,
-        Filter, InterfaceConfig, Lease, Origin, Passing, PingError, Quote, Quoted, RawPacket,
-        Refusal, Route, Ruling, Target, Unresolved,
+        Address, AddressNews, AddressState, AutoConfig, Cidr, CidrError, Config, ConfigError,
+        EchoReply, Filter, InterfaceConfig, Lease, Origin, Passing, PingError, Quote, Quoted,
+        RawPacket, Refusal, Route, Ruling, Target, Unresolved,
     };
 }
 /// TCP's words.

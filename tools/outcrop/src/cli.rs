@@ -137,6 +137,16 @@ pub(crate) struct Net {
     /// Name of the TUN device. The kernel picks one if none is given.
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     pub(crate) dev: Option<DeviceName>,
+    /// Speak Ethernet: a TAP of this name instead of a TUN, with ARP and neighbour discovery. One that exists, in a
+    /// bridge for example, is taken as it is.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, conflicts_with = "dev", conflicts_with = "link", help_heading = "Network")]
+    pub(crate) tap: Option<Option<DeviceName>>,
+    /// The stack's hardware address on the TAP. Without it: one by chance.
+    #[arg(long, value_name = "MAC", requires = "tap", value_parser = crate::values::mac, help_heading = "Network")]
+    pub(crate) mac: Option<outcrop_stack::ethernet::MacAddr>,
+    /// Take IPv6 addresses, routes and resolvers from the routers on the TAP's link instead of --addr6.
+    #[arg(long, requires = "tap", help_heading = "Network")]
+    pub(crate) slaac: bool,
     /// Largest IP packet on the TUN, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 1500, value_parser = clap::value_parser!(u32).range(1280..=65_535), help_heading = "Network")]
     pub(crate) mtu: u32,

@@ -25,6 +25,7 @@ mod echo;
 mod failure;
 mod host;
 mod link;
+mod news;
 mod port;
 mod probe;
 mod recording;

@@ -5,14 +5,62 @@
 //! Sources: RFC 4862 5.5 (lifetimes), RFC 8981 3.4, RFC 7217, RFC 2131 4.4.5 (a lease's times are used alike).
 
 pub(crate) mod book;
+pub(crate) mod check;
+pub(crate) mod identifier;
+pub(crate) mod link;
 
-use core::net::IpAddr;
+use core::hash::{Hash, Hasher};
+use core::net::{IpAddr, Ipv6Addr};
+use std::collections::VecDeque;
 
-use outcrop_base::{Instant, InterfaceId};
+use outcrop_base::{HashKey, Instant, InterfaceId, Random, Seed};
 
 use crate::Cidr;
 
 pub use book::MAX_ADDRESSES;
+
+/// The parts of configuration that act by themselves.
+#[derive(Clone, Debug)]
+pub(crate) struct Auto {
+    pub(crate) checks: check::Checks,
+    pub(crate) links: Vec<link::Link>,
+    pub(crate) random: Random,
+    pub(crate) key: HashKey,
+    /// Destinations with a better first hop, oldest first.
+    pub(crate) redirects: VecDeque<Ipv6Addr>,
+}
+
+impl Auto {
+    pub(crate) fn new(seed: &Seed) -> Self {
+        let seed = seed.split("autoconf");
+        Self {
+            checks: check::Checks::default(),
+            links: Vec::new(),
+            random: seed.random("times"),
+            key: seed.hash_key("stable"),
+            redirects: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn link(&mut self, iface: InterfaceId) -> Option<&mut link::Link> {
+        self.links.iter_mut().find(|link| link.iface == iface)
+    }
+
+    pub(crate) fn next(&self) -> Option<Instant> {
+        let links = self.links.iter().filter_map(link::Link::next);
+        links.chain(self.checks.next()).min()
+    }
+
+    pub(crate) fn fingerprint(&self, now: Instant, into: &mut dyn Hasher) {
+        self.checks.fingerprint(now, into);
+        for link in &self.links {
+            link.fingerprint(now, into);
+        }
+        let mut into = into;
+        self.redirects.hash(&mut into);
+        self.random.clone().next_u64().hash(&mut into);
+    }
+}
 
 /// Who says that an address is ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +103,15 @@ pub struct Address {
     pub preferred: Option<Instant>,
     /// When it ceases to be ours; `None`: never.
     pub valid: Option<Instant>,
+}
+
+/// What a link is asked to configure by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AutoConfig {
+    /// Whether routers are asked, and their prefixes and routes taken.
+    pub routers: bool,
+    /// Whether a prefix gives a temporary address beside the stable one (RFC 8981).
+    pub temporary: bool,
 }
 
 /// On which terms an address is assigned.

@@ -12,7 +12,7 @@ use super::Endpoint;
 use crate::autoconf::book::Change;
 use crate::route::Target;
 use crate::wire::ipv6;
-use crate::{Address, AddressNews, AddressState, Cidr, ConfigError, Event, Lease, address};
+use crate::{Address, AddressNews, AddressState, Cidr, ConfigError, Event, Lease, Origin, address};
 
 /// Groups one interface may belong to.
 pub const MAX_GROUPS: usize = 256;
@@ -172,8 +172,11 @@ impl Endpoint {
     pub(super) fn age_addresses(&mut self, now: Instant) {
         while let Some(change) = self.book.due(now) {
             match change {
-                Change::Deprecated(Address { iface, cidr, .. }) => {
-                    self.tell(iface, AddressNews::Deprecated(cidr.addr()));
+                Change::Deprecated(old) => {
+                    self.tell(old.iface, AddressNews::Deprecated(old.cidr.addr()));
+                    if old.origin == Origin::Temporary {
+                        self.replace_temporary(now, &old);
+                    }
                 }
                 Change::Expired(entry) => {
                     self.remove_address(&entry);
@@ -217,11 +220,18 @@ impl Endpoint {
     fn check_address(&mut self, now: Instant, iface: InterfaceId, addr: IpAddr) {
         match addr {
             IpAddr::V4(addr) => self.push_event(Event::Claim { iface, addr }),
-            IpAddr::V6(_) => self.adopt(now, iface, addr),
+            IpAddr::V6(addr) => {
+                let auto = &mut self.auto;
+                auto.checks.begin(now, iface, addr, &mut auto.random);
+            }
         }
     }
 
-    fn forget_check(&mut self, _iface: InterfaceId, _addr: IpAddr) {}
+    fn forget_check(&mut self, iface: InterfaceId, addr: IpAddr) {
+        if let IpAddr::V6(addr) = addr {
+            self.auto.checks.forget(iface, addr);
+        }
+    }
 
     pub(super) fn tell(&mut self, iface: InterfaceId, news: AddressNews) {
         self.push_event(Event::Address { iface, news });

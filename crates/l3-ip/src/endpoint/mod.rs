@@ -5,6 +5,7 @@
 //! `receive` takes packets apart, `forward` passes them on, `icmp` answers and reports, `send` puts packets together.
 
 mod addresses;
+mod configure;
 mod discovery;
 mod forward;
 mod icmp;
@@ -25,6 +26,7 @@ use outcrop_base::{
 };
 
 use crate::address;
+use crate::autoconf::Auto;
 use crate::autoconf::book::Book;
 use crate::filter::Filter;
 use crate::ident::Idents;
@@ -60,6 +62,7 @@ pub struct Endpoint {
     transit: forward::Transit,
     raw: raw::Raw,
     book: Book,
+    auto: Auto,
     /// Groups joined, and by how many.
     groups: Vec<(InterfaceId, IpAddr, u32)>,
 }
@@ -86,6 +89,7 @@ impl Endpoint {
             transit: forward::Transit::default(),
             raw: raw::Raw::default(),
             book: Book::default(),
+            auto: Auto::new(seed),
             groups: Vec::new(),
             config,
         }
@@ -196,6 +200,7 @@ impl Endpoint {
             self.reassembly_expired(now, &expired);
         }
         self.age_addresses(now);
+        self.configure_due(now);
         while let Some(dst) = self.path_mtus.forget_due(now) {
             if let Some(path) = self.path(dst) {
                 self.push_event(Event::PathChanged { dst, mtu: path.mtu });
@@ -222,6 +227,7 @@ impl Endpoint {
             self.reassembly.next_deadline(),
             self.path_mtus.next_expiry(),
             self.book.next(),
+            self.auto.next(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -235,6 +241,12 @@ impl Endpoint {
         }
         let interface = self.interface(hop.iface)?;
         Some(self.path_over(interface, dst))
+    }
+
+    /// Who a packet to `dst` is handed to.
+    #[must_use]
+    pub fn next_hop(&self, dst: IpAddr) -> Option<Hop> {
+        self.hop(dst)
     }
 
     /// Where a packet to `dst` goes: to ourselves, if it is an address of ours.
@@ -343,6 +355,7 @@ impl Endpoint {
         self.transit.fingerprint(now, into);
         self.raw.fingerprint(into);
         self.book.fingerprint(now, into);
+        self.auto.fingerprint(now, into);
         let mut into = into;
         self.groups.hash(&mut into);
         self.errors.parts_at(now).hash(&mut into);

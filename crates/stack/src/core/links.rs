@@ -13,8 +13,8 @@ use outcrop_base::{
     Cast, Checksum, DropReason, HeaderRoom, Instant, InterfaceId, Note, PacketId, RuleRef, Verdict,
 };
 use outcrop_device::PartialChecksum;
-use outcrop_ethernet::{Endpoint, Event, Neighbor, Plan, Transmit, Wrap, wire};
-use outcrop_ip::{AddressNews, ConfigError, Hop, InterfaceConfig};
+use outcrop_ethernet::{Endpoint, Event, Heard, MacAddr, Neighbor, Plan, Transmit, Wrap, wire};
+use outcrop_ip::{AddressNews, AutoConfig, ConfigError, Hop, InterfaceConfig};
 
 use super::Core;
 
@@ -262,13 +262,11 @@ impl Core {
     pub(super) fn hear_links(&mut self, now: Instant) {
         while let Some((iface, event)) = self.links.poll_event() {
             match event {
-                Event::Solicit { ip, to } => {
-                    self.ip.solicit(now, iface, ip, to.map(|mac| mac.0));
-                }
+                Event::Solicit { ip, to } => self.ip.solicit(iface, ip, to.is_some()),
                 Event::Unreachable { ip, packets } => {
                     self.ip.neighbor_lost(now, iface, ip, packets);
                 }
-                Event::NotARouter(ip) => self.ip.not_a_router(now, iface, ip),
+                Event::NotARouter(ip) => self.ip.not_a_router(iface, ip),
                 Event::Claimed(ip) => self.ip.adopt(now, iface, ip.into()),
                 Event::Conflict { ip, .. } => self.ip.refuse(iface, ip.into()),
             }
@@ -298,6 +296,56 @@ impl Core {
             | AddressNews::Expired(_)
             | AddressNews::Router { .. } => {}
         });
+    }
+
+    /// Neighbour discovery heard where an address is; the link judges.
+    pub(super) fn hear_neighbor(
+        &mut self,
+        now: Instant,
+        (iface, ip): (InterfaceId, IpAddr),
+        mac: Option<[u8; 6]>,
+        heard: outcrop_ip::Heard,
+    ) -> Option<Verdict> {
+        let heard = match heard {
+            outcrop_ip::Heard::Source => Heard::Source,
+            outcrop_ip::Heard::Advertisement {
+                solicited,
+                replaces,
+                router,
+            } => Heard::Advertisement {
+                solicited,
+                replaces,
+                router,
+            },
+        };
+        let link = self.links.get(iface)?;
+        let verdict = link.learn(now, ip, mac.map(MacAddr), heard);
+        verdict.drop_reason().is_some().then_some(verdict)
+    }
+
+    /// Packets to `dst` get through: its first hop is reachable (RFC 4861 7.3.1).
+    pub(super) fn confirm(&mut self, now: Instant, dst: IpAddr) {
+        if let Some(hop) = self.ip.next_hop(dst)
+            && let Some(link) = self.links.get(hop.iface)
+        {
+            link.confirm(now, hop.next);
+        }
+    }
+
+    /// Lets a link configure itself: a link-local address first, then what routers say.
+    ///
+    /// # Errors
+    /// An interface without neighbours, or too narrow for IPv6.
+    pub fn autoconfigure(
+        &mut self,
+        now: Instant,
+        iface: InterfaceId,
+        config: AutoConfig,
+    ) -> Result<(), ConfigError> {
+        self.touched = true;
+        self.ip.autoconfigure(now, iface, config)?;
+        self.hear_ip(now);
+        Ok(())
     }
 
     /// What neighbour discovery and multicast want of a link.

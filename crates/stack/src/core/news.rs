@@ -115,6 +115,13 @@ impl Core {
         self.config_news.resolvers.insert((iface, source), said);
     }
 
+    /// Routers said who resolves names.
+    pub(super) fn hear_resolvers(&mut self, iface: InterfaceId) {
+        let (servers, search) = self.ip.resolvers(iface);
+        let servers = servers.into_iter().map(IpAddr::V6).collect();
+        self.set_resolvers(iface, Origin::Router, servers, search);
+    }
+
     /// Every server that resolves names, each once.
     #[must_use]
     pub fn resolvers(&self) -> Vec<IpAddr> {

@@ -83,7 +83,27 @@ impl Core {
             self.tcp
                 .describe_flow(&flow, &mut |key, value| met.push(key, value));
         }
-        self.tcp.handle_segment(&up.arrival, segment, payload)
+        if !self.links.has(up.arrival.iface) {
+            return self.tcp.handle_segment(&up.arrival, segment, payload);
+        }
+        let (at, src) = (up.arrival.at, up.arrival.src);
+        let flow = Flow {
+            transport: Transport::Tcp,
+            local: (up.arrival.dst, segment.dst_port).into(),
+            remote: (src, segment.src_port).into(),
+        };
+        let before = self.acknowledged(&flow);
+        let verdict = self.tcp.handle_segment(&up.arrival, segment, payload);
+        if self.acknowledged(&flow) > before {
+            self.confirm(at, src);
+        }
+        verdict
+    }
+
+    /// How much of a flow the peer has: its growth is forward progress.
+    fn acknowledged(&self, flow: &Flow) -> Option<u64> {
+        let info = self.tcp.info(self.tcp.find(flow)?)?;
+        info.negotiated.map(|_| info.snd_una)
     }
 
     fn hand_to_udp(&mut self, up: &Up) -> Verdict {
@@ -121,6 +141,17 @@ impl Core {
                         link.leave(group);
                     }
                 }),
+                outcrop_ip::Event::Neighbor {
+                    iface,
+                    ip,
+                    link,
+                    heard,
+                } => {
+                    verdict = self
+                        .hear_neighbor(now, (iface, ip), link, heard)
+                        .or(verdict)
+                }
+                outcrop_ip::Event::Resolvers { iface } => self.hear_resolvers(iface),
                 outcrop_ip::Event::Claim { iface, addr } => {
                     self.tell_link(iface, |link| {
                         link.claim(now, addr);

@@ -3,6 +3,7 @@
 use crate::cli;
 use crate::failure::Failure;
 use crate::host::{Host, Place};
+use crate::news;
 use crate::report::Report;
 use crate::secure::Https;
 use crate::server::Server;
@@ -15,12 +16,16 @@ pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
     let mut host = Host::start(&options.net, options.tcp.config()?, Place::Here, "serve")?;
     let https = Https::new(&options.serving.secure, &options.net, host.shard())?;
     let stop = signals::stop()?;
+    let announces = options.net.tap.is_some();
     let (shard, serving, net) = (
         host.shard().clone(),
         options.serving.clone(),
         options.net.clone(),
     );
     let served = host.run(move |tasks| async move {
+        if announces {
+            tasks.spawn(news::tell(shard.clone())).detach();
+        }
         let server = Server::start(&shard, &tasks, &serving, (&site, https.as_ref()))?;
         say_where(&serving, &net, https.as_ref());
         stop.await;
