@@ -10,8 +10,10 @@ mod six;
 pub(crate) mod words;
 
 use core::future::{Future, poll_fn};
+use core::net::IpAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 
 use bytes::Bytes;
 use outcrop_base::{Instant, Seed};
@@ -29,6 +31,9 @@ use crate::stop::Hear;
 use four::Four;
 use six::Six;
 use words::Told;
+
+/// How long the farewell may take to find its way: the server may have to be asked for by ARP.
+const FAREWELL: Duration = Duration::from_millis(300);
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -48,6 +53,8 @@ pub(crate) struct Keeper<T> {
     seed: Seed,
     four: Option<Four>,
     six: Option<Six>,
+    /// Begins when the link-local address is ours: DHCPv6 is spoken from there.
+    six_waits: Option<v6::ClientConfig>,
     as_routers_say: bool,
     tell: T,
 }
@@ -64,7 +71,7 @@ enum Wake {
 /// A DHCP client of this interface's hardware address that begins at once: it is one host, not a building of them.
 pub(crate) fn four(shard: &Shard) -> v4::ClientConfig {
     v4::ClientConfig {
-        start_wait: (core::time::Duration::ZERO, core::time::Duration::ZERO),
+        start_wait: (Duration::ZERO, Duration::ZERO),
         ..v4::ClientConfig::new(mac(shard))
     }
 }
@@ -106,12 +113,12 @@ impl<T: FnMut(Told)> Keeper<T> {
         tell: T,
     ) -> Result<Self, Failure> {
         let four = wish.four.map(|config| Four::new(shard, config, seed));
-        let six = wish.six.map(|config| Six::new(shard, config, seed));
         Ok(Self {
             shard: shard.clone(),
             seed: seed.clone(),
             four: four.transpose()?,
-            six: six.transpose()?,
+            six: None,
+            six_waits: wish.six,
             as_routers_say: wish.as_routers_say,
             tell,
         })
@@ -147,6 +154,7 @@ impl<T: FnMut(Told)> Keeper<T> {
             six.release(now);
         }
         self.act(now);
+        self.shard.sleep_until(now + FAREWELL).await;
     }
 
     /// What is due, what is to be sent, what is to be told.
@@ -163,6 +171,11 @@ impl<T: FnMut(Told)> Keeper<T> {
         (self.tell)(Told::News(line));
         if let AddressNews::Router { managed, other } = news {
             self.router(managed, other);
+        }
+        if matches!(news, AddressNews::Ready(IpAddr::V6(ours)) if ours.is_unicast_link_local()) {
+            if let Some(config) = self.six_waits.take() {
+                self.begin_six(config);
+            }
         }
         if let Some(four) = &mut self.four {
             four.news(&self.shard, now, news, &mut self.tell);
@@ -183,12 +196,16 @@ impl<T: FnMut(Told)> Keeper<T> {
         if !self.as_routers_say || known {
             return;
         }
-        // The socket of the one before is closed first.
-        self.six = None;
         let config = v6::ClientConfig {
             mode,
             ..six(&self.shard)
         };
+        self.begin_six(config);
+    }
+
+    fn begin_six(&mut self, config: v6::ClientConfig) {
+        // The socket of the one before is closed first.
+        self.six = None;
         match Six::new(&self.shard, config, &self.seed) {
             Ok(six) => self.six = Some(six),
             Err(failure) => log::warn!("{failure}"),

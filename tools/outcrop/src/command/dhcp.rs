@@ -15,8 +15,9 @@ use outcrop_base::Instant;
 use outcrop_dhcp::v4::{CLIENT_PORT, Change, SERVER_PORT, Server, ServerConfig, Transmit};
 use outcrop_dhcp::v6;
 use outcrop_socket::UdpSocket;
-use outcrop_stack::Shard;
+use outcrop_stack::ip::AddressNews;
 use outcrop_stack::udp::SendOptions;
+use outcrop_stack::{Interest, Shard};
 
 use crate::cli::{self, DhcpCommand};
 use crate::failure::Failure;
@@ -153,8 +154,13 @@ fn serve(options: &cli::DhcpServe) -> Result<u8, Failure> {
     let shard = host.shard().clone();
     let mut stop = signals::stop()?;
     let (first, last) = options.pool;
-    println!("lending {first} to {last} until Ctrl-C");
+    let ours = options.net.addr.address;
+    println!("checking that {ours} is free");
     host.run(move |_| async move {
+        if !checked(&shard, ours, &mut stop).await? {
+            return Ok(());
+        }
+        println!("lending {first} to {last} until Ctrl-C");
         let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), SERVER_PORT);
         let socket = UdpSocket::bind(&shard, local).map_err(|error| refused(local, &error))?;
         loop {
@@ -188,6 +194,27 @@ fn serve(options: &cli::DhcpServe) -> Result<u8, Failure> {
     })??;
     host.finish()?.say_capture();
     Ok(0)
+}
+
+/// Waits until the server's own address is checked; false if somebody says stop before.
+async fn checked(shard: &Shard, ours: IpAddr, stop: &mut Hear<()>) -> Result<bool, Failure> {
+    poll_fn(|cx| {
+        if Pin::new(&mut *stop).poll(cx).is_ready() {
+            return Poll::Ready(Ok(false));
+        }
+        shard.poll(Interest::Address(TUN), cx, |core| {
+            while let Some(news) = core.take_address_news(TUN) {
+                if news == AddressNews::Ready(ours) {
+                    return Poll::Ready(Ok(true));
+                }
+                if news == AddressNews::Duplicate(ours) {
+                    return Poll::Ready(Err(Failure::new(format!("dhcp serve: {ours}: another station has it"))));
+                }
+            }
+            Poll::Pending
+        })
+    })
+    .await
 }
 
 fn config(options: &cli::DhcpServe) -> Result<ServerConfig, Failure> {

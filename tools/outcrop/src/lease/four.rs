@@ -6,6 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use outcrop_base::{Instant, Seed};
+use outcrop_dhcp::Loss;
 use outcrop_dhcp::v4::{Client, ClientConfig, Event, Lease, Transmit};
 use outcrop_socket::UdpSocket;
 use outcrop_stack::ip::{self, AddressNews, Cidr, Origin};
@@ -88,10 +89,13 @@ impl Four {
                 }
                 Event::Lost(loss) => {
                     if let Some(lease) = self.lease.take() {
-                        shard.call(|core| {
-                            core.withdraw(now, TUN, lease.address.into());
-                            self.forget(core);
-                        });
+                        // The farewell leaves from the address; the host ends with it.
+                        if loss != Loss::Released {
+                            shard.call(|core| {
+                                core.withdraw(now, TUN, lease.address.into());
+                                self.forget(core);
+                            });
+                        }
                         tell(Told::Lost(lease.address.into(), loss));
                     }
                 }
