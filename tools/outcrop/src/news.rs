@@ -43,13 +43,18 @@ pub(crate) fn say(core: &Core, news: AddressNews) -> String {
         }
         AddressNews::Deprecated(addr) => format!("address: {addr} begins nothing new"),
         AddressNews::Expired(addr) => format!("address: {addr} is ours no more"),
-        AddressNews::Router { .. } => {
+        AddressNews::Router { managed, other } => {
+            let more = match (managed, other) {
+                (true, _) => "; it says that addresses are to be had by DHCPv6",
+                (false, true) => "; it says that settings are to be had by DHCPv6",
+                (false, false) => "",
+            };
+            format!("router: heard{more}")
+        }
+        AddressNews::Resolvers => {
             let servers: Vec<_> = core.resolvers().iter().map(ToString::to_string).collect();
             let search = core.search_domains().join(" ");
-            format!(
-                "router: heard; resolvers: {}; search: {search}",
-                servers.join(" ")
-            )
+            format!("resolvers: {}; search: {search}", servers.join(" "))
         }
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Link {
     pub(crate) config: AutoConfig,
     /// How often an address of ours was taken already.
     pub(crate) conflicts: u8,
+    /// What was said last of DHCP: managed, other.
+    dhcp: Option<(bool, bool)>,
     asked: u8,
     next_question: Option<Instant>,
     routers: Vec<DefaultRouter>,
@@ -68,6 +70,7 @@ impl Link {
             mac,
             config,
             conflicts: 0,
+            dhcp: None,
             asked: 0,
             next_question: None,
             routers: Vec::new(),
@@ -133,6 +136,12 @@ impl Link {
             self.routers.retain(|known| known.addr != addr);
         }
         true
+    }
+
+    /// What a router says of DHCP. Returns whether that is new.
+    pub(crate) fn hear_dhcp(&mut self, router: &Router) -> bool {
+        let said = Some((router.managed, router.other));
+        core::mem::replace(&mut self.dhcp, said) != said
     }
 
     /// A prefix is on this link for so long. Returns whether the table of routes changes.
@@ -204,7 +213,14 @@ impl Link {
 
     pub(crate) fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
         let ahead = |at: &Option<Instant>| at.map(|at| at.saturating_since(now));
-        (self.iface, self.config, self.conflicts, self.asked).hash(&mut into);
+        (
+            self.iface,
+            self.config,
+            self.conflicts,
+            self.dhcp,
+            self.asked,
+        )
+            .hash(&mut into);
         ahead(&self.next_question).hash(&mut into);
         for router in &self.routers {
             (router.addr, router.preference, router.silent).hash(&mut into);

@@ -148,7 +148,9 @@ pub enum AddressNews {
     Deprecated(IpAddr),
     /// Its time is over.
     Expired(IpAddr),
-    /// A router spoke: what it says of DHCP.
+    /// Who resolves names on the link has changed.
+    Resolvers,
+    /// What routers say of DHCP: the first word, and every change.
     Router {
         /// Addresses are to be had by DHCPv6.
         managed: bool,

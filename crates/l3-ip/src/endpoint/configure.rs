@@ -192,10 +192,9 @@ impl Endpoint {
         let Some(link) = self.auto.link(iface).filter(|link| link.config.routers) else {
             return Rule::NdRouter.drop(DropReason::IpFiltered);
         };
-        let (changed, resolvers) = (
-            link.hear(now, said.src, router),
-            link.hear_resolvers(now, &said.options),
-        );
+        let changed = link.hear(now, said.src, router);
+        let resolvers = link.hear_resolvers(now, &said.options);
+        let dhcp = link.hear_dhcp(router);
         if changed {
             self.choose_router(iface);
         }
@@ -208,8 +207,10 @@ impl Endpoint {
         if resolvers {
             self.push_event(Event::Resolvers { iface });
         }
-        let Router { managed, other, .. } = *router;
-        self.tell(iface, AddressNews::Router { managed, other });
+        if dhcp {
+            let Router { managed, other, .. } = *router;
+            self.tell(iface, AddressNews::Router { managed, other });
+        }
         Rule::NdRouter.taken()
     }
 

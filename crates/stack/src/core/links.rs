@@ -294,6 +294,7 @@ impl Core {
             | AddressNews::Duplicate(_)
             | AddressNews::Deprecated(_)
             | AddressNews::Expired(_)
+            | AddressNews::Resolvers
             | AddressNews::Router { .. } => {}
         });
     }

@@ -120,6 +120,7 @@ impl Core {
         let (servers, search) = self.ip.resolvers(iface);
         let servers = servers.into_iter().map(IpAddr::V6).collect();
         self.set_resolvers(iface, Origin::Router, servers, search);
+        self.config_news.push(iface, AddressNews::Resolvers);
     }
 
     /// Every server that resolves names, each once.
