@@ -68,7 +68,8 @@ impl Six {
             | AddressNews::Ready(_)
             | AddressNews::Deprecated(_)
             | AddressNews::Expired(_)
-            | AddressNews::Router { .. } => {}
+            | AddressNews::Router { .. }
+            | AddressNews::Resolvers => {}
         }
     }
 
