@@ -40,7 +40,8 @@ struct Ran {
 impl Ran {
     fn file(&self, name: &str) -> String {
         let path = self.folder.path().join(name);
-        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{name}: {error}\n{}", self.report));
+        let bytes =
+            std::fs::read(&path).unwrap_or_else(|error| panic!("{name}: {error}\n{}", self.report));
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
@@ -57,15 +58,34 @@ fn lan(files: &[(&str, &str)], script: &str) -> Ran {
     }
     let whole = format!("{LAN}\n{}", script.replace("DNSMASQ", DNSMASQ));
     let output = Command::new("timeout")
-        .args(["-k", "5", "100", "unshare", "--net", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child"])
+        .args([
+            "-k",
+            "5",
+            "100",
+            "unshare",
+            "--net",
+            "--mount",
+            "--pid",
+            "--mount-proc",
+            "--fork",
+            "--kill-child",
+        ])
         .args(["sh", "-euc", &whole])
         .current_dir(folder.path())
         .env("OUTCROP", outcrop())
-        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )
         .output()
         .expect("timeout(1) runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let report = format!("{}\n{}\n{}", output.status, text(&output.stdout), text(&output.stderr));
+    let report = format!(
+        "{}\n{}\n{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    );
     assert!(output.status.success(), "{report}");
     Ran {
         folder,
@@ -81,12 +101,17 @@ fn count(text: &str, words: &str) -> usize {
 /// What tshark thinks of the DHCP in a capture.
 fn assert_dhcp_is_sound(capture: &Path) {
     assert_capture_is_sound(capture);
-    let marks = tshark(capture, "(dhcp || dhcpv6) && _ws.expert.severity >= 0x600000", &["_ws.expert.message"]);
+    let marks = tshark(
+        capture,
+        "(dhcp || dhcpv6) && _ws.expert.severity >= 0x600000",
+        &["_ws.expert.message"],
+    );
     assert!(marks.is_empty(), "{marks:?}");
 }
 
 #[test]
-fn a_bare_tap_beside_dnsmasq_configures_itself_in_both_families_and_curl_fetches_by_what_it_reports() {
+fn a_bare_tap_beside_dnsmasq_configures_itself_in_both_families_and_curl_fetches_by_what_it_reports()
+ {
     let ran = lan(
         &[],
         "DNSMASQ --dhcp-range=10.9.0.50,10.9.0.99,255.255.255.0,2m --dhcp-option=option:dns-server,10.9.0.1 \
@@ -103,16 +128,34 @@ fn a_bare_tap_beside_dnsmasq_configures_itself_in_both_families_and_curl_fetches
     );
     assert_eq!(ran.stdout, "200 200\n", "{}", ran.report);
     let log = ran.file("dnsmasq.log");
-    for words in ["DHCPDISCOVER", "DHCPREQUEST", "DHCPSOLICIT", "DHCPREPLY", "DHCPRELEASE(br0) 10.9.0.", "DHCPRELEASE(br0) 00:03:00:01:"] {
+    for words in [
+        "DHCPDISCOVER",
+        "DHCPREQUEST",
+        "DHCPSOLICIT",
+        "DHCPREPLY",
+        "DHCPRELEASE(br0) 10.9.0.",
+        "DHCPRELEASE(br0) 00:03:00:01:",
+    ] {
         assert!(count(&log, words) >= 1, "{words}: {log}");
     }
     let said = ran.file("err");
-    assert!(said.contains("routes: 0.0.0.0/0 by 10.9.0.1; resolvers: 10.9.0.1; domain: lan.example"), "{said}");
+    assert!(
+        said.contains("routes: 0.0.0.0/0 by 10.9.0.1; resolvers: 10.9.0.1; domain: lan.example"),
+        "{said}"
+    );
     assert_dhcp_is_sound(&ran.capture());
     // The address was asked for before it was used (RFC 5227 2.1), and never before the grant.
-    let probes = tshark(&ran.capture(), "arp.isprobe==1 && frame.comment contains \"why=arp-probe\"", &["frame.number"]);
+    let probes = tshark(
+        &ran.capture(),
+        "arp.isprobe==1 && frame.comment contains \"why=arp-probe\"",
+        &["frame.number"],
+    );
     let ack = tshark(&ran.capture(), "dhcp.option.dhcp==5", &["frame.number"]);
-    let announced = tshark(&ran.capture(), "frame.comment contains \"why=arp-announcement\"", &["frame.number"]);
+    let announced = tshark(
+        &ran.capture(),
+        "frame.comment contains \"why=arp-announcement\"",
+        &["frame.number"],
+    );
     let number = |text: &String| text.parse::<u32>().unwrap();
     assert!(probes.len() >= 3, "{probes:?}");
     assert!(number(&ack[0]) < number(&probes[0]) && number(&probes[2]) < number(&announced[0]));
@@ -140,7 +183,10 @@ fn where_radvd_gives_addresses_dhcp_is_asked_for_the_rest_alone() {
     );
     assert_eq!(ran.stdout, "200\n", "{}", ran.report);
     let log = ran.file("dnsmasq.log");
-    assert!(count(&log, "DHCPINFORMATION-REQUEST") >= 1 && count(&log, "DHCPSOLICIT") == 0, "{log}");
+    assert!(
+        count(&log, "DHCPINFORMATION-REQUEST") >= 1 && count(&log, "DHCPSOLICIT") == 0,
+        "{log}"
+    );
     assert_dhcp_is_sound(&ran.capture());
 }
 
@@ -161,13 +207,36 @@ fn a_lease_is_renewed_at_t1_and_given_up_when_the_server_refuses_it() {
     );
     let first = ran.file("first.log");
     assert!(count(&first, "DHCPACK") >= 3, "renewed: {first}");
-    assert_eq!((count(&first, "DHCPDISCOVER"), count(&first, "DHCPOFFER")), (1, 1), "{first}");
+    assert_eq!(
+        (count(&first, "DHCPDISCOVER"), count(&first, "DHCPOFFER")),
+        (1, 1),
+        "{first}"
+    );
     let second = ran.file("dnsmasq.log");
-    assert!(count(&second, "DHCPNAK") >= 1 && count(&second, "DHCPDISCOVER") >= 1, "{second}");
+    assert!(
+        count(&second, "DHCPNAK") >= 1 && count(&second, "DHCPDISCOVER") >= 1,
+        "{second}"
+    );
     let events = ran.file("out");
-    let lost = events.lines().position(|line| line.contains("\"event\":\"lost\"")).unwrap();
-    assert!(events.lines().nth(lost).unwrap().ends_with("\"why\":\"refused\"}"), "{events}");
-    assert!(events.lines().skip(lost + 1).any(|line| line.contains("\"event\":\"bound\"")), "{events}");
+    let lost = events
+        .lines()
+        .position(|line| line.contains("\"event\":\"lost\""))
+        .unwrap();
+    assert!(
+        events
+            .lines()
+            .nth(lost)
+            .unwrap()
+            .ends_with("\"why\":\"refused\"}"),
+        "{events}"
+    );
+    assert!(
+        events
+            .lines()
+            .skip(lost + 1)
+            .any(|line| line.contains("\"event\":\"bound\"")),
+        "{events}"
+    );
 }
 
 /// busybox's server lends for as short as one likes.
@@ -187,7 +256,10 @@ fn a_lease_whose_server_is_gone_ends_in_its_time() {
     );
     let events = ran.file("out");
     assert!(events.contains("\"seconds\":8,"), "{events}");
-    assert!(events.contains("\"event\":\"lost\",\"address\":\"10.9.0."), "{events}");
+    assert!(
+        events.contains("\"event\":\"lost\",\"address\":\"10.9.0."),
+        "{events}"
+    );
     assert_dhcp_is_sound(&ran.capture());
     // To its server first, then to everybody, then from the start: figure 5 on the wire.
     let of = |filter: &str| -> Vec<f64> {
@@ -198,7 +270,11 @@ fn a_lease_whose_server_is_gone_ends_in_its_time() {
     let rebinds = of("dhcp.option.dhcp==3 && ip.dst==255.255.255.255 && dhcp.ip.client!=0.0.0.0");
     let discovers = of("dhcp.option.dhcp==1");
     let last = granted.last().unwrap();
-    assert!(!rebinds.is_empty() && discovers.len() >= 2, "{}", ran.report);
+    assert!(
+        !rebinds.is_empty() && discovers.len() >= 2,
+        "{}",
+        ran.report
+    );
     let ended = discovers.iter().find(|at| *at > last).unwrap() - last;
     assert!((7.5..=8.5).contains(&ended), "{ended}");
 }
@@ -220,10 +296,16 @@ fn an_address_in_use_is_declined_and_another_one_taken() {
     let log = ran.file("dnsmasq.log");
     assert!(count(&log, "DHCPDECLINE(br0) 10.9.0.50") == 1, "{log}");
     let events = ran.file("out");
-    let bound: Vec<_> = events.lines().filter(|line| line.contains("\"event\":\"bound\"")).collect();
+    let bound: Vec<_> = events
+        .lines()
+        .filter(|line| line.contains("\"event\":\"bound\""))
+        .collect();
     assert_eq!(bound.len(), 1, "{events}");
     assert!(!bound[0].contains("10.9.0.50"), "{events}");
-    assert!(events.contains("\"address\":\"10.9.0.50\",\"why\":\"declined\""), "{events}");
+    assert!(
+        events.contains("\"address\":\"10.9.0.50\",\"why\":\"declined\""),
+        "{events}"
+    );
 }
 
 const UDHCPC: &str = "#!/bin/sh
@@ -266,9 +348,16 @@ fn clients_of_others_are_lent_addresses_that_work_renew_and_return_them() {
     assert!(ran.file("ping").contains(" 0% packet loss"));
     let client = ran.file("dhclient");
     assert!(client.contains("bound to 10.9.0.177"), "{client}");
-    assert!(count(&client, "DHCPACK of 10.9.0.177") >= 2, "renewed: {client}");
+    assert!(
+        count(&client, "DHCPACK of 10.9.0.177") >= 2,
+        "renewed: {client}"
+    );
     let served = ran.file("served");
-    for line in ["10.9.0.200 lent to 02:00:00:00:00:55", "10.9.0.200 given back", "10.9.0.177 lent to 02:00:00:00:00:77"] {
+    for line in [
+        "10.9.0.200 lent to 02:00:00:00:00:55",
+        "10.9.0.200 given back",
+        "10.9.0.177 lent to 02:00:00:00:00:77",
+    ] {
         assert!(served.contains(line), "{line}: {served}");
     }
     assert_dhcp_is_sound(&ran.capture());
@@ -278,13 +367,33 @@ fn clients_of_others_are_lent_addresses_that_work_renew_and_return_them() {
 fn what_cannot_be_meant_is_said_in_one_line() {
     for (arguments, code, said) in [
         (&["dhcp"][..], 2, "give --tap NAME"),
-        (&["dhcp", "serve", "--tap", "t", "--addr", "10.9.0.1/24", "--pool", "10.8.0.1-10.8.0.9"][..], 2, "not within the server's network"),
-        (&["dhcp", "serve", "--tap", "t", "--pool", "10.8.0.1"][..], 2, "must be two IPv4 addresses"),
+        (
+            &[
+                "dhcp",
+                "serve",
+                "--tap",
+                "t",
+                "--addr",
+                "10.9.0.1/24",
+                "--pool",
+                "10.8.0.1-10.8.0.9",
+            ][..],
+            2,
+            "not within the server's network",
+        ),
+        (
+            &["dhcp", "serve", "--tap", "t", "--pool", "10.8.0.1"][..],
+            2,
+            "must be two IPv4 addresses",
+        ),
         (&["serve", "--dhcp"][..], 2, "--tap"),
     ] {
         let output = Command::new(outcrop()).args(arguments).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
-        assert!(text.contains(said) && text.lines().count() == 1, "{arguments:?}: {text}");
+        assert!(
+            text.contains(said) && text.lines().count() == 1,
+            "{arguments:?}: {text}"
+        );
     }
 }

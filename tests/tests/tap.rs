@@ -1,7 +1,12 @@
 //! The stack on a TAP: the kernel as its neighbour on an Ethernet, in a private namespace, with the programs people use
 //! there.
 
-use outcrop_tests::{Bench, assert_capture_is_sound, noise, outcrop, sha256, tshark};
+use std::collections::HashSet;
+use std::path::Path;
+
+use outcrop_base::Field;
+use outcrop_capture::{Reader, Record};
+use outcrop_tests::{Bench, assert_capture_is_sound, noise, outcrop, sha256, tool, tshark};
 
 fn bench() -> Bench {
     Bench::new().options(&["--tap"])
@@ -65,7 +70,7 @@ fn the_kernel_sees_its_neighbor_resolve_age_and_answer_again() {
         "sysctl -qw net.ipv4.neigh.outcrop0.base_reachable_time_ms=1000 net.ipv6.neigh.outcrop0.base_reachable_time_ms=1000 \
              net.ipv4.neigh.outcrop0.delay_first_probe_time=1 net.ipv6.neigh.outcrop0.delay_first_probe_time=1;
         ping -c1 -q $STACK >/dev/null; ping -c1 -q fd77::2 >/dev/null; {NEIGHBORS} | grep -c REACHABLE;
-        sleep 4; {NEIGHBORS} | grep -c STALE;
+        sleep 4; {NEIGHBORS} | grep -cE 'STALE|DELAY|PROBE|REACHABLE';
         ping -c1 -q $STACK >/dev/null; ping -c1 -q fd77::2 >/dev/null; sleep 3; {NEIGHBORS} | grep -cE 'REACHABLE|STALE'"
     );
     let bench = bench();
@@ -98,8 +103,7 @@ fn radvd_gives_a_prefix_a_router_and_resolvers_and_they_age() {
     let script = "ip addr add 2001:db8:7::1/64 dev outcrop0 nodad
         radvd -n -C radvd.conf -p $PWD/pid -m none & radvd=$!
         sleep 7
-        who=$(ip -6 neigh show dev outcrop0 | grep -o '^2001:db8:7:[0-9a-f:]*' || true)
-        ping -6 -c1 -q -I outcrop0 ff02::1 >/dev/null || true
+        ping -c1 -q $STACK >/dev/null
         kill $radvd; wait $radvd || true
         sleep 8; echo done";
     let outcome = bench.sh(script);
@@ -112,6 +116,15 @@ fn radvd_gives_a_prefix_a_router_and_resolvers_and_they_age() {
         "begins nothing new",
     ] {
         assert!(said.contains(line), "{line}: {said}");
+    }
+    let shown = assert_fields_agree(&bench.capture());
+    for key in [
+        "icmpv6.opt.prefix",
+        "icmpv6.opt.rdnss",
+        "icmpv6.opt.nonce",
+        "arp.opcode",
+    ] {
+        assert!(shown.contains(key), "{key} was compared");
     }
     // Duplicate address detection came first, and asked from nobody (RFC 4862 5.4).
     let ours = "frame.comment contains \"why=neighbor-solicitation\" && ipv6.src==::";
@@ -193,4 +206,50 @@ for n in range(3000):
         &["eth.dst"],
     );
     assert!(answers.len() > 2000, "{}", answers.len());
+}
+
+/// Asserts that tshark finds every field of Ethernet, ARP and neighbour discovery that we show where we show it; says
+/// which were compared. Parts of an octet are left out: tshark's positions are octets.
+fn assert_fields_agree(capture: &Path) -> HashSet<&'static str> {
+    let path = capture.to_string_lossy();
+    let pdml = tool("tshark", &["-n", "-r", &path, "-T", "pdml"]);
+    let frames: Vec<_> = pdml
+        .split("<packet>")
+        .filter(|frame| frame.contains("proto name=\"eth\""))
+        .collect();
+    let mut packets = Vec::new();
+    let mut reader = Reader::new(std::fs::File::open(capture).unwrap()).unwrap();
+    while let Some(record) = reader.next().transpose().unwrap() {
+        if let Record::Packet(packet) = record {
+            packets.push(packet.bytes);
+        }
+    }
+    assert_eq!(frames.len(), packets.len());
+    let mut compared = HashSet::new();
+    for (frame, bytes) in frames.iter().zip(&packets) {
+        let mut check = |base: usize, field: Field<'_>| {
+            let (start, end) = (field.bits.start as usize, field.bits.end as usize);
+            if start % 8 != 0 || end % 8 != 0 {
+                return;
+            }
+            let (pos, size) = (base + start / 8, (end - start) / 8);
+            let name = format!("<field name=\"{}\"", field.key);
+            let place = [format!(" pos=\"{pos}\""), format!(" size=\"{size}\"")];
+            let mut lines = frame.lines().filter(|line| line.contains(&name));
+            let found = lines.any(|line| place.iter().all(|part| line.contains(part)));
+            assert!(found, "{name} at {pos}, {size} bytes, in {frame}");
+            compared.insert(field.key);
+        };
+        outcrop_ethernet::wire::fields(bytes, &mut |field| check(0, field));
+        match (bytes.get(12..14), bytes.get(20), bytes.get(54)) {
+            (Some([8, 6]), ..) => {
+                outcrop_ethernet::wire::arp::fields(&bytes[14..], &mut |field| check(14, field));
+            }
+            (Some([0x86, 0xdd]), Some(58), Some(133..=137)) => {
+                outcrop_ip::wire::icmp::fields_v6(&bytes[54..], &mut |field| check(54, field));
+            }
+            _ => {}
+        }
+    }
+    compared
 }

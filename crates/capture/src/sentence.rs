@@ -63,6 +63,9 @@ const fn of_why(why: Why) -> Option<&'static str> {
         Why::ResetContradiction => {
             "The peer asked for two kinds of congestion feedback in one handshake: neither end could know which holds."
         }
+        Why::ResetSyn => {
+            "A SYN came inside the window, and guessed segments may end this connection: it is reset."
+        }
         Why::ChallengeAck => {
             "A suspicious segment: the peer is asked to prove itself by answering this ACK."
         }
@@ -79,6 +82,20 @@ const fn of_why(why: Why) -> Option<&'static str> {
         }
         Why::ParameterProblem => "A header field makes no sense: the sender is told where.",
         Why::Redirect => "There is a better first hop for that destination.",
+        Why::ArpRequest => {
+            "Who has the address? Packets wait for the answer, or it was not confirmed for long."
+        }
+        Why::ArpReply => "The address asked for is ours: this says where we are.",
+        Why::ArpProbe => "We want the address: whoever has it is asked to object.",
+        Why::ArpAnnouncement => "The address is ours: everybody is to forget who had it before.",
+        Why::NeighborSolicitation => {
+            "Who has the address? Asked to find a neighbour, to hear whether it is still there, or before we take it."
+        }
+        Why::NeighborAdvertisement => "The address asked for is ours: this says where we are.",
+        Why::RouterSolicitation => "Which routers are there, and which prefixes?",
+        Why::RouterAdvertisement => {
+            "We are a router: this says for how long, and for which prefixes."
+        }
         Why::Syn
         | Why::SynAck
         | Why::HandshakeAck
@@ -91,14 +108,6 @@ const fn of_why(why: Why) -> Option<&'static str> {
         | Why::Datagram
         | Why::EchoRequest
         | Why::EchoReply
-        | Why::ArpRequest
-        | Why::ArpReply
-        | Why::ArpProbe
-        | Why::ArpAnnouncement
-        | Why::NeighborSolicitation
-        | Why::NeighborAdvertisement
-        | Why::RouterSolicitation
-        | Why::RouterAdvertisement
         | Why::GroupReport
         | Why::GroupQuery
         | Why::Fragment

@@ -43,6 +43,9 @@ pub(crate) fn stays_on_link(addr: IpAddr) -> bool {
         }
 }
 
+/// Every host of a link (RFC 1112 4).
+pub(crate) const ALL_SYSTEMS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
+
 /// Every node of a link (RFC 4291 2.7.1).
 pub(crate) const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
@@ -57,7 +60,7 @@ pub(crate) fn is_link_scoped(dst: IpAddr) -> bool {
 /// Groups that every host belongs to: all systems, all nodes.
 pub(crate) fn is_all_hosts(addr: IpAddr) -> bool {
     match addr {
-        IpAddr::V4(addr) => addr == Ipv4Addr::new(224, 0, 0, 1),
+        IpAddr::V4(addr) => addr == ALL_SYSTEMS,
         IpAddr::V6(addr) => {
             addr == Ipv6Addr::new(0xff01, 0, 0, 0, 0, 0, 0, 1)
                 || addr == Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1)

@@ -75,6 +75,10 @@ rules! {
     ErrorRate = "icmp:error-rate", "RFC 1812 4.3.2.8, RFC 4443 2.4(f)";
     /// An error is sent about a packet that could not be delivered.
     ErrorSent = "icmp:error-sent", "RFC 1122 3.2.2, RFC 4443 3";
+    /// A querier is answered after a time drawn by chance.
+    GroupQuery = "group:query", "RFC 3376 5.2, RFC 3810 6.2, RFC 2236 3, RFC 2710 4";
+    /// Messages about groups come from the link, are whole, and concern us or nobody.
+    GroupMessage = "group:message", "RFC 3376 4, RFC 3810 5.1.14 and 5.2, RFC 2236 2";
     /// A router passes a packet on by its longest matching route.
     Forward = "forward:pass", "RFC 1812 5.2.1, RFC 8200 3";
     /// Some addresses never cross a router.

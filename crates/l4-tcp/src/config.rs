@@ -74,6 +74,9 @@ pub struct Listen {
     pub fast_open: usize,
     /// When a SYN is answered without keeping it (RFC 4987 3.6).
     pub syn_cookies: SynCookies,
+    /// Take the SYN of a segment that has a FIN as well, which no program sends, and leave the FIN unacknowledged,
+    /// instead of dropping it (D-08).
+    pub syn_with_fin: bool,
     /// What accepted connections start with; `None` means the endpoint's.
     pub settings: Option<Settings>,
 }
@@ -106,6 +109,15 @@ pub enum AckStyle {
     /// Every second segment, however short, from the first one on; the wait never changes. As 4.4BSD's
     /// descendants do.
     EverySecond,
+}
+
+/// What ends a connection although it may be a stranger's guess; by default nothing does (RFC 5961).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Guessable {
+    /// A reset anywhere in the window, as RFC 793 3.4 had it, not only one at RCV.NXT.
+    pub resets: bool,
+    /// A SYN in the window, as RFC 793 3.9 had it: it is answered by a reset instead of a challenge.
+    pub syns: bool,
 }
 
 /// Settings of a connection.
@@ -144,6 +156,14 @@ pub struct Settings {
     /// The program will read no more: text that comes once our FIN is on its way is answered by a reset, as if the
     /// program had let go of the connection (RFC 1122 4.2.2.13), so that the peer learns that it is lost.
     pub deaf: bool,
+    /// What of RFC 5961 is switched off, for tests against older rules.
+    pub guessable: Guessable,
+    /// Ask whether the end of what was sent is lost before the retransmission timer does (RFC 8985 7).
+    pub tail_probes: bool,
+    /// After a timeout, send something new before all is sent again, and so tell a late path from a lossy one (RFC 5682).
+    pub frto: bool,
+    /// Report what arrived twice in the first SACK block (RFC 2883).
+    pub dsack: bool,
     /// A connection given up because the peer does not answer ends without a reset (RFC 9293 3.10.8 has none). By
     /// default one leaves, should the peer be there after all.
     pub quiet_timeout: bool,
@@ -178,6 +198,8 @@ pub struct Settings {
     pub path_probing: PathProbing,
     /// Explicit congestion notification (RFC 3168).
     pub ecn: EcnPolicy,
+    /// With accurate ECN, tell marked bytes in an option too, not only marked packets in the header (RFC 9768 3.2.3).
+    pub ecn_option: bool,
     /// As a client, ask servers for fast-open cookies, and with one put what is written before the SYN leaves
     /// into the SYN (RFC 7413). It may arrive twice.
     pub fast_open: bool,
@@ -217,6 +239,10 @@ impl Default for Settings {
             syn_ack_retries: params::SYN_ACK_RETRIES,
             linger: None,
             deaf: false,
+            guessable: Guessable::default(),
+            tail_probes: true,
+            frto: true,
+            dsack: true,
             quiet_timeout: false,
             fin_wait_2: params::FIN_WAIT_2,
             receive_buffer: params::RECEIVE_BUFFER,
@@ -234,6 +260,7 @@ impl Default for Settings {
             hold_syn: false,
             path_probing: PathProbing::default(),
             ecn: EcnPolicy::default(),
+            ecn_option: true,
             keep_unused_window: false,
             pacing: false,
             max_pacing_rate: None,

@@ -125,6 +125,9 @@ pub const FAST_OPEN_CACHE: usize = 1024;
 /// Dynamic ports by RFC 6335 6; RFC 6056 3.2 would allow 1024 and up, where services live as well.
 pub const EPHEMERAL_FIRST: u16 = 49_152;
 
+/// Ends of records a connection keeps apart at once; further ones are sent together.
+pub const MAX_RECORDS: usize = 1024;
+
 /// Plans one connection may emit before the next connection has its turn.
 pub const TURN: u8 = 16;
 

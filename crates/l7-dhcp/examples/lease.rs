@@ -25,19 +25,31 @@ fn main() -> Result<(), ServerConfigError> {
     let mut servers = [server(1)?, server(2)?];
     let config = ClientConfig::new([2, 0, 0, 0, 0, 1]);
     let mut client = Client::new(Instant::ZERO, config, &Seed::from_number(1));
-    while let Some(now) = client.poll_timeout().filter(|at| *at < Instant::from_secs(2400)) {
+    while let Some(now) = client
+        .poll_timeout()
+        .filter(|at| *at < Instant::from_secs(2400))
+    {
         client.handle_timeout(now);
         let present = usize::from(now >= CHANGE);
         while let Some(transmit) = client.poll_transmit(now) {
-            println!("{now:>10} {:11} {} to {}", client.state(), transmit.purpose, transmit.to);
+            println!(
+                "{now:>10} {:11} {} to {}",
+                client.state(),
+                transmit.purpose,
+                transmit.to
+            );
             let to = *transmit.to.ip();
-            let hears = transmit.is_broadcast() || to == Ipv4Addr::new(10, 0, 0, if present == 0 { 1 } else { 2 });
+            let hears = transmit.is_broadcast()
+                || to == Ipv4Addr::new(10, 0, 0, if present == 0 { 1 } else { 2 });
             let Some(server) = servers.get_mut(present).filter(|_| hears) else {
                 continue;
             };
             let _counted = server.handle_datagram(now, &transmit.payload);
             while let Some(reply) = server.poll_transmit(now) {
-                println!("{:>10} {:11}   {} from {}", "", "", reply.purpose, reply.from);
+                println!(
+                    "{:>10} {:11}   {} from {}",
+                    "", "", reply.purpose, reply.from
+                );
                 let _counted = client.handle_datagram(now, &reply.payload);
             }
         }

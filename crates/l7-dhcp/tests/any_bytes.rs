@@ -9,12 +9,15 @@ use proptest::prelude::*;
 
 /// Bytes that begin like a message, with options that mostly are some.
 fn nearly() -> impl Strategy<Value = Vec<u8>> {
-    let option = (any::<u8>(), prop::collection::vec(any::<u8>(), 0..20), 0_u8..3).prop_map(
-        |(code, value, lie)| {
+    let option = (
+        any::<u8>(),
+        prop::collection::vec(any::<u8>(), 0..20),
+        0_u8..3,
+    )
+        .prop_map(|(code, value, lie)| {
             let len = u8::try_from(value.len()).unwrap().wrapping_add(lie / 2);
             [vec![code, len], value].concat()
-        },
-    );
+        });
     let fixed = prop::collection::vec(any::<u8>(), 0..236);
     (fixed, any::<u8>(), prop::collection::vec(option, 0..20)).prop_map(|(fixed, kind, options)| {
         let mut bytes = Msg::request(kind % 20, US).bytes();

@@ -40,7 +40,8 @@ impl Link {
             }
             let delay = Duration::from_millis(1 + self.random.below(500));
             self.number += 1;
-            self.flying.insert((now + delay, self.number), (to, transmit.payload.clone()));
+            self.flying
+                .insert((now + delay, self.number), (to, transmit.payload.clone()));
         }
     }
 }
@@ -96,11 +97,17 @@ impl World {
 
     fn turn(&mut self) {
         self.now = self.next().max(self.now);
-        while let Some(entry) = self.link.flying.first_entry().filter(|entry| entry.key().0 <= self.now) {
+        while let Some(entry) = self
+            .link
+            .flying
+            .first_entry()
+            .filter(|entry| entry.key().0 <= self.now)
+        {
             let (to, bytes) = entry.remove();
             match to {
                 To::Servers(to) => {
-                    let hears = |n: u8| to == Ipv4Addr::BROADCAST || to == Ipv4Addr::new(10, 0, 0, n);
+                    let hears =
+                        |n: u8| to == Ipv4Addr::BROADCAST || to == Ipv4Addr::new(10, 0, 0, n);
                     for (_, server) in (1..).zip(&mut self.servers).filter(|(n, _)| hears(*n)) {
                         let _verdict = server.handle_datagram(self.now, &bytes);
                     }
@@ -134,7 +141,8 @@ impl World {
                 };
             }
             while let Some(transmit) = client.poll_transmit(self.now) {
-                self.link.carry(self.now, To::Servers(*transmit.to.ip()), &transmit);
+                self.link
+                    .carry(self.now, To::Servers(*transmit.to.ip()), &transmit);
             }
         }
         let used: Vec<_> = self.uses.iter().flatten().collect();
@@ -168,7 +176,11 @@ fn clients_on_a_bad_link_never_share_an_address_and_are_bound_when_it_mends() {
         assert!(world.bound >= u64::from(CLIENTS) / 2, "{}", world.bound);
         world.link.loss = 0.0;
         world.until(3600 + 200);
-        assert!(world.uses.iter().all(Option::is_some), "seed {seed}: {:?}", world.uses);
+        assert!(
+            world.uses.iter().all(Option::is_some),
+            "seed {seed}: {:?}",
+            world.uses
+        );
     }
 }
 
@@ -179,7 +191,12 @@ fn clients_whose_servers_end_stop_using_their_addresses_in_time() {
     world.link.loss = 1.0;
     world.until(20 + 300 + 1);
     assert!(world.uses.iter().all(Option::is_none), "{:?}", world.uses);
-    assert!(world.clients.iter().all(|client| client.state() == State::Selecting));
+    assert!(
+        world
+            .clients
+            .iter()
+            .all(|client| client.state() == State::Selecting)
+    );
 }
 
 #[test]

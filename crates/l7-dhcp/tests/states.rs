@@ -9,7 +9,10 @@ use outcrop_dhcp::v4::{Client, ClientConfig, State};
 /// A client in this state, what it last said, and when.
 fn client_in(state: State) -> (Client, Msg, Instant) {
     let previous = matches!(state, State::InitReboot | State::Rebooting).then_some(ADDRESS);
-    let mut client = client_with(ClientConfig { previous, ..config() });
+    let mut client = client_with(ClientConfig {
+        previous,
+        ..config()
+    });
     let nothing = Msg::request(DISCOVER, US);
     if matches!(state, State::Init | State::InitReboot) {
         return (client, nothing, START);
@@ -21,7 +24,10 @@ fn client_in(state: State) -> (Client, Msg, Instant) {
     if state == State::Requesting {
         let (at, _, discover) = next(&mut client);
         let offer = Msg::lease(&discover, OFFER, SERVER, 600);
-        assert_eq!(client.handle_datagram(at, &offer.bytes()).drop_reason(), None);
+        assert_eq!(
+            client.handle_datagram(at, &offer.bytes()).drop_reason(),
+            None
+        );
         let (_, request) = said(&mut client, at).unwrap();
         return (client, request, at);
     }
@@ -59,7 +65,9 @@ fn every_state_takes_what_the_figure_draws_and_drops_the_rest() {
             assert_eq!(client.state(), *state);
             let answer = Msg::lease(&msg, kind, SERVER, 600);
             let reason = client.handle_datagram(at, &answer.bytes()).drop_reason();
-            let arrow = ARROWS.iter().find(|(from, by, _)| from == state && *by == kind);
+            let arrow = ARROWS
+                .iter()
+                .find(|(from, by, _)| from == state && *by == kind);
             match arrow {
                 Some((_, _, to)) => {
                     assert_eq!((reason, client.state()), (None, *to), "{state} by {kind}");

@@ -22,7 +22,10 @@ fn packet(from: (IpAddr, u16), to: (IpAddr, u16), payload: &Bytes) -> Vec<u8> {
         _ => panic!("two families"),
     };
     let mut bytes = Vec::new();
-    builder.udp(from.1, to.1).write(&mut bytes, payload).unwrap();
+    builder
+        .udp(from.1, to.1)
+        .write(&mut bytes, payload)
+        .unwrap();
     bytes
 }
 
@@ -37,7 +40,11 @@ fn all_of_v4() -> Vec<Vec<u8>> {
     let mut packets = Vec::new();
     let mut put = |transmit: &outcrop_dhcp::v4::Transmit| {
         let end = |at: core::net::SocketAddrV4| (IpAddr::V4(*at.ip()), at.port());
-        packets.push(packet(end(transmit.from), end(transmit.to), &transmit.payload));
+        packets.push(packet(
+            end(transmit.from),
+            end(transmit.to),
+            &transmit.payload,
+        ));
     };
     for ending in 0..3 {
         let mut config = config_named();
@@ -85,21 +92,43 @@ fn all_of_v6() -> Vec<Vec<u8>> {
     let mut packets = Vec::new();
     let mut put = |transmit: &v6::Transmit| {
         let to = (IpAddr::V6(*transmit.to().ip()), transmit.to().port());
-        packets.push(packet((ours.into(), v6::CLIENT_PORT), to, &transmit.payload));
+        packets.push(packet(
+            (ours.into(), v6::CLIENT_PORT),
+            to,
+            &transmit.payload,
+        ));
         transmit.payload.clone()
     };
     // An answer: the number of the question, the client's name as it stands there, a server, a lease of 100 s.
     let answer = |kind: u8, question: &Bytes| {
         let address: Ipv6Addr = "2001:db8::100".parse().unwrap();
-        let lease = [&[0, 5, 0, 24][..], &address.octets(), &[0, 0, 0, 100, 0, 0, 0, 200]].concat();
-        let association = [&[0, 3, 0, 40, 0, 0, 0, 1, 0, 0, 0, 50, 0, 0, 0, 80][..], &lease].concat();
+        let lease = [
+            &[0, 5, 0, 24][..],
+            &address.octets(),
+            &[0, 0, 0, 100, 0, 0, 0, 200],
+        ]
+        .concat();
+        let association = [
+            &[0, 3, 0, 40, 0, 0, 0, 1, 0, 0, 0, 50, 0, 0, 0, 80][..],
+            &lease,
+        ]
+        .concat();
         let name = &question[4..18];
-        [&[kind], &question[1..4], name, b"\0\x02\0\x04serv\0\x07\0\x01\xff", &association].concat()
+        [
+            &[kind],
+            &question[1..4],
+            name,
+            b"\0\x02\0\x04serv\0\x07\0\x01\xff",
+            &association,
+        ]
+        .concat()
     };
     let config = v6::ClientConfig::new(US);
     let mut client = v6::Client::new(START, config.clone(), &Seed::from_number(1));
     let mut now = START;
-    let mut say = |client: &mut v6::Client, now: outcrop_base::Instant| put(&client.poll_transmit(now).unwrap());
+    let mut say = |client: &mut v6::Client, now: outcrop_base::Instant| {
+        put(&client.poll_transmit(now).unwrap())
+    };
     let mut wait = |client: &mut v6::Client| {
         now = client.poll_timeout().unwrap();
         client.handle_timeout(now);
@@ -125,7 +154,11 @@ fn all_of_v6() -> Vec<Vec<u8>> {
     leaves.release(at);
     let _ = say(&mut leaves, at);
     let mode = v6::Mode::Stateless;
-    let mut stateless = v6::Client::new(START, v6::ClientConfig { mode, ..config }, &Seed::from_number(1));
+    let mut stateless = v6::Client::new(
+        START,
+        v6::ClientConfig { mode, ..config },
+        &Seed::from_number(1),
+    );
     let at = stateless.poll_timeout().unwrap();
     stateless.handle_timeout(at);
     let _ = say(&mut stateless, at);
@@ -136,8 +169,12 @@ fn all_of_v6() -> Vec<Vec<u8>> {
 fn tshark(packets: &[Vec<u8>], fields: &[&str]) -> Vec<Vec<String>> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dhcp.pcap");
-    let header = PcapHeader { datalink: DataLink::RAW, ..PcapHeader::default() };
-    let mut writer = PcapWriter::with_header(std::fs::File::create(&path).unwrap(), header).unwrap();
+    let header = PcapHeader {
+        datalink: DataLink::RAW,
+        ..PcapHeader::default()
+    };
+    let mut writer =
+        PcapWriter::with_header(std::fs::File::create(&path).unwrap(), header).unwrap();
     for (n, bytes) in (0..).zip(packets) {
         let len = u32::try_from(bytes.len()).unwrap();
         let at = core::time::Duration::from_secs(n);
@@ -150,8 +187,14 @@ fn tshark(packets: &[Vec<u8>], fields: &[&str]) -> Vec<Vec<String>> {
     for field in fields {
         command.args(["-e", field]);
     }
-    let out = command.output().expect("tshark is installed: tools/setup.sh test");
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let out = command
+        .output()
+        .expect("tshark is installed: tools/setup.sh test");
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     let text = String::from_utf8(out.stdout).unwrap();
     text.lines()
         .map(|line| line.split('\t').map(str::to_owned).collect())
@@ -161,10 +204,18 @@ fn tshark(packets: &[Vec<u8>], fields: &[&str]) -> Vec<Vec<String>> {
 #[test]
 fn tshark_reads_every_message_without_a_mark() {
     let packets = [all_of_v4(), all_of_v6()].concat();
-    let fields = ["_ws.malformed", "_ws.expert.message", "dhcp.option.dhcp", "dhcpv6.msgtype"];
+    let fields = [
+        "_ws.malformed",
+        "_ws.expert.message",
+        "dhcp.option.dhcp",
+        "dhcpv6.msgtype",
+    ];
     let read = tshark(&packets, &fields);
     assert_eq!(read.len(), packets.len());
-    let mut kinds = [std::collections::BTreeSet::new(), std::collections::BTreeSet::new()];
+    let mut kinds = [
+        std::collections::BTreeSet::new(),
+        std::collections::BTreeSet::new(),
+    ];
     for line in &read {
         assert_eq!((line[0].as_str(), line[1].as_str()), ("", ""), "{line:?}");
         for (kinds, said) in kinds.iter_mut().zip(&line[2..]) {
@@ -172,5 +223,9 @@ fn tshark_reads_every_message_without_a_mark() {
         }
     }
     assert_eq!(kinds[0], (1..=7).collect(), "DISCOVER to RELEASE");
-    assert_eq!(kinds[1], [1, 3, 4, 5, 6, 8, 9, 11].into(), "SOLICIT to INFORMATION-REQUEST");
+    assert_eq!(
+        kinds[1],
+        [1, 3, 4, 5, 6, 8, 9, 11].into(),
+        "SOLICIT to INFORMATION-REQUEST"
+    );
 }

@@ -103,8 +103,8 @@ pub mod ethernet {
 pub mod ip {
     pub use outcrop_ip::{
         Address, AddressNews, AddressState, AutoConfig, Cidr, CidrError, Config, ConfigError,
-        EchoReply, Filter, InterfaceConfig, Lease, Origin, Passing, PingError, Quote, Quoted,
-        RawPacket, Refusal, Route, Ruling, Target, Unresolved,
+        EchoReply, Filter, GroupError, InterfaceConfig, Lease, Origin, Passing, PingError, Quote,
+        Quoted, RawPacket, Refusal, Route, Ruling, Target, Unresolved,
     };
 }
 /// TCP's words.

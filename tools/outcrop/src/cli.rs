@@ -127,7 +127,14 @@ pub(crate) enum Command {
     ///
     /// The page stands alone: it asks the network for nothing, and can be read without scripts.
     Inspect(Inspect),
-    /// Write a capture as classic pcap, without our comments, for tools that know nothing newer.
+    /// Write a capture for the tools of others: classic pcap, HAR, xplot, qlog.
+    ///
+    /// HAR tells every HTTP exchange to a browser's developer tools; xplot and qlog tell of one TCP connection.
+    #[command(
+        after_help = "Examples:\n  outcrop export run.pcapng run.pcap      # no comments, for tcptrace and the like\n  \
+                            outcrop export run.pcapng run.har\n  \
+                            outcrop export --conversation B run.pcapng b.xpl"
+    )]
     Export(Export),
     /// Two requests over one connection in one write: the demo's own client.
     #[command(hide = true)]
@@ -173,12 +180,16 @@ pub(crate) struct Net {
     /// processor busy.
     #[arg(long, value_name = "USECS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1_000_000), help_heading = "Network")]
     pub(crate) busy_poll: u64,
-    /// Record every packet with its state and reason into this pcapng file.
+    /// Record every packet with its state and reason into this pcapng file. With `serve`, `-` is standard output:
+    /// `outcrop serve --capture - | wireshark -k -i -`.
     #[arg(long, value_name = "FILE", help_heading = "Recording")]
     pub(crate) capture: Option<PathBuf>,
     /// How much to record.
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = CaptureLevel::Full, help_heading = "Recording")]
     pub(crate) capture_level: CaptureLevel,
+    /// Packets are kept here as well, if somebody is to be shown them.
+    #[arg(skip)]
+    pub(crate) kept: Option<crate::watch::Kept>,
     /// Draw all chance from this number instead of the system's entropy: the same run again.
     #[arg(long, value_name = "NUMBER", help_heading = "Recording")]
     pub(crate) seed: Option<u64>,
@@ -273,17 +284,44 @@ pub(crate) struct Serving {
     /// Serve the files in this folder. Without it: one built-in page.
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
+    /// Serve an application to try things on, instead of files: a list of things to do with a chat, its pages and its API.
+    #[arg(long, value_enum, value_name = "NAME", conflicts_with = "root")]
+    pub(crate) example: Option<ExampleName>,
     /// Serve echo (port 7) and discard (port 9) over TCP as well as UDP, and characters for ever (port 19).
     #[arg(long)]
     pub(crate) tcp_echo: bool,
+    /// Answer UDP echo for this multicast group too, and report it to routers. May be given again.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) group: Vec<core::net::IpAddr>,
     /// Connections waiting to be accepted: one more than this, as on Linux.
     #[arg(long, value_name = "NUMBER", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) backlog: u16,
+    /// Show what crosses the stack at /_inspect, live, and at /_self how that page itself came. Keeps the last 3,000
+    /// packets in memory; whoever can fetch a page here can see them.
+    #[arg(long)]
+    pub(crate) inspect: bool,
     /// Answer requests that arrive in a SYN (TCP Fast Open); such a request may be served twice.
     #[arg(long)]
     pub(crate) fast_open: bool,
     #[command(flatten)]
     pub(crate) secure: Secure,
+}
+
+impl Serving {
+    /// `net`, with room for what pages about the stack show if they were asked for.
+    pub(crate) fn watched(&self, net: &Net) -> Net {
+        Net {
+            kept: self.inspect.then(crate::watch::Kept::default),
+            ..net.clone()
+        }
+    }
+}
+
+/// The applications to try things on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ExampleName {
+    /// Things to do: REST with versions, two kinds of login, events, WebSocket.
+    Todo,
 }
 
 /// HTTPS.
@@ -640,8 +678,27 @@ pub(crate) struct Inspect {
 pub(crate) struct Export {
     /// The capture.
     pub(crate) file: PathBuf,
-    /// The classic pcap to write.
+    /// The file to write.
     pub(crate) into: PathBuf,
+    /// What to write. Without it the name decides: .pcap, .har, .xpl, .sqlog.
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(crate) to: Option<Format>,
+    /// Which TCP connection xplot and qlog tell of, by its letter in the ladder. Without it the one that carried the most.
+    #[arg(long, value_name = "LETTER")]
+    pub(crate) conversation: Option<String>,
+}
+
+/// A format of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Classic pcap, without comments and events.
+    Pcap,
+    /// HTTP Archive 1.2.
+    Har,
+    /// A time-sequence graph for xplot.
+    Xplot,
+    /// qlog as a JSON text sequence.
+    Qlog,
 }
 
 /// Options of the demo's client.

@@ -23,6 +23,7 @@ use crate::cli::Net;
 use crate::failure::Failure;
 use crate::link::Link;
 use crate::recording::Recording;
+use crate::watch::Watch;
 
 /// The only interface.
 pub(crate) const TUN: InterfaceId = InterfaceId(0);
@@ -105,6 +106,12 @@ impl Host {
     /// The running stack, for sockets.
     pub(crate) fn shard(&self) -> &Shard {
         self.driver.shard()
+    }
+
+    /// The pages about the stack itself, if they were asked for.
+    pub(crate) fn watch(&self, net: &Net) -> Option<Watch> {
+        let kept = net.kept.clone()?;
+        Some(Watch::new(kept, self.shard().clone()))
     }
 
     /// The private network, if it is in one.

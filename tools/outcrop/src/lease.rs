@@ -106,12 +106,7 @@ fn mac(shard: &Shard) -> [u8; 6] {
 
 impl<T: FnMut(Told)> Keeper<T> {
     /// Begins to ask; `tell` hears what becomes of it.
-    pub(crate) fn new(
-        shard: &Shard,
-        wish: Wish,
-        seed: &Seed,
-        tell: T,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn new(shard: &Shard, wish: Wish, seed: &Seed, tell: T) -> Result<Self, Failure> {
         let four = wish.four.map(|config| Four::new(shard, config, seed));
         Ok(Self {
             shard: shard.clone(),
@@ -192,7 +187,10 @@ impl<T: FnMut(Told)> Keeper<T> {
             (false, true) => v6::Mode::Stateless,
             (false, false) => return,
         };
-        let known = self.six.as_ref().is_some_and(|six| six.mode == mode || six.mode == v6::Mode::Stateful);
+        let known = self
+            .six
+            .as_ref()
+            .is_some_and(|six| six.mode == mode || six.mode == v6::Mode::Stateful);
         if !self.as_routers_say || known {
             return;
         }
@@ -234,7 +232,9 @@ impl<T: FnMut(Told)> Keeper<T> {
             }
             let news = self.shard.poll(Interest::Address(TUN), cx, |core| {
                 let news = core.take_address_news(TUN);
-                news.map_or(Poll::Pending, |news| Poll::Ready((news, news::say(core, news))))
+                news.map_or(Poll::Pending, |news| {
+                    Poll::Ready((news, news::say(core, news)))
+                })
             });
             if let Poll::Ready((news, line)) = news {
                 return Poll::Ready(Wake::News(news, line));

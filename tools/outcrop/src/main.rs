@@ -23,6 +23,7 @@ mod command {
     pub(crate) mod wire;
 }
 mod echo;
+mod example;
 mod failure;
 mod host;
 mod lease;
@@ -44,6 +45,7 @@ mod stop;
 mod tcp;
 mod timing;
 mod values;
+mod watch;
 
 use std::process::ExitCode;
 

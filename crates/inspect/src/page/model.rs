@@ -10,8 +10,9 @@ use std::io::Read;
 use outcrop_capture::{Reader, Record};
 
 use super::fields::{self, XRay};
-use crate::conversation::{Conversations, Relative, Seen};
+use crate::conversation::{Conversation, Conversations, Relative, Seen};
 use crate::dissect::{Flags, Upper};
+use crate::exchange::Exchanges;
 use crate::http::start_lines;
 use crate::ladder::{event_text, is_again, label, name, payload};
 
@@ -33,6 +34,8 @@ pub(super) struct Story {
     pub(super) packets: Vec<Packet>,
     /// Events in order.
     pub(super) events: Vec<Event>,
+    /// HTTP in what is drawn.
+    pub(super) exchanges: Exchanges,
     /// Packets in the file, drawn or not.
     pub(super) total: usize,
     /// Why the file was not read to its end.
@@ -123,13 +126,24 @@ impl Story {
     /// Reads a capture to its end or to its damage.
     pub(super) fn read<R: Read>(
         reader: &mut Reader<R>,
+        keep: &dyn Fn(&Conversation) -> bool,
     ) -> (Self, Result<(), outcrop_capture::ReadError>) {
         let mut story = Self::default();
-        let mut conversations = Conversations::new();
+        let (mut everybody, mut conversations) = (Conversations::new(), Conversations::new());
         let mut outcome = Ok(());
         for record in reader {
             match record {
-                Ok(record) => story.record(&record, &mut conversations),
+                Ok(record) => {
+                    // Those left out leave no gap among the letters.
+                    let whose = match &record {
+                        Record::Packet(packet) => everybody.packet(packet).conversation,
+                        Record::Event(event) => everybody.event(event),
+                    };
+                    let whose = whose.and_then(|index| everybody.get(index));
+                    if whose.is_none_or(keep) {
+                        story.record(&record, &mut conversations);
+                    }
+                }
                 Err(error) => {
                     story.damage = Some(error.to_string());
                     outcome = Err(error);
@@ -137,6 +151,7 @@ impl Story {
                 }
             }
         }
+        story.exchanges.finish();
         (story, outcome)
     }
 
@@ -146,6 +161,7 @@ impl Story {
                 self.total += 1;
                 if self.packets.len() < PACKETS_MAX {
                     let seen = conversations.packet(packet);
+                    self.exchanges.packet(packet, &seen);
                     self.packet(packet, &seen, conversations);
                 }
             }

@@ -1,6 +1,6 @@
-//! Addresses, groups and ways that come and go while the host runs.
+//! Addresses and ways that come and go while the host runs.
 //!
-//! Job: take an address, let it age, give it up; join and leave groups. Owns: the order in which the table of routes,
+//! Job: take an address, let it age, give it up. Owns: the order in which the table of routes,
 //! the interface and the layers above learn of it. Does not know: where an address came from.
 //! Sources: RFC 4862 5.4 and 5.5.4, RFC 5227 2.1, RFC 4291 2.8 (the groups a host belongs to).
 
@@ -13,9 +13,6 @@ use crate::autoconf::book::Change;
 use crate::route::Target;
 use crate::wire::ipv6;
 use crate::{Address, AddressNews, AddressState, Cidr, ConfigError, Event, Lease, Origin, address};
-
-/// Groups one interface may belong to.
-pub const MAX_GROUPS: usize = 256;
 
 impl Endpoint {
     /// Gives an interface one more address, or other times to one that it has.
@@ -68,7 +65,7 @@ impl Endpoint {
         }
         if known.is_none() {
             if let IpAddr::V6(addr) = addr {
-                self.join_group(iface, address::solicited_node(addr).into());
+                self.join_on_link(iface, address::solicited_node(addr).into());
             }
             if state == AddressState::Tentative {
                 self.check_address(now, iface, addr);
@@ -100,7 +97,7 @@ impl Endpoint {
     pub fn refuse(&mut self, iface: InterfaceId, addr: IpAddr) {
         if let Some(entry) = self.book.take(iface, addr) {
             self.remove_address(&entry);
-            self.tell(iface, AddressNews::Duplicate(addr));
+            self.tell_news(iface, AddressNews::Duplicate(addr));
         }
     }
 
@@ -109,7 +106,7 @@ impl Endpoint {
         let entry = self.book.take(iface, addr);
         if let Some(entry) = &entry {
             self.remove_address(entry);
-            self.tell(iface, AddressNews::Expired(addr));
+            self.tell_news(iface, AddressNews::Expired(addr));
         }
         entry.is_some()
     }
@@ -119,53 +116,18 @@ impl Endpoint {
         self.book.iter().copied()
     }
 
-    /// Takes packets to `group` from this link from now on; once for each call of [`Endpoint::leave_group`].
-    pub fn join_group(&mut self, iface: InterfaceId, group: IpAddr) -> bool {
-        if let Some(found) = self
-            .groups
-            .iter_mut()
-            .find(|g| (g.0, g.1) == (iface, group))
-        {
-            found.2 = found.2.saturating_add(1);
-            return true;
-        }
-        let there = self.groups.iter().filter(|found| found.0 == iface);
-        if there.count() >= MAX_GROUPS {
-            return false;
-        }
-        self.groups.push((iface, group, 1));
-        self.push_event(Event::Group {
-            iface,
-            group,
-            joined: true,
-        });
-        true
-    }
-
-    /// Takes them no more, when everybody who joined has left.
-    pub fn leave_group(&mut self, iface: InterfaceId, group: IpAddr) {
-        let same = |found: &(InterfaceId, IpAddr, u32)| (found.0, found.1) == (iface, group);
-        let Some(at) = self.groups.iter().position(same) else {
-            return;
-        };
-        let last = self.groups.get_mut(at).is_some_and(|found| {
-            found.2 = found.2.saturating_sub(1);
-            found.2 == 0
-        });
-        if last {
-            self.groups.remove(at);
-            self.push_event(Event::Group {
-                iface,
-                group,
-                joined: false,
-            });
+    /// Joins a group that neighbours find us by; where there are none, nobody asks.
+    pub(super) fn join_on_link(&mut self, iface: InterfaceId, group: IpAddr) {
+        if self.link_address(iface).is_some() {
+            // With as many groups as there may be, an address is found by those who know it already.
+            let _joined = self.join_group(iface, group);
         }
     }
 
-    /// The groups an interface has joined.
-    pub fn groups(&self, iface: InterfaceId) -> impl Iterator<Item = IpAddr> {
-        let there = self.groups.iter().filter(move |found| found.0 == iface);
-        there.map(|found| found.1)
+    fn leave_on_link(&mut self, iface: InterfaceId, group: IpAddr) {
+        if self.link_address(iface).is_some() {
+            let _left = self.leave_group(iface, group);
+        }
     }
 
     /// Lets the times of addresses pass.
@@ -173,14 +135,14 @@ impl Endpoint {
         while let Some(change) = self.book.due(now) {
             match change {
                 Change::Deprecated(old) => {
-                    self.tell(old.iface, AddressNews::Deprecated(old.cidr.addr()));
+                    self.tell_news(old.iface, AddressNews::Deprecated(old.cidr.addr()));
                     if old.origin == Origin::Temporary {
                         self.replace_temporary(now, &old);
                     }
                 }
                 Change::Expired(entry) => {
                     self.remove_address(&entry);
-                    self.tell(entry.iface, AddressNews::Expired(entry.cidr.addr()));
+                    self.tell_news(entry.iface, AddressNews::Expired(entry.cidr.addr()));
                 }
             }
         }
@@ -192,13 +154,13 @@ impl Endpoint {
             link.addresses.push(cidr);
         }
         self.routes.add(cidr, Target::Link { via: None, iface });
-        self.tell(iface, AddressNews::Ready(cidr.addr()));
+        self.tell_news(iface, AddressNews::Ready(cidr.addr()));
     }
 
     fn remove_address(&mut self, entry: &Address) {
         let Address { iface, cidr, .. } = *entry;
         if let IpAddr::V6(addr) = cidr.addr() {
-            self.leave_group(iface, address::solicited_node(addr).into());
+            self.leave_on_link(iface, address::solicited_node(addr).into());
         }
         self.forget_check(iface, cidr.addr());
         if entry.state == AddressState::Tentative {
@@ -233,7 +195,7 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn tell(&mut self, iface: InterfaceId, news: AddressNews) {
+    pub(super) fn tell_news(&mut self, iface: InterfaceId, news: AddressNews) {
         self.push_event(Event::Address { iface, news });
     }
 }

@@ -209,7 +209,7 @@ impl Endpoint {
         }
         if dhcp {
             let Router { managed, other, .. } = *router;
-            self.tell(iface, AddressNews::Router { managed, other });
+            self.tell_news(iface, AddressNews::Router { managed, other });
         }
         Rule::NdRouter.taken()
     }

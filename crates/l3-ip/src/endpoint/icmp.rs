@@ -16,7 +16,7 @@ use super::receive::Datagram;
 use super::{Endpoint, MAX_PINGS};
 use crate::reassembly::Expired;
 use crate::wire::icmp::{self, Error, Message, Outgoing};
-use crate::wire::{ipv4, ipv6, nd};
+use crate::wire::{group, ipv4, ipv6, nd};
 use crate::{EchoReply, Event, PingError, Plan, Quote, Quoted, Rule, Unreachable, Unresolved, Up};
 
 /// The longest IPv4 error packet: as much as every host must take (RFC 1812 4.3.2.3).
@@ -218,6 +218,9 @@ impl Endpoint {
         }
         if !verified && !icmp::checksum_is_right(datagram.src, datagram.dst, &payload) {
             return Rule::IcmpFormat.drop(DropReason::IcmpBadChecksum);
+        }
+        if datagram.dst.is_ipv6() && group::is_mld(&payload) {
+            return self.handle_mld(datagram);
         }
         let body = payload.slice(icmp::HEADER_LEN..);
         match icmp::parse(&datagram.dst, &payload) {

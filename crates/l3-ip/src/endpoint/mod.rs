@@ -8,12 +8,12 @@ mod addresses;
 mod configure;
 mod discovery;
 mod forward;
+mod group;
 mod icmp;
 mod raw;
 mod receive;
 mod send;
 
-pub use addresses::MAX_GROUPS;
 pub use raw::RawPacket;
 
 use std::collections::VecDeque;
@@ -29,6 +29,7 @@ use crate::address;
 use crate::autoconf::Auto;
 use crate::autoconf::book::Book;
 use crate::filter::Filter;
+use crate::group::Groups;
 use crate::ident::Idents;
 use crate::limiter::TokenBucket;
 use crate::path_mtu::PathMtus;
@@ -63,8 +64,7 @@ pub struct Endpoint {
     raw: raw::Raw,
     book: Book,
     auto: Auto,
-    /// Groups joined, and by how many.
-    groups: Vec<(InterfaceId, IpAddr, u32)>,
+    groups: Groups,
 }
 
 impl Endpoint {
@@ -90,7 +90,7 @@ impl Endpoint {
             raw: raw::Raw::default(),
             book: Book::default(),
             auto: Auto::new(seed),
-            groups: Vec::new(),
+            groups: Groups::new(seed),
             config,
         }
     }
@@ -126,8 +126,9 @@ impl Endpoint {
             ..interface
         };
         self.interfaces.push(addressless);
+        self.join_on_link(id, address::ALL_SYSTEMS.into());
         if mtu >= ipv6::MIN_MTU {
-            self.join_group(id, address::ALL_NODES.into());
+            self.join_on_link(id, address::ALL_NODES.into());
         }
         for cidr in addresses {
             self.assign(Instant::ZERO, id, cidr, Lease::FOREVER)?;
@@ -201,6 +202,9 @@ impl Endpoint {
         }
         self.age_addresses(now);
         self.configure_due(now);
+        if self.groups.is_due(now) {
+            self.tell_groups(now, true);
+        }
         while let Some(dst) = self.path_mtus.forget_due(now) {
             if let Some(path) = self.path(dst) {
                 self.push_event(Event::PathChanged { dst, mtu: path.mtu });
@@ -209,7 +213,10 @@ impl Endpoint {
     }
 
     /// The next packet of our own, an echo, an error, a fragment; then what is passed on for others.
-    pub fn poll_transmit(&mut self, _now: Instant) -> Option<Transmit> {
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        if self.groups.is_fresh() {
+            self.tell_groups(now, false);
+        }
         self.out
             .pop_front()
             .or_else(|| self.transit.queue.pop_front())
@@ -228,6 +235,7 @@ impl Endpoint {
             self.path_mtus.next_expiry(),
             self.book.next(),
             self.auto.next(),
+            self.groups.next_due(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -257,7 +265,14 @@ impl Endpoint {
                 next: dst,
             });
         }
-        self.routes.lookup(dst)
+        let hop = self.routes.lookup(dst);
+        if !dst.is_multicast() {
+            return hop;
+        }
+        // A group has no gateway: every listener on the link hears it, and routers take it from there.
+        let first = || self.interfaces.first().map(|link| link.id);
+        let iface = hop.map(|hop| hop.iface).or_else(first)?;
+        Some(Hop { iface, next: dst })
     }
 
     /// Whether `addr` never leaves this host: one of our addresses, or one that names every host itself.
@@ -356,8 +371,8 @@ impl Endpoint {
         self.raw.fingerprint(into);
         self.book.fingerprint(now, into);
         self.auto.fingerprint(now, into);
+        self.groups.fingerprint(now, into);
         let mut into = into;
-        self.groups.hash(&mut into);
         self.errors.parts_at(now).hash(&mut into);
         self.pings.hash(&mut into);
         for transmit in &self.out {
@@ -387,7 +402,7 @@ impl Endpoint {
             let mut groups = ours.iter().map(|cidr| cidr.addr());
             address::is_all_hosts(group)
                 || groups.any(|addr| is_solicited(addr, group))
-                || self.groups.iter().any(|g| (g.0, g.1) == (iface, group))
+                || self.groups.contains(iface, group)
         };
         match dst {
             dst if dst.is_multicast() => in_group(dst).then_some(Cast::Multicast),

@@ -12,7 +12,7 @@ use outcrop_base::{Arrival, Cast, ChecksumState, DropReason, Ecn, Verdict};
 use super::Endpoint;
 use crate::reassembly::{Key, Outcome, Piece, Whole};
 use crate::wire::icmp::{self, Error};
-use crate::wire::{ipv4, ipv6};
+use crate::wire::{group, ipv4, ipv6};
 use crate::{Delivery, LOOPBACK, PacketIn, Rule, Up, address};
 
 /// A packet with its header read: whole, or one fragment.
@@ -284,6 +284,7 @@ impl Endpoint {
             (IpAddr::V4(_), icmp::PROTOCOL_V4) | (IpAddr::V6(_), icmp::PROTOCOL_V6) => {
                 Delivery::Done(self.handle_icmp(&datagram))
             }
+            (IpAddr::V4(_), group::PROTOCOL) => Delivery::Done(self.handle_igmp(&datagram)),
             _ => self.up(datagram),
         }
     }

@@ -70,6 +70,14 @@ fn errors_have_the_types_and_codes_of_their_rfcs() {
     }
 }
 
+// RFC 1191 4: the low 16 bits of the second word; RFC 4443 3.2: all 32 of it.
+#[test]
+fn too_big_states_the_mtu_of_the_next_link() {
+    let too_big = |ends| message(ends, Outgoing::Error(Error::TooBig { mtu: 1400 }), b"quote");
+    assert_eq!(too_big(V4)[4..8], [0, 0, 0x05, 0x78]);
+    assert_eq!(too_big(V6)[4..8], [0, 0, 0x05, 0x78]);
+}
+
 // RFC 1122 4.2.3.9; RFC 6069 3 names those that tell of an interruption: net and host, no route and address.
 #[test]
 fn unreachable_codes_are_hard_or_soft_as_the_host_requirements_say() {
@@ -105,6 +113,12 @@ fn fragmentation_needed_without_an_mtu_falls_to_the_next_plateau() {
     assert_eq!(
         parse(&V4.0, &bytes),
         Ok(Message::Error(PathSignalKind::TooBig(1492)))
+    );
+    // Where the very plateau was too much, the one below.
+    bytes[10..12].copy_from_slice(&1492u16.to_be_bytes());
+    assert_eq!(
+        parse(&V4.0, &bytes),
+        Ok(Message::Error(PathSignalKind::TooBig(1006)))
     );
     bytes[6..8].copy_from_slice(&1400u16.to_be_bytes());
     assert_eq!(

@@ -10,6 +10,7 @@
 
 mod echo;
 mod errors;
+mod groups;
 mod host;
 mod judged;
 mod router;

@@ -112,7 +112,9 @@ fn icmp(transmit: &Transmit) -> (IpAddr, u8, u8, [u8; 4]) {
     let bytes = match headers.transport.unwrap() {
         TransportHeader::Icmpv4(header) => header.to_bytes().to_vec(),
         TransportHeader::Icmpv6(header) => header.to_bytes().to_vec(),
-        other => panic!("{other:?}"),
+        other @ (TransportHeader::Udp(_) | TransportHeader::Tcp(_) | TransportHeader::Igmp(_)) => {
+            panic!("{other:?}")
+        }
     };
     (src, bytes[0], bytes[1], bytes[4..8].try_into().unwrap())
 }
@@ -449,6 +451,7 @@ fn options_ask_and_the_router_writes_its_address_but_follows_no_source_route() {
         let mut header =
             Ipv4Header::new(8, 64, IpNumber::UDP, [10, 1, 0, 2], [10, 2, 0, 7]).unwrap();
         header.options = options.into();
+        header.set_payload_len(8).unwrap();
         header.header_checksum = header.calc_header_checksum();
         build(|out| {
             header.write(out).unwrap();

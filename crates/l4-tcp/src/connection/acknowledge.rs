@@ -33,7 +33,6 @@ impl Connection {
                 echo: self.echo(seg),
                 pure: seg.len == 0 && !window_changed,
                 marked,
-                counted: self.terms.ecn.is_accurate(),
             },
             &mut *self.way.congestion,
         );

@@ -140,6 +140,8 @@ impl Dormant {
     pub(crate) fn wake(self, settings: Settings) -> Connection {
         let mut timers = TimerTable::default();
         timers.set(Timer::KeepAlive, self.keep_alive);
+        let mut recovery = self.recovery.wake();
+        recovery.set_means(super::means(&settings));
         Connection {
             state: self.who.state,
             syn: None,
@@ -160,7 +162,7 @@ impl Dormant {
             send: self.send.wake(),
             window_from: self.window_from,
             recv: self.recv.wake(settings.ack_delay(), settings.ack_style),
-            recovery: self.recovery.wake(),
+            recovery,
             ecn: self.ecn,
             account: self.account,
             timers,

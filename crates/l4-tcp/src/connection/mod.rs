@@ -40,7 +40,7 @@ use crate::info::{Detail, Info, Negotiated};
 use crate::pacing::Pacer;
 use crate::params;
 use crate::plpmtud::Search;
-use crate::recovery::Recovery;
+use crate::recovery::{Means, Recovery};
 use crate::recv::{Receiver, ReceiverConfig};
 use crate::rtt::RttEstimator;
 use crate::segment::{AccurateOption, StreamRange};
@@ -207,6 +207,14 @@ struct Life {
     cause: Cause,
 }
 
+/// The means of recovery that these settings choose.
+const fn means(settings: &Settings) -> Means {
+    Means {
+        tail_probes: settings.tail_probes,
+        frto: settings.frto,
+    }
+}
+
 impl Connection {
     /// A connection whose handshake is complete.
     pub(crate) fn new(flow: &Flow, o: Opening) -> Self {
@@ -279,6 +287,7 @@ impl Connection {
         };
         let keep = connection.settings.keep_unused_window;
         connection.recovery.keep_unused_window(keep);
+        connection.recovery.set_means(means(&connection.settings));
         connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeats);
         connection.arm_keep_alive(o.at);
         connection.begin_search(o.at, flow);
@@ -430,7 +439,14 @@ impl Connection {
             pacing_rate: self.pacing_rate(),
             controller: Some(self.way.congestion.snapshot().name),
             search: search.map_or_else(Default::default, |search| search.totals()),
-            marked_bytes: self.ecn.accurate().map_or(0, Accurate::marked_bytes),
+            delivered_marked: self
+                .ecn
+                .accurate()
+                .map_or_else(Default::default, Accurate::delivered),
+            received_marked: self
+                .ecn
+                .accurate()
+                .map_or_else(Default::default, Accurate::received),
             detail: self.detail(now, flow),
             totals: self.totals(),
         }

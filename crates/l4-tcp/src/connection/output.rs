@@ -174,7 +174,9 @@ impl Connection {
         let buffer = self.send.buffer();
         let (data, _) = buffer.split_fin(range);
         let data = buffer.cut_to_slices(data.first(self.max_payload()));
+        let data = buffer.cut_to_record(data);
         let last = data.end == buffer.end();
+        let ends_record = last || buffer.record_end(data.start) == Some(data.end);
         let fin = last && range.end > data.end;
         let why = if fin && data.is_empty() {
             Why::FinRetransmit
@@ -185,7 +187,7 @@ impl Connection {
         Plan {
             kind: Kind::Resend,
             flags: Flags::ACK
-                .with_if(Flags::PSH, last && !data.is_empty())
+                .with_if(Flags::PSH, ends_record && !data.is_empty())
                 .with_if(Flags::FIN, fin),
             seq: self.snd_space.seq(range.start),
             range,
@@ -361,7 +363,7 @@ impl Connection {
     fn max_sack_blocks(&self) -> usize {
         let (timestamps, signature) = (self.terms.timestamps, self.terms.signature);
         let alone = max_sack_blocks(timestamps, signature);
-        if self.ecn.option(OPTIONS_LEN, true).is_none() {
+        if self.marked_bytes(OPTIONS_LEN, true).is_none() {
             return alone;
         }
         let beside = max_sack_blocks(timestamps, signature.saturating_add(ACCURATE_LEN));
@@ -374,7 +376,7 @@ impl Connection {
             return blocks;
         }
         let max = self.max_sack_blocks();
-        for range in self.recv.sack_ranges(max) {
+        for range in self.recv.sack_ranges(max, self.settings.dsack) {
             blocks.push(SackBlock {
                 left: self.rcv_space.seq(range.start),
                 right: self.rcv_space.seq(range.end),
@@ -387,7 +389,13 @@ impl Connection {
     fn accurate_option(&self, sack: usize, data: bool) -> Option<AccurateOption> {
         let common = usize::from(super::common_options(&self.terms));
         let others = sack_len(sack) + common + self.user_timeout_len();
-        self.ecn.option(OPTIONS_LEN.saturating_sub(others), data)
+        self.marked_bytes(OPTIONS_LEN.saturating_sub(others), data)
+    }
+
+    /// The same in so much room, unless the program wants none.
+    fn marked_bytes(&self, room: usize, data: bool) -> Option<AccurateOption> {
+        let told = self.ecn.option(room, data);
+        told.filter(|_| self.settings.ecn_option)
     }
 
     /// What a segment carries besides its payload.

@@ -35,6 +35,16 @@ impl Connection {
         Ok(taken)
     }
 
+    /// Acknowledgments wait for a ride from now on.
+    pub(crate) const fn leave_quick_acks(&mut self) {
+        self.recv.leave_quick_acks();
+    }
+
+    /// What was written so far ends a record.
+    pub(crate) fn end_record(&mut self) {
+        self.send.buffer_mut().end_record();
+    }
+
     /// Bytes a write may bring: what the buffer takes, and no more unsent than the program wants to wait.
     fn write_room(&self) -> usize {
         let buffer = self.send.buffer();
@@ -171,6 +181,7 @@ impl Connection {
         }
         self.recovery
             .keep_unused_window(settings.keep_unused_window);
+        self.recovery.set_means(super::means(&settings));
         if self.settings.keep_alive != settings.keep_alive {
             // Armed for the old interval; the next flush arms it for the new one.
             self.timers.stop(Timer::KeepAlive);

@@ -84,6 +84,8 @@ impl Recovery {
         // RFC 5681 3.2 step 6: the acknowledgment that ends recovery leaves the window at the threshold.
         let held = self.holds_growth();
         out.recovered = self.leave_recovery();
+        // RFC 3168 6.1.2: what reports a mark opens no window, also where it was reacted to before.
+        let echoed = input.marked > 0 && self.phase == Phase::Open;
         let round_start = self.rate.round_started();
         // RFC 6937 3: a duplicate without SACK counts as a segment, once.
         let delivered = match (out.duplicate && !self.sack, self.sack) {
@@ -99,7 +101,7 @@ impl Recovery {
             in_flight: self.in_flight(),
             lost: self.newly_lost(),
             cwnd_limited: self.cwnd_limited(controller) && self.validated(input.now, controller),
-            in_recovery: out.hold || held || self.holds_growth(),
+            in_recovery: out.hold || held || self.holds_growth() || echoed,
             round_start,
             rtt: out.rtt,
             srtt: self.rtt.srtt(),
@@ -186,7 +188,7 @@ impl Recovery {
             echo: input.echo,
             una: self.records.una(),
             progress: news.acked > 0,
-            duplicate: news.duplicate.map_or(0, StreamRange::len),
+            duplicate: news.duplicate,
             original: news.original,
             sack: self.sack,
         });
@@ -324,8 +326,8 @@ impl Recovery {
         flight: u64,
         controller: &mut dyn Controller,
     ) -> bool {
-        // An echo goes on until our CWR reaches the peer, which leaves beyond `until` at the earliest.
-        let una = self.records.una() + u64::from(input.counted);
+        // What is acknowledged up to `until` left before the reduction, and our CWR leaves beyond it at the earliest.
+        let una = self.records.una();
         let told = self.usage.ecn_until.is_some_and(|until| una <= until);
         if input.marked == 0 || told || self.phase != Phase::Open {
             return false;

@@ -8,6 +8,7 @@
 
 use outcrop_base::Instant;
 
+use super::Means;
 use super::dup_acks::DupAcks;
 use super::frto::FRto;
 use super::prr::Prr;
@@ -100,6 +101,7 @@ impl Dormant {
             order: 0,
             usage: self.usage,
             validation: self.validation.map(|validation| *validation),
+            means: Means::default(),
         }
     }
 }

@@ -106,7 +106,10 @@ fn times(message: &Message, time: Duration, random: &mut Random) -> (Duration, D
         .unwrap_or_else(|| time.mul_f64(T2_PART - fuzz));
     let t1 = said(wire::renewal(message))
         .filter(|t1| !t1.is_zero() && *t1 < t2)
-        .unwrap_or_else(|| time.mul_f64(T1_PART - fuzz).min(t2.mul_f64(T1_PART / T2_PART)));
+        .unwrap_or_else(|| {
+            time.mul_f64(T1_PART - fuzz)
+                .min(t2.mul_f64(T1_PART / T2_PART))
+        });
     (t1, t2)
 }
 
@@ -129,7 +132,10 @@ const fn class(address: Ipv4Addr) -> u8 {
 }
 
 fn few(addresses: Option<Vec<Ipv4Addr>>) -> Vec<Ipv4Addr> {
-    let hosts = addresses.into_iter().flatten().filter(|address| is_host(*address));
+    let hosts = addresses
+        .into_iter()
+        .flatten()
+        .filter(|address| is_host(*address));
     hosts.take(MOST).collect()
 }
 
@@ -148,7 +154,10 @@ fn routes(message: &Message) -> Vec<Route> {
         prefix: 0,
         router,
     };
-    few(wire::routers(message)).into_iter().map(default).collect()
+    few(wire::routers(message))
+        .into_iter()
+        .map(default)
+        .collect()
 }
 
 /// A name that may be handed to programs: letters, digits, dots and hyphens.

@@ -9,7 +9,7 @@ use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use dhcproto::v4::{DhcpOption, Message, OptionCode, Opcode};
+use dhcproto::v4::{DhcpOption, Message, Opcode, OptionCode};
 use dhcproto::{Decodable, Decoder, Encodable, Encoder};
 
 /// The fixed part: 236 octets and the cookie.
@@ -120,8 +120,7 @@ pub fn parse(bytes: &[u8]) -> Result<Message, ParseError> {
     if fixed.get(2).is_some_and(|hlen| *hlen > 16) {
         return Err(ParseError::Hardware);
     }
-    let mut message =
-        Message::decode(&mut Decoder::new(fixed)).map_err(|_| ParseError::Size)?;
+    let mut message = Message::decode(&mut Decoder::new(fixed)).map_err(|_| ParseError::Size)?;
     for option in options(fixed, area)? {
         message.opts_mut().insert(option);
     }
@@ -335,7 +334,10 @@ mod tests {
         bytes[FILE][..7].copy_from_slice(&[51, 4, 0, 0, 1, 0, 255]);
         bytes[SNAME][..4].copy_from_slice(&[53, 1, 2, 255]);
         let message = parse(&bytes).unwrap();
-        assert_eq!((kind(&message), lease_time(&message)), (Some(Kind::Offer), Some(256)));
+        assert_eq!(
+            (kind(&message), lease_time(&message)),
+            (Some(Kind::Offer), Some(256))
+        );
     }
 
     #[test]

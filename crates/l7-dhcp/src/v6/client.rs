@@ -166,7 +166,10 @@ impl Client {
 
     /// Somebody else uses this address (RFC 8415 18.2.8): says so, then begins again. Nothing if it is not held.
     pub fn decline(&mut self, now: Instant, address: Ipv6Addr) {
-        let held = self.held.as_ref().filter(|held| held.addresses.contains_key(&address));
+        let held = self
+            .held
+            .as_ref()
+            .filter(|held| held.addresses.contains_key(&address));
         if let Some(server) = held.map(|held| held.server.clone()) {
             self.lose(Loss::Declined);
             self.parting = Some((server, vec![address]));
@@ -270,6 +273,9 @@ impl Held {
 
     /// When the first address ends.
     fn first_end(&self) -> Option<Instant> {
-        self.addresses.values().filter_map(|until| until.valid).min()
+        self.addresses
+            .values()
+            .filter_map(|until| until.valid)
+            .min()
     }
 }

@@ -59,7 +59,9 @@ impl Information {
     pub(super) fn read(message: &Message) -> Self {
         let host = |address: &Ipv6Addr| !(address.is_unspecified() || address.is_multicast());
         let dns = wire::dns(message).into_iter().filter(host);
-        let search = wire::domains(message).into_iter().filter_map(|text| domain(&text));
+        let search = wire::domains(message)
+            .into_iter()
+            .filter_map(|text| domain(&text));
         Self {
             dns: dns.take(MOST).collect(),
             search: search.take(MOST).collect(),
@@ -71,12 +73,16 @@ impl Information {
 fn domain(text: &str) -> Option<String> {
     let text = text.trim_end_matches('.');
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    (!text.is_empty() && text.len() <= LONGEST_DOMAIN && text.chars().all(plain)).then(|| text.to_owned())
+    (!text.is_empty() && text.len() <= LONGEST_DOMAIN && text.chars().all(plain))
+        .then(|| text.to_owned())
 }
 
 /// The addresses of an association that can be; those whose time is zero are among them.
 pub(super) fn addresses(association: &IANA) -> Vec<Address> {
-    let all = association.opts.get_all(OptionCode::IAAddr).unwrap_or_default();
+    let all = association
+        .opts
+        .get_all(OptionCode::IAAddr)
+        .unwrap_or_default();
     let read = |option: &DhcpOption| {
         let DhcpOption::IAAddr(one) = option else {
             return None;
@@ -96,12 +102,19 @@ pub(super) fn addresses(association: &IANA) -> Vec<Address> {
 
 /// T1 and T2; a zero leaves them to the client, who takes 0.5 and 0.8 of the shortest preferred time (RFC 8415 21.4).
 /// Nothing if they contradict each other: then the association is not to be believed.
-pub(super) fn times(association: &IANA, addresses: &[Address]) -> Option<(Option<Duration>, Option<Duration>)> {
+pub(super) fn times(
+    association: &IANA,
+    addresses: &[Address],
+) -> Option<(Option<Duration>, Option<Duration>)> {
     let IANA { t1, t2, .. } = *association;
     if t1 > t2 && t2 > 0 {
         return None;
     }
-    let shortest = addresses.iter().filter_map(|one| one.preferred).filter(|time| !time.is_zero()).min();
+    let shortest = addresses
+        .iter()
+        .filter_map(|one| one.preferred)
+        .filter(|time| !time.is_zero())
+        .min();
     let part = |part: f64| shortest.map(|time| time.mul_f64(part));
     let renew = if t1 == 0 { part(0.5) } else { finite(t1) };
     let rebind = if t2 == 0 { part(0.8) } else { finite(t2) };

@@ -94,7 +94,13 @@ impl Retry {
     /// What decides the next wait, relative to `now`.
     pub(super) fn fingerprint(&self, now: Instant) -> impl core::hash::Hash {
         let until = self.until.map(|until| until.saturating_since(now));
-        (self.pace, self.sent, now.saturating_since(self.began), until, self.wait)
+        (
+            self.pace,
+            self.sent,
+            now.saturating_since(self.began),
+            until,
+            self.wait,
+        )
     }
 
     /// Whether nothing more is to be said.
@@ -110,7 +116,11 @@ impl Retry {
         }
         let drawn = (random.unit() * 2.0 - 1.0) * SPREAD;
         let first = self.sent == 0;
-        let drawn = if first && self.pace.patient { drawn.abs() } else { drawn };
+        let drawn = if first && self.pace.patient {
+            drawn.abs()
+        } else {
+            drawn
+        };
         let base = if first { self.pace.first } else { self.wait };
         let factor = if first { 1.0 } else { 2.0 };
         self.wait = base.mul_f64(factor + drawn);

@@ -54,7 +54,8 @@ pub enum ParseError {
 /// When it is none: see [`ParseError`]. Options that a client does not understand, or of impossible length, are
 /// passed over (RFC 8415 16).
 pub fn parse(bytes: &[u8]) -> Result<Message, ParseError> {
-    let (Some((header, area)), false) = (bytes.split_at_checked(FIXED), bytes.len() > LONGEST) else {
+    let (Some((header, area)), false) = (bytes.split_at_checked(FIXED), bytes.len() > LONGEST)
+    else {
         return Err(ParseError::Size);
     };
     let clean = [header, &sieve(area, Place::Top)?].concat();
@@ -68,8 +69,13 @@ fn sieve(mut area: &[u8], place: Place) -> Result<Vec<u8>, ParseError> {
         let Some(([c1, c2, l1, l2], rest)) = area.split_first_chunk::<4>() else {
             return Err(ParseError::Option);
         };
-        let (code, len) = (u16::from_be_bytes([*c1, *c2]), u16::from_be_bytes([*l1, *l2]));
-        let (value, after) = rest.split_at_checked(len.into()).ok_or(ParseError::Option)?;
+        let (code, len) = (
+            u16::from_be_bytes([*c1, *c2]),
+            u16::from_be_bytes([*l1, *l2]),
+        );
+        let (value, after) = rest
+            .split_at_checked(len.into())
+            .ok_or(ParseError::Option)?;
         if let Some(value) = understood(place, code, value)? {
             let len = u16::try_from(value.len()).map_err(|_| ParseError::Option)?;
             clean.extend(code.to_be_bytes());
@@ -168,9 +174,11 @@ pub fn status_in(options: &dhcproto::v6::DhcpOptions) -> Status {
 #[must_use]
 pub fn association(message: &Message, iaid: u32) -> Option<&IANA> {
     let all = message.opts().get_all(OptionCode::IANA).unwrap_or_default();
-    all.iter().find_map(|option| match option {
-        DhcpOption::IANA(association) if association.id == iaid => Some(association),
-        _ => None,
+    all.iter().find_map(|option| {
+        let DhcpOption::IANA(association) = option else {
+            return None;
+        };
+        (association.id == iaid).then_some(association)
     })
 }
 
@@ -243,7 +251,10 @@ mod tests {
         ]
         .concat();
         let message = parse(&bytes).unwrap();
-        assert_eq!((preference(&message), status(&message)), (200, Status::Success));
+        assert_eq!(
+            (preference(&message), status(&message)),
+            (200, Status::Success)
+        );
     }
 
     #[test]

@@ -1,5 +1,11 @@
 //! Messages written and read by hand, from the figures of RFC 2131: nothing of the crate under test helps here.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests"
+)]
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
@@ -131,7 +137,8 @@ impl Msg {
     }
 
     pub(crate) fn read(bytes: &[u8]) -> Self {
-        let address = |at: usize| Ipv4Addr::new(bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]);
+        let address =
+            |at: usize| Ipv4Addr::new(bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]);
         let number = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
         assert_eq!(bytes[1..4], [1, 6, 0], "Ethernet, six octets, no relay");
         assert_eq!(bytes[236..240], [99, 130, 83, 99], "the cookie");
@@ -141,7 +148,10 @@ impl Msg {
             match rest {
                 [0, after @ ..] => rest = after,
                 [255, after @ ..] => {
-                    assert!(after.iter().all(|octet| *octet == 0), "nothing behind the end");
+                    assert!(
+                        after.iter().all(|octet| *octet == 0),
+                        "nothing behind the end"
+                    );
                     break;
                 }
                 [code, len, after @ ..] => {
@@ -211,7 +221,10 @@ pub(crate) fn next(client: &mut Client) -> (Instant, Transmit, Msg) {
 pub(crate) fn bound_for(client: &mut Client, time: u32, extra: &[(u8, &[u8])]) -> Lease {
     let (at, _, discover) = next(client);
     let offer = Msg::lease(&discover, OFFER, SERVER, time);
-    assert_eq!(client.handle_datagram(at, &offer.bytes()).drop_reason(), None);
+    assert_eq!(
+        client.handle_datagram(at, &offer.bytes()).drop_reason(),
+        None
+    );
     let (_, request) = said(client, at).expect("a request at once");
     let mut ack = Msg::lease(&request, ACK, SERVER, time);
     for (code, value) in extra {

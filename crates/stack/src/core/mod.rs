@@ -18,7 +18,7 @@ mod ping;
 mod raw;
 mod up;
 
-use core::hash::Hasher;
+use core::hash::{Hash as _, Hasher};
 
 use bytes::Bytes;
 use outcrop_base::{Fact, Instant, InterfaceId, Level, PacketId, Seed};
@@ -72,6 +72,8 @@ pub struct Core {
     links: links::Links,
     config_news: news::News,
     seed: Seed,
+    /// Which UDP sockets have joined which groups.
+    members: Vec<(UdpId, InterfaceId, core::net::IpAddr)>,
     level: Level,
     /// The last number given to a packet.
     last_id: u64,
@@ -102,6 +104,7 @@ impl Core {
             links: links::Links::default(),
             config_news: news::News::default(),
             seed: seed.split("links"),
+            members: Vec::new(),
             level: Level::Off,
             last_id: 0,
             met: Snapshot::default(),
@@ -256,6 +259,9 @@ impl Core {
         self.raws.fingerprint(into);
         self.links.fingerprint(now, into);
         self.config_news.fingerprint(into);
+        for member in &self.members {
+            member.hash(&mut &mut *into);
+        }
     }
 
     /// Asserts the invariants of every layer.

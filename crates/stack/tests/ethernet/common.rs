@@ -37,7 +37,7 @@ pub(crate) fn host(number: u8, addresses: &[&str]) -> Core {
 pub(crate) struct Lan {
     pub(crate) now: Instant,
     pub(crate) hosts: Vec<Core>,
-    /// What crossed the cable.
+    /// What crossed the cable, without reports of groups joined.
     pub(crate) frames: Vec<Bytes>,
 }
 
@@ -68,7 +68,9 @@ impl Lan {
 
     /// Brings a frame to everybody but `from`; says what the last made of it.
     pub(crate) fn carry(&mut self, from: usize, bytes: &Bytes) -> Option<Verdict> {
-        self.frames.push(bytes.clone());
+        if !is_report(bytes) {
+            self.frames.push(bytes.clone());
+        }
         let mut last = None;
         for (n, host) in self.hosts.iter_mut().enumerate() {
             if n != from {
@@ -118,4 +120,11 @@ impl Lan {
     pub(crate) fn news(&mut self, of: usize) -> Vec<AddressNews> {
         core::iter::from_fn(|| self.hosts[of].take_address_news(IFACE)).collect()
     }
+}
+
+/// Whether a frame tells routers of groups: IGMP, or MLD behind its router alert.
+fn is_report(frame: &[u8]) -> bool {
+    let is_type = |ether_type: [u8; 2]| frame.get(12..14) == Some(&ether_type);
+    is_type([8, 0]) && frame.get(23) == Some(&2)
+        || is_type([0x86, 0xdd]) && frame.get(20) == Some(&0)
 }

@@ -44,7 +44,12 @@ fn needs_tap(net: &cli::Net) -> Result<(), Failure> {
 }
 
 fn start(net: &cli::Net, command: &str) -> Result<Host, Failure> {
-    Host::start(net, outcrop_stack::tcp::Config::default(), Place::Here, command)
+    Host::start(
+        net,
+        outcrop_stack::tcp::Config::default(),
+        Place::Here,
+        command,
+    )
 }
 
 /// Prints what is granted; without --keep, gives it back then.
@@ -85,7 +90,10 @@ fn ask(options: &cli::Dhcp) -> Result<u8, Failure> {
     if granted {
         Ok(0)
     } else {
-        Err(Failure::new(format!("dhcp: no address within {} s: is there a server on that link?", options.timeout)))
+        Err(Failure::new(format!(
+            "dhcp: no address within {} s: is there a server on that link?",
+            options.timeout
+        )))
     }
 }
 
@@ -149,7 +157,8 @@ fn say(told: &Told, json: bool) {
 /// Lends addresses until Ctrl-C.
 fn serve(options: &cli::DhcpServe) -> Result<u8, Failure> {
     needs_tap(&options.net)?;
-    let mut server = Server::new(config(options)?).map_err(|error| Failure::asked(format!("dhcp serve: {error}")))?;
+    let mut server = Server::new(config(options)?)
+        .map_err(|error| Failure::asked(format!("dhcp serve: {error}")))?;
     let mut host = start(&options.net, "dhcp serve")?;
     let shard = host.shard().clone();
     let mut stop = signals::stop()?;
@@ -208,7 +217,9 @@ async fn checked(shard: &Shard, ours: IpAddr, stop: &mut Hear<()>) -> Result<boo
                     return Poll::Ready(Ok(true));
                 }
                 if news == AddressNews::Duplicate(ours) {
-                    return Poll::Ready(Err(Failure::new(format!("dhcp serve: {ours}: another station has it"))));
+                    return Poll::Ready(Err(Failure::new(format!(
+                        "dhcp serve: {ours}: another station has it"
+                    ))));
                 }
             }
             Poll::Pending
@@ -254,18 +265,25 @@ fn tell(server: &mut Server) {
         let line = match change {
             Change::Leased(address) => {
                 let all = server.bindings();
-                let theirs = all.filter(|(at, _)| *at == address).map(|(_, row)| station(row.hardware()));
+                let theirs = all
+                    .filter(|(at, _)| *at == address)
+                    .map(|(_, row)| station(row.hardware()));
                 format!("{address} lent to {}", theirs.collect::<String>())
             }
             Change::Released(address) => format!("{address} given back"),
             Change::Expired(address) => format!("{address} free: its time is over"),
-            Change::Declined(address) => format!("{address} kept aside: its client found it in use"),
+            Change::Declined(address) => {
+                format!("{address} kept aside: its client found it in use")
+            }
         };
         println!("{line}");
     }
 }
 
 fn station(hardware: &[u8]) -> String {
-    let pairs: Vec<_> = hardware.iter().map(|octet| format!("{octet:02x}")).collect();
+    let pairs: Vec<_> = hardware
+        .iter()
+        .map(|octet| format!("{octet:02x}"))
+        .collect();
     pairs.join(":")
 }

@@ -51,6 +51,10 @@ pub(crate) fn run(options: &cli::Ping) -> Result<u8, Failure> {
     println!("PING {target}: {} bytes of data", options.size);
     let statistics = host.run(|_| series.until(stop))?;
     let remains = host.finish()?;
+    if options.flood {
+        // Behind the dots.
+        println!();
+    }
     println!("--- {target} ping statistics ---\n{statistics}");
     remains.say_capture();
     Ok(u8::from(!statistics.any_reply()))

@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::host::{Host, Place};
 use crate::lease;
 use crate::news;
+use crate::recording;
 use crate::report::Report;
 use crate::secure::Https;
 use crate::server::Server;
@@ -14,8 +15,10 @@ use crate::stop::word;
 
 /// Serves until asked to stop.
 pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
-    let site = Site::new(options.serving.root.as_deref())?;
-    let mut host = Host::start(&options.net, options.tcp.config()?, Place::Here, "serve")?;
+    let site = Site::of(&options.serving)?;
+    let net = options.serving.watched(&options.net);
+    let mut host = Host::start(&net, options.tcp.config()?, Place::Here, "serve")?;
+    let site = site.with_watch(host.watch(&net));
     let https = Https::new(&options.serving.secure, &options.net, host.shard())?;
     let stop = signals::stop()?;
     let announces = options.net.tap.is_some();
@@ -34,7 +37,7 @@ pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
         let server = Server::start(&shard, &tasks, &serving, (&site, https.as_ref()))?;
         say_where(&serving, &net, https.as_ref());
         stop.await;
-        println!("stopping");
+        say(&net, format_args!("stopping\n"));
         let served = server.stop().await;
         give_back.tell(());
         if let Some(keeper) = keeper {
@@ -43,16 +46,14 @@ pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
         Ok(served)
     })??;
     let remains = host.finish()?;
-    print!(
-        "{}",
-        Report {
-            counters: &remains.counters,
-            tcp: &remains.tcp,
-            served
-        }
-    );
+    let report = Report {
+        counters: &remains.counters,
+        tcp: &remains.tcp,
+        served,
+    };
+    say(&options.net, format_args!("{report}"));
     if options.tcp.explain {
-        print!("{}", remains.accounts);
+        say(&options.net, format_args!("{}", remains.accounts));
     }
     remains.say_capture();
     Ok(0)
@@ -75,9 +76,21 @@ fn say_where(serving: &cli::Serving, net: &cli::Net, https: Option<&Https>) {
         }
     };
     let secure = https.map(|https| format!(", {}", places("https", https.port, 443)));
-    println!(
-        "serving {}{} until Ctrl-C",
-        places("http", serving.port, 80),
-        secure.unwrap_or_default()
+    say(
+        net,
+        format_args!(
+            "serving {}{} until Ctrl-C\n",
+            places("http", serving.port, 80),
+            secure.unwrap_or_default()
+        ),
     );
+}
+
+/// To people: on standard error, where standard output is a capture.
+fn say(net: &cli::Net, text: core::fmt::Arguments<'_>) {
+    if recording::is_live(net) {
+        eprint!("{text}");
+    } else {
+        print!("{text}");
+    }
 }

@@ -29,7 +29,10 @@ pub(super) struct Four {
 
 impl Four {
     pub(super) fn new(shard: &Shard, config: ClientConfig, seed: &Seed) -> Result<Self, Failure> {
-        let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), outcrop_dhcp::v4::CLIENT_PORT);
+        let local = SocketAddr::new(
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            outcrop_dhcp::v4::CLIENT_PORT,
+        );
         let socket = UdpSocket::bind(shard, local).map_err(|error| refused(local, &error))?;
         Ok(Self {
             client: Client::new(shard.now(), config, seed),
@@ -55,7 +58,13 @@ impl Four {
     }
 
     /// What the stack's check said of the address.
-    pub(super) fn news(&mut self, shard: &Shard, now: Instant, news: AddressNews, tell: &mut impl FnMut(Told)) {
+    pub(super) fn news(
+        &mut self,
+        shard: &Shard,
+        now: Instant,
+        news: AddressNews,
+        tell: &mut impl FnMut(Told),
+    ) {
         let Some(lease) = &self.lease else {
             return;
         };
@@ -133,7 +142,11 @@ impl Four {
 /// The address with its time; a new one is checked by the stack first (RFC 5227).
 fn assign(shard: &Shard, now: Instant, lease: &Lease) {
     let Ok(cidr) = Cidr::new(lease.address.into(), lease.prefix) else {
-        log::warn!("{}/{}: no address a host can have", lease.address, lease.prefix);
+        log::warn!(
+            "{}/{}: no address a host can have",
+            lease.address,
+            lease.prefix
+        );
         return;
     };
     let terms = ip::Lease {

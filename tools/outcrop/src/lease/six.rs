@@ -92,7 +92,12 @@ impl Six {
                     tell(Told::Six(lease));
                 }
                 Event::Lost(loss) => {
-                    for one in self.lease.take().into_iter().flat_map(|lease| lease.addresses) {
+                    for one in self
+                        .lease
+                        .take()
+                        .into_iter()
+                        .flat_map(|lease| lease.addresses)
+                    {
                         shard.call(|core| core.withdraw(now, TUN, one.address.into()));
                         tell(Told::Lost(one.address.into(), loss));
                     }

@@ -37,7 +37,11 @@ impl Told {
                     how_long(lease.time)
                 );
                 list(&mut line, "routes", lease.routes.iter().map(way));
-                list(&mut line, "resolvers", lease.dns.iter().map(ToString::to_string));
+                list(
+                    &mut line,
+                    "resolvers",
+                    lease.dns.iter().map(ToString::to_string),
+                );
                 list(&mut line, "domain", lease.domain.iter().cloned());
                 line
             }
@@ -66,7 +70,10 @@ impl Told {
             Self::News(_) => return None,
             Self::Four(lease) => {
                 let routes = lease.routes.iter().map(|route| {
-                    format!("{{\"to\":\"{}/{}\",\"via\":\"{}\"}}", route.network, route.prefix, route.router)
+                    format!(
+                        "{{\"to\":\"{}/{}\",\"via\":\"{}\"}}",
+                        route.network, route.prefix, route.router
+                    )
                 });
                 format!(
                     "{{\"event\":\"bound\",\"address\":\"{}\",\"prefix\":{},\"server\":\"{}\",\"seconds\":{},\"renew\":{},\
@@ -79,8 +86,13 @@ impl Told {
                     lease.rebind.as_secs(),
                     routes.collect::<Vec<_>>().join(","),
                     texts(&lease.dns),
-                    lease.domain.as_ref().map_or_else(|| "null".to_owned(), |name| format!("\"{name}\"")),
-                    lease.mtu.map_or_else(|| "null".to_owned(), |mtu| mtu.to_string()),
+                    lease
+                        .domain
+                        .as_ref()
+                        .map_or_else(|| "null".to_owned(), |name| format!("\"{name}\"")),
+                    lease
+                        .mtu
+                        .map_or_else(|| "null".to_owned(), |mtu| mtu.to_string()),
                 )
             }
             Self::Six(lease) => {
@@ -109,7 +121,10 @@ impl Told {
 }
 
 fn how_long(time: Option<Duration>) -> String {
-    time.map_or_else(|| "for ever".to_owned(), |time| format!("for {} s", time.as_secs()))
+    time.map_or_else(
+        || "for ever".to_owned(),
+        |time| format!("for {} s", time.as_secs()),
+    )
 }
 
 fn seconds(time: Option<Duration>) -> String {
@@ -129,17 +144,28 @@ fn list(line: &mut String, what: &str, each: impl Iterator<Item = String>) {
 }
 
 fn tell_information(line: &mut String, information: &v6::Information) {
-    list(line, "resolvers", information.dns.iter().map(ToString::to_string));
+    list(
+        line,
+        "resolvers",
+        information.dns.iter().map(ToString::to_string),
+    );
     list(line, "search", information.search.iter().cloned());
 }
 
 fn texts<T: ToString>(all: &[T]) -> String {
-    let quoted: Vec<_> = all.iter().map(|one| format!("\"{}\"", one.to_string())).collect();
+    let quoted: Vec<_> = all
+        .iter()
+        .map(|one| format!("\"{}\"", one.to_string()))
+        .collect();
     format!("[{}]", quoted.join(","))
 }
 
 fn information(told: &v6::Information) -> String {
-    format!("\"resolvers\":{},\"search\":{}", texts(&told.dns), texts(&told.search))
+    format!(
+        "\"resolvers\":{},\"search\":{}",
+        texts(&told.dns),
+        texts(&told.search)
+    )
 }
 
 #[cfg(test)]
@@ -176,6 +202,9 @@ mod tests {
              \"mtu\":null}"
         );
         let lost = Told::Lost([10, 0, 0, 5].into(), Loss::Expired);
-        assert_eq!(lost.plain(), "dhcp: 10.0.0.5 is not ours any longer: expired");
+        assert_eq!(
+            lost.plain(),
+            "dhcp: 10.0.0.5 is not ours any longer: expired"
+        );
     }
 }

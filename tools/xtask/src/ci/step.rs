@@ -167,6 +167,8 @@ const MUTANTS: mutate::Options = mutate::Options {
     count: mutate::Count::Some(10),
     seed: None,
     rows: Vec::new(),
+    shard: None,
+    resume: false,
     limit: Some(Duration::from_secs(120)),
 };
 

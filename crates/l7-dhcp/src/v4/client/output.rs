@@ -5,7 +5,7 @@
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 
-use dhcproto::v4::{DhcpOption, Flags, Message, MessageType, OptionCode, Opcode};
+use dhcproto::v4::{DhcpOption, Flags, Message, MessageType, Opcode, OptionCode};
 use outcrop_base::Instant;
 
 use super::{Client, Offer};
@@ -99,7 +99,10 @@ fn message(client: &Client, purpose: Purpose) -> Message {
     let config = &client.config;
     let mut message = base(client, client.xid);
     message.set_secs(client.secs);
-    say(&mut message, DhcpOption::ParameterRequestList(WANTED.to_vec()));
+    say(
+        &mut message,
+        DhcpOption::ParameterRequestList(WANTED.to_vec()),
+    );
     say(&mut message, DhcpOption::MaxMessageSize(LARGEST));
     if let Some(name) = config.hostname.as_deref().and_then(hostname) {
         say(&mut message, DhcpOption::Hostname(name));
@@ -140,6 +143,8 @@ fn message(client: &Client, purpose: Purpose) -> Message {
 
 /// What of a name can be sent.
 fn hostname(name: &str) -> Option<String> {
-    let plain = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-');
+    let plain = name
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-');
     Some(plain.take(LONGEST_HOSTNAME).collect::<String>()).filter(|name| !name.is_empty())
 }

@@ -10,10 +10,10 @@ use dhcproto::v4::{Message, Opcode};
 use outcrop_base::{DropReason, Instant, Verdict};
 
 use super::{Client, Event, FIRST_WAIT, Held, LONGEST_WAIT, Offer, State};
-use crate::{Loss, Rule};
 use crate::v4::lease::is_host;
 use crate::v4::wire::{self, Kind};
 use crate::v4::{Lease, Purpose};
+use crate::{Loss, Rule};
 
 pub(super) fn datagram(client: &mut Client, now: Instant, bytes: &[u8]) -> Verdict {
     let Ok(message) = wire::parse(bytes) else {
@@ -28,14 +28,12 @@ pub(super) fn datagram(client: &mut Client, now: Instant, bytes: &[u8]) -> Verdi
     match (client.state, kind) {
         (State::Selecting, Kind::Offer) => offer(client, now, &message),
         (State::Selecting, Kind::Ack) => rapid(client, now, &message),
-        (
-            State::Requesting | State::Rebooting | State::Renewing | State::Rebinding,
-            Kind::Ack,
-        ) => ack(client, now, &message),
-        (
-            State::Requesting | State::Rebooting | State::Renewing | State::Rebinding,
-            Kind::Nak,
-        ) => nak(client, now, &message),
+        (State::Requesting | State::Rebooting | State::Renewing | State::Rebinding, Kind::Ack) => {
+            ack(client, now, &message)
+        }
+        (State::Requesting | State::Rebooting | State::Renewing | State::Rebinding, Kind::Nak) => {
+            nak(client, now, &message)
+        }
         (
             State::Init
             | State::InitReboot

@@ -99,7 +99,10 @@ impl ServerConfig {
         if self.lease_time < Duration::from_secs(1) {
             return Err(ServerConfigError::LeaseTime);
         }
-        let long = self.domain.as_ref().is_some_and(|text| text.len() > LONGEST_DOMAIN);
+        let long = self
+            .domain
+            .as_ref()
+            .is_some_and(|text| text.len() > LONGEST_DOMAIN);
         if long || self.routers.len() > MAX_LIST || self.dns.len() > MAX_LIST {
             return Err(ServerConfigError::TooMuch);
         }

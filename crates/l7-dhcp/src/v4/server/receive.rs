@@ -64,7 +64,12 @@ fn discover(server: &mut Server, now: Instant, message: &Message, key: Key) -> V
     }
     server.table.offer(now, address, key);
     let offer = Grant::new(&server.config, address, message);
-    server.replies.push_back(reply::grant(&server.config, message, &offer, Purpose::Offer));
+    server.replies.push_back(reply::grant(
+        &server.config,
+        message,
+        &offer,
+        Purpose::Offer,
+    ));
     Rule::Discover.taken()
 }
 
@@ -105,7 +110,12 @@ fn select(
 }
 
 /// Silence where nothing is known, refusal where the client is wrong.
-fn reboot(server: &mut Server, now: Instant, message: &Message, (asked, key): (Ipv4Addr, Key)) -> Verdict {
+fn reboot(
+    server: &mut Server,
+    now: Instant,
+    message: &Message,
+    (asked, key): (Ipv4Addr, Key),
+) -> Verdict {
     if !server.config.is_on_link(asked) {
         refuse(server, message);
         return Rule::Reboot.taken();
@@ -129,7 +139,12 @@ fn reboot(server: &mut Server, now: Instant, message: &Message, (asked, key): (I
 
 /// RENEWING or REBINDING. An address of our pool that is free is granted although nothing is known of it: it was
 /// lent before this server was started.
-fn extend(server: &mut Server, now: Instant, message: &Message, (from, key): (Ipv4Addr, Key)) -> Verdict {
+fn extend(
+    server: &mut Server,
+    now: Instant,
+    message: &Message,
+    (from, key): (Ipv4Addr, Key),
+) -> Verdict {
     let theirs = server.table.of(&key).map(|(address, _)| address);
     let known = theirs == Some(from) || (theirs.is_none() && server.config.in_pool(from));
     if known && server.table.is_free_for(from, &key) {
@@ -146,19 +161,27 @@ fn extend(server: &mut Server, now: Instant, message: &Message, (from, key): (Ip
 
 fn grant(server: &mut Server, now: Instant, message: &Message, (address, key): (Ipv4Addr, Key)) {
     let grant = Grant::new(&server.config, address, message);
-    server.table.lease(address, key, grant.time.map(|time| now + time));
+    server
+        .table
+        .lease(address, key, grant.time.map(|time| now + time));
     server.tell(Change::Leased(address));
-    server.replies.push_back(reply::grant(&server.config, message, &grant, Purpose::Ack));
+    server
+        .replies
+        .push_back(reply::grant(&server.config, message, &grant, Purpose::Ack));
 }
 
 fn refuse(server: &mut Server, message: &Message) {
-    server.replies.push_back(reply::nak(&server.config, message));
+    server
+        .replies
+        .push_back(reply::nak(&server.config, message));
 }
 
 fn decline(server: &mut Server, now: Instant, message: &Message, key: &Key) -> Verdict {
     let theirs = server.table.of(key).map(|(address, _)| address);
     match (wire::server_id(message), wire::requested(message)) {
-        (Some(named), Some(address)) if named == server.config.address && theirs == Some(address) => {
+        (Some(named), Some(address))
+            if named == server.config.address && theirs == Some(address) =>
+        {
             server.table.decline(now, address);
             server.tell(Change::Declined(address));
             Rule::Decline.taken()
@@ -184,6 +207,8 @@ fn inform(server: &mut Server, message: &Message) -> Verdict {
     if !server.config.is_on_link(message.ciaddr()) {
         return Rule::Inform.drop(DropReason::DhcpInvalid);
     }
-    server.replies.push_back(reply::inform(&server.config, message));
+    server
+        .replies
+        .push_back(reply::inform(&server.config, message));
     Rule::Inform.taken()
 }

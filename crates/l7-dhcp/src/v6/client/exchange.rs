@@ -108,7 +108,12 @@ impl Client {
     }
 
     /// Begins an exchange: a new number, and the first message at once or after its delay.
-    pub(super) fn exchange(&mut self, now: Instant, state: State, (pace, until): (Pace, Option<Instant>)) {
+    pub(super) fn exchange(
+        &mut self,
+        now: Instant,
+        state: State,
+        (pace, until): (Pace, Option<Instant>),
+    ) {
         self.state = state;
         self.outgoing = None;
         self.retry = Retry::new(now, pace, until);

@@ -58,7 +58,9 @@ fn server(client: &Client, purpose: Purpose) -> Option<Vec<u8>> {
     match purpose {
         Purpose::Request => client.best.as_ref().map(|best| best.server.clone()),
         Purpose::Renew => client.held.as_ref().map(|held| held.server.clone()),
-        Purpose::Release | Purpose::Decline => client.parting.as_ref().map(|(server, _)| server.clone()),
+        Purpose::Release | Purpose::Decline => {
+            client.parting.as_ref().map(|(server, _)| server.clone())
+        }
         Purpose::Solicit | Purpose::Confirm | Purpose::Rebind | Purpose::InformationRequest => None,
     }
 }

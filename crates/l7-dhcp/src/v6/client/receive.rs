@@ -9,9 +9,9 @@ use dhcproto::v6::{Message, MessageType, Status};
 use outcrop_base::{DropReason, Instant, Verdict};
 
 use super::{Advertised, Client, Event, Held, State, Until};
+use crate::Rule;
 use crate::v6::lease::{self, INFINITE};
 use crate::v6::{Information, wire};
-use crate::Rule;
 
 /// RFC 8415 18.2.1: who prefers itself so much is asked at once.
 const MUST_ASK: u8 = 255;
@@ -46,10 +46,14 @@ pub(super) fn datagram(client: &mut Client, now: Instant, bytes: &[u8]) -> Verdi
     slow_down(client, &message);
     match (client.state, advertises) {
         (State::Soliciting, true) => advertise(client, now, &message, server),
-        (State::Soliciting, false) if client.config.rapid_commit && wire::rapid_commit(&message) => {
+        (State::Soliciting, false)
+            if client.config.rapid_commit && wire::rapid_commit(&message) =>
+        {
             grant(client, now, &message, server)
         }
-        (State::Requesting | State::Renewing | State::Rebinding, false) => grant(client, now, &message, server),
+        (State::Requesting | State::Renewing | State::Rebinding, false) => {
+            grant(client, now, &message, server)
+        }
         (State::Confirming, false) => confirmed(client, now, &message),
         (State::Declining, false) => {
             client.begin(now);
@@ -99,7 +103,11 @@ fn advertise(client: &mut Client, now: Instant, message: &Message, server: Vec<u
         return Rule::Status.drop(DropReason::DhcpNoAddress);
     }
     let preference = wire::preference(message);
-    if client.best.as_ref().is_none_or(|best| best.preference < preference) {
+    if client
+        .best
+        .as_ref()
+        .is_none_or(|best| best.preference < preference)
+    {
         client.best = Some(Advertised {
             preference,
             server,
@@ -139,7 +147,8 @@ fn grant(client: &mut Client, now: Instant, message: &Message, server: Vec<u8>) 
         held.addresses.insert(one.address, until);
     }
     // RFC 8415 18.2.10.1: a valid time of zero ends an address.
-    held.addresses.retain(|_, until| until.valid.is_none_or(|valid| valid > now));
+    held.addresses
+        .retain(|_, until| until.valid.is_none_or(|valid| valid > now));
     if held.addresses.is_empty() {
         client.held = before;
         client.again(now);
