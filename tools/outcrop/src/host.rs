@@ -195,7 +195,10 @@ fn core(
 ) -> Result<Core, Failure> {
     let mut core = Core::new(config, seed);
     let mut addresses = Vec::new();
-    let given = [Some(net.addr), (!net.slaac).then_some(net.addr6)];
+    let given = [
+        (!net.dhcp).then_some(net.addr),
+        (!net.slaac).then_some(net.addr6),
+    ];
     for cidr in given.into_iter().flatten() {
         let address = Cidr::new(cidr.address, cidr.prefix);
         addresses.push(address.map_err(|error| Failure::asked(format!("{cidr}: {error}")))?);
