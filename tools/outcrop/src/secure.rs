@@ -117,9 +117,21 @@ impl Https {
 
 /// How a client behaves; nothing if the URL asks for no TLS.
 pub(crate) fn client(options: &Get, shard: &Shard) -> Result<Option<ClientTls>, Failure> {
-    if !options.url.secure {
+    if !options.url.secure && !options.asking.location {
         return Ok(None);
     }
+    match client_tls(options, shard) {
+        Ok(tls) => Ok(Some(tls)),
+        // It may never be wanted: whether a redirect leads to https is not known yet.
+        Err(error) if !options.url.secure => {
+            log::info!("{error}");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn client_tls(options: &Get, shard: &Shard) -> Result<ClientTls, Failure> {
     let client = if options.insecure {
         eprintln!("outcrop: --insecure: whoever answers may be anybody");
         Client::trusting_anybody()
@@ -133,7 +145,7 @@ pub(crate) fn client(options: &Get, shard: &Shard) -> Result<Option<ClientTls>, 
     if let Some(sink) = key_sink(options.keys, shard)? {
         client = client.keys(sink);
     }
-    client.build().map(Some).map_err(tls_failure)
+    client.build().map_err(tls_failure)
 }
 
 /// The file of those to trust: the one named, the environment's, the system's.

@@ -43,6 +43,28 @@ impl Sink {
         })
     }
 
+    /// `path`, whose first bytes are there already: what is written follows byte `at`. It stays what it is if the rest
+    /// does not come.
+    pub(crate) fn resume(path: &Path, at: u64) -> Result<Self, Failure> {
+        let open = || {
+            let mut file = File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(path)?;
+            file.set_len(at)?;
+            io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
+            Ok(file)
+        };
+        let file: File = open().map_err(|error| Failure::file("--output", path, &error))?;
+        Ok(Self {
+            out: Box::new(BufWriter::new(file)),
+            file: None,
+            progress: ProgressBar::hidden(),
+            bytes: 0,
+        })
+    }
+
     /// Shows progress on standard error, if that is a terminal; `length` if it is known.
     pub(crate) fn show_progress(&mut self, length: Option<u64>) {
         let (bar, template) = match length {
