@@ -94,7 +94,7 @@ fn proxy_opens_the_way_and_compression_is_undone() {
         get -x $O --compressed http://$STACK/app.js | cmp - plain && echo plain
         get -x $O https://$STACK/app.js | cmp - plain && echo sealed
         get -x http://$STACK https://$KERNEL/ 2>&1 || echo $?
-        get --compressed -v -o /dev/null http://$STACK/app.js 2>&1 | tr -d '\\r' | grep -E '^(>|<) (GET|content-encoding|accept-enc)'");
+        get --compressed -v http://$STACK/app.js 2>&1 >/dev/null | tr -d '\\r' | grep -E '^(>|<) (GET|content-encoding|accept-enc)'");
     let want = "plain\nsealed\noutcrop: https://10.77.0.1/: the proxy says 501\n1\n\
         > GET /app.js HTTP/1.1\n> accept-encoding: zstd, br, gzip, deflate\n< content-encoding: zstd\n";
     assert_eq!(said, want);

@@ -74,7 +74,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  sudo outcrop get http://10.77.0.1:8000/file -o file\n  \
                             sudo outcrop get --capture get.pcapng http://10.77.0.1:8000/ | head"
     )]
-    Get(Get),
+    Get(Box<Get>),
     /// Ping a host over our own stack.
     ///
     /// Opens a TUN in the current network namespace (root or CAP_NET_ADMIN).

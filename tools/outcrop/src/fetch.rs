@@ -272,9 +272,8 @@ impl Fetch {
         fields: &HeaderMap,
     ) -> Result<u64, Failure> {
         let url = &self.ask.url;
-        let mut sink = match self.sink(head.status(), fields)? {
-            Some(sink) => sink,
-            None => return Ok(0),
+        let Some(mut sink) = self.sink(head.status(), fields)? else {
+            return Ok(0);
         };
         if self.manner.include {
             sink.write(&head_text(head))
