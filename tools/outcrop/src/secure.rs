@@ -20,6 +20,8 @@ use crate::failure::Failure;
 
 /// What the certificate of the run's own authority is made out to, besides the addresses.
 const NAMES: [&str; 2] = ["outcrop.test", "localhost"];
+/// What is spoken over TLS: the older one is what `curl -0` asks for.
+const SPOKEN: [&str; 2] = ["http/1.1", "http/1.0"];
 /// How often renewed files are looked for.
 const LOOK: Duration = Duration::from_secs(5);
 /// Where programs look for authorities to trust: OpenSSL's own name, then those of programs that have another.
@@ -64,7 +66,7 @@ impl Https {
                 (identity, Some(authority))
             }
         };
-        let mut server = Server::new(vec![identity]).alpn(&["http/1.1"]);
+        let mut server = Server::new(vec![identity]).alpn(&SPOKEN);
         if let Some(sink) = key_sink(secure.keys, shard)? {
             server = server.keys(sink);
         }
