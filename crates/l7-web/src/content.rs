@@ -42,9 +42,10 @@ pub async fn collect(mut body: Body, most: usize) -> Result<Bytes, Problem> {
 
 /// Whether `Content-Type` is this, parameters aside.
 fn expect(fields: &HeaderMap, wanted: fn(&str) -> bool) -> Result<(), Problem> {
-    let given = fields
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
+    // Of several, none can be meant.
+    let mut all = fields.get_all(header::CONTENT_TYPE).iter();
+    let only = all.next().filter(|_| all.next().is_none());
+    let given = only.and_then(|value| value.to_str().ok());
     let base = given
         .and_then(|value| value.split(';').next())
         .unwrap_or_default();

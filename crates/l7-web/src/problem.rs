@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 pub struct Problem {
     status: StatusCode,
     members: Map<String, Value>,
-    fields: HeaderMap,
+    // Boxed, as most have none: a Problem travels in many a Result.
+    fields: Box<HeaderMap>,
 }
 
 impl Problem {
@@ -26,7 +27,7 @@ impl Problem {
         Self {
             status,
             members,
-            fields: HeaderMap::new(),
+            fields: Box::default(),
         }
     }
 
@@ -67,7 +68,7 @@ impl Problem {
     pub fn respond(self) -> Response<Body> {
         let mut response = Response::new(Body::from(Value::Object(self.members).to_string()));
         *response.status_mut() = self.status;
-        *response.headers_mut() = self.fields;
+        *response.headers_mut() = *self.fields;
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         let never = HeaderValue::from_static("no-store");

@@ -24,7 +24,7 @@ use crate::problem::Problem;
 use pipe::Pipe;
 pub use tungstenite::Message;
 
-/// The largest message, and the largest frame, that is read.
+/// A message, and a frame, of this many bytes is plenty for people.
 pub const MESSAGE_MAX: usize = 1 << 20;
 /// Messages that may wait for one peer; one who does not read is let go of.
 const WAITING: usize = 256;
@@ -87,12 +87,13 @@ fn wake(mut outgoing: MutexGuard<'_, Outgoing>) -> bool {
 /// The response that begins a conversation, and who it is with.
 pub type Accepted = (Response<Body>, Peer);
 
-/// Accepts a conversation: the response to send, and the peer. `hear` is told each message (text and binary), and dropped
+/// Accepts a conversation: the response to send, and the peer. Messages of more than `most`
+/// bytes end it. `hear` is told each message (text and binary), and dropped
 /// at the end.
 ///
 /// # Errors
 /// What a request that is no handshake is answered with: 405, 400, 426.
-pub fn accept<B, F>(request: &Request<B>, hear: F) -> Result<Accepted, Problem>
+pub fn accept<B, F>(request: &Request<B>, most: usize, hear: F) -> Result<Accepted, Problem>
 where
     F: FnMut(&Peer, Message) + Send + 'static,
 {
@@ -103,8 +104,8 @@ where
         .and_then(Upgrade::take);
     let incoming = incoming.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST))?;
     let config = WebSocketConfig::default()
-        .max_message_size(Some(MESSAGE_MAX))
-        .max_frame_size(Some(MESSAGE_MAX));
+        .max_message_size(Some(most))
+        .max_frame_size(Some(most));
     let peer = Peer::default();
     let conversation = Conversation {
         incoming,

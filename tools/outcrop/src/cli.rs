@@ -75,7 +75,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  sudo outcrop get http://10.77.0.1:8000/file -o file\n  \
                             sudo outcrop get --capture get.pcapng http://10.77.0.1:8000/ | head"
     )]
-    Get(Get),
+    Get(Box<Get>),
     /// Ping a host over our own stack.
     ///
     /// Opens a TUN in the current network namespace (root or CAP_NET_ADMIN).
@@ -478,6 +478,55 @@ const LINK_HELP: &str = "The link, in each direction: settings joined by commas,
     queue is bytes waiting for it (256k if there is a rate); loss, duplicate, corrupt and reorder are chances; \
     reorder-by is how long a reordered packet is held back.";
 
+/// How to ask, in curl's words.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Asking {
+    /// The method, instead of GET (POST with --data, PUT with --upload).
+    #[arg(short = 'X', long, value_name = "METHOD", help_heading = "Request")]
+    pub(crate) request: Option<http::Method>,
+    /// A field of the request: `Name: value`; `Name:` leaves out one that is sent by default.
+    #[arg(short = 'H', long = "header", value_name = "FIELD", value_parser = crate::values::field, help_heading = "Request")]
+    pub(crate) headers: Vec<crate::values::FieldLine>,
+    /// Send this as a form does; @FILE sends a file's content. Several are joined by `&`.
+    #[arg(short, long, value_name = "DATA", help_heading = "Request")]
+    pub(crate) data: Vec<String>,
+    /// Send this file as it is.
+    #[arg(
+        short = 'T',
+        long,
+        value_name = "FILE",
+        conflicts_with = "data",
+        help_heading = "Request"
+    )]
+    pub(crate) upload: Option<PathBuf>,
+    /// Say who asks: `USER:PASSWORD`, readable by everybody on the way unless it is https.
+    #[arg(short, long, value_name = "USER:PASSWORD", help_heading = "Request")]
+    pub(crate) user: Option<String>,
+    /// Send this cookie to the first server: `name=value`. Cookies set on the way are sent along in any case.
+    #[arg(short = 'b', long, value_name = "COOKIE", help_heading = "Request")]
+    pub(crate) cookie: Option<String>,
+    /// Ask for a compressed answer, and undo it.
+    #[arg(long, help_heading = "Request")]
+    pub(crate) compressed: bool,
+    /// Go where redirects lead.
+    #[arg(short = 'L', long, help_heading = "Request")]
+    pub(crate) location: bool,
+    /// Go on where the file of --output ends: `-`, or with the byte named.
+    #[arg(short = 'C', long, value_name = "-|BYTE", requires = "output", value_parser = crate::values::offset, help_heading = "Request")]
+    pub(crate) continue_at: Option<crate::values::Offset>,
+    /// Through this HTTP proxy, by CONNECT.
+    #[arg(short = 'x', long, value_name = "URL", help_heading = "Request")]
+    pub(crate) proxy: Option<Url>,
+    /// Try so often again what failed and may be done twice.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 0,
+        help_heading = "Request"
+    )]
+    pub(crate) retry: u32,
+}
+
 /// Options of `outcrop get`.
 #[derive(Args, Debug)]
 pub(crate) struct Get {
@@ -492,6 +541,11 @@ pub(crate) struct Get {
     /// Print the head of the response before the body.
     #[arg(short, long)]
     pub(crate) include: bool,
+    /// Print where the time went even with --quiet.
+    #[arg(long)]
+    pub(crate) timing: bool,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
     /// For https: the authorities to trust, in PEM, instead of the system's.
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
     pub(crate) cacert: Option<PathBuf>,

@@ -164,6 +164,7 @@ impl Example {
                 Ok(self.0.live.listen(request.headers()))
             }
             ["api", "chat"] => self.chat(&request),
+            ["api", "echo"] => live::echo(&request),
             [page] => {
                 only(&request, &[Method::GET])?;
                 pages::find(page)

@@ -26,6 +26,7 @@ mod command {
 mod echo;
 mod example;
 mod failure;
+mod fetch;
 mod host;
 mod lease;
 mod link;
@@ -73,7 +74,7 @@ fn main() -> ExitCode {
         Err(error) => return end(&Failure::usage(&error)),
     };
     set_up_log(cli.verbose);
-    match run(cli.command) {
+    match run(cli.command, cli.verbose) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => end(&failure),
     }
@@ -84,13 +85,13 @@ fn end(failure: &Failure) -> ExitCode {
     ExitCode::from(failure.code())
 }
 
-fn run(command: Command) -> Result<u8, Failure> {
+fn run(command: Command, verbose: u8) -> Result<u8, Failure> {
     match command {
         Command::Ping(options) => command::ping::run(&options),
         Command::Serve(options) => command::serve::run(&options),
         Command::Run(options) => command::run::run(&options),
         Command::Wire(options) => command::wire::run(&options),
-        Command::Get(options) => command::get::run(&options),
+        Command::Get(options) => command::get::run(&options, verbose > 0),
         Command::Tui(options) => command::tui::run(&options),
         Command::Export(options) => command::export::run(&options),
         Command::Inspect(options) => command::inspect::run(&options),

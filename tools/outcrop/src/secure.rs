@@ -20,6 +20,8 @@ use crate::failure::Failure;
 
 /// What the certificate of the run's own authority is made out to, besides the addresses.
 const NAMES: [&str; 2] = ["outcrop.test", "localhost"];
+/// What is spoken over TLS: the older one is what `curl -0` asks for.
+const SPOKEN: [&str; 2] = ["http/1.1", "http/1.0"];
 /// How often renewed files are looked for.
 const LOOK: Duration = Duration::from_secs(5);
 /// Where programs look for authorities to trust: OpenSSL's own name, then those of programs that have another.
@@ -64,7 +66,7 @@ impl Https {
                 (identity, Some(authority))
             }
         };
-        let mut server = Server::new(vec![identity]).alpn(&["http/1.1"]);
+        let mut server = Server::new(vec![identity]).alpn(&SPOKEN);
         if let Some(sink) = key_sink(secure.keys, shard)? {
             server = server.keys(sink);
         }
@@ -117,9 +119,21 @@ impl Https {
 
 /// How a client behaves; nothing if the URL asks for no TLS.
 pub(crate) fn client(options: &Get, shard: &Shard) -> Result<Option<ClientTls>, Failure> {
-    if !options.url.secure {
+    if !options.url.secure && !options.asking.location {
         return Ok(None);
     }
+    match client_tls(options, shard) {
+        Ok(tls) => Ok(Some(tls)),
+        // It may never be wanted: whether a redirect leads to https is not known yet.
+        Err(error) if !options.url.secure => {
+            log::info!("{error}");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn client_tls(options: &Get, shard: &Shard) -> Result<ClientTls, Failure> {
     let client = if options.insecure {
         eprintln!("outcrop: --insecure: whoever answers may be anybody");
         Client::trusting_anybody()
@@ -133,7 +147,7 @@ pub(crate) fn client(options: &Get, shard: &Shard) -> Result<Option<ClientTls>, 
     if let Some(sink) = key_sink(options.keys, shard)? {
         client = client.keys(sink);
     }
-    client.build().map(Some).map_err(tls_failure)
+    client.build().map_err(tls_failure)
 }
 
 /// The file of those to trust: the one named, the environment's, the system's.

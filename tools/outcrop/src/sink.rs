@@ -23,8 +23,15 @@ pub(crate) struct Sink {
 impl Sink {
     /// Standard output, or `path`.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, Failure> {
+        // A device or a pipe is written to: a file put in its place would be its end.
+        let is_special = |path: &Path| fs::metadata(path).is_ok_and(|about| !about.is_file());
         let (out, file): (Box<dyn Write>, _) = match path {
             None => (Box::new(io::stdout().lock()), None),
+            Some(path) if is_special(path) => {
+                let file = File::options().write(true).open(path);
+                let file = file.map_err(|error| Failure::file("--output", path, &error))?;
+                (Box::new(BufWriter::new(file)), None)
+            }
             Some(path) => {
                 let unfinished = unfinished(path);
                 let file = File::create(&unfinished)
@@ -38,6 +45,28 @@ impl Sink {
         Ok(Self {
             out,
             file,
+            progress: ProgressBar::hidden(),
+            bytes: 0,
+        })
+    }
+
+    /// `path`, whose first bytes are there already: what is written follows byte `at`. It stays what it is if the rest
+    /// does not come.
+    pub(crate) fn resume(path: &Path, at: u64) -> Result<Self, Failure> {
+        let open = || {
+            let mut file = File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(path)?;
+            file.set_len(at)?;
+            io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
+            Ok(file)
+        };
+        let file: File = open().map_err(|error| Failure::file("--output", path, &error))?;
+        Ok(Self {
+            out: Box::new(BufWriter::new(file)),
+            file: None,
             progress: ProgressBar::hidden(),
             bytes: 0,
         })
@@ -103,6 +132,23 @@ pub(crate) fn unfinished(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_file_is_written_to_and_stays_what_it_is() {
+        use std::os::unix::fs::FileTypeExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let reading = path.clone();
+        let reader = std::thread::spawn(move || fs::read(reading).unwrap());
+        let mut sink = Sink::open(Some(&path)).unwrap();
+        sink.write(b"through").unwrap();
+        assert_eq!(sink.finish().unwrap(), 7);
+        assert_eq!(reader.join().unwrap(), b"through");
+        assert!(fs::metadata(&path).unwrap().file_type().is_fifo());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
 
     #[test]
     fn a_body_appears_when_it_is_complete_or_not_at_all() {

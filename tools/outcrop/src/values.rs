@@ -193,6 +193,43 @@ impl FromStr for DeviceName {
     }
 }
 
+/// A field of a request; without a value: not to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FieldLine {
+    /// Its name.
+    pub(crate) name: http::HeaderName,
+    /// Its value.
+    pub(crate) value: Option<http::HeaderValue>,
+}
+
+/// Reads `Name: value`.
+pub(crate) fn field(text: &str) -> Result<FieldLine, String> {
+    let (name, value) = text.split_once(':').ok_or("a field is `Name: value`")?;
+    let name = name.parse().map_err(|_| "the name is none".to_owned())?;
+    let value = value.trim();
+    let value = (!value.is_empty()).then(|| value.parse()).transpose();
+    let value = value.map_err(|_| "the value holds what none may hold".to_owned())?;
+    Ok(FieldLine { name, value })
+}
+
+/// Where to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offset {
+    /// Where the file ends.
+    End,
+    /// With this byte.
+    Byte(u64),
+}
+
+/// Reads `-` or a number.
+pub(crate) fn offset(text: &str) -> Result<Offset, String> {
+    if text == "-" {
+        return Ok(Offset::End);
+    }
+    let number = text.parse().map(Offset::Byte);
+    number.map_err(|_| "is neither `-` nor a number of bytes".to_owned())
+}
+
 /// A URL of scheme http or https.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url {

@@ -95,7 +95,8 @@ pub(super) fn is_host(value: &[u8]) -> bool {
         value.get(end + 1..)
     } else {
         let end = find(b':', value).unwrap_or(value.len());
-        if !value.get(..end).is_some_and(|host| all(&HOST, host)) {
+        let valid = |host: &[u8]| all(&HOST, host) && is_well_encoded(host);
+        if !value.get(..end).is_some_and(valid) {
             return false;
         }
         value.get(end..)
@@ -105,6 +106,14 @@ pub(super) fn is_host(value: &[u8]) -> bool {
         Some((b':', port)) => port.is_empty() || decimal(port).is_some_and(|p| p <= 65_535),
         Some(_) => false,
     }
+}
+
+/// Whether every percent sign begins two hexadecimal digits (RFC 3986 section 2.1).
+fn is_well_encoded(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'%', text).all(|at| {
+        let digits = text.get(at + 1..at + 3);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
 }
 
 /// Splits `http://authority/path?query` after its authority. `None` if it is no such thing.

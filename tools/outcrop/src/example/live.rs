@@ -17,6 +17,8 @@ use super::{Example, Said};
 
 /// People in the chat at once.
 const PEOPLE: usize = 1000;
+/// Bytes of a message that is said back: the longest that test suites send.
+const ECHO_MAX: usize = 16 << 20;
 /// Characters of a message.
 const LONGEST: usize = 500;
 
@@ -81,6 +83,14 @@ impl Live {
     }
 }
 
+/// Says back what it hears: for programs that test WebSocket.
+pub(super) fn echo(request: &Request<Body>) -> Said {
+    let (response, _) = websocket::accept(request, ECHO_MAX, |peer, message| {
+        let _gone_anyway = peer.send(message);
+    })?;
+    Ok(response)
+}
+
 impl Example {
     pub(super) fn chat(&self, request: &Request<Body>) -> Said {
         if csrf::other_origin(request.headers()) {
@@ -98,11 +108,12 @@ impl Example {
             known.unwrap_or_else(|| format!("guest {}", room.guests))
         };
         let (from, room) = (name.clone(), live.clone());
-        let (response, peer) = websocket::accept(request, move |_, message| {
-            if let Message::Text(text) = message {
-                room.say(&from, text.as_str());
-            }
-        })?;
+        let (response, peer) =
+            websocket::accept(request, websocket::MESSAGE_MAX, move |_, message| {
+                if let Message::Text(text) = message {
+                    room.say(&from, text.as_str());
+                }
+            })?;
         live.room().people.push(peer);
         live.say("server", &format!("{name} is here"));
         Ok(response)

@@ -1,0 +1,205 @@
+//! The example application under real programs: curl, Chromium, slowhttptest.
+
+use outcrop_tests::Bench;
+
+fn example() -> Bench {
+    Bench::example("todo")
+}
+
+/// Asks with curl; `status` prints the status of an answer, `field` one of its fields.
+const WORDS: &str = "B=http://$STACK/api
+    ask() { curl -sS --max-time 20 -H 'content-type: application/json' \"$@\"; }
+    status() { ask -o /dev/null -w '%{http_code}\\n' \"$@\"; }
+    field() { name=$1; shift; ask -o /dev/null -D - \"$@\" | tr -d '\\r' | sed -n \"s/^$name: //p\"; }
+    value() { python3 -c \"import json,sys; print(json.load(sys.stdin)['$1'])\"; }
+    T=$(ask -u ada:lovelace -X POST $B/token | value access_token)
+    A=\"authorization: Bearer $T\"\n";
+
+fn run(script: &str) -> String {
+    example().sh(&format!("{WORDS}{script}")).stdout()
+}
+
+#[test]
+fn curl_makes_reads_changes_and_removes_and_nobody_overwrites_what_he_has_not_seen() {
+    let said = run("
+        ask -H \"$A\" -d '{\"text\":\"first\"}' $B/todos; echo
+        status -H \"$A\" -d '{\"text\":\"first\"}' $B/todos                        # a conflict
+        E=$(field etag $B/todos/4); echo $E
+        status -H \"if-none-match: $E\" $B/todos/4
+        status -H \"$A\" -X PUT -d '{\"text\":\"second\"}' $B/todos/4              # of which version?
+        status -H \"$A\" -H \"if-match: $E\" -X PUT -d '{\"text\":\"second\",\"done\":true}' $B/todos/4
+        status -H \"$A\" -H \"if-match: $E\" -X PUT -d '{\"text\":\"third\"}' $B/todos/4   # too late
+        status -H \"$A\" -H \"if-match: $E\" -X DELETE $B/todos/4
+        status -H \"$A\" -H 'if-match: *' -X DELETE $B/todos/4
+        status $B/todos/4");
+    let todo = "{\"id\":4,\"text\":\"first\",\"done\":false,\"by\":\"ada\",\"version\":4}";
+    let want = format!("{todo}\n409\n\"4-4\"\n304\n428\n200\n412\n412\n204\n404\n");
+    assert_eq!(said, want);
+}
+
+#[test]
+fn what_is_wrong_with_a_request_is_told_apart() {
+    let said = run("
+        status -d '{\"text\":\"x\"}' $B/todos                                      # who are you?
+        field www-authenticate -d '{\"text\":\"x\"}' $B/todos
+        status -H \"$A\" -d '{\"text\"' $B/todos
+        status -H \"$A\" -d '{\"text\":7}' $B/todos
+        status -H \"$A\" -d '{\"text\":\" \"}' $B/todos
+        status -H \"$A\" -d '{\"text\":\"x\",\"odd\":1}' $B/todos
+        status -H \"$A\" -H 'content-type: text/plain' -d x $B/todos
+        head -c 70000 /dev/zero | tr '\\0' x > large; status -H \"$A\" --data-binary @large $B/todos
+        status -H 'authorization: Bearer x.y.z' -d '{\"text\":\"x\"}' $B/todos
+        status -X PATCH $B/todos; field allow -X PATCH $B/todos
+        field content-type $B/nowhere
+        ask $B/nowhere; echo");
+    let want = "401\nBearer realm=\"todo\"\n400\n422\n422\n422\n415\n413\n401\n405\nGET, POST\n\
+        application/problem+json\n{\"status\":404,\"title\":\"Not Found\"}\n";
+    assert_eq!(said, want);
+}
+
+#[test]
+fn session_changes_its_name_at_login_and_writes_only_with_the_token_of_the_page() {
+    let said = run("
+        ask -c jar -d '{\"user\":\"ada\",\"password\":\"wrong\"}' -o /dev/null -w '%{http_code}\\n' $B/login
+        C=$(ask -c jar -d '{\"user\":\"ada\",\"password\":\"lovelace\"}' $B/login | value csrf)
+        grep -c '^#HttpOnly_10.77.0.2.*session' jar
+        status -b jar -d '{\"text\":\"x\"}' $B/todos
+        status -b jar -H \"x-csrf-token: $C\" -H 'origin: http://evil.test' -d '{\"text\":\"x\"}' $B/todos
+        status -b jar -H \"x-csrf-token: $C\" -d '{\"text\":\"x\"}' $B/todos
+        cp jar before; ask -b jar -c jar -d '{\"user\":\"alan\",\"password\":\"turing\"}' -o /dev/null $B/login
+        ask -b jar $B/me | value user; ask -b before $B/me | value user
+        C=$(ask -b jar $B/me | value csrf)
+        cp jar before; status -b jar -c jar -H \"x-csrf-token: $C\" -X POST $B/logout; ask -b before $B/me | value user");
+    assert_eq!(said, "401\n1\n403\n403\n201\nalan\nNone\n204\nNone\n");
+}
+
+#[test]
+fn renewal_token_is_good_once_and_its_theft_ends_the_family() {
+    let said = run("
+        R1=$(ask -u alan:turing -X POST $B/token | value refresh_token)
+        renew() { ask -d \"{\\\"refresh_token\\\":\\\"$1\\\"}\" $B/token/refresh; }
+        R2=$(renew $R1 | value refresh_token)
+        renew $R1 | value detail
+        renew $R2 | value detail
+        # openssl signs nothing like us without the key
+        H=$(printf '{\"alg\":\"none\",\"typ\":\"at+jwt\"}' | basenc -w0 --base64url | tr -d =)
+        status -H \"authorization: Bearer $H.$(echo $T | cut -d. -f2).\" -d '{\"text\":\"x\"}' $B/todos");
+    assert_eq!(said, "used before\nused before\n401\n");
+}
+
+#[test]
+fn compression_is_what_curl_asks_for_and_undoes() {
+    let said = run("
+        curl -sS -o plain http://$STACK/app.js
+        for coding in gzip deflate br zstd; do
+            curl -sS -H \"accept-encoding: $coding\" -o $coding -w '%header{content-encoding} %header{vary}\\n' http://$STACK/app.js
+            [ $(wc -c < $coding) -lt $(wc -c < plain) ] || echo $coding is no smaller
+        done
+        gzip -dc < gzip | cmp - plain
+        python3 -c \"import zlib; assert zlib.decompress(open('deflate','rb').read()) == open('plain','rb').read()\"
+        curl -sS --compressed http://$STACK/app.js | cmp - plain
+        curl -sS -H 'accept-encoding: gzip;q=0' -o same -w '[%header{content-encoding}]\\n' http://$STACK/app.js; cmp same plain");
+    let each = |coding: &str| format!("{coding} accept-encoding\n");
+    let want: String = ["gzip", "deflate", "br", "zstd"].map(each).concat();
+    assert_eq!(said, format!("{want}[]\n"));
+}
+
+#[test]
+fn events_reach_who_listens_and_who_comes_back() {
+    let said = run("
+        ask -N --max-time 4 $B/events > news & N=$!
+        sleep 1; ask -o /dev/null -H \"$A\" -d '{\"text\":\"one\"}' $B/todos; ask -o /dev/null -H \"$A\" -d '{\"text\":\"two\"}' $B/todos
+        wait $N || true; grep -E '^(id|event)' news
+        echo back; ask -N --max-time 1 -H 'last-event-id: 1' $B/events > late || true; grep -E '^(id|event)' late");
+    assert_eq!(
+        said,
+        "event: added\nid: 1\nevent: added\nid: 2\nback\nevent: added\nid: 2\n"
+    );
+}
+
+/// What a person does: look, log in, add, chat; then another site's script with a token of its own.
+#[test]
+fn chromium_logs_in_adds_chats_and_asks_across_origins() {
+    let bench = example();
+    let until = |what: &str, value: &str| {
+        format!(
+            "new Promise(r => {{ const i = setInterval(() => {{ if ({what}) {{ clearInterval(i); r({value}) }} }}, 20) }})"
+        )
+    };
+    let rows = "document.querySelectorAll('#todos li')";
+    let lines = "document.querySelectorAll('#lines li')";
+    let page = [
+        until(
+            &format!("{rows}.length == 3 && {lines}.length"),
+            "document.getElementById('status').textContent",
+        ),
+        format!(
+            "document.querySelector('#login button').click(), {}",
+            until(
+                "!document.getElementById('me').hidden",
+                "document.getElementById('name').textContent"
+            )
+        ),
+        format!(
+            "document.querySelector('#add input').value = '<b>by hand</b>', document.querySelector('#add button').click(), {}",
+            until(
+                &format!("{rows}.length == 4"),
+                &format!("{rows}[3].querySelector('span').textContent")
+            )
+        ),
+        format!(
+            "{rows}[3].querySelector('input').click(), {}",
+            until(&format!("{rows}[3].className == 'done'"), "'done'")
+        ),
+        format!(
+            "document.querySelector('#say input').value = 'hello', document.querySelector('#say button').click(), {}",
+            until(
+                &format!("[...{lines}].some(l => l.textContent.endsWith('hello'))"),
+                &format!("{lines}[{lines}.length - 1].textContent")
+            )
+        ),
+        "fetch('/').then(r => r.headers.get('content-security-policy').split(';')[0])".to_owned(),
+        "document.cookie".to_owned(),
+    ];
+    // From nowhere (origin null): the browser asks first (preflight), since If-Match and Authorization are not simple.
+    let put = "(token) => fetch('http://10.77.0.2/api/todos/4', { method: 'PUT', headers: { 'content-type': 'application/json', 'if-match': '*', authorization: 'Bearer ' + token }, body: JSON.stringify({ text: 'from elsewhere', done: false }) })";
+    let elsewhere = [
+        format!("fetch('http://10.77.0.2/api/token', {{ method: 'POST', headers: {{ authorization: 'Basic ' + btoa('ada:lovelace') }} }}).then(r => r.json()).then(t => ({put})(t.access_token)).then(r => r.status + ' ' + r.headers.get('etag'))"),
+        "fetch('http://10.77.0.2/api/todos', { credentials: 'include' }).then(r => r.status).catch(() => 'blocked')".to_owned(),
+        "fetch('http://10.77.0.2/api/todos/4', { method: 'DELETE', headers: { 'x-odd': '1' } }).then(r => r.status).catch(() => 'blocked')".to_owned(),
+    ];
+    std::fs::write(bench.path("page"), page.join("\n")).expect("a script is written");
+    std::fs::write(bench.path("elsewhere"), elsewhere.join("\n")).expect("a script is written");
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/programs/browse.py");
+    let said = bench
+        .sh(&format!(
+            "timeout 60 python3 {program} http://$STACK/ page.png < page; timeout 60 python3 {program} about:blank - < elsewhere;
+             test $(wc -c < page.png) -gt 5000"
+        ))
+        .stdout();
+    let want = "\"live\"\n\"ada\"\n\"<b>by hand</b>\"\n\"done\"\n\"guest 1: hello\"\n\"default-src 'self'\"\n\"\"\n\
+        \"200 \\\"4-6\\\"\"\n\"blocked\"\n\"blocked\"\n";
+    assert_eq!(said, want);
+}
+
+/// slowhttptest's four modes at once; the page must be there for others all the time.
+#[test]
+fn slow_clients_of_four_kinds_keep_nobody_out() {
+    let bench = Bench::new()
+        .file("page", "here\n")
+        .file("middle", vec![b'y'; 20_000])
+        .file("large", vec![b'z'; 1 << 20]);
+    let said = bench
+        .sh("T='slowhttptest -c 200 -r 100 -l 12 -p 2'
+            $T -H -i 3 -u http://$STACK/page > h 2>&1 & $T -B -i 3 -u http://$STACK/page > b 2>&1 &
+            $T -X -u http://$STACK/large > x 2>&1 & $T -R -u http://$STACK/middle > r 2>&1 &
+            sleep 2; for second in $(seq 8); do curl -sS --max-time 5 http://$STACK/page; sleep 1; done; wait
+            for mode in h b x r; do sed 's/\\x1b\\[[0-9;]*m//g' $mode | grep -o 'service available: *[A-Z]*' | tail -1 | tr -s ' '; done")
+        .stdout();
+    let want = format!(
+        "{}{}",
+        "here\n".repeat(8),
+        "service available: YES\n".repeat(4)
+    );
+    assert_eq!(said, want);
+}
