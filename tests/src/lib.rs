@@ -58,6 +58,7 @@ pub fn outcrop() -> &'static Path {
 pub struct Bench {
     folder: TempDir,
     options: Vec<String>,
+    files: bool,
 }
 
 impl Default for Bench {
@@ -78,7 +79,18 @@ impl Bench {
         Self {
             folder,
             options: Vec::new(),
+            files: true,
         }
+    }
+
+    /// A bench on which an application is served instead of a folder.
+    #[must_use]
+    pub fn example(name: &str) -> Self {
+        Self {
+            files: false,
+            ..Self::new()
+        }
+        .options(&["--example", name])
     }
 
     /// Puts a file into the folder served.
@@ -116,12 +128,13 @@ impl Bench {
     /// If the program does not start.
     #[must_use]
     pub fn sh(&self, script: &str) -> Outcome {
+        let root = self.folder.path().join("root");
+        let root = ["--root".as_ref(), root.as_os_str()];
         let output = Command::new("timeout")
             .args(["-k", "5", TIME_LIMIT])
             .arg(outcrop())
             .arg("run")
-            .arg("--root")
-            .arg(self.folder.path().join("root"))
+            .args(root.iter().filter(|_| self.files))
             .arg("--capture")
             .arg(self.capture())
             .args(&self.options)

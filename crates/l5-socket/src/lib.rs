@@ -70,7 +70,7 @@
 //!
 //! # Files, in reading order
 //! `stream` the heart; `option` what can be set, `socket` where before connecting; `listener`, `split`, `datagram`, `echo`; `error` what the calls' errors are to an
-//! operating system; `deadline`; `blocking`; `tokio` with `tokio/compat` and `tokio/drive`.
+//! operating system; `deadline`; `blocking`; `tokio` with `tokio/compat`, `tokio/drive` and `tokio/connector` (feature `hyper`).
 //!
 //! # Not here
 //! No loop ([`Driver`](outcrop_stack::Driver) is in `stack`), no protocol state, no TLS, no names: an
@@ -84,6 +84,7 @@ mod echo;
 mod error;
 mod listener;
 mod option;
+mod raw;
 mod socket;
 mod split;
 mod stream;
@@ -97,6 +98,7 @@ pub use listener::TcpListener;
 pub use option::{OptionError, TcpOption};
 #[doc(no_inline)]
 pub use outcrop_stack::Shard;
+pub use raw::RawSocket;
 pub use socket::TcpSocket;
 pub use split::{OwnedReadHalf, OwnedWriteHalf};
 pub use stream::TcpStream;

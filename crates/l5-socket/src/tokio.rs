@@ -16,9 +16,13 @@ use crate::stream::Conn;
 use crate::{OwnedReadHalf, OwnedWriteHalf, TcpStream};
 
 mod compat;
+#[cfg(feature = "hyper")]
+mod connector;
 mod drive;
 
 pub use compat::Compat;
+#[cfg(feature = "hyper")]
+pub use connector::Connector;
 pub use drive::{drive, drive_until};
 
 /// Most bytes one `poll_write` takes over: more would only wait in the engine, and leave the cache.

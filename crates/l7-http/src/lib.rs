@@ -18,7 +18,7 @@
 //! | verb | here |
 //! |---|---|
 //! | from below | `handle_bytes(now, Bytes) -> Verdict`, `handle_eof(now)`, `handle_finished(now)`, guarded by `wants_bytes()` |
-//! | user calls | server: `accept_body inform respond respond_prepared write finish abort shutdown`; client: `request write finish` |
+//! | user calls | server: `accept_body inform respond respond_prepared switch write finish abort shutdown`; client: `request write finish` |
 //! | clock | `poll_timeout`, `handle_timeout(now)` |
 //! | to below | `poll_transmit(now) -> Option<Bytes>` or `output()`; then `closing()` says what to do with the stream |
 //! | to above | `poll_event()` |
@@ -70,7 +70,7 @@
 //!
 //! # Not here
 //! TLS (`l6-tls`), sockets (`l5-socket`: anything that is a [`ByteStream`](outcrop_base::ByteStream) will do), a
-//! runtime, redirects, cookies, caches, content codings, protocol switching (101 and `CONNECT`), later versions of HTTP.
+//! runtime, redirects, cookies, caches, content codings (`l7-web`), `CONNECT`, later versions of HTTP.
 #![forbid(unsafe_code)]
 
 mod body;

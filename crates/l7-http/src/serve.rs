@@ -12,6 +12,7 @@
 
 mod app;
 mod connection;
+mod upgrade;
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -23,6 +24,7 @@ use crate::{Body, Sleep};
 
 pub use app::{App, Inline, Tower};
 pub use connection::Connection;
+pub use upgrade::Upgrade;
 
 /// Which connection this is; whoever accepted it knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use outcrop_base::Level;
 
+use crate::port::{AtSpec, PortSpec, RouteSpec};
 use crate::values::{Cidr, DeviceName, Url};
 
 /// A TCP/IP and HTTP stack of its own, over a Linux TUN, that explains every packet.
@@ -79,6 +80,24 @@ pub(crate) enum Command {
     ///
     /// Opens a TUN in the current network namespace (root or CAP_NET_ADMIN).
     Ping(Ping),
+    /// Show the routers on the way to a host, over our own stack.
+    ///
+    /// Opens a TUN in the current network namespace (root or CAP_NET_ADMIN). Each probe is allowed one hop more than the
+    /// last; whoever uses it up says so.
+    #[command(after_help = "Examples:\n  sudo outcrop traceroute 10.77.0.1\n  \
+                            sudo outcrop traceroute --tcp --port 443 fd77::1")]
+    Traceroute(Traceroute),
+    /// Be a router between several TUNs: pass packets on, cut them, refuse them, and say why.
+    ///
+    /// Each --net is a link to a private network of its own, where the kernel has the first other address and its default
+    /// route through us; no root needed. Each --tun is a link in the current network namespace, which takes root or
+    /// CAP_NET_ADMIN. With a command, it runs in the first --net, and its exit status becomes ours; without, Ctrl-C ends.
+    #[command(
+        after_help = "Examples:\n  outcrop router --net left=10.1.0.1/24,fd01::1/64 --net right=10.2.0.1/24,fd02::1/64,mtu=1280 \\\n    \
+                            --at right='exec python3 -m http.server 80' -- sh -c 'sleep 1; curl -sI http://10.2.0.2/'\n  \
+                            outcrop router --net a=10.1.0.1/24 --net b=10.2.0.1/24 --capture hop.pcapng -- traceroute -n 10.2.0.2"
+    )]
+    Router(Router),
     /// Play a capture again in virtual time, and say where it differs.
     ///
     /// A recorded scenario, both ends ours, must come out the same to the byte. In a capture of other stacks the
@@ -242,9 +261,15 @@ pub(crate) struct Serving {
     /// Serve the files in this folder. Without it: one built-in page.
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
+    /// Serve an application to try things on, instead of files: a list of things to do with a chat, its pages and its API.
+    #[arg(long, value_enum, value_name = "NAME", conflicts_with = "root")]
+    pub(crate) example: Option<ExampleName>,
     /// Serve echo (port 7) and discard (port 9) over TCP as well as UDP, and characters for ever (port 19).
     #[arg(long)]
     pub(crate) tcp_echo: bool,
+    /// Answer UDP echo for this multicast group too, and report it to routers. May be given again.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) group: Vec<core::net::IpAddr>,
     /// Connections waiting to be accepted: one more than this, as on Linux.
     #[arg(long, value_name = "NUMBER", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) backlog: u16,
@@ -267,6 +292,13 @@ impl Serving {
             ..net.clone()
         }
     }
+}
+
+/// The applications to try things on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ExampleName {
+    /// Things to do: REST with versions, two kinds of login, events, WebSocket.
+    Todo,
 }
 
 /// HTTPS.
@@ -399,8 +431,86 @@ pub(crate) struct Ping {
     /// Bytes of payload.
     #[arg(short, long, value_name = "BYTES", default_value_t = 56, value_parser = clap::value_parser!(u16).range(0..=65_000))]
     pub(crate) size: u16,
+    /// Ask again as soon as the answer is there, a hundred times a second without one; a dot stands for each request that
+    /// is not answered yet. --count bounds it.
+    #[arg(short, long, conflicts_with = "interval")]
+    pub(crate) flood: bool,
+    /// Seconds to wait for each answer.
+    #[arg(short = 'W', long, value_name = "SECONDS", default_value_t = 1.0, value_parser = crate::values::interval)]
+    pub(crate) wait: f64,
+    /// Say nothing but the summary.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) net: Net,
+}
+
+/// Options of `outcrop traceroute`.
+#[derive(Args, Debug)]
+pub(crate) struct Traceroute {
+    /// The host: an address, or a name the system resolves.
+    pub(crate) host: String,
+    /// Probe with echo requests instead of UDP.
+    #[arg(short = 'I', long, conflicts_with = "tcp")]
+    pub(crate) icmp: bool,
+    /// Probe with SYNs instead of UDP.
+    #[arg(short = 'T', long)]
+    pub(crate) tcp: bool,
+    /// Destination port: of TCP (80), or of the first UDP probe (33434), each further one goes one higher.
+    #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+    /// The first number of hops tried.
+    #[arg(short, long, value_name = "HOPS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) first: u8,
+    /// The last.
+    #[arg(short, long, value_name = "HOPS", default_value_t = 30, value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) max_hops: u8,
+    /// Probes for each number of hops.
+    #[arg(short, long, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=10))]
+    pub(crate) queries: u8,
+    /// Seconds to wait for answers.
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 1.0, value_parser = crate::values::interval)]
+    pub(crate) wait: f64,
+    /// Bytes of payload of UDP and echo probes.
+    #[arg(short, long, value_name = "BYTES", default_value_t = 32, value_parser = clap::value_parser!(u16).range(0..=1_400))]
+    pub(crate) size: u16,
+    #[command(flatten)]
+    pub(crate) net: Net,
+}
+
+/// Options of `outcrop router`.
+#[derive(Args, Debug)]
+pub(crate) struct Router {
+    /// A link to a private network of its own: NAME=ADDRESS/PREFIX,..[,mtu=BYTES]. May be given again.
+    #[arg(long, value_name = "LINK")]
+    pub(crate) net: Vec<PortSpec>,
+    /// A link in the current network namespace, in the same form. May be given again.
+    #[arg(long, value_name = "LINK")]
+    pub(crate) tun: Vec<PortSpec>,
+    /// A route: DESTINATION=GATEWAY, or =blackhole, =unreachable, =prohibit. May be given again.
+    #[arg(long, value_name = "ROUTE")]
+    pub(crate) route: Vec<RouteSpec>,
+    /// A shell command for one of the private networks: NAME=SCRIPT; ended when the command has ended.
+    #[arg(long, value_name = "NAME=SCRIPT")]
+    pub(crate) at: Vec<AtSpec>,
+    /// Put an emulated link before every interface.
+    #[arg(long, value_name = "EMULATION", long_help = LINK_HELP)]
+    pub(crate) link: Option<outcrop_netem::Config>,
+    /// Record every packet with its reason: one pcapng file a link, its name put before the ending.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) capture: Option<PathBuf>,
+    /// How much to record.
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = CaptureLevel::Full)]
+    pub(crate) capture_level: CaptureLevel,
+    /// Draw all chance from this number instead of the system's entropy.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+    /// Print at the end what was counted, rule by rule.
+    #[arg(long)]
+    pub(crate) stats: bool,
+    /// The command and its arguments.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<std::ffi::OsString>,
 }
 
 /// Options of `outcrop replay`.

@@ -25,7 +25,7 @@ use crate::recording::Recording;
 use crate::watch::Watch;
 
 /// The only interface.
-const TUN: InterfaceId = InterfaceId(0);
+pub(crate) const TUN: InterfaceId = InterfaceId(0);
 /// How long connections may take to finish after the program has let go of them.
 const SETTLE: Duration = Duration::from_secs(2);
 

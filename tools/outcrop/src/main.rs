@@ -14,15 +14,20 @@ mod command {
     pub(crate) mod inspect;
     pub(crate) mod ping;
     pub(crate) mod replay;
+    pub(crate) mod router;
     pub(crate) mod run;
     pub(crate) mod serve;
     pub(crate) mod show;
+    pub(crate) mod traceroute;
     pub(crate) mod wire;
 }
 mod echo;
+mod example;
 mod failure;
 mod host;
 mod link;
+mod port;
+mod probe;
 mod recording;
 mod report;
 mod resolve;
@@ -90,6 +95,8 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Pipeline(options) => command::demo::run_pipeline(&options),
         Command::Drill(options) => command::drill::run(&options),
         Command::Replay(options) => command::replay::run(&options),
+        Command::Router(options) => command::router::run(&options),
+        Command::Traceroute(options) => command::traceroute::run(&options),
     }
 }
 

@@ -7,11 +7,11 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use outcrop_base::{Fact, Instant, Level, PacketRecord, Recorder, Seed, WallClock};
+use outcrop_base::{Fact, Instant, InterfaceId, Level, PacketRecord, Recorder, Seed, WallClock};
 use outcrop_capture::{Config, Section, Writer};
 use outcrop_device::{Device as _, Tun};
 
-use crate::cli::Net;
+use crate::cli::{Net, Router};
 use crate::failure::Failure;
 use crate::watch::Keeper;
 
@@ -140,6 +140,87 @@ fn begin_live(path: &Path, config: Config, command: &str) -> Result<Open, Failur
     Ok(open)
 }
 
+/// One file for each link of a router: a file holds one tap.
+#[derive(Debug)]
+pub(crate) struct Taps(Vec<Recording>);
+
+impl Taps {
+    /// Begins a file for each of the links `names`, or nothing.
+    pub(crate) fn begin<'a>(
+        options: &Router,
+        names: impl Iterator<Item = &'a str>,
+        seed: &Seed,
+        wall: WallClock,
+    ) -> Result<Self, Failure> {
+        let level = Level::from(options.capture_level);
+        let Some(path) = options.capture.as_ref().filter(|_| level != Level::Off) else {
+            return Ok(Self(Vec::new()));
+        };
+        let mut taps = Vec::new();
+        for (number, name) in (0..).zip(names) {
+            let path = beside(path, name);
+            let section = Section::new().with("seed", &hex(seed));
+            let config = Config {
+                level,
+                interface: name.to_owned(),
+                tap: Some(InterfaceId(number)),
+                clock: wall,
+                section: section.with("command", "router"),
+                ..Config::default()
+            };
+            taps.push(Recording {
+                open: Some(begin(&path, config, "router")?),
+                keeper: None,
+            });
+        }
+        Ok(Self(taps))
+    }
+
+    /// Completes the files and says where they are.
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        for tap in self.0 {
+            if let Some(path) = tap.finish()? {
+                let path = path.display();
+                eprintln!("capture: {path} (outcrop ladder {path})");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `run.pcapng` and `left`: `run-left.pcapng`.
+fn beside(path: &Path, name: &str) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let ending = path.extension().map(|ending| ending.to_string_lossy());
+    let ending = ending.map_or_else(String::new, |ending| format!(".{ending}"));
+    path.with_file_name(format!("{stem}-{name}{ending}"))
+}
+
+impl Recorder for Taps {
+    fn level(&self) -> Level {
+        self.0.first().map_or(Level::Off, Recorder::level)
+    }
+
+    fn packet(&mut self, record: &PacketRecord<'_>) {
+        for tap in &mut self.0 {
+            tap.packet(record);
+        }
+    }
+
+    /// What happened without a packet belongs to no link: it stands in the first file.
+    fn fact(&mut self, at: Instant, fact: &Fact) {
+        if let Some(tap) = self.0.first_mut() {
+            tap.fact(at, fact);
+        }
+    }
+
+    fn secret(&mut self, line: &str) {
+        if let Some(tap) = self.0.first_mut() {
+            tap.secret(line);
+        }
+    }
+}
+
 fn unwritten(path: &Path, error: &dyn core::fmt::Display) -> Failure {
     Failure::new(format!("--capture: {}: {error}", path.display()))
 }
@@ -183,5 +264,16 @@ impl Recorder for Recording {
         if let Some(keeper) = &mut self.keeper {
             keeper.secret(line);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_links_stand_beside_each_other() {
+        let path = beside(Path::new("out/run.pcapng"), "left");
+        assert_eq!(path, Path::new("out/run-left.pcapng"));
     }
 }

@@ -19,6 +19,7 @@ use outcrop_stack::{Shard, Tasks};
 use outcrop_tls::ServerTls;
 
 use crate::cli::Serving;
+use crate::example::Example;
 use crate::failure::Failure;
 use crate::secure::Https;
 use crate::services::{self, everywhere, refused};
@@ -26,6 +27,8 @@ use crate::site::Site;
 
 /// How long a client may take to agree on keys.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How often those who listen are told that we are still there: well within the patience of anything between.
+const BREATH: Duration = Duration::from_secs(15);
 /// How long answers under way may take after the server was asked to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -49,6 +52,7 @@ pub(crate) struct Served {
 #[derive(Debug)]
 pub(crate) struct Server {
     shard: Shard,
+    example: Option<Example>,
     state: Rc<State>,
 }
 
@@ -81,7 +85,7 @@ impl Server {
         serving: &Serving,
         (site, https): (&Site, Option<&Https>),
     ) -> Result<Self, Failure> {
-        services::start(shard, tasks, serving.tcp_echo)?;
+        services::start(shard, tasks, serving.tcp_echo, &serving.group)?;
         let state = Rc::new(State::default());
         let plain = everywhere(serving.port).map(|address| (address, None));
         let secure = https.map(|https| {
@@ -97,14 +101,28 @@ impl Server {
             let accepting = accept(tasks.clone(), listener, served, Rc::clone(&state));
             tasks.spawn(accepting).detach();
         }
+        if let Some(example) = site.example() {
+            let (example, shard) = (example.clone(), shard.clone());
+            let breathing = async move {
+                loop {
+                    shard.sleep_until(shard.now() + BREATH).await;
+                    example.breathe();
+                }
+            };
+            tasks.spawn(breathing).detach();
+        }
         Ok(Self {
             shard: shard.clone(),
+            example: site.example().cloned(),
             state,
         })
     }
 
     /// Accepts no more, lets answers under way finish, and says what was served.
     pub(crate) async fn stop(self) -> Served {
+        if let Some(example) = &self.example {
+            example.close();
+        }
         self.state.stop();
         let _late = timeout(&self.shard, GRACE, self.state.emptied()).await;
         self.state.served.get()

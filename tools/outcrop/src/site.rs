@@ -10,10 +10,12 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use outcrop_http::Body;
 use outcrop_http::files::Files;
 use outcrop_http::h1::{Prepared, RequestHead};
-use outcrop_http::pages::Welcome;
-use outcrop_http::serve::{About, Answer, App, Handler as _};
+use outcrop_http::pages::{self, Welcome};
+use outcrop_http::serve::{About, Answer, App, Handler as _, Upgrade};
 
+use crate::cli::{ExampleName, Serving};
 use crate::echo::Echo;
+use crate::example::{Answering, Example};
 use crate::failure::Failure;
 use crate::watch::Watch;
 
@@ -29,15 +31,42 @@ pub(crate) struct Site {
     pages: Pages,
     watch: Option<Watch>,
     under_way: UnderWay,
+    offered: Option<Upgrade>,
 }
 
 #[derive(Clone, Debug)]
 enum Pages {
     Files(Files),
     BuiltIn(Prepared),
+    Example(Example),
 }
 
 impl Site {
+    /// What was asked for.
+    pub(crate) fn of(serving: &Serving) -> Result<Self, Failure> {
+        match serving.example {
+            Some(ExampleName::Todo) => Ok(Self::with(Pages::Example(Example::new()?))),
+            None => Self::new(serving.root.as_deref()),
+        }
+    }
+
+    /// The application, if one is served.
+    pub(crate) const fn example(&self) -> Option<&Example> {
+        match &self.pages {
+            Pages::Example(example) => Some(example),
+            Pages::Files(_) | Pages::BuiltIn(_) => None,
+        }
+    }
+
+    const fn with(pages: Pages) -> Self {
+        Self {
+            pages,
+            watch: None,
+            under_way: UnderWay::Nothing,
+            offered: None,
+        }
+    }
+
     /// The files in `root`, or the built-in page.
     pub(crate) fn new(root: Option<&Path>) -> Result<Self, Failure> {
         let pages = match root {
@@ -55,11 +84,7 @@ impl Site {
                 )
             }
         };
-        Ok(Self {
-            pages,
-            watch: None,
-            under_way: UnderWay::default(),
-        })
+        Ok(Self::with(pages))
     }
 
     /// The same, with pages about the stack itself.
@@ -69,13 +94,26 @@ impl Site {
 }
 
 /// The answer under way belongs to one connection: a clone of the site has none.
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum UnderWay {
     #[default]
     Nothing,
     Answer(Answer),
     /// An echo that waits for the first bytes.
     Echo(Echo),
+    /// The application thinks.
+    Answering(Answering),
+}
+
+impl core::fmt::Debug for UnderWay {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "nothing",
+            Self::Answer(_) => "an answer",
+            Self::Echo(_) => "an echo",
+            Self::Answering(_) => "an application",
+        })
+    }
 }
 
 impl Clone for UnderWay {
@@ -88,7 +126,12 @@ impl App for Site {
     type Body = Body;
     const READS_BODIES: bool = true;
 
+    fn offer(&mut self, upgrade: Upgrade) {
+        self.offered = Some(upgrade);
+    }
+
     fn begin(&mut self, head: &RequestHead, about: &About, body: Body) {
+        let offered = self.offered.take();
         if let Some(answer) = self
             .watch
             .as_ref()
@@ -99,6 +142,7 @@ impl App for Site {
         }
         let get = matches!(*head.method(), Method::GET | Method::HEAD);
         self.under_way = match &mut self.pages {
+            Pages::Example(example) => ask(example, (head, about, body), offered),
             _ if !get && head.path() == ECHO => UnderWay::Echo(Echo::new(head, body)),
             Pages::Files(files) => UnderWay::Answer(files.answer(head, about)),
             Pages::BuiltIn(picture) if head.path() == PICTURE && get => {
@@ -112,6 +156,13 @@ impl App for Site {
         match core::mem::take(&mut self.under_way) {
             UnderWay::Nothing => Poll::Pending,
             UnderWay::Answer(answer) => Poll::Ready(answer),
+            UnderWay::Answering(mut answering) => {
+                let answer = answering.as_mut().poll(cx).map(Answer::Response);
+                if answer.is_pending() {
+                    self.under_way = UnderWay::Answering(answering);
+                }
+                answer
+            }
             UnderWay::Echo(mut echo) => {
                 let answer = echo.poll_answer(cx);
                 if answer.is_pending() {
@@ -121,6 +172,23 @@ impl App for Site {
             }
         }
     }
+}
+
+/// The application's answer to a request.
+fn ask(
+    example: &Example,
+    (head, about, body): (&RequestHead, &About, Body),
+    offered: Option<Upgrade>,
+) -> UnderWay {
+    let Ok(request) = head.to_http() else {
+        return UnderWay::Answer(pages::error(http::StatusCode::BAD_REQUEST).into());
+    };
+    let mut request = request.map(|()| body);
+    request.extensions_mut().insert(*about);
+    if let Some(upgrade) = offered {
+        request.extensions_mut().insert(upgrade);
+    }
+    UnderWay::Answering(example.answer(request))
 }
 
 fn picture() -> Prepared {

@@ -100,6 +100,12 @@ pub(crate) const LAYERS: &[Layer] = &[
         engine: Engine::Modules(&["h1"]),
     },
     Layer {
+        name: "web",
+        uses: &["base", "http"],
+        dev: &["socket", "stack", "device"],
+        engine: Engine::No,
+    },
+    Layer {
         name: "dns",
         uses: &["base"],
         dev: &["socket", "stack", "device"],

@@ -2,8 +2,8 @@ use super::*;
 use proptest::prelude::*;
 
 const V4: (IpAddr, IpAddr) = (
-    IpAddr::V4(core::net::Ipv4Addr::new(10, 0, 0, 1)),
-    IpAddr::V4(core::net::Ipv4Addr::new(10, 0, 0, 2)),
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
 );
 const V6: (IpAddr, IpAddr) = (
     IpAddr::V6(core::net::Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 1)),
@@ -45,7 +45,9 @@ fn errors_have_the_types_and_codes_of_their_rfcs() {
         (Error::Port, (3, 3), (1, 4)),
         (Error::Protocol { pointer: 6 }, (3, 2), (4, 1)),
         (Error::Prohibited, (3, 13), (1, 1)),
-        (Error::NoRoute, (3, 1), (1, 0)),
+        (Error::NoRoute, (3, 0), (1, 0)),
+        (Error::HostUnreachable, (3, 1), (1, 3)),
+        (Error::BeyondScope, (3, 1), (1, 2)),
         (Error::TooBig { mtu: 1400 }, (3, 4), (2, 0)),
         (Error::HopLimit, (11, 0), (3, 0)),
         (Error::Reassembly, (11, 1), (3, 1)),

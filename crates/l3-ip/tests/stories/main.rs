@@ -10,6 +10,8 @@
 
 mod echo;
 mod errors;
+mod groups;
 mod host;
 mod judged;
+mod router;
 mod sending;

@@ -22,6 +22,7 @@ pub struct RequestHead {
     pub(super) keep_alive: bool,
     pub(super) expects_continue: bool,
     pub(super) conditional: bool,
+    pub(super) offers_upgrade: bool,
 }
 
 impl RequestHead {
@@ -114,6 +115,12 @@ impl RequestHead {
     #[must_use]
     pub const fn expects_continue(&self) -> bool {
         self.expects_continue
+    }
+
+    /// Whether the client would go on in another protocol (RFC 9110 section 7.8): `Upgrade` says in which.
+    #[must_use]
+    pub const fn offers_upgrade(&self) -> bool {
+        self.offers_upgrade
     }
 
     /// The head exactly as it arrived, with its empty line.

@@ -111,6 +111,8 @@ struct Meaning {
     keep_alive: bool,
     expects_continue: bool,
     expects_other: bool,
+    /// `Connection: upgrade`, and an `Upgrade` beside it.
+    upgrade: (bool, bool),
     /// Some field may be a precondition or a range: only then is it worth looking for them.
     conditional: bool,
 }
@@ -163,6 +165,7 @@ fn meaning(section: &[u8], limits: &Limits) -> Result<Meaning, Reject> {
                 found.hosts += 1;
                 found.host_valid = is_host(value);
             }
+            7 if is("upgrade") => found.upgrade.1 = !value.is_empty(),
             6 if is("expect") => {
                 if value.eq_ignore_ascii_case(b"100-continue") {
                     found.expects_continue = true;
@@ -174,6 +177,7 @@ fn meaning(section: &[u8], limits: &Limits) -> Result<Meaning, Reject> {
                 for option in list(value) {
                     found.close |= option.eq_ignore_ascii_case(b"close");
                     found.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                    found.upgrade.0 |= option.eq_ignore_ascii_case(b"upgrade");
                 }
             }
             14 if is("content-length") => found.lengths.content_length(value),
@@ -215,6 +219,8 @@ pub(super) fn request(
         // A 1.0 client does not know 1xx (RFC 9110 section 10.1.1), and a request without body awaits nothing.
         expects_continue: found.expects_continue && is_11 && framing != Framing::Length(0),
         conditional: found.conditional,
+        // A 1.0 client's offer is to be ignored; one with a body would have to be read first (RFC 9110 section 7.8).
+        offers_upgrade: found.upgrade == (true, true) && is_11 && framing == Framing::Length(0),
         raw,
         line,
         fields_at,

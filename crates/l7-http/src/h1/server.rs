@@ -90,6 +90,8 @@ enum Reading {
     Body(BodyReader),
     /// The body is swallowed, so many bytes at most, for the connection's sake.
     Drain(BodyReader, u64),
+    /// Bytes of another protocol, as they come: to HTTP they are a body without an end.
+    Switched,
     /// Nothing, until the response is complete.
     Pause,
 }
@@ -111,6 +113,8 @@ struct Asked {
     http10: bool,
     /// The client holds its body back.
     awaits_continue: bool,
+    /// The client offers to go on in another protocol.
+    upgrade: bool,
 }
 
 /// An HTTP/1.1 server connection, sans I/O.
@@ -245,6 +249,7 @@ impl Server {
             (Closing::Gone | Closing::Finish, _) => false,
             (Closing::Linger, _) => true,
             (Closing::Open, Reading::Head { .. }) => self.event.is_none(),
+            (Closing::Open, Reading::Switched) => self.input.is_empty(),
             (Closing::Open, Reading::Body(_) | Reading::Drain(..)) => self.input.needs_more(),
             (Closing::Open, Reading::Pause) => self.input.len() < self.config.limits.pipelined,
         }
@@ -340,6 +345,7 @@ impl Server {
             Reading::Body(reader) => (1, reader).hash(&mut state),
             Reading::Drain(reader, left) => (2, reader, left).hash(&mut state),
             Reading::Pause => 3.hash(&mut state),
+            Reading::Switched => 4.hash(&mut state),
         }
         self.event.is_some().hash(&mut state);
         self.asked.hash(&mut state);
@@ -372,7 +378,8 @@ impl Server {
             (Closing::Open, Reading::Body(_) | Reading::Drain(..)) => (self.input.needs_more()
                 && !self.asked.awaits_continue)
                 .then_some((Timer::Body, self.config.body)),
-            (Closing::Open, Reading::Pause) => None,
+            // Another protocol has its own idea of silence.
+            (Closing::Open, Reading::Pause | Reading::Switched) => None,
         };
         self.timer = match (wanted, self.timer) {
             (None, _) => None,

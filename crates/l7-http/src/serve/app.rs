@@ -9,7 +9,7 @@ use core::task::{Context, Poll};
 use bytes::Bytes;
 use tower_service::Service;
 
-use super::{About, Answer, Handler};
+use super::{About, Answer, Handler, Upgrade};
 use crate::h1::RequestHead;
 use crate::{Body, pages};
 
@@ -19,6 +19,12 @@ pub trait App {
     type Body: http_body::Body<Data = Bytes> + Unpin;
     /// Whether it reads request bodies. If not, `begin` gets an empty one.
     const READS_BODIES: bool;
+
+    /// The request that comes next may be answered with 101; what the client says after it comes out of `upgrade`.
+    /// Not called for apps that do not read bodies.
+    fn offer(&mut self, upgrade: Upgrade) {
+        drop(upgrade);
+    }
 
     /// Here is a request.
     fn begin(&mut self, head: &RequestHead, about: &About, body: Body);
@@ -63,6 +69,7 @@ where
 {
     service: V,
     state: State<V, R>,
+    offered: Option<Upgrade>,
 }
 
 enum State<V, R>
@@ -85,6 +92,7 @@ where
         Self {
             service,
             state: State::Idle,
+            offered: None,
         }
     }
 }
@@ -114,11 +122,19 @@ where
     type Body = Pin<Box<B>>;
     const READS_BODIES: bool = true;
 
+    fn offer(&mut self, upgrade: Upgrade) {
+        self.offered = Some(upgrade);
+    }
+
     fn begin(&mut self, head: &RequestHead, about: &About, body: Body) {
+        let offered = self.offered.take();
         self.state = match head.to_http() {
             Ok(request) => {
                 let mut request = request.map(|()| body);
                 request.extensions_mut().insert(*about);
+                if let Some(upgrade) = offered {
+                    request.extensions_mut().insert(upgrade);
+                }
                 State::Waiting(Box::new(request))
             }
             Err(_) => State::Refused(Answer::Prepared(pages::error(

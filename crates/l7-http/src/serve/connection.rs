@@ -8,10 +8,11 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use std::io;
 
+use http::StatusCode;
 use http_body::{Body as _, Frame};
 use outcrop_base::{ByteStream, Instant};
 
-use super::{About, Answer, App, Config, ConnectionInfo, Summary};
+use super::{About, Answer, App, Config, ConnectionInfo, Summary, Upgrade};
 use crate::body::{Feeder, incoming};
 use crate::h1::{BodyLength, Closing, Framing, RequestHead, Server, ServerEvent};
 use crate::{Body, Sleep};
@@ -37,6 +38,8 @@ pub struct Connection<S, T, A: App> {
     answer: Option<A::Body>,
     /// Where the request's body goes.
     feeder: Option<Feeder>,
+    /// Where the bytes of another protocol would go, should the app switch to one.
+    upgrade: Option<Feeder>,
     /// When the stream refused our bytes for too long.
     stalled_at: Option<Instant>,
     /// When this poll began: nothing in it takes long enough to ask the clock again.
@@ -66,6 +69,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             asked: false,
             answer: None,
             feeder: None,
+            upgrade: None,
             stalled_at: None,
             now,
             dry: false,
@@ -143,6 +147,11 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
         } else {
             Body::empty()
         };
+        if A::READS_BODIES && head.offers_upgrade() {
+            let (feeder, body) = incoming(None);
+            self.upgrade = Some(feeder);
+            self.app.offer(Upgrade::new(body));
+        }
         self.app.begin(head, &about, body);
         self.asked = true;
     }
@@ -167,6 +176,12 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
                 self.feeder = None;
                 self.server.respond_prepared(now, &page)
             }
+            Answer::Response(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                let (head, body) = response.into_parts();
+                self.feeder = self.upgrade.take();
+                self.answer = Some(body);
+                self.server.switch(now, &head.headers)
+            }
             Answer::Response(response) => {
                 let (head, body) = response.into_parts();
                 let length = body
@@ -178,6 +193,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
                 sent
             }
         };
+        self.upgrade = None;
         if sent.is_err() {
             // A 1xx for an answer, say: ours, not the client's fault, and there is no way to go on.
             self.break_off();

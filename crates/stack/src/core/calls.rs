@@ -7,8 +7,8 @@
 use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use outcrop_base::{ChunkQueue, Flow, Instant};
-use outcrop_ip::PingError;
+use outcrop_base::{ChunkQueue, Flow, Instant, InterfaceId};
+use outcrop_ip::{GroupError, PingError};
 use outcrop_tcp::{
     CloseReason, Doubt, Explanation, Info, Listen, ListenError, ReadError, Settings, StaleId,
     WriteError,
@@ -318,7 +318,15 @@ impl Core {
         // A socket bound to every address speaks from the one the route prefers.
         let source = self.ip.source_for(remote.ip()).ok_or(SendError::NoRoute)?;
         let options = SendOptions {
-            source: options.source.or(Some(source)),
+            source: options
+                .source
+                // An answer to what everybody got comes from one of us (RFC 1122 4.1.3.5).
+                .filter(|addr| !addr.is_multicast() && !self.ip.is_broadcast(*addr))
+                .or(Some(source)),
+            // RFC 1112 6.1: what goes to a group stays on its link unless the program says otherwise.
+            hop_limit: options
+                .hop_limit
+                .or(remote.ip().is_multicast().then_some(1)),
             ..*options
         };
         self.touched = true;
@@ -350,10 +358,50 @@ impl Core {
         self.udp.remote(id.0)
     }
 
+    /// Lets a socket hear `group` on `iface`; the routers there are told. Joining twice is once.
+    ///
+    /// # Errors
+    /// Not a group, no such interface, or too many groups.
+    pub fn udp_join(
+        &mut self,
+        id: UdpId,
+        iface: InterfaceId,
+        group: IpAddr,
+    ) -> Result<(), GroupError> {
+        let member = (id, iface, group);
+        if !self.members.contains(&member) {
+            self.ip.join_group(iface, group)?;
+            self.members.push(member);
+            self.touched = true;
+        }
+        Ok(())
+    }
+
+    /// Takes a join back. Closing a socket does so too.
+    ///
+    /// # Errors
+    /// The socket has not joined it.
+    pub fn udp_leave(
+        &mut self,
+        id: UdpId,
+        iface: InterfaceId,
+        group: IpAddr,
+    ) -> Result<(), GroupError> {
+        let known = self.members.iter().position(|m| *m == (id, iface, group));
+        self.members
+            .swap_remove(known.ok_or(GroupError::NotJoined)?);
+        self.touched = true;
+        self.ip.leave_group(iface, group)
+    }
+
     /// Closes a socket. What was sent still leaves; what waits in it is lost.
     pub fn udp_close(&mut self, id: UdpId) {
         self.bid_farewell(Event::Datagram(id));
         self.bid_farewell(Event::DatagramRoom(id));
+        let joined = self.members.extract_if(.., |(member, ..)| *member == id);
+        for (_, iface, group) in joined.collect::<Vec<_>>() {
+            let _left = self.ip.leave_group(iface, group);
+        }
         self.udp.close(id.0);
     }
 }
@@ -392,7 +440,7 @@ impl Core {
     }
 
     /// Lets others who wait for something that is being closed look again.
-    fn bid_farewell(&mut self, event: Event) {
+    pub(super) fn bid_farewell(&mut self, event: Event) {
         self.touched = true;
         self.farewells.push(event);
     }

@@ -8,6 +8,7 @@ mod cut;
 mod headers;
 mod log;
 mod merge;
+mod port;
 mod wait;
 
 use core::future::Future;
@@ -24,6 +25,7 @@ use crate::alarm::{Ask, Bell};
 use crate::{Counters, Runner, Shard, Tasks};
 use log::Log;
 use merge::Merger;
+use port::Port;
 
 /// Packets read in one turn, at most: more would let replies wait, fewer would cost locks.
 pub const BATCH: usize = 64;
@@ -32,11 +34,14 @@ pub const BATCH: usize = 64;
 /// once for many segments. To be given as an interface's `gso_max`.
 pub const CUT_MAX: u32 = 65_535;
 
-/// Drives one [`Shard`] over one device, and records what crosses it.
+/// Drives one [`Shard`] over one device, or several, and records what crosses them.
 #[derive(Debug)]
 pub struct Driver<D, R = ()> {
     shard: Shard,
+    iface: InterfaceId,
     device: D,
+    /// Further interfaces: a router's.
+    ports: Vec<Port>,
     log: Log<R>,
     pool: Pool,
     inbox: Vec<Received>,
@@ -61,8 +66,10 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         };
         Self {
             shard,
+            iface,
             device,
-            log: Log::new(iface, recorder),
+            ports: Vec::new(),
+            log: Log::new(recorder),
             pool: Pool::new(),
             inbox: Vec::with_capacity(BATCH),
             merger: None,
@@ -87,6 +94,14 @@ impl<D: Device, R: Recorder> Driver<D, R> {
     #[must_use]
     pub fn with_merging(mut self) -> Self {
         self.merger = Some(Merger::default());
+        self
+    }
+
+    /// The same with a further interface. Its packets are read after those of the first; busy polling looks at the
+    /// first alone, and so does [`wake_source`](Self::wake_source): a driver with several waits by itself.
+    #[must_use]
+    pub fn with_port(mut self, iface: InterfaceId, device: Box<dyn Device>) -> Self {
+        self.ports.push(Port { iface, device });
         self
     }
 
@@ -144,7 +159,16 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         self.shard.begin_turn(now);
         let mut inside = self.shard.lock();
         for received in self.inbox.drain(..) {
-            self.log.feed(&mut inside.core, received);
+            self.log.feed(&mut inside.core, self.iface, received);
+        }
+        for port in &mut self.ports {
+            let dry = port
+                .device
+                .receive(&mut self.pool, &mut self.inbox, BATCH)?;
+            self.dry &= dry == Dry::Yes;
+            for received in self.inbox.drain(..) {
+                self.log.feed(&mut inside.core, port.iface, received);
+            }
         }
         inside.core.handle_timeout(now);
         self.log.facts(&mut inside.core, now);
@@ -166,11 +190,15 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         for line in inside.secrets.drain(..) {
             self.log.recorder.secret(&line);
         }
-        let (log, device) = (&mut self.log, &mut self.device);
-        while device.room() {
-            let sent = inside
-                .core
-                .poll_transmit(now, &mut |packet| log.send(device, now, packet));
+        let (log, device, ports) = (&mut self.log, &mut self.device, &mut self.ports);
+        while device.room() && ports.iter().all(|port| port.device.room()) {
+            let sent = inside.core.poll_transmit(now, &mut |packet| match ports
+                .iter_mut()
+                .find(|port| port.iface == packet.iface)
+            {
+                Some(port) => log.send(&mut port.device, now, packet),
+                None => log.send(device, now, packet),
+            });
             log.facts(&mut inside.core, now);
             if !sent {
                 break;
@@ -192,7 +220,8 @@ impl<D: Device, R: Recorder> Driver<D, R> {
     pub fn deadline(&self) -> Option<Instant> {
         if self.dry {
             let deadlines = [self.shard.lock().deadline(), self.device.deadline()];
-            deadlines.into_iter().flatten().min()
+            let ports = self.ports.iter().map(|port| port.device.deadline());
+            deadlines.into_iter().chain(ports).flatten().min()
         } else {
             Some(Instant::ZERO)
         }
@@ -222,6 +251,11 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             // Asks at once if the device has rung since it was read dry.
             doorbell.register(&self.device_bell);
         }
+        for port in &self.ports {
+            if let WakeSource::Memory(doorbell) = port.device.wake_source() {
+                doorbell.register(&self.device_bell);
+            }
+        }
         self.shard.alarm().sleep(waker)
     }
 
@@ -242,7 +276,13 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             WakeSource::Memory(_) => None,
         };
         let alarm = self.shard.alarm();
-        let rung = wait::until_readable(device, alarm.fd(), deadline.map(|at| at - now));
+        let limit = deadline.map(|at| at - now);
+        let rung = if self.ports.is_empty() {
+            wait::until_readable(device, alarm.fd(), limit)
+        } else {
+            let ports = self.ports.iter().filter_map(Port::fd);
+            wait::until_any_readable(device.into_iter().chain(ports), alarm.fd(), limit)
+        };
         alarm.awake();
         if rung? {
             alarm.silence();

@@ -20,7 +20,7 @@ use crate::stop::word;
 
 /// Runs a command against the stack in a private network; its status becomes ours.
 pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
-    let site = Site::new(options.serving.root.as_deref())?;
+    let site = Site::of(&options.serving)?;
     let net = options.serving.watched(&options.net);
     let mut host = Host::start(&net, options.tcp.config()?, Place::Private, "run")?;
     let site = site.with_watch(host.watch(&net));

@@ -12,7 +12,7 @@ use crate::site::Site;
 
 /// Serves until asked to stop.
 pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
-    let site = Site::new(options.serving.root.as_deref())?;
+    let site = Site::of(&options.serving)?;
     let net = options.serving.watched(&options.net);
     let mut host = Host::start(&net, options.tcp.config()?, Place::Here, "serve")?;
     let site = site.with_watch(host.watch(&net));

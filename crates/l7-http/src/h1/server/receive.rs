@@ -40,6 +40,7 @@ impl Server {
             }
             return match &self.reading {
                 Reading::Pause => None,
+                Reading::Switched => self.read_switched(),
                 Reading::Head { .. } => self.read_head(),
                 Reading::Body(_) => self.read_body(),
                 Reading::Drain(..) => {
@@ -120,6 +121,7 @@ impl Server {
             http10: head.version() == Version::HTTP_10,
             // A body that came along waits for nobody.
             awaits_continue: head.expects_continue() && self.input.is_empty(),
+            upgrade: head.offers_upgrade(),
         };
         let framing: Framing = head.framing();
         self.reading = Reading::Body(BodyReader::new(framing));
@@ -150,6 +152,17 @@ impl Server {
             }
             Err(reject) => Some(self.refuse(reject)),
         }
+    }
+
+    fn read_switched(&mut self) -> Option<ServerEvent> {
+        if !self.input.is_empty() {
+            return Some(ServerEvent::Body(self.input.take(usize::MAX)));
+        }
+        if self.peer_finished {
+            self.reading = Reading::Pause;
+            return Some(ServerEvent::End);
+        }
+        None
     }
 
     fn end_request(&mut self) {

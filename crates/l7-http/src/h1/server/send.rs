@@ -26,7 +26,7 @@ impl Server {
     /// Sends a 1xx response (103, say). A 1.0 client is spared it.
     ///
     /// # Errors
-    /// `WrongClass` for any other status, and for 101: this engine does not switch protocols. `OutOfTurn`.
+    /// `WrongClass` for any other status, and for 101, which is [`Server::switch`]. `OutOfTurn`.
     pub fn inform(&mut self, status: StatusCode, fields: &HeaderMap) -> Result<(), SendError> {
         if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(SendError::WrongClass);
@@ -111,6 +111,34 @@ impl Server {
             (BodyWriter::Nothing | BodyWriter::UntilClose, _) => {}
         }
         self.end_head();
+        Ok(())
+    }
+
+    /// Accepts the upgrade that the request offers: 101, then another protocol's bytes. They come as
+    /// [`ServerEvent::Body`] and leave by `write`, both without an end until the stream's; `finish` ends our side.
+    /// `fields` must say to what in `Upgrade` (RFC 9110 sections 7.8 and 15.2.2).
+    ///
+    /// # Errors
+    /// `WrongClass` if the request offers none or `fields` has no `Upgrade`; `OutOfTurn`.
+    pub fn switch(&mut self, now: Instant, fields: &HeaderMap) -> Result<(), SendError> {
+        let to = fields.get(http::header::UPGRADE);
+        let Some(to) = to.filter(|_| self.asked.upgrade) else {
+            return Err(SendError::WrongClass);
+        };
+        self.begin_response(now)?;
+        // The request has no body: if its end was not asked for yet, it is known all the same.
+        let _done_already = self.exchange.step(Role::Client, Step::End);
+        self.exchange.last();
+        self.reading = Reading::Switched;
+        self.writer = BodyWriter::UntilClose;
+        self.event = None;
+        emit::status_line(StatusCode::SWITCHING_PROTOCOLS, &mut self.output);
+        self.write_date(true);
+        emit::field("connection", b"upgrade", &mut self.output);
+        emit::field("upgrade", to.as_bytes(), &mut self.output);
+        self.write_fields(fields, |name| name == http::header::CONTENT_LENGTH);
+        self.output.push_slice(b"\r\n");
+        self.rearm();
         Ok(())
     }
 

@@ -250,7 +250,9 @@ impl Program {
                     }
                     continue;
                 }
-                Event::Datagram(_) | Event::DatagramRoom(_) | Event::Echo(_) => continue,
+                Event::Datagram(_) | Event::DatagramRoom(_) | Event::Echo(_) | Event::Raw(_) => {
+                    continue;
+                }
             };
             let (icmp, dialect) = (self.icmp, self.dialect);
             let streams = self.sockets.values_mut();

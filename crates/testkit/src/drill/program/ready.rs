@@ -42,7 +42,11 @@ pub(super) const fn edge_of(event: Event) -> i64 {
         Event::Closed(..) => IN | OUT | HUP | ERR | RDHUP,
         Event::Urgent(_) => PRI,
         Event::Doubtful(_) => 0,
-        Event::Acceptable(_) | Event::Datagram(_) | Event::DatagramRoom(_) | Event::Echo(_) => IN,
+        Event::Acceptable(_)
+        | Event::Datagram(_)
+        | Event::DatagramRoom(_)
+        | Event::Echo(_)
+        | Event::Raw(_) => IN,
     }
 }
 

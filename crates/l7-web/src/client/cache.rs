@@ -1,0 +1,311 @@
+//! Answers kept for the next time.
+//!
+//! Job: whether an answer may be kept, used as it is, or asked about. Owns: what is kept, within a bound of bytes.
+//! Does not know: connections, clocks. A private cache: one user's. Source: RFC 9111 sections 3, 4, 5.2.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::time::UNIX_EPOCH;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+
+use crate::compress::joined;
+
+/// A tenth of its age at birth is how long an answer without a lifetime is taken for fresh (RFC 9111 section 4.2.2) ..
+const HEURISTIC: u32 = 10;
+/// .. up to a day.
+const HEURISTIC_MOST: Duration = Duration::from_secs(86_400);
+
+/// An answer as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its fields.
+    pub fields: HeaderMap,
+    /// Its body, complete.
+    pub body: Bytes,
+    /// What of the request it varies with.
+    varied: Vec<(HeaderName, Option<String>)>,
+    /// When it was asked for, and when it came.
+    asked: Duration,
+    came: Duration,
+    used: u64,
+}
+
+/// What a cache has for a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing: ask.
+    Nothing,
+    /// This, with its age in seconds.
+    Fresh(Box<Stored>, u64),
+    /// This, if the server says 304 to these fields.
+    Stale(Box<Stored>, HeaderMap),
+}
+
+/// The directives of `Cache-Control`, names in lower case.
+fn directives(fields: &HeaderMap) -> BTreeMap<String, String> {
+    let list = joined(fields, &header::CACHE_CONTROL).unwrap_or_default();
+    list.split(',')
+        .map(|member| {
+            let (name, value) = member.split_once('=').unwrap_or((member, ""));
+            (
+                name.trim().to_ascii_lowercase(),
+                value.trim().trim_matches('"').to_owned(),
+            )
+        })
+        .collect()
+}
+
+fn seconds(directives: &BTreeMap<String, String>, name: &str) -> Option<Duration> {
+    let text = directives.get(name)?;
+    // What is no number is "at once" (RFC 9111 section 4.2.1), what overflows is "very long" (section 1.2.2).
+    let most = u64::from(u32::MAX);
+    let good = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    Some(Duration::from_secs(if good {
+        text.parse().unwrap_or(most).min(most)
+    } else {
+        0
+    }))
+}
+
+fn date(fields: &HeaderMap, name: &HeaderName) -> Option<Duration> {
+    let text = fields.get(name)?.to_str().ok()?;
+    httpdate::parse_http_date(text)
+        .ok()?
+        .duration_since(UNIX_EPOCH)
+        .ok()
+}
+
+impl Stored {
+    /// RFC 9111 section 4.2.1.
+    fn lifetime(&self) -> Duration {
+        let said = directives(&self.fields);
+        if let Some(age) = seconds(&said, "max-age") {
+            return age;
+        }
+        let born = date(&self.fields, &header::DATE).unwrap_or(self.came);
+        if self.fields.contains_key(header::EXPIRES) {
+            return date(&self.fields, &header::EXPIRES)
+                .map_or(Duration::ZERO, |at| at.saturating_sub(born));
+        }
+        match date(&self.fields, &header::LAST_MODIFIED) {
+            Some(at) => (born.saturating_sub(at) / HEURISTIC).min(HEURISTIC_MOST),
+            None => Duration::ZERO,
+        }
+    }
+
+    /// RFC 9111 section 4.2.3.
+    fn age(&self, now: Duration) -> Duration {
+        let apparent = date(&self.fields, &header::DATE)
+            .map_or(Duration::ZERO, |born| self.came.saturating_sub(born));
+        let said = self
+            .fields
+            .get(header::AGE)
+            .and_then(|v| v.to_str().ok()?.parse().ok());
+        let corrected =
+            Duration::from_secs(said.unwrap_or(0)) + self.came.saturating_sub(self.asked);
+        apparent.max(corrected) + now.saturating_sub(self.came)
+    }
+
+    fn fits(&self, request: &HeaderMap) -> bool {
+        self.varied
+            .iter()
+            .all(|(name, value)| joined(request, name) == *value)
+    }
+
+    const fn size(&self) -> usize {
+        self.body.len() + 1024
+    }
+}
+
+/// Kept answers by address.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    kept: BTreeMap<String, Vec<Stored>>,
+    bytes: usize,
+    most: usize,
+    ticks: u64,
+}
+
+impl Cache {
+    /// For at most so many bytes.
+    #[must_use]
+    pub const fn new(most: usize) -> Self {
+        Self {
+            kept: BTreeMap::new(),
+            bytes: 0,
+            most,
+            ticks: 0,
+        }
+    }
+
+    /// What there is for a request (RFC 9111 section 4).
+    pub fn find(
+        &mut self,
+        method: &Method,
+        uri: &Uri,
+        request: &HeaderMap,
+        now: Duration,
+    ) -> Found {
+        let wanted = directives(request);
+        if *method != Method::GET
+            || wanted.contains_key("no-store")
+            || request.contains_key(header::RANGE)
+        {
+            return Found::Nothing;
+        }
+        self.ticks += 1;
+        let ticks = self.ticks;
+        let all = self.kept.get_mut(&uri.to_string());
+        let Some(stored) = all.and_then(|all| all.iter_mut().find(|stored| stored.fits(request)))
+        else {
+            return Found::Nothing;
+        };
+        stored.used = ticks;
+        let (age, life, said) = (
+            stored.age(now),
+            stored.lifetime(),
+            directives(&stored.fields),
+        );
+        let most = seconds(&wanted, "max-age").unwrap_or(Duration::MAX);
+        let reserve = seconds(&wanted, "min-fresh").unwrap_or(Duration::ZERO);
+        let grace = match wanted.get("max-stale") {
+            Some(_) if said.contains_key("must-revalidate") => Duration::ZERO,
+            Some(any) if any.is_empty() => Duration::from_secs(u64::from(u32::MAX)),
+            Some(_) => seconds(&wanted, "max-stale").unwrap_or(Duration::ZERO),
+            None => Duration::ZERO,
+        };
+        let must_ask = said.contains_key("no-cache") || wanted.contains_key("no-cache");
+        if !must_ask && age + reserve < life + grace && age <= most {
+            return Found::Fresh(Box::new(stored.clone()), age.as_secs());
+        }
+        let mut conditions = HeaderMap::new();
+        for (from, to) in [
+            (header::ETAG, header::IF_NONE_MATCH),
+            (header::LAST_MODIFIED, header::IF_MODIFIED_SINCE),
+        ] {
+            if let Some(value) = stored.fields.get(from) {
+                conditions.insert(to, value.clone());
+            }
+        }
+        if conditions.is_empty() {
+            return Found::Nothing;
+        }
+        Found::Stale(Box::new(stored.clone()), conditions)
+    }
+
+    /// Keeps an answer, if that is allowed and there is room (RFC 9111 section 3). `asked` and `came`: when.
+    pub fn keep(
+        &mut self,
+        uri: &Uri,
+        request: &HeaderMap,
+        answer: (StatusCode, &HeaderMap, Bytes),
+        (asked, came): (Duration, Duration),
+    ) {
+        let (status, fields, body) = answer;
+        let said = directives(fields);
+        let forbidden =
+            said.contains_key("no-store") || directives(request).contains_key("no-store");
+        let known = matches!(
+            status.as_u16(),
+            200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501
+        );
+        let vary = joined(fields, &header::VARY).unwrap_or_default();
+        if forbidden || !known || vary.contains('*') || body.len() + 1024 > self.most {
+            return;
+        }
+        let names = vary
+            .split(',')
+            .filter_map(|name| HeaderName::try_from(name.trim()).ok());
+        self.ticks += 1;
+        let stored = Stored {
+            status,
+            fields: fields.clone(),
+            body,
+            varied: names
+                .map(|name| (name.clone(), joined(request, &name)))
+                .collect(),
+            asked,
+            came,
+            used: self.ticks,
+        };
+        let worth = stored.lifetime() > Duration::ZERO
+            || fields.contains_key(header::ETAG)
+            || fields.contains_key(header::LAST_MODIFIED);
+        if !worth {
+            return;
+        }
+        let all = self.kept.entry(uri.to_string()).or_default();
+        all.retain(|old| {
+            let stays = !old.fits(request);
+            self.bytes -= if stays { 0 } else { old.size() };
+            stays
+        });
+        self.bytes += stored.size();
+        all.push(stored);
+        self.shrink();
+    }
+
+    /// The server said 304: what is kept has these fields now (RFC 9111 section 4.3.4); it is the answer.
+    #[must_use]
+    pub fn refresh(
+        &mut self,
+        uri: &Uri,
+        mut stored: Stored,
+        fields: &HeaderMap,
+        (asked, came): (Duration, Duration),
+    ) -> Stored {
+        for name in fields.keys() {
+            if *name != header::CONTENT_LENGTH && *name != header::CONTENT_ENCODING {
+                stored.fields.remove(name);
+                let values: Vec<&HeaderValue> = fields.get_all(name).iter().collect();
+                for value in values {
+                    stored.fields.append(name.clone(), value.clone());
+                }
+            }
+        }
+        (stored.asked, stored.came) = (asked, came);
+        if let Some(all) = self.kept.get_mut(&uri.to_string())
+            && let Some(old) = all.iter_mut().find(|old| old.varied == stored.varied)
+        {
+            *old = stored.clone();
+        }
+        stored
+    }
+
+    /// A change went through: what is kept of the address is out of date (RFC 9111 section 4.4).
+    pub fn invalidate(&mut self, method: &Method, uri: &Uri, status: StatusCode) {
+        if !method.is_safe() && (status.is_success() || status.is_redirection()) {
+            let gone = self.kept.remove(&uri.to_string()).unwrap_or_default();
+            self.bytes -= gone.iter().map(Stored::size).sum::<usize>();
+        }
+    }
+
+    fn shrink(&mut self) {
+        while self.bytes > self.most {
+            let oldest = self
+                .kept
+                .iter()
+                .flat_map(|(uri, all)| all.iter().map(|s| (s.used, uri.clone())))
+                .min();
+            let Some((used, uri)) = oldest else { return };
+            if let Some(all) = self.kept.get_mut(&uri) {
+                self.bytes -= all
+                    .iter()
+                    .filter(|s| s.used == used)
+                    .map(Stored::size)
+                    .sum::<usize>();
+                all.retain(|stored| stored.used != used);
+                if all.is_empty() {
+                    self.kept.remove(&uri);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+// The page: a list over fetch, news over EventSource, a chat over WebSocket. Nothing from elsewhere.
+"use strict";
+
+const $ = (id) => document.getElementById(id);
+const todos = new Map();
+let me = { user: null, csrf: "" };
+let tokens = null; // .. in memory only: gone with the page.
+
+function complain(text) {
+  $("problem").textContent = text;
+  $("problem").hidden = !text;
+}
+
+async function ask(method, path, body, version, again = true) {
+  const headers = {};
+  if (body !== undefined) headers["content-type"] = "application/json";
+  if (version) headers["if-match"] = version;
+  if (tokens) headers.authorization = "Bearer " + tokens.access_token;
+  else if (me.csrf) headers["x-csrf-token"] = me.csrf;
+  const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  if (answer.status === 401 && tokens && again) {
+    const renewed = await fetch("/api/token/refresh", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ refresh_token: tokens.refresh_token }) });
+    tokens = renewed.ok ? await renewed.json() : null;
+    return ask(method, path, body, version, false);
+  }
+  const value = answer.status === 204 ? null : await answer.json();
+  if (!answer.ok) throw new Error(value.detail || value.title || answer.statusText);
+  return value;
+}
+
+async function attempt(work) {
+  complain("");
+  try { await work(); } catch (error) { complain(error.message); }
+}
+
+const version = (todo) => `"${todo.id}-${todo.version}"`;
+
+function draw() {
+  const rows = [...todos.values()].sort((a, b) => a.id - b.id).map((todo) => {
+    const row = document.createElement("li");
+    row.className = todo.done ? "done" : "";
+    const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: todo.done });
+    box.setAttribute("aria-label", "done: " + todo.text);
+    box.addEventListener("change", () => attempt(() => ask("PUT", "/api/todos/" + todo.id, { text: todo.text, done: box.checked }, version(todo))).then(draw));
+    const text = Object.assign(document.createElement("span"), { textContent: todo.text });
+    const by = Object.assign(document.createElement("small"), { textContent: todo.by });
+    const remove = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: "remove" });
+    remove.addEventListener("click", () => attempt(() => ask("DELETE", "/api/todos/" + todo.id, undefined, version(todo))));
+    row.append(box, text, by, remove);
+    return row;
+  });
+  $("todos").replaceChildren(...rows);
+}
+
+function drawMe() {
+  $("login").hidden = Boolean(me.user);
+  $("me").hidden = !me.user;
+  $("name").textContent = me.user || "";
+  $("how").textContent = tokens ? "by a token this page keeps" : "by a session the server keeps";
+}
+
+async function load() {
+  todos.clear();
+  for (const todo of await ask("GET", "/api/todos")) todos.set(todo.id, todo);
+  draw();
+}
+
+function listen() {
+  const news = new EventSource("/api/events");
+  const take = (event) => { const todo = JSON.parse(event.data); todos.set(todo.id, todo); draw(); };
+  news.addEventListener("added", take);
+  news.addEventListener("changed", take);
+  news.addEventListener("removed", (event) => { todos.delete(JSON.parse(event.data)); draw(); });
+  news.onopen = () => { $("status").textContent = "live"; $("status").className = "live"; attempt(load); };
+  news.onerror = () => { $("status").textContent = "reconnecting"; $("status").className = ""; };
+}
+
+let room = null;
+function talk() {
+  room = new WebSocket(location.origin.replace(/^http/, "ws") + "/api/chat");
+  room.onmessage = (event) => {
+    const line = JSON.parse(event.data);
+    const item = document.createElement("li");
+    item.append(Object.assign(document.createElement("b"), { textContent: line.from + ": " }), line.text);
+    $("lines").append(item);
+    while ($("lines").children.length > 200) $("lines").firstChild.remove();
+    $("lines").scrollTop = $("lines").scrollHeight;
+  };
+  room.onclose = () => setTimeout(talk, 2000);
+}
+
+$("add").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.target;
+  attempt(async () => { await ask("POST", "/api/todos", { text: form.text.value }); form.reset(); });
+});
+
+$("login").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.target;
+  const who = { user: form.user.value, password: form.password.value };
+  attempt(async () => {
+    if (form.how.value === "token") {
+      tokens = await ask("POST", "/api/token", who);
+      me = await ask("GET", "/api/me");
+    } else {
+      me = await ask("POST", "/api/login", who);
+    }
+    drawMe();
+  });
+});
+
+$("logout").addEventListener("click", () => attempt(async () => {
+  if (!tokens) await ask("POST", "/api/logout");
+  tokens = null;
+  me = { user: null, csrf: "" };
+  drawMe();
+}));
+
+$("say").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (room && room.readyState === WebSocket.OPEN) { room.send(event.target.text.value); event.target.reset(); }
+});
+
+attempt(async () => { me = await ask("GET", "/api/me"); drawMe(); });
+listen();
+talk();
