@@ -75,7 +75,9 @@ impl Merger {
         let (Some(begun), Some(first)) = (self.shape, self.run.first()) else {
             return false;
         };
-        let fits = shape.payload <= begun.payload && self.len + shape.payload <= MOST;
+        let fits = shape.payload <= begun.payload
+            && self.len + shape.payload <= MOST
+            && self.run.len() < BATCH;
         if shape.seq != self.next || !fits || !alike(&first.bytes, &received.bytes, begun, shape) {
             return false;
         }

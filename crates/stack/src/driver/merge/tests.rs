@@ -173,6 +173,14 @@ fn no_packet_is_longer_than_ip_can_say() {
     assert_eq!(read(&out[0]).3.len(), 46 * 1400);
 }
 
+#[test]
+fn more_small_ones_than_a_turn_reads_are_more_than_one() {
+    let all: Vec<_> = (0..150).map(|n| packet(&sent(10 * n, 10))).collect();
+    let out = merged(all);
+    let text: usize = out.iter().map(|one| read(one).3.len()).sum();
+    assert_eq!((out.len(), text), (3, 1500));
+}
+
 proptest! {
     /// Whatever arrives in whatever order: every byte goes on, in that order, at its sequence number.
     #[test]
