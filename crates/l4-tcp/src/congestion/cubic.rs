@@ -93,7 +93,11 @@ impl Cubic {
         };
         match advice {
             Advice::GrowBy(divisor) => {
-                let step = e.acked.min(self.habits.slow_start_step(self.mss)) / divisor;
+                let step = self
+                    .habits
+                    .counted(e)
+                    .min(self.habits.slow_start_step(self.mss))
+                    / divisor;
                 s.cwnd = (s.cwnd + step).min(s.ssthresh);
             }
             Advice::Leave => s.ssthresh = s.cwnd,
@@ -102,7 +106,7 @@ impl Cubic {
 
     /// RFC 9438 4.2 to 4.5.
     fn avoid(&mut self, e: &AckEvent) {
-        let mss = self.mss;
+        let (mss, acked) = (self.mss, self.habits.counted(e));
         let cwnd = self.state.cwnd.max(1);
         let mut epoch = *self
             .state
@@ -114,7 +118,7 @@ impl Cubic {
         } else {
             (1, 1)
         };
-        let step = (u128::from(e.acked * mss * num) << FRACTION) / u128::from(cwnd * den);
+        let step = (u128::from(acked * mss * num) << FRACTION) / u128::from(cwnd * den);
         epoch.reno = epoch.reno.saturating_add(narrow(step));
         self.state.epoch = Some(epoch);
         let age = e.now - epoch.start;
@@ -126,7 +130,7 @@ impl Cubic {
         }
         let ahead = age + e.srtt.unwrap_or_default();
         let target = epoch.window(ahead, mss).clamp(cwnd, cwnd + cwnd / 2);
-        let credit = u64::from(self.state.credit) + (target - cwnd).saturating_mul(e.acked);
+        let credit = u64::from(self.state.credit) + (target - cwnd).saturating_mul(acked);
         self.state.cwnd += credit / cwnd;
         self.state.credit = u32::try_from(credit % cwnd).unwrap_or(u32::MAX);
     }

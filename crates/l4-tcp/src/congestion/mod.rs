@@ -201,6 +201,9 @@ pub struct Habits {
     /// A loss reduces the congestion window itself, not what was outstanding. RFC 9438 4.6 allows it where a window
     /// that is not used does not grow, which is so here (RFC 7661 4.3).
     pub reduce_window: bool,
+    /// The window grows by what an acknowledgment that moves on first shows to have arrived, SACKed bytes among it, instead
+    /// of by what it acknowledges: bytes reported while it stood still count for nothing. RFC 5681 3.1 sets the most.
+    pub count_delivered: bool,
 }
 
 impl Default for Habits {
@@ -208,11 +211,21 @@ impl Default for Habits {
         Self {
             slow_start_limit: Some(SLOW_START_LIMIT_SEGMENTS),
             reduce_window: false,
+            count_delivered: false,
         }
     }
 }
 
 impl Habits {
+    /// The bytes that an acknowledgment counts for.
+    fn counted(self, e: &AckEvent) -> u64 {
+        match (self.count_delivered, e.acked) {
+            (true, 1..) => e.delivered,
+            (true, 0) => 0,
+            (false, acked) => acked,
+        }
+    }
+
     /// The most that one acknowledgment adds, bytes.
     fn slow_start_step(self, mss: u64) -> u64 {
         let limit = self.slow_start_limit;
@@ -236,6 +249,8 @@ pub trait Controller: Debug + Send {
     fn adopt(&mut self, _habits: Habits) {}
     /// It replaces `before` on a living connection: the window and the threshold go on from there.
     fn on_takeover(&mut self, before: &ControllerInfo);
+    /// The handshake took `rtt`; nothing has left yet.
+    fn on_handshake(&mut self, _rtt: Duration) {}
     /// The size of a full segment changed.
     fn on_mss_change(&mut self, mss: u32);
     /// The congestion window, bytes: never below one segment.

@@ -72,8 +72,11 @@ impl Cx<'_> {
     /// States a fact about this connection.
     #[track_caller]
     pub(crate) fn emit(&mut self, kind: FactKind) {
-        let fact = Fact::new(Some(*self.flow), kind, self.cause);
-        self.facts.emit(|| fact);
+        // A closure would state its own line instead of the caller's.
+        if self.facts.enabled() {
+            let fact = Fact::new(Some(*self.flow), kind, self.cause);
+            self.facts.emit(|| fact);
+        }
     }
 }
 
@@ -222,6 +225,7 @@ const fn means(settings: &Settings) -> Means {
     Means {
         tail_probes: settings.tail_probes,
         frto: settings.frto,
+        careful_rtt: settings.careful_rtt,
     }
 }
 

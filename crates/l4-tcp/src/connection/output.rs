@@ -152,6 +152,8 @@ impl Connection {
         if asks || self.way.pacer.wait_until(now).is_some() {
             return None;
         }
+        // Nearly always nothing is; how much a plan takes is asked only then.
+        self.recovery.next_lost()?;
         let max = u32::try_from(self.max_payload()).unwrap_or(u32::MAX);
         let lost = self
             .recovery
@@ -235,6 +237,10 @@ impl Connection {
     }
 
     fn new_data(&self) -> Result<NewData, Limit> {
+        // What `plan` would find first; the limits cost more than the answer.
+        if !self.send.buffer().has_unsent() {
+            return Err(Limit::App);
+        }
         let mss = self.room_for_data();
         let allowance = self.recovery.allowance(&*self.way.congestion);
         // RFC 8985 7.3: a tail loss probe is one new segment, whatever the congestion window says.
@@ -317,6 +323,10 @@ impl Connection {
     /// Payload bytes of a full segment now: SACK blocks take room from it (RFC 9293 3.7.1, SendMSS
     /// less the options of this segment).
     pub(super) fn room_for_data(&self) -> u16 {
+        let plain = !self.recv.has_sack() && self.ecn.accurate().is_none();
+        if plain && !self.life.user_timeout.owed {
+            return self.way.mss.max(1);
+        }
         let sack = self.sack_blocks().len();
         let accurate = self.accurate_option(sack, true).map_or(0, |option| {
             AccurateOption::padded_len(option.as_slice().len())

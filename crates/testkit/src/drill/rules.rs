@@ -123,6 +123,9 @@ impl Rules {
                 start.ack_style = AckStyle::Eager;
                 start.habits.slow_start_limit = None;
                 start.habits.reduce_window = true;
+                start.habits.count_delivered = true;
+                start.careful_rtt = true;
+                start.probe_after_answer = true;
                 start.quiet_timeout = true;
                 start.window_opens_slowly = true;
                 start.receive_buffer = LINUX_RECEIVE.0;

@@ -314,6 +314,11 @@ impl Controller for Bbr {
         self.window.pacing = Rate(per_mille(self.window.cwnd * 1000, startup::PACING_GAIN));
     }
 
+    /// 5.6.2, initialisation: a round trip that is known counts, not the millisecond assumed.
+    fn on_handshake(&mut self, rtt: Duration) {
+        self.first_round_trip(rtt);
+    }
+
     fn on_mss_change(&mut self, mss: u32) {
         self.mss = u64::from(mss.max(1));
         self.window.cwnd = self.window.cwnd.max(self.min_pipe());
