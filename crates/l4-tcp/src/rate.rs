@@ -80,27 +80,23 @@ impl RateEstimator {
         }
     }
 
-    /// Bytes delivered, bytes lost, where the limit by the program ends, where the round does.
-    pub(crate) const fn counts(&self) -> [u64; 4] {
-        [
-            self.delivered,
-            self.lost,
-            self.app_limited_until,
-            self.round.next,
-        ]
+    /// Bytes delivered, bytes lost, where the limit by the program ends. With nothing under way the round has ended, or
+    /// does with whatever arrives next.
+    pub(crate) const fn counts(&self) -> [u64; 3] {
+        [self.delivered, self.lost, self.app_limited_until]
     }
 
     /// An estimator that goes on from such counts with nothing under way.
     pub(crate) const fn counting(
         now: Instant,
-        [delivered, lost, app_limited_until, round]: [u64; 4],
+        [delivered, lost, app_limited_until]: [u64; 3],
     ) -> Self {
         Self {
             delivered,
             lost,
             app_limited_until,
             round: Round {
-                next: round,
+                next: delivered,
                 started: false,
             },
             ..Self::new(now)

@@ -84,6 +84,7 @@ fn cubic_ack_reduces_cwnd_never() {
             in_flight: before - 1_000,
             lost: 0,
             marked: 0,
+            counted: false,
             cwnd_limited: true,
             in_recovery: false,
             round_start: round % 10 == 0,

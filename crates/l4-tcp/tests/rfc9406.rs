@@ -25,6 +25,7 @@ fn ack(micros: u64, round_start: bool) -> AckEvent {
         min_rtt: None,
         rate: None,
         marked: 0,
+        counted: false,
     }
 }
 

@@ -33,6 +33,7 @@ fn ack(ms: u64, rtt: u64) -> AckEvent {
         min_rtt: None,
         rate: None,
         marked: 0,
+        counted: false,
     }
 }
 

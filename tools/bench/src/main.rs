@@ -93,6 +93,13 @@ enum Inside {
         #[arg(long, default_value_t = 5)]
         seconds: u32,
     },
+    /// The sender of a path into our receiver.
+    #[command(hide = true)]
+    Push {
+        to: core::net::SocketAddr,
+        #[arg(long, default_value_t = 5)]
+        seconds: u32,
+    },
 }
 
 fn main() -> ExitCode {
@@ -107,6 +114,7 @@ fn main() -> ExitCode {
         Some(Inside::Paths(paths)) => paths.run(),
         Some(Inside::Source { at }) => paths::source(*at),
         Some(Inside::Sink { from, seconds }) => paths::sink(*from, *seconds),
+        Some(Inside::Push { to, seconds }) => paths::push(*to, *seconds),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

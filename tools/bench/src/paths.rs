@@ -1,17 +1,20 @@
 //! Beside Linux on the same path.
 //!
 //! Job: one bulk transfer over a handful of emulated links, sent by our stack and by the kernel's CUBIC in turn, each
-//! into a kernel's socket. Owns: the paths. Does not know: how a link is emulated; `outcrop run --link` and
+//! into a kernel's socket, and by the kernel into our stack. Both ends ours are the throughput matrix of `testkit`, in
+//! virtual time. Owns: the paths. Does not know: how a link is emulated; `outcrop run --link` and
 //! `outcrop wire --link` are the same one. Rates are low enough that the processor does not matter.
 
 use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
+
+use rustix::net::{self, AddressFamily, SocketType};
 
 use crate::load::CHUNK;
 use crate::{Outcome, ourselves};
@@ -42,6 +45,8 @@ const PATHS: [(&str, &str); 7] = [
 /// The far end in either arrangement, and where each sends: our character generator, the kernel's source.
 const OURS: &str = "10.77.0.2:19";
 const KERNELS: &str = "10.77.0.2:1919";
+/// Our end that takes everything.
+const DISCARD: &str = "10.77.0.2:9";
 
 /// Compare with Linux's CUBIC through the same emulated paths, in real time.
 #[derive(clap::Args, Clone, Debug)]
@@ -66,6 +71,8 @@ struct Row {
     link: &'static str,
     ours: Vec<f64>,
     linux: Vec<f64>,
+    /// Sent by the kernel, received by us.
+    received: Vec<f64>,
 }
 
 /// Least, median and most.
@@ -82,7 +89,11 @@ fn spread(values: &[f64]) -> [f64; 3] {
 
 impl Row {
     fn ratio(&self) -> f64 {
-        let ([_, ours, _], [_, linux, _]) = (spread(&self.ours), spread(&self.linux));
+        Self::beside(&self.ours, &self.linux)
+    }
+
+    fn beside(ours: &[f64], linux: &[f64]) -> f64 {
+        let ([_, ours, _], [_, linux, _]) = (spread(ours), spread(linux));
         ours / linux.max(0.001)
     }
 }
@@ -95,9 +106,13 @@ impl fmt::Display for Row {
         };
         let (name, link) = (self.name, self.link);
         let (ours, linux) = (show(&self.ours), show(&self.linux));
+        let (received, into_us) = (
+            show(&self.received),
+            Self::beside(&self.received, &self.linux),
+        );
         write!(
             f,
-            "| {name} | `{link}` | {ours} | {linux} | {:.2} |",
+            "| {name} | `{link}` | {ours} | {linux} | {:.2} | {received} | {into_us:.2} |",
             self.ratio()
         )
     }
@@ -117,16 +132,21 @@ impl Paths {
                 link,
                 ours: Vec::new(),
                 linux: Vec::new(),
+                received: Vec::new(),
             };
             for round in 1..=self.rounds {
                 row.ours.push(self.sent_by_us(&program, link, round)?);
                 row.linux.push(self.sent_by_linux(&program, link, round)?);
-                eprintln!("{name}, round {round}: {:?} {:?}", row.ours, row.linux);
+                row.received.push(self.sent_to_us(&program, link, round)?);
+                eprintln!(
+                    "{name}, round {round}: {:?} {:?} {:?}",
+                    row.ours, row.linux, row.received
+                );
             }
             rows.push(row);
         }
         println!(
-            "| path | link, each way | ours, Mbit/s | Linux's CUBIC | ratio |\n|---|---|---|---|---|"
+            "| path | link, each way | ours to Linux, Mbit/s | Linux to Linux | ratio | Linux to ours | ratio |\n|---|---|---|---|---|---|---|"
         );
         rows.iter().for_each(|row| println!("{row}"));
         let ratios: Vec<_> = rows.iter().map(Row::ratio).collect();
@@ -136,10 +156,18 @@ impl Paths {
     }
 
     fn sent_by_us(&self, outcrop: &Path, link: &str, round: u32) -> Outcome<f64> {
+        self.measure(Self::beside_us(outcrop, link, round), "sink", OURS)
+    }
+
+    fn sent_to_us(&self, outcrop: &Path, link: &str, round: u32) -> Outcome<f64> {
+        self.measure(Self::beside_us(outcrop, link, round), "push", DISCARD)
+    }
+
+    fn beside_us(outcrop: &Path, link: &str, round: u32) -> Command {
         let mut command = Command::new(outcrop);
         command.args(["run", "--tcp-echo", "--capture-level", "off"]);
         command.args(["--link", link, "--seed", &round.to_string(), "--"]);
-        self.pull(command, OURS)
+        command
     }
 
     fn sent_by_linux(&self, outcrop: &Path, link: &str, round: u32) -> Outcome<f64> {
@@ -149,14 +177,14 @@ impl Paths {
         let mut command = Command::new(outcrop);
         command.args(["wire", "--far", &far]);
         command.args(["--link", link, "--seed", &round.to_string(), "--"]);
-        self.pull(command, KERNELS)
+        self.measure(command, "sink", KERNELS)
     }
 
-    /// Lets `command` run the receiver; its Mbit/s.
-    fn pull(&self, mut command: Command, server: &str) -> Outcome<f64> {
+    /// Lets `command` run the end that measures, a receiver or a sender; its Mbit/s.
+    fn measure(&self, mut command: Command, end: &str, server: &str) -> Outcome<f64> {
         let us = ourselves()?;
         command.arg(us.get_program());
-        command.args(["sink", server, "--seconds", &self.seconds.to_string()]);
+        command.args([end, server, "--seconds", &self.seconds.to_string()]);
         let output = command.stderr(Stdio::inherit()).output()?;
         let text = String::from_utf8_lossy(&output.stdout);
         let rate = text.trim().parse();
@@ -169,7 +197,7 @@ pub(crate) fn source(at: SocketAddr) -> Outcome<()> {
     let listener = TcpListener::bind(at)?;
     // The machine's default may be another. Connections inherit it; told themselves, they would keep what the
     // other has set up, such as BBR's pacing.
-    rustix::net::sockopt::set_tcp_congestion(&listener, "cubic")?;
+    net::sockopt::set_tcp_congestion(&listener, "cubic")?;
     for stream in listener.incoming() {
         let mut stream = stream?;
         let block = vec![b'x'; CHUNK];
@@ -183,20 +211,33 @@ pub(crate) fn source(at: SocketAddr) -> Outcome<()> {
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// A connection to `server` with the kernel's CUBIC, whatever the machine's default.
+fn reach(server: SocketAddr) -> Outcome<TcpStream> {
+    let family = if server.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
+    for _ in 0..TRIES {
+        let socket = net::socket(family, SocketType::STREAM, None)?;
+        net::sockopt::set_tcp_congestion(&socket, "cubic")?;
+        if net::connect(&socket, &server).is_ok() {
+            return Ok(TcpStream::from(socket));
+        }
+        // The far end has only just been started.
+        std::thread::sleep(PAUSE);
+    }
+    Err(format!("nobody answers at {server}").into())
+}
+
+/// Mbit/s of so many bytes since then.
+fn rate(bytes: f64, begun: Instant) -> f64 {
+    bytes * 8.0 / 1e6 / begun.elapsed().as_secs_f64()
+}
+
 /// Reads for so long from the moment it is connected, and prints Mbit/s.
 pub(crate) fn sink(from: SocketAddr, seconds: u32) -> Outcome<()> {
-    let mut tries = 0;
-    let mut stream = loop {
-        match TcpStream::connect_timeout(&from, Duration::from_secs(5)) {
-            Ok(stream) => break stream,
-            Err(error) if tries == TRIES => return Err(error.into()),
-            // The far end has only just been started.
-            Err(_) => {
-                tries += 1;
-                std::thread::sleep(PAUSE);
-            }
-        }
-    };
+    let mut stream = reach(from)?;
     let begun = Instant::now();
     let span = Duration::from_secs(seconds.into());
     stream.set_read_timeout(Some(span))?;
@@ -211,9 +252,25 @@ pub(crate) fn sink(from: SocketAddr, seconds: u32) -> Outcome<()> {
             Err(_) => break,
         }
     }
-    println!(
-        "{:.3}",
-        received * 8.0 / 1e6 / begun.elapsed().as_secs_f64()
-    );
+    println!("{:.3}", rate(received, begun));
+    Ok(())
+}
+
+/// Writes for so long from the moment it is connected, waits until all of it has been taken, and prints Mbit/s.
+pub(crate) fn push(to: SocketAddr, seconds: u32) -> Outcome<()> {
+    let mut stream = reach(to)?;
+    let begun = Instant::now();
+    let span = Duration::from_secs(seconds.into());
+    let block = vec![b'x'; CHUNK];
+    let mut sent = 0.0;
+    while begun.elapsed() < span {
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+        let count = stream.write(&block)? as f64;
+        sent += count;
+    }
+    stream.shutdown(Shutdown::Write)?;
+    // The far end closes when it has read everything.
+    while stream.read(&mut [0])? > 0 {}
+    println!("{:.3}", rate(sent, begun));
     Ok(())
 }

@@ -91,6 +91,8 @@ pub struct AckEvent {
     pub rate: Option<RateSample>,
     /// Packets it newly reports as marked by the path; with classic ECN one, as long as the peer echoes.
     pub marked: u64,
+    /// Whether that is a count (RFC 9768).
+    pub counted: bool,
 }
 
 /// What the path said.
@@ -368,6 +370,7 @@ mod events {
             min_rtt: None,
             rate: None,
             marked: 0,
+            counted: false,
         }
     }
 

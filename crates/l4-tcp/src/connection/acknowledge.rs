@@ -33,6 +33,7 @@ impl Connection {
                 echo: self.echo(seg),
                 pure: seg.len == 0 && !window_changed,
                 marked,
+                counted: self.terms.ecn.is_accurate(),
             },
             &mut *self.way.congestion,
         );

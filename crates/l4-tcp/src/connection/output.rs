@@ -363,7 +363,7 @@ impl Connection {
         };
         let pace = match (pace, self.settings.max_pacing_rate) {
             (Some(pace), Some(most)) => Some(Pace::strict(pace.rate.min(most))),
-            (pace, most) => pace.or(most.map(Pace::strict)),
+            (pace, most) => pace.or_else(|| most.map(Pace::strict)),
         };
         // A small window over a long round trip rounds to nothing, and what waits for that waits for ever.
         pace.map(|pace| Pace {

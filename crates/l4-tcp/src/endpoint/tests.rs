@@ -18,7 +18,7 @@ fn a_phase_costs_what_it_was_designed_to_cost() {
         ("embryo", size_of::<Embryo>(), 136),
         ("connection", size_of::<Connection>(), 2176),
         ("its controller", size_of::<Cubic>(), 136),
-        ("quiet connection", size_of::<Sleeper>(), 664),
+        ("quiet connection", size_of::<Sleeper>(), 648),
         ("ended connection", size_of::<Ended>(), 1024),
         ("TIME-WAIT", size_of::<TimeWait>(), 48),
         ("listener", size_of::<Listener>(), 400),

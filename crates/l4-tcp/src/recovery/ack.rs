@@ -113,6 +113,7 @@ impl Recovery {
             min_rtt: self.rtt.min(),
             rate: out.rate,
             marked: input.marked,
+            counted: input.counted,
         });
         if round_start {
             self.usage.earlier = self.usage.peak;

@@ -27,8 +27,8 @@ use crate::tx_record::TxRecords;
 #[derive(Clone, Debug)]
 pub(crate) struct Dormant {
     rtt: RttEstimator,
-    /// Counts of bytes delivered, lost, and where the limit by the program and the round end.
-    rate: [u64; 4],
+    /// Counts of bytes delivered, lost, and where the limit by the program ends.
+    rate: [u64; 3],
     /// The most under way in the latest two rounds, when anything last left, the losses told.
     used: [u64; 2],
     last_sent: Option<Instant>,

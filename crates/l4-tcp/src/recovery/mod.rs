@@ -90,6 +90,8 @@ pub struct AckInput<'a> {
     pub pure: bool,
     /// Packets of ours that it newly reports as marked; with classic ECN one, as long as the peer echoes.
     pub marked: u64,
+    /// Whether that is a count (RFC 9768).
+    pub counted: bool,
 }
 
 /// Bytes declared lost.

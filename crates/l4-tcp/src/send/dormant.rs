@@ -13,8 +13,9 @@ use super::persist::Persist;
 pub(crate) struct Dormant {
     una: u64,
     edge: u64,
-    max_window: u64,
-    capacity: usize,
+    /// A window is a gibibyte at most (RFC 7323 2.3).
+    max_window: u32,
+    capacity: u32,
     fin: FinState,
 }
 
@@ -25,12 +26,12 @@ impl Sender {
     }
 
     /// What to keep of a quiet one.
-    pub(crate) const fn doze(&self) -> Dormant {
+    pub(crate) fn doze(&self) -> Dormant {
         Dormant {
             una: self.una(),
             edge: self.edge,
-            max_window: self.max_window,
-            capacity: self.buffer.capacity(),
+            max_window: u32::try_from(self.max_window).unwrap_or(u32::MAX),
+            capacity: u32::try_from(self.buffer.capacity()).unwrap_or(u32::MAX),
             fin: self.buffer.fin(),
         }
     }
@@ -44,10 +45,11 @@ impl Dormant {
 
     /// The sender as it was.
     pub(crate) fn wake(self) -> Sender {
+        let capacity = usize::try_from(self.capacity).unwrap_or(usize::MAX);
         Sender {
-            buffer: SendBuffer::acknowledged(self.una, self.capacity, self.fin),
+            buffer: SendBuffer::acknowledged(self.una, capacity, self.fin),
             edge: self.edge,
-            max_window: self.max_window,
+            max_window: self.max_window.into(),
             // Nothing is outstanding, so nothing short is.
             small_end: 0,
             persist: Persist::new(),

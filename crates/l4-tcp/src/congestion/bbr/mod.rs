@@ -8,10 +8,12 @@
 //! ```
 //! Version 3. Bytes, nanoseconds and thousandths: a run is the same on every machine. What the draft draws at random
 //! follows from the count of delivered bytes. Against the draft: samples while the round trip is probed are not
-//! marked application-limited (the largest rate of two cycles counts anyway), and a classic ECN echo counts as a loss.
+//! marked application-limited (the largest rate of two cycles counts anyway), a classic ECN echo counts as a loss, and counted
+//! marks (`marks.rs`) are weighed.
 //! Sources: draft-ietf-ccwg-bbr 5 (the section numbers in this folder are its).
 
 mod drain;
+mod marks;
 mod model;
 mod parked;
 mod probe_bw;
@@ -227,7 +229,7 @@ impl Bbr {
     fn update(&mut self, e: &AckEvent) {
         let probing = self.is_probing();
         let cwnd = self.window.cwnd;
-        self.model.on_ack(e, probing, cwnd);
+        self.model.on_ack(e, probing, cwnd, self.mss);
         self.model.update_aggregation(e, cwnd, self.full.reached());
         self.full.on_ack(e, self.model.round_start());
         self.check_startup_high_loss(e);
@@ -284,7 +286,7 @@ impl Controller for Bbr {
                 self.window.conserving = true;
                 self.model.start_round();
             }
-            CongestionKind::Ecn => self.model.on_loss(),
+            CongestionKind::Ecn => self.model.on_mark(),
             CongestionKind::Timeout | CongestionKind::TimeoutAgain => {
                 self.save_cwnd();
                 self.window.recovering = true;

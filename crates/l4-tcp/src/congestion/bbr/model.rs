@@ -10,6 +10,7 @@ use core::time::Duration;
 
 use outcrop_base::Instant;
 
+use super::marks::Marks;
 use super::{BETA, per_mille};
 use crate::congestion::{AckEvent, Rate};
 use crate::span::Span;
@@ -31,6 +32,9 @@ pub(super) struct Model {
     rounds: Rounds,
     min_rtt: MinRtt,
     aggregation: Aggregation,
+    marks: Marks,
+    /// Marks are weighed by their share: one alone is no loss.
+    weighed: bool,
 }
 
 impl Remembered {
@@ -63,6 +67,8 @@ impl Remembered {
                 rounds: self.extra_rounds,
                 ..Aggregation::default()
             },
+            marks: Marks::averaging(self.marks),
+            weighed: self.weighed,
         }
     }
 }
@@ -122,6 +128,8 @@ pub(super) struct Remembered {
     min_rtt: [Option<(Span, Instant)>; 2],
     extra: [u64; 2],
     extra_rounds: u8,
+    weighed: bool,
+    marks: u16,
 }
 
 impl Model {
@@ -138,6 +146,8 @@ impl Model {
             min_rtt: [short(self.min_rtt.value), short(self.min_rtt.probe)],
             extra: self.aggregation.extra,
             extra_rounds: self.aggregation.rounds,
+            weighed: self.weighed,
+            marks: self.marks.average(),
         }
     }
 
@@ -195,6 +205,17 @@ impl Model {
         self.latest.loss_in_round = true;
     }
 
+    /// The path marked packets, and that is news: where they are not weighed it is as good as a loss (RFC 3168 5).
+    pub(super) const fn on_mark(&mut self) {
+        if !self.weighed {
+            self.on_loss();
+        }
+    }
+
+    pub(super) const fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
     pub(super) const fn start_round(&mut self) {
         self.rounds.next = self.rounds.delivered;
     }
@@ -220,7 +241,9 @@ impl Model {
     }
 
     /// 5.5.10: the signals of one acknowledgment. `probing` suspends the short-term bounds.
-    pub(super) fn on_ack(&mut self, e: &AckEvent, probing: bool, cwnd: u64) {
+    pub(super) fn on_ack(&mut self, e: &AckEvent, probing: bool, cwnd: u64, mss: u64) {
+        self.weighed = Marks::apply(e);
+        self.marks.on_ack(e, mss);
         self.rounds.delivered += e.delivered;
         self.rounds.start = false;
         self.latest.round_start = false;
@@ -250,6 +273,10 @@ impl Model {
                 self.lower_bounds(cwnd);
             }
             self.latest.loss_in_round = false;
+            if let Some(cut) = self.marks.end_round().filter(|_| !probing) {
+                let inflight = self.bounds.inflight_short.unwrap_or(cwnd);
+                self.bounds.inflight_short = Some(per_mille(inflight, 1000 - cut));
+            }
         }
     }
 
@@ -334,5 +361,6 @@ impl Model {
         let a = &self.aggregation;
         let since = a.since.map(|at| now - at);
         (since, a.acked, a.extra, a.rounds).hash(&mut into);
+        (self.marks, self.weighed).hash(&mut into);
     }
 }

@@ -230,7 +230,7 @@ impl Bbr {
     }
 
     /// 5.5.10.2: more than two percent of the flight this sample belongs to was lost.
-    pub(super) fn inflight_too_high(e: &AckEvent) -> bool {
+    pub(super) fn loses_too_much(e: &AckEvent) -> bool {
         e.rate
             .is_some_and(|sample| sample.lost > per_mille(sample.tx_in_flight, LOSS_THRESH))
     }
@@ -249,7 +249,7 @@ impl Bbr {
                 self.model.advance_max_bw();
             }
         }
-        if Self::inflight_too_high(e) {
+        if Self::loses_too_much(e) || self.model.marks().too_many() {
             if self.probing.samples {
                 self.handle_inflight_too_high(e);
             }

@@ -65,13 +65,14 @@ impl FullPipe {
 }
 
 impl Bbr {
-    /// 5.3.1.3: the queue is full before the rate stops growing.
+    /// 5.3.1.3: the queue is full before the rate stops growing, or its marks say so.
     pub(super) fn check_startup_high_loss(&mut self, e: &AckEvent) {
         if self.state != State::Startup || !self.model.loss_round_start() {
             return;
         }
         let many = core::mem::take(&mut self.full.losses) >= LOSSES;
-        if many && e.in_recovery && Self::inflight_too_high(e) {
+        let lossy = many && e.in_recovery && Self::loses_too_much(e);
+        if lossy || self.model.marks().pipe_full() {
             self.full.reached = true;
             self.full.now = true;
             let held = self.bdp(1000).max(self.model.inflight_latest());

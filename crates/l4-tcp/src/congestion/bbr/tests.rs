@@ -26,6 +26,11 @@ struct PathModel {
     phases: Vec<&'static str>,
     lost: u64,
     min_rtt: Duration,
+    /// Packets that wait for longer are marked, and counted.
+    marking: Option<Duration>,
+    delay: Duration,
+    /// The most that was under way.
+    most: u64,
 }
 
 const DELAY: Duration = Duration::from_millis(40);
@@ -46,6 +51,9 @@ impl PathModel {
             phases: Vec::new(),
             lost: 0,
             min_rtt: Duration::MAX,
+            marking: None,
+            delay: DELAY,
+            most: 0,
         }
     }
 
@@ -69,7 +77,7 @@ impl PathModel {
             }
             self.busy = start + Rate(self.bandwidth).time_for(MSS);
             self.wire
-                .push_back((nxt + MSS, self.busy + DELAY, self.now));
+                .push_back((nxt + MSS, self.busy + self.delay, self.now));
             let rate = self.bbr.pacing_rate().unwrap();
             self.next_send = self.next_send.max(self.now) + rate.time_for(MSS);
         }
@@ -96,6 +104,7 @@ impl PathModel {
         let (una, _, sent) = self.wire.pop_front().unwrap();
         let (now, rate) = (self.now, &mut self.rate);
         let prior_in_flight = self.records.in_flight();
+        self.most = self.most.max(prior_in_flight);
         let lost = core::mem::take(&mut self.lost);
         rate.on_lost(lost);
         self.records
@@ -103,6 +112,8 @@ impl PathModel {
         let rtt = self.now - sent;
         self.min_rtt = self.min_rtt.min(rtt);
         let sample = rate.sample(Some(self.min_rtt));
+        let waited = rtt.saturating_sub(self.delay);
+        let marked = u64::from(self.marking.is_some_and(|most| waited > most));
         let cwnd = self.bbr.cwnd();
         self.bbr.on_ack(&AckEvent {
             now,
@@ -118,7 +129,8 @@ impl PathModel {
             srtt: Some(rtt),
             min_rtt: Some(self.min_rtt),
             rate: sample,
-            marked: 0,
+            marked,
+            counted: self.marking.is_some(),
         });
         let phase = self.bbr.snapshot().phase.name();
         if self.phases.last() != Some(&phase) {
@@ -211,4 +223,54 @@ fn timeout_leaves_one_segment_and_a_mistake_gives_it_back() {
     assert_eq!(bbr.cwnd(), 1000);
     bbr.on_spurious(Instant::ZERO);
     assert_eq!(bbr.cwnd(), before);
+}
+
+/// 10 MB/s over 2 ms, 20,000 bytes, with or without marks for what waits longer than a quarter of that: what is under way
+/// at most once it has settled, and the bytes of two seconds.
+fn short_path(marking: Option<Duration>) -> (u64, u64) {
+    let mut path = PathModel::new(Duration::from_secs(10));
+    path.delay = Duration::from_millis(2);
+    path.bandwidth = 10_000_000;
+    path.marking = marking;
+    path.run(Duration::from_secs(2));
+    path.most = 0;
+    let delivered = path.run(Duration::from_secs(2));
+    (path.most, delivered)
+}
+
+// The share of marked packets tells how much is too much before anything is lost.
+#[test]
+fn short_path_counts_marks_less_is_under_way_and_the_rate_is_kept() {
+    let (unmarked, all) = short_path(None);
+    let (marked, delivered) = short_path(Some(Duration::from_micros(500)));
+    assert!(marked * 10 < unmarked * 9, "{marked} of {unmarked} bytes");
+    assert!(delivered * 10 > all * 9, "{delivered} of {all} bytes");
+}
+
+// A threshold that nothing reaches changes nothing.
+#[test]
+fn short_path_marks_nothing_nothing_changes() {
+    assert_eq!(short_path(Some(Duration::from_secs(1))), short_path(None));
+}
+
+// RFC 3168 5: on a long path a mark is as good as a loss, counted or not; on a short one its share decides.
+#[test]
+fn news_of_a_mark_bounds_a_long_path_and_alone_no_short_one() {
+    for (delay, bounded) in [(DELAY, true), (Duration::from_millis(2), false)] {
+        let mut path = PathModel::new(Duration::from_secs(10));
+        path.delay = delay;
+        path.marking = Some(Duration::from_secs(1));
+        while path.phases.last() != Some(&"cruise") {
+            path.run(delay);
+        }
+        assert_eq!(path.bbr.model.inflight_short(), u64::MAX);
+        path.bbr.on_congestion(&CongestionEvent {
+            now: path.now,
+            kind: CongestionKind::Ecn,
+            flight: path.records.in_flight(),
+        });
+        path.run(2 * delay);
+        let has = path.bbr.model.inflight_short() < u64::MAX;
+        assert_eq!(has, bounded, "{delay:?}");
+    }
 }

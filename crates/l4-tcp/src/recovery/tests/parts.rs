@@ -258,6 +258,7 @@ fn ack(
         echo: None,
         pure: true,
         marked: 0,
+        counted: false,
     };
     r.on_ack(&input, c)
 }

@@ -223,6 +223,7 @@ fn reneging_peer_gets_the_bytes_again() {
         echo: None,
         pure: true,
         marked: 0,
+        counted: false,
     };
     w.recovery.on_ack(&input, &mut *w.controller);
     assert_eq!(w.recovery.in_flight(), 0);
@@ -330,6 +331,7 @@ fn echo_of_congestion_reduces_once_a_window() {
             echo: None,
             pure: true,
             marked: 1,
+            counted: false,
         };
         w.recovery.on_ack(&input, &mut *w.controller);
     }
@@ -360,6 +362,7 @@ fn marks_up_to_the_last_byte_sent_before_a_reduction_reduce_once_and_open_nothin
             echo: None,
             pure: true,
             marked: 1,
+            counted: false,
         };
         let out = w.recovery.on_ack(&input, &mut *w.controller);
         windows.push((out.reduced, w.controller.cwnd()));

@@ -251,6 +251,7 @@ impl World {
                     echo: self.timestamps.then_some(echo),
                     pure: true,
                     marked: 0,
+                    counted: false,
                 };
                 let out = self.recovery.on_ack(&input, &mut *self.controller);
                 self.outcomes.push(out);
