@@ -320,7 +320,7 @@ impl Core {
             // RFC 1112 6.1: what goes to a group stays on its link unless the program says otherwise.
             hop_limit: options
                 .hop_limit
-                .or(remote.ip().is_multicast().then_some(1)),
+                .or_else(|| remote.ip().is_multicast().then_some(1)),
             ..*options
         };
         self.touched = true;
