@@ -212,7 +212,8 @@ pub struct Settings {
     /// With `fast_open` and a cookie at hand: keep the SYN back until the program writes, reads or shuts down, so that
     /// the first write is in it. Without a cookie the SYN leaves at once and asks for one.
     pub hold_syn: bool,
-    /// Spread what leaves over the round trip, also where the controller does not ask for it.
+    /// Spread what leaves over the round trip, also where the controller does not ask for it; never where the round
+    /// trip is shorter than [`pacing::SHORTEST`](crate::pacing::SHORTEST).
     pub pacing: bool,
     /// The fastest that data may leave; `None` is no limit.
     pub max_pacing_rate: Option<Rate>,
@@ -270,7 +271,7 @@ impl Default for Settings {
             ecn: EcnPolicy::default(),
             ecn_option: true,
             keep_unused_window: false,
-            pacing: false,
+            pacing: true,
             max_pacing_rate: None,
             habits: Habits::default(),
             congestion: Algorithm::default(),

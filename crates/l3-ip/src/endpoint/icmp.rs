@@ -16,7 +16,7 @@ use super::receive::Datagram;
 use super::{Endpoint, MAX_PINGS};
 use crate::reassembly::Expired;
 use crate::wire::icmp::{self, Error, Message, Outgoing};
-use crate::wire::{group, ipv4, ipv6};
+use crate::wire::{group, ipv4, ipv6, nd};
 use crate::{EchoReply, Event, PingError, Plan, Quote, Quoted, Rule, Unreachable, Unresolved, Up};
 
 /// The longest IPv4 error packet: as much as every host must take (RFC 1812 4.3.2.3).
@@ -229,6 +229,10 @@ impl Endpoint {
             Ok(Message::EchoRequest { ident, seq }) => self.answer(datagram, (ident, seq), &body),
             Ok(Message::EchoReply { ident, seq }) => self.answered(datagram, (ident, seq), &body),
             Ok(Message::Error(kind)) => self.hear(datagram, kind, &payload),
+            Ok(Message::Redirect(gateway)) => self.follow(datagram, gateway.into(), &body),
+            Ok(Message::Other) if is_discovery(datagram, &payload) => {
+                self.handle_discovery(datagram, &payload)
+            }
             Ok(Message::Other) => Rule::IcmpUnknown.drop(DropReason::IcmpUnknownType),
         }
     }
@@ -325,6 +329,30 @@ impl Endpoint {
         Rule::IcmpError.taken()
     }
 
+    /// Takes a redirect: only from the first hop in use, to a neighbour on the same link, about a packet of ours. A
+    /// router has better sources (RFC 1812 5.2.7.2).
+    fn follow(&mut self, datagram: &Datagram, gateway: IpAddr, quoted: &[u8]) -> Verdict {
+        let now = datagram.packet.at;
+        let unrelated = Rule::Redirect.drop(DropReason::IcmpUnrelated);
+        let Some((local, remote, ..)) = read_quote(&datagram.dst, quoted) else {
+            return Rule::Redirect.drop(DropReason::IcmpTruncated);
+        };
+        let link = self.interface(datagram.packet.iface);
+        let is_near = link.is_some_and(|link| {
+            let mut networks = link.addresses.iter();
+            networks.any(|net| net.contains(gateway)) && !link.is_broadcast(gateway)
+        });
+        let in_use = self.hop(remote).is_some_and(|hop| {
+            hop.next == datagram.src && hop.next != remote && hop.iface == datagram.packet.iface
+        });
+        let ours = local == datagram.dst && datagram.cast == Cast::Unicast;
+        if !is_near || !in_use || !ours || self.is_own(gateway) || self.config.forward {
+            return unrelated;
+        }
+        self.routes.redirect(now, remote, gateway);
+        Rule::Redirect.taken()
+    }
+
     fn send_icmp(&mut self, letter: &Letter, body: &[u8]) -> Result<(), Unresolved> {
         let Letter {
             src,
@@ -348,6 +376,7 @@ impl Endpoint {
             fields,
             payload_len: payload.len(),
             gso: None,
+            iface: None,
         };
         self.originate(&plan, &payload, note)
     }
@@ -360,6 +389,12 @@ impl Endpoint {
             ..IpFields::default()
         }
     }
+}
+
+/// Whether a message is one of neighbour discovery's.
+fn is_discovery(datagram: &Datagram, message: &[u8]) -> bool {
+    let kinds = nd::ROUTER_SOLICITATION..=nd::REDIRECT;
+    datagram.dst.is_ipv6() && message.first().is_some_and(|kind| kinds.contains(kind))
 }
 
 /// As much of the packet as an error of its family may quote.
@@ -411,7 +446,7 @@ pub(super) fn transport_of(header: &[u8]) -> u8 {
 }
 
 /// Source, destination, protocol and first bytes of a quoted packet; `None` if not even its header is there.
-fn read_quote(family: &IpAddr, quoted: &[u8]) -> Option<(IpAddr, IpAddr, u8, Quoted)> {
+pub(super) fn read_quote(family: &IpAddr, quoted: &[u8]) -> Option<(IpAddr, IpAddr, u8, Quoted)> {
     match family {
         IpAddr::V4(_) => {
             let header = ipv4::parse_quoted(quoted)?;

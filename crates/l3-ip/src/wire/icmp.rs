@@ -41,6 +41,8 @@ pub enum Message {
     },
     /// Says something about a packet of ours, which it quotes.
     Error(PathSignalKind),
+    /// Says that another gateway is nearer to what it quotes (IPv4).
+    Redirect(Ipv4Addr),
     /// Nothing for a host like us.
     Other,
 }
@@ -71,8 +73,11 @@ fn parse_v4(bytes: &[u8]) -> Result<Message, DropReason> {
         Icmpv4Type::TimeExceeded(_) | Icmpv4Type::ParameterProblem(_) => {
             Message::Error(PathSignalKind::Soft)
         }
-        Icmpv4Type::Redirect(_)
-        | Icmpv4Type::TimestampRequest(_)
+        // RFC 1122 3.2.2.2: one for a network is taken as one for the host.
+        Icmpv4Type::Redirect(redirect) => {
+            Message::Redirect(Ipv4Addr::from(redirect.gateway_internet_address))
+        }
+        Icmpv4Type::TimestampRequest(_)
         | Icmpv4Type::TimestampReply(_)
         | Icmpv4Type::Unknown { .. } => Message::Other,
     })
@@ -411,6 +416,9 @@ pub fn fields_v6<'a>(bytes: &'a [u8], visit: &mut dyn FnMut(Field<'a>)) {
         u64::from(be16(head, 2)),
     );
     match head[0] {
+        super::nd::ROUTER_SOLICITATION..=super::nd::REDIRECT => {
+            return super::nd::fields(bytes, out.visit);
+        }
         128 | 129 => {
             out.source = "RFC 4443 4.1, 4.2";
             let (ident, seq) = (u64::from(be16(head, 4)), u64::from(be16(head, 6)));

@@ -168,7 +168,7 @@ impl Connection {
 
     /// States what the acknowledgment showed.
     fn tell(&self, outcome: &AckOutcome, cx: &mut Cx<'_>) {
-        if let Some(sample) = outcome.rtt {
+        if let Some(sample) = outcome.rtt.filter(|_| cx.facts.enabled()) {
             self.tell_round_trip(sample, cx);
         }
         if let Some(lost) = outcome.lost {

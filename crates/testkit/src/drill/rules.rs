@@ -113,7 +113,7 @@ impl Rules {
         // Windows are the script's business, unless it says otherwise: room for any of them, that stays.
         (start.receive_buffer, start.receive_buffer_max) = (BUFFER, None);
         (start.send_buffer, start.send_buffer_max) = (BUFFER, None);
-        // What leaves, leaves at once, unless the script asks for a rate.
+        // Scripts are written for systems that leave it to a discipline of their queues, which is not there.
         start.pacing = false;
         match dialect {
             Dialect::Ours => {}

@@ -13,6 +13,7 @@
 
 mod drain;
 mod model;
+mod parked;
 mod probe_bw;
 mod probe_rtt;
 mod startup;
@@ -24,9 +25,10 @@ use outcrop_base::Instant;
 
 use super::{
     AckEvent, CongestionEvent, CongestionKind, Controller, ControllerInfo, IdleEvent,
-    Phase as Shown, Rate, SentEvent, initial_window,
+    Parked as Kept, Phase as Shown, Rate, SentEvent, initial_window,
 };
 use model::Model;
+pub use parked::Parked;
 use probe_bw::{Cycle, Probing};
 use probe_rtt::RttProbe;
 use startup::FullPipe;
@@ -352,6 +354,10 @@ impl Controller for Bbr {
 
     fn clone_box(&self) -> Box<dyn Controller> {
         Box::new(self.clone())
+    }
+
+    fn park(&self) -> Kept {
+        Kept::Bbr(Box::new(self.doze()))
     }
 
     fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
