@@ -10,7 +10,7 @@ use outcrop_base::{Flow, Instant, Value};
 
 use crate::account::{Shares, Totals};
 use crate::congestion::Rate;
-use crate::ecn::EcnTerms;
+use crate::ecn::{EcnTerms, MarkedBytes};
 use crate::plpmtud::SearchTotals;
 use crate::state::State;
 
@@ -63,17 +63,6 @@ pub struct Detail {
     /// Where its time went, up to the latest instant the endpoint was told (`tcpi_busy_time`, `tcpi_rwnd_limited`,
     /// `tcpi_sndbuf_limited`).
     pub shares: Shares,
-}
-
-/// Payload bytes by their mark, as accurate ECN counts them (RFC 9768 3.2.1); modulo 2^24 where a peer tells them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct MarkedBytes {
-    /// In packets marked ECT(0).
-    pub ect0: u32,
-    /// In packets marked ECT(1).
-    pub ect1: u32,
-    /// In packets marked CE.
-    pub ce: u32,
 }
 
 /// A snapshot of one connection. Offsets count from the first byte of each stream.

@@ -93,11 +93,8 @@ impl Cubic {
         };
         match advice {
             Advice::GrowBy(divisor) => {
-                let step = self
-                    .habits
-                    .counted(e)
-                    .min(self.habits.slow_start_step(self.mss))
-                    / divisor;
+                let most = self.habits.slow_start_step(self.mss);
+                let step = self.habits.counted(e).min(most) / divisor;
                 s.cwnd = (s.cwnd + step).min(s.ssthresh);
             }
             Advice::Leave => s.ssthresh = s.cwnd,

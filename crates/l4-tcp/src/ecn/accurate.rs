@@ -10,8 +10,7 @@
 
 use outcrop_base::Ecn as Mark;
 
-use super::{ace, flags, setup};
-use crate::info::MarkedBytes;
+use super::{MarkedBytes, ace, flags, setup};
 use crate::segment::{AccurateOption, Flags};
 
 /// The counters of one half of a connection, at their beginnings (3.2.1).

@@ -70,6 +70,17 @@ impl EcnPolicy {
     }
 }
 
+/// Payload bytes by their mark, as accurate ECN counts them (RFC 9768 3.2.1); modulo 2^24 where a peer tells them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MarkedBytes {
+    /// In packets marked ECT(0).
+    pub ect0: u32,
+    /// In packets marked ECT(1).
+    pub ect1: u32,
+    /// In packets marked CE.
+    pub ce: u32,
+}
+
 /// What the SYNs agreed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum EcnTerms {

@@ -26,9 +26,9 @@ use outcrop_base::{
 use crate::account::Totals;
 use crate::challenge::Challenges;
 use crate::config::Settings;
-use crate::ecn::{self, EcnTerms};
+use crate::ecn::{self, EcnTerms, MarkedBytes};
 use crate::event::{CloseReason, Doubt};
-use crate::info::{Detail, Info, MarkedBytes};
+use crate::info::{Detail, Info};
 use crate::params;
 use crate::plpmtud::SearchTotals;
 use crate::rule::Rule;

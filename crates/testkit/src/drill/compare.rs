@@ -53,9 +53,12 @@ pub(super) fn segments(expected: &Tcp, actual: &Tcp, dialect: Dialect) -> Vec<St
             let mut words: Vec<String> = options
                 .iter()
                 .filter(|o| counts(o, dialect))
-                .filter_map(|o| match o {
-                    TcpOption::AccurateEcn(own) if !strict => common(own, other?),
-                    other => Some(word(other, dialect)),
+                .filter_map(|o| {
+                    if let (TcpOption::AccurateEcn(own), false) = (o, strict) {
+                        common(own, other?)
+                    } else {
+                        Some(word(o, dialect))
+                    }
                 })
                 .collect();
             if !strict {

@@ -287,9 +287,10 @@ impl Program {
     pub(super) fn table(&self, host: &Host, flows: &[Flow]) -> Vec<String> {
         let family = if host.local.is_ipv4() { 4 } else { 6 };
         let line = |who: &str, local: String, remote: String, state: State| {
-            let state = match state {
-                State::SynReceived => "SYN_RCVD".to_owned(),
-                other => other.name().replace('-', "_"),
+            let state = if state == State::SynReceived {
+                "SYN_RCVD".to_owned()
+            } else {
+                state.name().replace('-', "_")
             };
             format!("{who} tcp{family} {local} {remote} {state}")
         };
