@@ -24,8 +24,8 @@ pub(crate) fn table(ledgers: &[(String, Ledger)]) -> String {
         "# What the standards ask, and where we stand\n\n<!-- Written by `cargo xtask ledger`; do not edit. -->\n\n\
          A row is *done* when a test fails after the line that carries it out is broken; *partial* when part of it is;\n\
          an *exception* is a deviation on purpose, explained in `docs/deviations.md`; *open* means not claimed yet.\n\n\
-         Every row that is done names at least one *break*: an edit of the sources that its tests catch. `cargo xtask ledger`\n\
-         refuses a row without one, and one whose place is gone. `cargo xtask ledger --mutate N` makes N of them, chosen by\n\
+         Rows that are done name at least one *break*: an edit of the sources that their tests catch. `cargo xtask ledger`\n\
+         refuses a row without one, but for the documents it lists, and a break whose place is gone. `cargo xtask ledger --mutate N` makes N of them, chosen by\n\
          chance, one at a time in a copy of the sources below the target folder; the integration does so with ten.\n\n\
          - `--mutate all` makes each of them, `--mutate new` those that were never caught in this target folder.\n\
          - `--rows rfc5681,rfc9293:MUST-14` makes those of a document or of a row.\n\
