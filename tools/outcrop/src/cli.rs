@@ -114,6 +114,10 @@ pub(crate) enum Command {
     Print(Print),
     /// Draw a capture as a ladder: who sent what to whom, in which state, and why.
     Ladder(Ladder),
+    /// Look through a capture in the terminal: packets, fields, bytes and plots on one cursor.
+    ///
+    /// A file that grows is followed.
+    Tui(Show),
     /// Write a capture as one page for a browser: ladder, bytes, states and sequences beside each other.
     ///
     /// The page stands alone: it asks the network for nothing, and can be read without scripts.
@@ -202,8 +206,11 @@ pub(crate) struct Tcp {
     /// Congestion marks (ECN).
     #[arg(long, value_name = "POLICY", value_enum, default_value_t = Ecn::Accept, help_heading = "TCP")]
     pub(crate) ecn: Ecn,
-    /// Spread what leaves over the round trip. BBR always does.
-    #[arg(long, help_heading = "TCP")]
+    /// Spread what leaves over the round trip, if that is 2 ms or longer. BBR always does.
+    #[arg(
+        long, value_name = "on|off", help_heading = "TCP", value_parser = crate::values::on_or_off,
+        default_value = "on", default_missing_value = "on", num_args = 0..=1, require_equals = true
+    )]
     pub(crate) pacing: bool,
     /// The fastest that one connection's data may leave, in bytes a second.
     #[arg(long, value_name = "BYTES", help_heading = "TCP")]
@@ -585,6 +592,13 @@ pub(crate) struct Inspect {
     /// The page to write.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+}
+
+/// Options of `outcrop tui`.
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    /// The capture: pcapng of ours or of others, or classic pcap.
+    pub(crate) file: PathBuf,
 }
 
 /// Options of `outcrop export`.

@@ -19,6 +19,7 @@ mod command {
     pub(crate) mod serve;
     pub(crate) mod show;
     pub(crate) mod traceroute;
+    pub(crate) mod tui;
     pub(crate) mod wire;
 }
 mod echo;
@@ -87,6 +88,7 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Run(options) => command::run::run(&options),
         Command::Wire(options) => command::wire::run(&options),
         Command::Get(options) => command::get::run(&options),
+        Command::Tui(options) => command::tui::run(&options),
         Command::Export(options) => command::export::run(&options),
         Command::Inspect(options) => command::inspect::run(&options),
         Command::Demo(options) => command::demo::run(&options),

@@ -216,7 +216,11 @@ impl Endpoint {
     /// What the way to `dst` means to a transport; `None` without a route.
     #[must_use]
     pub fn path(&self, dst: IpAddr) -> Option<Path> {
-        let hop = self.hop(dst)?;
+        self.path_by(&self.hop(dst)?, dst)
+    }
+
+    /// The same where the hop is known.
+    fn path_by(&self, hop: &Hop, dst: IpAddr) -> Option<Path> {
         if hop.iface == LOOPBACK {
             return Some(Path::plain(LOOPBACK_MTU));
         }
