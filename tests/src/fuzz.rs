@@ -4,6 +4,8 @@
 //! Owns: the interpretation of the bytes. Does not know: who chooses them (libFuzzer, proptest, a corpus file).
 //! Each function returns normally or panics with a finding; nothing else is an outcome.
 
+mod frames;
+
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
@@ -15,6 +17,8 @@ use outcrop_http::h1::{Prepared, Server, ServerConfig, ServerEvent};
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
 use outcrop_stack::tcp::{Listen, State};
 use outcrop_stack::{Config, Core, ListenerId, PacketIn, StreamId};
+
+pub use frames::ethernet_frames;
 
 const IFACE: InterfaceId = InterfaceId(0);
 const US: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);

@@ -37,6 +37,11 @@ fn corpus_of_forwarded_packets_finds_nothing() {
 }
 
 #[test]
+fn corpus_of_ethernet_frames_finds_nothing() {
+    corpus("ethernet_frames", fuzz::ethernet_frames);
+}
+
+#[test]
 fn corpus_of_tcp_segments_finds_nothing() {
     corpus("tcp_segments", fuzz::tcp_segments);
 }
@@ -147,5 +152,18 @@ proptest! {
     #[test]
     fn any_tcp_segments_into_any_state(data in prop::collection::vec(any::<u8>(), 0..300)) {
         fuzz::tcp_segments(&data);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_frames_leave_a_station_bounded(pieces in prop::collection::vec((any::<u8>(), prop::collection::vec(any::<u8>(), 0..120)), 0..40)) {
+        let mut data = Vec::new();
+        for (how, piece) in pieces {
+            data.push(how);
+            data.push(u8::try_from(piece.len()).unwrap_or(u8::MAX));
+            data.extend(piece);
+        }
+        fuzz::ethernet_frames(&data);
     }
 }

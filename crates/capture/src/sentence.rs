@@ -82,6 +82,20 @@ const fn of_why(why: Why) -> Option<&'static str> {
         }
         Why::ParameterProblem => "A header field makes no sense: the sender is told where.",
         Why::Redirect => "There is a better first hop for that destination.",
+        Why::ArpRequest => {
+            "Who has the address? Packets wait for the answer, or it was not confirmed for long."
+        }
+        Why::ArpReply => "The address asked for is ours: this says where we are.",
+        Why::ArpProbe => "We want the address: whoever has it is asked to object.",
+        Why::ArpAnnouncement => "The address is ours: everybody is to forget who had it before.",
+        Why::NeighborSolicitation => {
+            "Who has the address? Asked to find a neighbour, to hear whether it is still there, or before we take it."
+        }
+        Why::NeighborAdvertisement => "The address asked for is ours: this says where we are.",
+        Why::RouterSolicitation => "Which routers are there, and which prefixes?",
+        Why::RouterAdvertisement => {
+            "We are a router: this says for how long, and for which prefixes."
+        }
         Why::Syn
         | Why::SynAck
         | Why::HandshakeAck
@@ -94,14 +108,6 @@ const fn of_why(why: Why) -> Option<&'static str> {
         | Why::Datagram
         | Why::EchoRequest
         | Why::EchoReply
-        | Why::ArpRequest
-        | Why::ArpReply
-        | Why::ArpProbe
-        | Why::ArpAnnouncement
-        | Why::NeighborSolicitation
-        | Why::NeighborAdvertisement
-        | Why::RouterSolicitation
-        | Why::RouterAdvertisement
         | Why::GroupReport
         | Why::GroupQuery
         | Why::Fragment
@@ -185,5 +191,10 @@ const fn of_drop(reason: DropReason) -> &'static str {
         DropReason::HttpTooLarge => "longer than this server takes",
         DropReason::HttpUnsupported => "asks for something in HTTP that nobody here speaks",
         DropReason::HttpClosed => "came after the connection's last message",
+        DropReason::DhcpMalformed => "not a DHCP message, or options beyond its end",
+        DropReason::DhcpUnrelated => "of another DHCP transaction, client or server",
+        DropReason::DhcpUnexpected => "a DHCP message that this state does not wait for",
+        DropReason::DhcpInvalid => "lacks what a DHCP message of its kind must say",
+        DropReason::DhcpNoAddress => "no address is left for this DHCP client",
     }
 }

@@ -6,6 +6,7 @@
 //! packet the engines refuse is shown all the same.
 //! Sources: RFC 791, RFC 8200 (IP), RFC 9293 3.1 (TCP), RFC 768 (UDP).
 
+mod link;
 mod transport;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -14,6 +15,8 @@ use bytes::Bytes;
 use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice};
 use outcrop_base::Checksum;
 
+pub(crate) use link::ARP_LEN;
+pub use link::{Arp, Mac};
 pub use transport::{
     BadOption, Flags, SackBlock, Tcp, TcpFault, TcpOption, TcpOptions, Udp, UdpFault, Upper,
 };
@@ -52,6 +55,8 @@ pub enum Network {
     V4(V4),
     /// IPv6.
     V6(V6),
+    /// ARP for Ethernet and IPv4.
+    Arp(Arp),
     /// Something else on Ethernet.
     Other {
         /// Its ether type.
@@ -185,10 +190,12 @@ impl Network {
             }
             Some((ETHER_IPV4, bytes)) => v4(&bytes),
             Some((ETHER_IPV6, bytes)) => v6(&bytes),
-            Some((ether_type, bytes)) => Self::Other {
-                ether_type,
-                len: bytes.len(),
-            },
+            Some((ether_type, bytes)) => {
+                let arp = (ether_type == ETHER_ARP).then(|| Arp::of(&bytes));
+                let len = bytes.len();
+                arp.flatten()
+                    .map_or(Self::Other { ether_type, len }, Self::Arp)
+            }
         }
     }
 
@@ -209,7 +216,7 @@ impl Network {
         match self {
             Self::V4(ip) => Some((IpAddr::V4(ip.src), IpAddr::V4(ip.dst))),
             Self::V6(ip) => Some((IpAddr::V6(ip.src), IpAddr::V6(ip.dst))),
-            Self::Other { .. } | Self::Broken(_) => None,
+            Self::Arp(_) | Self::Other { .. } | Self::Broken(_) => None,
         }
     }
 
@@ -230,7 +237,7 @@ impl Network {
                     Some(_) | None => Upper::of(chain.protocol, &chain.body),
                 }
             }
-            Self::Other { .. } | Self::Broken(_) => Upper::None,
+            Self::Arp(_) | Self::Other { .. } | Self::Broken(_) => Upper::None,
         }
     }
 }

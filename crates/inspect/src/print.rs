@@ -110,6 +110,13 @@ impl Printer {
         match network {
             Network::V4(ip) => self.v4(ip, out),
             Network::V6(ip) => self.v6(ip, out),
+            Network::Arp(arp) => {
+                let len = arp.len;
+                put!(
+                    out,
+                    "ARP, Ethernet (len 6), IPv4 (len 4), {arp}, length {len}"
+                );
+            }
             Network::Other { ether_type, len } => {
                 put!(out, "ether type 0x{ether_type:04x}, length {len}");
             }

@@ -381,3 +381,42 @@ proptest! {
         prop_assert_eq!(ours.lines().count(), theirs.lines().count());
     }
 }
+
+/// Frames as a classic file of Ethernet.
+fn ethernet(frames: &[Vec<u8>]) -> Vec<u8> {
+    let mut file = Vec::new();
+    file.extend(0xa1b2_c3d4u32.to_ne_bytes());
+    file.extend([2u16, 4].map(u16::to_ne_bytes).concat());
+    file.extend([0u32, 0, 65_535, 1].map(u32::to_ne_bytes).concat());
+    for frame in frames {
+        let len = frame.len() as u32;
+        file.extend([1u32, 0, len, len].map(u32::to_ne_bytes).concat());
+        file.extend(frame);
+    }
+    file
+}
+
+#[test]
+fn arp_is_printed_alike() {
+    let arp =
+        |operation: u8, sender: [u8; 4], target_mac: [u8; 6], target: [u8; 4], padding: usize| {
+            let mut frame = vec![0xff; 6];
+            frame.extend([2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0, 6, 4, 0, operation]);
+            frame.extend([2, 0, 0, 0, 0, 1]);
+            frame.extend(sender);
+            frame.extend(target_mac);
+            frame.extend(target);
+            frame.resize(frame.len() + padding, 0);
+            frame
+        };
+    let (us, them, nobody) = ([10, 0, 0, 1], [10, 0, 0, 2], [0; 4]);
+    let file = ethernet(&[
+        arp(1, us, [0; 6], them, 0),
+        arp(1, us, [0; 6], them, 18),
+        arp(1, us, [2, 0, 0, 0, 0, 2], them, 0),
+        arp(2, us, [2, 0, 0, 0, 0, 2], them, 0),
+        arp(1, nobody, [0; 6], them, 0),
+        arp(1, us, [0; 6], us, 0),
+    ]);
+    assert_eq!(ours(&file), theirs(&file));
+}

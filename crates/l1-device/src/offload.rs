@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use outcrop_base::ChecksumState;
 
-use crate::device::{Gso, GsoKind, Offload, PartialChecksum, RxOffload};
+use crate::device::{Gso, GsoKind, Medium, Offload, PartialChecksum, RxOffload};
 
 pub(crate) mod raw;
 
@@ -22,6 +22,7 @@ pub(crate) const HEADER: usize = 10;
 pub(crate) const GSO_MAX: u32 = 65_535;
 
 const IFF_TUN: u16 = 0x0001;
+const IFF_TAP: u16 = 0x0002;
 const IFF_NO_PI: u16 = 0x1000;
 const IFF_VNET_HDR: u16 = 0x4000;
 /// We take partial checksums, and TCP super-segments of both families.
@@ -34,13 +35,17 @@ const GSO_TCPV4: u8 = 1;
 const GSO_TCPV6: u8 = 4;
 const GSO_UDP_L4: u8 = 5;
 
-/// Opens a TUN with the virtio header; says its name.
-pub(crate) fn open(name: &str) -> io::Result<(OwnedFd, String)> {
+/// Opens a TUN or a TAP with the virtio header; says its name.
+pub(crate) fn open(name: &str, medium: Medium) -> io::Result<(OwnedFd, String)> {
+    let kind = match medium {
+        Medium::Ip => IFF_TUN,
+        Medium::Ethernet => IFF_TAP,
+    };
     let node = OpenOptions::new()
         .read(true)
         .write(true)
         .open("/dev/net/tun")?;
-    let name = raw::set_interface(node.as_fd(), name, IFF_TUN | IFF_NO_PI | IFF_VNET_HDR)?;
+    let name = raw::set_interface(node.as_fd(), name, kind | IFF_NO_PI | IFF_VNET_HDR)?;
     raw::set_offload(node.as_fd(), FEATURES)?;
     Ok((node.into(), name))
 }

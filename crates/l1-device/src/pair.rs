@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use outcrop_base::ChecksumState;
 
-use crate::device::{Caps, Device, Doorbell, Dry, Offload, Received, RxOffload, WakeSource};
+use crate::device::{
+    Caps, Device, Doorbell, Dry, Medium, Offload, Received, RxOffload, WakeSource,
+};
 use crate::{Clock, Pool};
 
 /// Units one direction holds; a sender then has no room. A TUN's queue is of this order.
@@ -69,9 +71,14 @@ impl Lane {
 
 impl PairEnd {
     fn refuses(&self, offload: Offload, len: usize) -> bool {
+        let header = match self.caps.medium {
+            Medium::Ip => 0,
+            // With a tag.
+            Medium::Ethernet => 18,
+        };
         let too_long = match offload.gso {
-            Some(_) => len > self.caps.gso_max as usize,
-            None => len > self.caps.mtu as usize,
+            Some(_) => len > self.caps.gso_max as usize + header,
+            None => len > self.caps.mtu as usize + header,
         };
         too_long || (offload.checksum.is_some() && !self.caps.checksum_tx)
     }

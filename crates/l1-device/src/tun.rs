@@ -1,6 +1,6 @@
-//! A TUN device of the Linux kernel.
+//! A TUN or TAP device of the Linux kernel.
 //!
-//! Job: open one, read and write whole IP packets, with or without the virtio header before them.
+//! Job: open one, read and write whole IP packets or frames, with or without the virtio header before them.
 //! Owns: the descriptor. Does not know: addresses and routes of the kernel's end (`kernel` sets them), the
 //! header's layout (`offload` has it).
 //! Source: the kernel's documentation of the universal TUN/TAP driver.
@@ -13,7 +13,7 @@ use outcrop_base::MAX_SLICES;
 use rustix::io::Errno;
 use thiserror::Error;
 
-use crate::device::{Caps, Device, Dry, Offload, Received, RxOffload, WakeSource};
+use crate::device::{Caps, Device, Dry, Medium, Offload, Received, RxOffload, WakeSource};
 use crate::offload::{self, raw};
 use crate::pool::MAX_UNIT;
 use crate::{Clock, Pool, kernel};
@@ -93,9 +93,41 @@ pub enum Format {
     Plain,
     /// The virtio header: the kernel completes and spares checksums, cuts and merges TCP segments.
     Offload,
+    /// Ethernet's header, and nothing before it: a TAP.
+    Tap,
+    /// Ethernet's header behind the virtio header.
+    TapOffload,
 }
 
-/// A TUN: whole IP packets, never blocking.
+impl Format {
+    /// What one unit is.
+    #[must_use]
+    pub const fn medium(self) -> Medium {
+        match self {
+            Self::Plain | Self::Offload => Medium::Ip,
+            Self::Tap | Self::TapOffload => Medium::Ethernet,
+        }
+    }
+
+    /// Whether the virtio header stands before each unit.
+    #[must_use]
+    pub const fn offloads(self) -> bool {
+        match self {
+            Self::Plain | Self::Tap => false,
+            Self::Offload | Self::TapOffload => true,
+        }
+    }
+
+    /// Bytes a unit may have beyond an IP packet: Ethernet's header, with a tag.
+    const fn link_header(self) -> usize {
+        match self.medium() {
+            Medium::Ip => 0,
+            Medium::Ethernet => 18,
+        }
+    }
+}
+
+/// A TUN or a TAP: whole IP packets or frames, never blocking.
 ///
 /// The interface disappears with it, unless it was made persistent by somebody else.
 #[derive(Debug)]
@@ -138,9 +170,10 @@ impl Tun {
         clock: &Clock,
     ) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&fd, true)?;
-        let room = match format {
-            Format::Plain => (mtu as usize).min(MAX_UNIT),
-            Format::Offload => MAX_UNIT,
+        let room = if format.offloads() {
+            MAX_UNIT
+        } else {
+            (mtu as usize + format.link_header()).min(MAX_UNIT)
         };
         Ok(Self {
             fd,
@@ -161,15 +194,17 @@ impl Tun {
     /// Cuts what was read off the buffer, and the header off that.
     fn cut(&mut self, buffer: &mut BytesMut) -> Received {
         let at = self.clock.now();
-        let offload = match self.format {
-            Format::Plain => RxOffload::default(),
-            Format::Offload => buffer
+        let offload = if self.format.offloads() {
+            buffer
                 .split_to(offload::HEADER.min(buffer.len()))
                 .first_chunk()
-                .map_or_else(RxOffload::default, |header| offload::decode(*header)),
+                .map_or_else(RxOffload::default, |header| offload::decode(*header))
+        } else {
+            RxOffload::default()
         };
         let bytes = buffer.split().freeze();
-        if self.format == Format::Plain && bytes.len() > self.mtu as usize {
+        let usual = self.mtu as usize + self.format.link_header();
+        if !self.format.offloads() && bytes.len() > usual {
             // Somebody raised the interface's MTU: no later packet shall be cut.
             self.room = MAX_UNIT;
         }
@@ -199,11 +234,15 @@ pub(crate) fn open_fd(name: Option<&str>, format: Format) -> Result<(OwnedFd, St
         check_name(name)?;
     }
     let name = name.unwrap_or_default();
-    let opened = match format {
-        Format::Plain => tun_tap::Iface::without_packet_info(name, tun_tap::Mode::Tun)
+    let plain = |mode| {
+        tun_tap::Iface::without_packet_info(name, mode)
             .map(|iface| (iface.name().to_owned(), raw::own(iface)))
-            .map(|(name, fd)| (fd, name)),
-        Format::Offload => offload::open(name),
+            .map(|(name, fd)| (fd, name))
+    };
+    let opened = match format {
+        Format::Plain => plain(tun_tap::Mode::Tun),
+        Format::Tap => plain(tun_tap::Mode::Tap),
+        Format::Offload | Format::TapOffload => offload::open(name, format.medium()),
     };
     opened.map_err(|source| explain(name, source))
 }
@@ -223,14 +262,19 @@ fn explain(name: &str, source: io::Error) -> OpenError {
 
 impl Device for Tun {
     fn caps(&self) -> Caps {
-        match self.format {
-            Format::Plain => Caps::plain(self.mtu),
-            Format::Offload => Caps {
-                gso_max: offload::GSO_MAX,
-                checksum_tx: true,
-                checksum_rx: true,
-                ..Caps::plain(self.mtu)
-            },
+        let plain = Caps {
+            medium: self.format.medium(),
+            ..Caps::plain(self.mtu)
+        };
+        if !self.format.offloads() {
+            return plain;
+        }
+        let header = u32::try_from(self.format.link_header()).unwrap_or_default();
+        Caps {
+            gso_max: offload::GSO_MAX - header,
+            checksum_tx: true,
+            checksum_rx: true,
+            ..plain
         }
     }
 
@@ -264,9 +308,9 @@ impl Device for Tun {
 
     fn transmit(&mut self, packet: &[IoSlice<'_>], offload: Offload) -> io::Result<()> {
         match self.format {
-            Format::Plain if offload == Offload::default() => self.write(packet),
-            Format::Plain => Err(io::ErrorKind::InvalidInput.into()),
-            Format::Offload => {
+            Format::Plain | Format::Tap if offload == Offload::default() => self.write(packet),
+            Format::Plain | Format::Tap => Err(io::ErrorKind::InvalidInput.into()),
+            Format::Offload | Format::TapOffload => {
                 let header = offload::encode(offload);
                 let mut pieces = [IoSlice::new(&[]); PIECES];
                 let used = pieces

@@ -72,6 +72,12 @@ impl Endpoint {
         self.claims.release(ip);
     }
 
+    /// Whether an IPv4 address is ours, and not only claimed.
+    #[must_use]
+    pub fn owns(&self, ip: Ipv4Addr) -> bool {
+        self.claims.is_ours(ip)
+    }
+
     /// Takes frames to a group of hosts from now on; once for each call of [`Endpoint::leave`].
     pub fn join(&mut self, group: IpAddr) {
         self.groups.join(MacAddr::of_group(group));
@@ -139,6 +145,12 @@ impl Endpoint {
         let held = self.cache.hold(now, next_hop, Waiting { packet, note });
         self.settle();
         held
+    }
+
+    /// Finds a neighbour for packets to come, where the one at hand cannot wait.
+    pub fn resolve(&mut self, now: Instant, next_hop: IpAddr) {
+        self.cache.resolve(now, next_hop);
+        self.settle();
     }
 
     /// A packet left by what [`Wrap::Stale`] said.

@@ -128,11 +128,7 @@ impl Cache {
         if self.limits.queue == 0 {
             return refused;
         }
-        if !self.entries.contains_key(&ip) {
-            self.create(now, ip, State::Incomplete, None);
-            let cause = Cause::Call(CallKind::Send);
-            self.ask(now, ip, cause);
-        }
+        self.resolve(now, ip);
         let Some(entry) = self.entries.get_mut(&ip) else {
             return refused;
         };
@@ -152,6 +148,14 @@ impl Cache {
         Held {
             verdict: Rule::Queue.taken(),
             displaced: displaced.map(|waiting| waiting.packet),
+        }
+    }
+
+    /// Asks for a neighbour that nobody has asked for.
+    pub(crate) fn resolve(&mut self, now: Instant, ip: IpAddr) {
+        if !self.entries.contains_key(&ip) {
+            self.create(now, ip, State::Incomplete, None);
+            self.ask(now, ip, Cause::Call(CallKind::Send));
         }
     }
 

@@ -19,9 +19,14 @@ pub(crate) fn may_send(addr: IpAddr) -> bool {
     }
 }
 
-/// Whether the pair is that of a host still without an address speaking to a group (RFC 4862, RFC 3810).
+/// Whether the pair is that of a host still without an address, speaking to a group (RFC 4862, RFC 3810) or to
+/// everybody (RFC 1122 3.2.1.3 a, RFC 2131 4.1).
 pub(crate) const fn is_solicitation(src: IpAddr, dst: IpAddr) -> bool {
-    src.is_ipv6() && src.is_unspecified() && dst.is_multicast()
+    match (src, dst) {
+        (IpAddr::V4(src), IpAddr::V4(dst)) => src.is_unspecified() && dst.is_broadcast(),
+        (IpAddr::V6(src), IpAddr::V6(dst)) => src.is_unspecified() && dst.is_multicast(),
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
 }
 
 /// Whether an interface can own `addr`.
@@ -38,10 +43,24 @@ pub(crate) fn stays_on_link(addr: IpAddr) -> bool {
         }
 }
 
+/// Every host of a link (RFC 1112 4).
+pub(crate) const ALL_SYSTEMS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
+
+/// Every node of a link (RFC 4291 2.7.1).
+pub(crate) const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+
+/// Whether packets to `dst` go straight to their link, whatever the routes say.
+pub(crate) fn is_link_scoped(dst: IpAddr) -> bool {
+    match dst {
+        IpAddr::V4(dst) => dst.is_broadcast() || dst.is_multicast() || dst.is_link_local(),
+        IpAddr::V6(dst) => dst.is_multicast() || dst.is_unicast_link_local(),
+    }
+}
+
 /// Groups that every host belongs to: all systems, all nodes.
 pub(crate) fn is_all_hosts(addr: IpAddr) -> bool {
     match addr {
-        IpAddr::V4(addr) => addr == Ipv4Addr::new(224, 0, 0, 1),
+        IpAddr::V4(addr) => addr == ALL_SYSTEMS,
         IpAddr::V6(addr) => {
             addr == Ipv6Addr::new(0xff01, 0, 0, 0, 0, 0, 0, 1)
                 || addr == Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1)
@@ -74,10 +93,25 @@ fn common_prefix(a: IpAddr, b: IpAddr) -> u32 {
     }
 }
 
-/// The best source for `dst` among `candidates` (RFC 6724 5, rules 1, 2 and 8); the first of equals.
-pub(crate) fn best_source(dst: IpAddr, candidates: impl Iterator<Item = IpAddr>) -> Option<IpAddr> {
+/// How much a source is to be used, beside what its bits say; more is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// Nothing new should begin with it (RFC 6724 5 rule 3).
+    Deprecated,
+    /// In use.
+    Good,
+    /// Meant to be seen by strangers (rule 7).
+    Temporary,
+}
+
+/// The best source for `dst` among `candidates` (RFC 6724 5, rules 1 to 3, 7 and 8); the first of equals.
+/// A candidate comes with whether it is deprecated.
+pub(crate) fn best_source(
+    dst: IpAddr,
+    candidates: impl Iterator<Item = (IpAddr, Standing)>,
+) -> Option<IpAddr> {
     let wanted = scope(dst);
-    let rank = |src: IpAddr| {
+    let rank = |(src, standing): (IpAddr, Standing)| {
         let reach = scope(src);
         // Rule 2: the smallest scope that is enough; failing that, the largest there is.
         let by_scope = if reach >= wanted {
@@ -85,11 +119,12 @@ pub(crate) fn best_source(dst: IpAddr, candidates: impl Iterator<Item = IpAddr>)
         } else {
             (0, reach)
         };
-        (src == dst, by_scope, common_prefix(src, dst))
+        (src == dst, by_scope, standing, common_prefix(src, dst))
     };
-    let family = candidates.filter(|src| src.is_ipv4() == dst.is_ipv4());
+    let family = candidates.filter(|(src, _)| src.is_ipv4() == dst.is_ipv4());
     // `max_by_key` would keep the last of equals.
-    family.reduce(|best, next| if rank(next) > rank(best) { next } else { best })
+    let best = family.reduce(|best, next| if rank(next) > rank(best) { next } else { best });
+    best.map(|(src, _)| src)
 }
 
 #[cfg(test)]
@@ -147,7 +182,9 @@ mod tests {
             ("10.2.0.9", vec!["10.2.0.8", "10.2.0.9"], "10.2.0.9"),
         ];
         for (dst, candidates, expected) in table {
-            let candidates = candidates.into_iter().map(ip);
+            let candidates = candidates
+                .into_iter()
+                .map(|text| (ip(text), Standing::Good));
             assert_eq!(
                 best_source(ip(dst), candidates),
                 Some(ip(expected)),
@@ -155,7 +192,10 @@ mod tests {
             );
         }
         assert_eq!(
-            best_source(ip("10.0.0.1"), [ip("fe80::1")].into_iter()),
+            best_source(
+                ip("10.0.0.1"),
+                [(ip("fe80::1"), Standing::Good)].into_iter()
+            ),
             None
         );
     }

@@ -80,6 +80,8 @@ pub struct InterfaceConfig {
     pub addresses: Vec<Cidr>,
     /// Whether there is exactly one neighbour (a TUN): no address needs resolving.
     pub point_to_point: bool,
+    /// Our hardware address there, where neighbours have one (Ethernet).
+    pub link_address: Option<[u8; 6]>,
 }
 
 impl InterfaceConfig {
@@ -93,6 +95,17 @@ impl InterfaceConfig {
             checksum_offload: false,
             addresses,
             point_to_point: true,
+            link_address: None,
+        }
+    }
+
+    /// A link with many neighbours, where we are `link_address`; without addresses or offload.
+    #[must_use]
+    pub fn ethernet(id: InterfaceId, mtu: u32, link_address: [u8; 6]) -> Self {
+        Self {
+            point_to_point: false,
+            link_address: Some(link_address),
+            ..Self::tun(id, mtu, Vec::new())
         }
     }
 }

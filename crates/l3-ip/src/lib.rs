@@ -54,15 +54,18 @@
 //!
 //! # Files, in reading order
 //! `config` (addresses, limits), `rule` (every decision by name), `seam` (what goes in and out), then the parts:
-//! `address`, `route`, `path_mtu`, `limiter`, `ident`, `reassembly`, `group` (multicast membership), `filter`, `cut` and `stamp` (what a router does to a
-//! packet), and [`wire`] for the bytes; last `endpoint`, which composes them: `receive`, `forward`, `icmp`, `send`.
+//! `address`, `route`, `path_mtu`, `limiter`, `ident`, `reassembly`, `group` (multicast membership), `filter`,
+//! `cut` and `stamp` (what a router does to a packet), `autoconf` (addresses that come and go, what routers say), and
+//! [`wire`] for the bytes; last `endpoint`, which composes them: `receive`, `forward`, `icmp`, `send`, `addresses`,
+//! `discovery`, `configure`.
 //!
 //! # Not here
-//! Neighbour discovery, address configuration and multicast routing are the next storeys. Devices
-//! and link headers are below, transports above; only `stack` knows both.
+//! The cache of neighbours is the link's (`l2-ethernet`): this crate speaks and hears neighbour discovery for it.
+//! Multicast routing is the next storey. Devices and link headers are below, transports above; only `stack` knows both.
 #![forbid(unsafe_code)]
 
 mod address;
+mod autoconf;
 mod config;
 mod cut;
 mod endpoint;
@@ -78,6 +81,7 @@ mod seam;
 mod stamp;
 pub mod wire;
 
+pub use autoconf::{Address, AddressNews, AddressState, AutoConfig, Lease, MAX_ADDRESSES, Origin};
 pub use config::{Cidr, CidrError, Config, InterfaceConfig};
 pub use endpoint::{Endpoint, RawPacket};
 pub use filter::{Filter, Passing, Ruling};
@@ -85,8 +89,8 @@ pub use group::GroupError;
 pub use route::{Refusal, Route, Target};
 pub use rule::Rule;
 pub use seam::{
-    ConfigError, Delivery, EchoReply, Event, Hop, LOOPBACK, LOOPBACK_MTU, PacketIn, PingError,
-    Plan, Quote, Quoted, Transmit, Unreachable, Unresolved, Up, Wrap,
+    ConfigError, Delivery, EchoReply, Event, Heard, Hop, LOOPBACK, LOOPBACK_MTU, PacketIn,
+    PingError, Plan, Quote, Quoted, Transmit, Unreachable, Unresolved, Up, Wrap,
 };
 
 #[cfg(doctest)]

@@ -99,6 +99,22 @@ rules! {
     ForwardSize = "forward:size", "RFC 1812 4.2.2.7, RFC 1191 4, RFC 8200 5";
     /// The queue of packets in transit is bounded.
     ForwardQueue = "forward:queue", "RFC 1812 5.3.6";
+    /// A message of neighbour discovery comes from this link and is whole.
+    NdMessage = "nd:message", "RFC 4861 6.1, 7.1, 8.1, RFC 6980 5";
+    /// Who asks for an address of ours is answered.
+    NdSolicitation = "nd:solicitation", "RFC 4861 7.2.3, 7.2.4";
+    /// An answer is for the link's cache to judge.
+    NdAdvertisement = "nd:advertisement", "RFC 4861 7.2.5";
+    /// An address that another has, or wants too, is not taken.
+    NdDuplicate = "nd:duplicate", "RFC 4862 5.4.3, 5.4.4";
+    /// Our own question came back: the link has a loop.
+    NdLoop = "nd:loop", "RFC 7527 4.2";
+    /// A router tells of itself, its prefixes and resolvers.
+    NdRouter = "nd:router", "RFC 4861 6.3.4, RFC 4862 5.5.3";
+    /// Only routers are asked for routers.
+    NdRouterSolicitation = "nd:router-solicitation", "RFC 4861 6.2.6";
+    /// A better first hop is believed of the present one alone.
+    NdRedirect = "nd:redirect", "RFC 4861 8.1, 8.3";
     /// The queue of our own packets is bounded.
     TransmitQueue = "ip:transmit-queue", "RFC 1122 3.3.1";
 }

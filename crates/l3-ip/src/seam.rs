@@ -3,13 +3,16 @@
 //! Job: name the values the layers above and below exchange with IP. Owns: plain data.
 //! Does not know: how any of it is decided.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
+
 use outcrop_base::{
     Arrival, ChecksumState, Flow, Instant, InterfaceId, IpFields, Note, PacketId, PathSignal,
     PathSignalKind, Transport, Verdict,
 };
+
+use crate::AddressNews;
 
 /// A packet from the link, from its IP header on.
 #[derive(Clone, Debug)]
@@ -77,6 +80,8 @@ pub struct Plan {
     pub payload_len: usize,
     /// Payload bytes of one segment, where the device will cut this super-segment.
     pub gso: Option<u16>,
+    /// The link it must leave by, if that is not for the routes to say: the destination is then on it.
+    pub iface: Option<InterfaceId>,
 }
 
 /// What [`Endpoint::wrap`](crate::Endpoint::wrap) made of a plan.
@@ -158,6 +163,61 @@ pub enum Event {
         dst: IpAddr,
         /// Bytes, IP header included.
         mtu: u32,
+    },
+    /// An interface joined a group, or left it: what its link is to let through.
+    Group {
+        /// The interface.
+        iface: InterfaceId,
+        /// The group.
+        group: IpAddr,
+        /// Joined, or left.
+        joined: bool,
+    },
+    /// An address came, aged or went.
+    Address {
+        /// The interface.
+        iface: InterfaceId,
+        /// What happened.
+        news: AddressNews,
+    },
+    /// Something was said about where an address is: the link's to judge.
+    Neighbor {
+        /// The interface.
+        iface: InterfaceId,
+        /// The address.
+        ip: IpAddr,
+        /// Where it is, if that was said.
+        link: Option<[u8; 6]>,
+        /// Who said so.
+        heard: Heard,
+    },
+    /// Routers said who resolves names on a link: see [`Endpoint::resolvers`](crate::Endpoint::resolvers).
+    Resolvers {
+        /// The interface.
+        iface: InterfaceId,
+    },
+    /// An IPv4 address is to be checked on its link; the answer is `adopt` or `refuse`.
+    Claim {
+        /// The interface.
+        iface: InterfaceId,
+        /// The address.
+        addr: Ipv4Addr,
+    },
+}
+
+/// In which role an address was heard of (RFC 4861 7.2.3, 7.2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Heard {
+    /// As the source of a question, a router's word or a redirect.
+    Source,
+    /// As the target of an advertisement.
+    Advertisement {
+        /// It answers a question.
+        solicited: bool,
+        /// It replaces what was known.
+        replaces: bool,
+        /// It is a router.
+        router: bool,
     },
 }
 
@@ -300,4 +360,7 @@ pub enum ConfigError {
     /// An address no host may have.
     #[error("a host cannot have that address")]
     Address,
+    /// The interface has as many addresses as it can hold.
+    #[error("the interface has too many addresses")]
+    TooMany,
 }

@@ -174,6 +174,7 @@ impl Endpoint {
                 local,
                 remote,
             },
+            iface: options.iface,
             fields: options.fields(),
             payload: data,
             note: Note::new(Why::Datagram, Limit::App, Cause::Call(CallKind::Send)),
@@ -355,8 +356,14 @@ impl Endpoint {
                 (from, to, data).hash(&mut into);
             }
         }
-        for Transmit { flow, payload, .. } in &self.out {
-            (flow, payload).hash(&mut into);
+        for Transmit {
+            flow,
+            iface,
+            payload,
+            ..
+        } in &self.out
+        {
+            (flow, iface, payload).hash(&mut into);
         }
         // The generator's state, seen through its next number.
         self.ports.clone().next_u64().hash(&mut into);

@@ -65,6 +65,8 @@ pub struct Datagram {
 pub struct SendOptions {
     /// Our address, where the socket is not bound to one: an answer leaves from the address asked.
     pub source: Option<IpAddr>,
+    /// The link it must leave by; `None` leaves that to the routes. Groups and everybody are on more than one.
+    pub iface: Option<InterfaceId>,
     /// Time to live, if not the default.
     pub hop_limit: Option<u8>,
     /// Differentiated services code point.
@@ -95,6 +97,8 @@ pub struct Transmit {
     pub socket: SocketId,
     /// From where to where. An unspecified local address is for IP to choose.
     pub flow: Flow,
+    /// The link it must leave by, if the program says so.
+    pub iface: Option<InterfaceId>,
     /// What the IP header says.
     pub fields: IpFields,
     /// The data, without a header.

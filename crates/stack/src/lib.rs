@@ -22,7 +22,8 @@
 //! recorder. [`Shard`] lets threads and tasks share one; [`Driver`] turns it.
 //!
 //! Files, in reading order: `core/mod.rs`, `core/up.rs` (the way in), `core/down.rs` (the way out),
-//! `core/calls.rs`, `core/events.rs`, `core/ping.rs`, `core/raw.rs`; then `shard.rs`, `wakers.rs`, `alarm.rs`,
+//! `core/links.rs` (what has neighbours), `core/calls.rs`, `core/news.rs` (addresses that come and go),
+//! `core/events.rs`, `core/ping.rs`, `core/raw.rs`; then `shard.rs`, `wakers.rs`, `alarm.rs`,
 //! `sleep.rs`; then `driver/` (the loop, its log, its sleep), `tasks.rs`, `counters.rs`, `snapshot.rs`.
 //!
 //! Two hosts, no network:
@@ -73,6 +74,7 @@ mod sleep;
 mod snapshot;
 mod tasks;
 mod wakers;
+mod words;
 
 pub use self::core::{
     Config, ConnectError, Core, Echo, Event, KeyOwner, ListenerId, PING_QUEUE, PacketIn, PacketOut,
@@ -86,34 +88,7 @@ pub use snapshot::Snapshot;
 pub use tasks::{Runner, Task, Tasks};
 pub use wakers::Interest;
 
-/// The device's words, for whoever drives a [`Driver`] from above.
-pub mod device {
-    pub use outcrop_device::{
-        Caps, Clock, Device, Doorbell, Medium, Offload, PairEnd, Received, RxOffload, WakeSource,
-        pair,
-    };
-}
-/// IP's words.
-pub mod ip {
-    pub use outcrop_ip::{
-        Cidr, CidrError, Config, ConfigError, EchoReply, Filter, GroupError, InterfaceConfig,
-        Passing, PingError, Quote, Quoted, RawPacket, Refusal, Route, Ruling, Target, Unresolved,
-    };
-}
-/// TCP's words.
-pub mod tcp {
-    pub use outcrop_tcp::{
-        Algorithm, CloseReason, Config, ConnectError, Counters, Doubt, EcnPolicy, Explanation,
-        Held, Info, KeepAlive, Listen, ListenError, PathProbing, Rate, ReadError, Settings, Shares,
-        StaleId, State, SynCookies, Totals, WriteError, auth,
-    };
-}
-/// UDP's words.
-pub mod udp {
-    pub use outcrop_udp::{
-        BindError, Config, ConnectError, Datagram, PathError, SendError, SendOptions, UnknownSocket,
-    };
-}
+pub use words::{device, ethernet, ip, tcp, udp};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -9,6 +9,8 @@ use core::mem;
 use core::task::Waker;
 use std::collections::BTreeMap;
 
+use outcrop_base::InterfaceId;
+
 use crate::{Event, ListenerId, PingId, RawId, StreamId, UdpId};
 
 /// What a program waits for.
@@ -28,6 +30,8 @@ pub enum Interest {
     Echo(PingId),
     /// A packet in a raw socket.
     Raw(RawId),
+    /// News of an interface's addresses.
+    Address(InterfaceId),
 }
 
 /// The wakers of one condition. Most often none or one; many when threads share a listener.
@@ -64,9 +68,11 @@ impl Wakers {
             Interest::Accept(id) => at(&mut self.listeners, id.0.slot, READ),
             Interest::Read(id) => at(&mut self.streams, id.0.slot, READ),
             Interest::Write(id) => at(&mut self.streams, id.0.slot, WRITE),
-            Interest::Receive(_) | Interest::Send(_) | Interest::Echo(_) | Interest::Raw(_) => {
-                Some(self.others.entry(interest).or_default())
-            }
+            Interest::Receive(_)
+            | Interest::Send(_)
+            | Interest::Echo(_)
+            | Interest::Raw(_)
+            | Interest::Address(_) => Some(self.others.entry(interest).or_default()),
         };
         if let Some(list) = list {
             list.add(waker);
@@ -93,6 +99,7 @@ impl Wakers {
             Event::DatagramRoom(id) => self.take_other(Interest::Send(id), out),
             Event::Echo(id) => self.take_other(Interest::Echo(id), out),
             Event::Raw(id) => self.take_other(Interest::Raw(id), out),
+            Event::Address(id) => self.take_other(Interest::Address(id), out),
         }
     }
 

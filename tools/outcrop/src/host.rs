@@ -10,10 +10,11 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use outcrop_base::{InterfaceId, Recorder, Seed, WallClock};
+use outcrop_base::{Instant, InterfaceId, Recorder, Seed, WallClock};
 use outcrop_device::namespace::Namespace;
-use outcrop_device::{Caps, Clock, Device, Tun};
-use outcrop_stack::ip::{Cidr, InterfaceConfig};
+use outcrop_device::{Caps, Clock, Device, Medium, Tun};
+use outcrop_stack::ethernet::{self, MacAddr};
+use outcrop_stack::ip::{AutoConfig, Cidr, ConfigError, InterfaceConfig, Lease};
 use outcrop_stack::{CUT_MAX, Config, Core, Counters, Driver, Shard, Tasks, tcp};
 use outcrop_testkit::emulated::Emulated;
 
@@ -86,7 +87,7 @@ impl Host {
             tcp,
             ..Config::default()
         };
-        let core = core(net, Core::new(config, &seed), link.tun.caps())?;
+        let core = core(net, &seed, config, (place, link.tun.caps()))?;
         let shard = Shard::new(core, clock, wall)
             .map_err(|error| Failure::new(format!("the stack: {error}")))?;
         let recording = Recording::begin(net, &link.tun, &seed, wall, command)?;
@@ -186,34 +187,73 @@ fn lost(error: &std::io::Error) -> Failure {
 }
 
 /// Puts `core` on the link.
-fn core(net: &Net, mut core: Core, caps: Caps) -> Result<Core, Failure> {
+fn core(
+    net: &Net,
+    seed: &Seed,
+    config: Config,
+    (place, caps): (Place, Caps),
+) -> Result<Core, Failure> {
+    let mut core = Core::new(config, seed);
     let mut addresses = Vec::new();
-    for cidr in [net.addr, net.addr6] {
+    let given = [
+        (!net.dhcp).then_some(net.addr),
+        (!net.slaac).then_some(net.addr6),
+    ];
+    for cidr in given.into_iter().flatten() {
         let address = Cidr::new(cidr.address, cidr.prefix);
         addresses.push(address.map_err(|error| Failure::asked(format!("{cidr}: {error}")))?);
     }
     let bad = |error: &dyn core::fmt::Display| {
         Failure::asked(format!("{} {}: {error}", net.addr, net.addr6))
     };
-    let gso_max = match caps.gso_max {
-        // What the device does not cut, the driver does.
-        0 if !one_by_one(net) => CUT_MAX,
-        most => most,
+    let gso_max = match (caps.gso_max, caps.medium) {
+        // What the device does not cut, the driver does; not inside frames.
+        (0, Medium::Ip) if !one_by_one(net) => CUT_MAX,
+        (most, Medium::Ip | Medium::Ethernet) => most,
     };
-    core.add_interface(InterfaceConfig {
+    let link = InterfaceConfig {
         gso_max,
         checksum_offload: caps.checksum_tx,
-        ..InterfaceConfig::tun(TUN, net.mtu, addresses)
-    })
-    .map_err(|error| bad(&error))?;
+        ..InterfaceConfig::tun(TUN, net.mtu, Vec::new())
+    };
+    let attached = match caps.medium {
+        Medium::Ip => core.add_interface(InterfaceConfig { addresses, ..link }),
+        Medium::Ethernet => ethernet(net, &mut core, (place, link), (seed, &addresses)),
+    };
+    attached.map_err(|error| bad(&error))?;
     // Whatever is not on the link goes to the kernel at its other end.
-    for cidr in [net.addr, net.addr6] {
+    for cidr in given.into_iter().flatten() {
         let everywhere = Cidr::new(unspecified(cidr.address), 0).map_err(|error| bad(&error))?;
         let via = Some(cidr.neighbour().address);
         core.add_route(everywhere, via, TUN)
             .map_err(|error| bad(&error))?;
     }
     Ok(core)
+}
+
+/// Puts `core` on a link with neighbours. In a private network nobody else can have an address of ours; elsewhere the
+/// link is asked.
+fn ethernet(
+    net: &Net,
+    core: &mut Core,
+    (place, interface): (Place, InterfaceConfig),
+    (seed, addresses): (&Seed, &[Cidr]),
+) -> Result<(), ConfigError> {
+    let mac = net.mac.unwrap_or_else(|| MacAddr::generate(seed, "tap"));
+    core.add_ethernet(interface, ethernet::Config::new(mac))?;
+    log::info!("our hardware address is {mac}");
+    let lease = Lease {
+        check: place == Place::Here,
+        ..Lease::FOREVER
+    };
+    for address in addresses {
+        core.assign(Instant::ZERO, TUN, *address, lease)?;
+    }
+    let config = AutoConfig {
+        routers: net.slaac,
+        temporary: false,
+    };
+    core.autoconfigure(Instant::ZERO, TUN, config)
 }
 
 const fn unspecified(like: IpAddr) -> IpAddr {

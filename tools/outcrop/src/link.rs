@@ -25,13 +25,18 @@ pub(crate) struct Link {
 impl Link {
     /// A link in the network of whoever called us.
     pub(crate) fn here(net: &Net, clock: &Clock) -> Result<Self, Failure> {
-        let name = net.dev.as_ref().map(|name| name.0.as_str());
+        let name = name(net);
+        let there = name.is_some_and(|name| kernel::link(name).is_ok());
         let (tun, format) = with_fallback(net, |format| {
             Tun::open(name, format, clock).map(|tun| (tun, format))
         })?;
         log::info!("opened {}", tun.name());
-        let ours = interface(tun.name(), net, format);
-        kernel::configure(&ours).map_err(|error| Failure::new(error.to_string()))?;
+        let mut theirs = interface(tun.name(), net, format);
+        if there && net.tap.is_some() {
+            // Somebody has plans for it.
+            theirs.addresses.clear();
+        }
+        kernel::configure(&theirs).map_err(|error| Failure::new(error.to_string()))?;
         log::info!(
             "the kernel's end is {} and {}",
             net.addr.neighbour(),
@@ -43,10 +48,7 @@ impl Link {
 
     /// A link in a private network of its own.
     pub(crate) fn private(net: &Net, clock: &Clock) -> Result<Self, Failure> {
-        let name = net
-            .dev
-            .as_ref()
-            .map_or(PRIVATE_NAME, |name| name.0.as_str());
+        let name = name(net).unwrap_or(PRIVATE_NAME);
         let (namespace, tuns) = with_fallback(net, |format| {
             Namespace::create(&[interface(name, net, format)], clock)
         })?;
@@ -67,12 +69,16 @@ fn with_fallback<T, E: core::fmt::Display>(
     net: &Net,
     open: impl Fn(Format) -> Result<T, E>,
 ) -> Result<T, Failure> {
-    let plain = || open(Format::Plain).map_err(|error| Failure::new(error.to_string()));
+    let (plain, full) = match net.tap {
+        None => (Format::Plain, Format::Offload),
+        Some(_) => (Format::Tap, Format::TapOffload),
+    };
+    let plain = || open(plain).map_err(|error| Failure::new(error.to_string()));
     if net.no_offload || net.link.is_some() {
         log::info!("offload: off, as asked");
         return plain();
     }
-    match open(Format::Offload) {
+    match open(full) {
         Ok(opened) => {
             log::info!("offload: on (super-segments, partial checksums)");
             Ok(opened)
@@ -98,6 +104,12 @@ fn reopened(tun: Tun, net: &Net, format: Format, clock: &Clock) -> Result<Link, 
     })
 }
 
+/// The name asked for.
+fn name(net: &Net) -> Option<&str> {
+    let tap = net.tap.as_ref().and_then(Option::as_ref);
+    tap.or(net.dev.as_ref()).map(|name| name.0.as_str())
+}
+
 fn interface(name: &str, net: &Net, format: Format) -> Interface {
     let (four, six) = (net.addr.neighbour(), net.addr6.neighbour());
     let mut interface = Interface::new(name)
@@ -105,5 +117,7 @@ fn interface(name: &str, net: &Net, format: Format) -> Interface {
         .address(six.address, six.prefix);
     interface.mtu = net.mtu;
     interface.format = format;
+    // Who configures itself asks the kernel's end by its link-local address.
+    interface.link_local = net.tap.is_some();
     interface
 }

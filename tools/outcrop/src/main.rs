@@ -8,6 +8,7 @@ mod accounts;
 mod cli;
 mod command {
     pub(crate) mod demo;
+    pub(crate) mod dhcp;
     pub(crate) mod drill;
     pub(crate) mod export;
     pub(crate) mod get;
@@ -26,7 +27,9 @@ mod echo;
 mod example;
 mod failure;
 mod host;
+mod lease;
 mod link;
+mod news;
 mod port;
 mod probe;
 mod recording;
@@ -92,6 +95,7 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Export(options) => command::export::run(&options),
         Command::Inspect(options) => command::inspect::run(&options),
         Command::Demo(options) => command::demo::run(&options),
+        Command::Dhcp(options) => command::dhcp::run(&options),
         Command::Print(options) => command::show::run_print(&options),
         Command::Ladder(options) => command::show::run_ladder(&options),
         Command::Pipeline(options) => command::demo::run_pipeline(&options),

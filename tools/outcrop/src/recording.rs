@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use outcrop_base::{Fact, Instant, InterfaceId, Level, PacketRecord, Recorder, Seed, WallClock};
 use outcrop_capture::{Config, Section, Writer};
-use outcrop_device::{Device as _, Tun};
+use outcrop_device::{Device as _, Medium, Tun};
 
 use crate::cli::{Net, Router};
 use crate::failure::Failure;
@@ -60,6 +60,10 @@ impl Recording {
         let config = Config {
             level,
             interface: tun.name().to_owned(),
+            link: match tun.caps().medium {
+                Medium::Ip => outcrop_capture::Link::Raw,
+                Medium::Ethernet => outcrop_capture::Link::Ethernet,
+            },
             clock: wall,
             section,
             ..Config::default()

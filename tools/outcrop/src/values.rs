@@ -7,6 +7,7 @@
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
+use outcrop_stack::ethernet::MacAddr;
 
 /// A host's address and the length of its network's prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +108,45 @@ pub(crate) fn on_or_off(text: &str) -> Result<bool, String> {
         "off" => Ok(false),
         _ => Err("it is on or off".to_owned()),
     }
+}
+
+/// `FIRST-LAST`.
+pub(crate) fn pool(text: &str) -> Result<(Ipv4Addr, Ipv4Addr), String> {
+    let wrong = || "must be two IPv4 addresses: such as 10.9.0.100-10.9.0.199".to_owned();
+    let (first, last) = text.split_once('-').ok_or_else(wrong)?;
+    let address = |text: &str| text.parse().map_err(|_| wrong());
+    Ok((address(first)?, address(last)?))
+}
+
+/// `MAC=ADDRESS`.
+pub(crate) fn reservation(text: &str) -> Result<([u8; 6], Ipv4Addr), String> {
+    let wrong = || "must be such as 02:00:00:00:00:01=10.9.0.7".to_owned();
+    let (station, address) = text.split_once('=').ok_or_else(wrong)?;
+    let address = address.parse().map_err(|_| wrong())?;
+    Ok((mac(station)?.0, address))
+}
+
+/// A station's hardware address: six numbers of two hexadecimal digits.
+pub(crate) fn mac(text: &str) -> Result<MacAddr, String> {
+    let wrong = || "must be six pairs of hexadecimal digits: such as 02:00:00:00:00:01".to_owned();
+    let mut bytes = [0; 6];
+    let mut pairs = text.split(':');
+    for byte in &mut bytes {
+        let pair = pairs.next().filter(|pair| pair.len() == 2);
+        let pair = pair.ok_or_else(wrong)?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+    }
+    let mac = MacAddr(bytes);
+    if pairs.next().is_some() {
+        return Err(wrong());
+    }
+    if !mac.is_station() {
+        return Err(
+            "must be one station's address: its first octet is even, and not all are zero"
+                .to_owned(),
+        );
+    }
+    Ok(mac)
 }
 
 /// An IPv4 host and network.

@@ -88,7 +88,9 @@ fn ip_faults_are_told_apart() {
     let good = v4_bytes(253, b"x");
     let fault = |bytes: Vec<u8>| match Network::by_version(&Bytes::from(bytes)) {
         Network::Broken(fault) => fault,
-        Network::V4(_) | Network::V6(_) | Network::Other { .. } => panic!("that was a packet"),
+        Network::V4(_) | Network::V6(_) | Network::Arp(_) | Network::Other { .. } => {
+            panic!("that was a packet")
+        }
     };
     assert_eq!(fault(vec![]), NetworkFault::Empty);
     assert_eq!(fault(good[..19].to_vec()), NetworkFault::Short4);

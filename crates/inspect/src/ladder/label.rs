@@ -34,6 +34,7 @@ pub(crate) fn of(packet: &Packet, seen: &Seen) -> String {
 fn network(network: &Network) -> String {
     match network {
         Network::V4(_) | Network::V6(_) => "nothing".to_owned(),
+        Network::Arp(arp) => format!("ARP {arp}"),
         Network::Other {
             ether_type: ETHER_ARP,
             ..

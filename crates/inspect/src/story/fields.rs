@@ -10,7 +10,7 @@ use bytes::Bytes;
 use outcrop_capture::Packet;
 
 use crate::conversation::Seen;
-use crate::dissect::{Network, Tcp, TcpOption, Udp, Upper, V4, V6};
+use crate::dissect::{ARP_LEN, Arp, Mac, Network, Tcp, TcpOption, Udp, Upper, V4, V6};
 
 /// Payload bytes kept of a packet.
 const PAYLOAD_SHOWN: usize = 160;
@@ -110,7 +110,13 @@ pub(crate) fn of(packet: &Packet, seen: &Seen) -> XRay {
 fn network(layer: &mut Layer, packet: &Packet, seen: &Seen) -> usize {
     let all = packet.bytes.len();
     let start = packet.network().map_or(all, |(_, bytes)| all - bytes.len());
-    if start > 0 {
+    if packet.link == outcrop_capture::Link::Ethernet && start >= 14 {
+        ethernet(
+            layer.enter("eth", "IEEE 802.3 3.2", 0),
+            &packet.bytes,
+            start,
+        );
+    } else if start > 0 {
         let what = format!("{start} bytes");
         layer
             .enter("link", "", 0)
@@ -128,6 +134,10 @@ fn network(layer: &mut Layer, packet: &Packet, seen: &Seen) -> usize {
             let extensions = ip.body.wire_len.saturating_sub(behind);
             v6(layer.enter("ip", "RFC 8200 3", start), ip, extensions);
             start + 40 + extensions
+        }
+        Network::Arp(said) => {
+            arp(layer.enter("arp", "RFC 826", start), said);
+            start + ARP_LEN
         }
         Network::Other { ether_type, .. } => {
             let what = format!("ether type 0x{ether_type:04x}");
@@ -154,6 +164,41 @@ fn preview(bytes: &[u8]) -> String {
         0..4 => format!("{} bytes", bytes.len()),
         _ => format!("{} bytes: {text}", bytes.len()),
     }
+}
+
+fn ethernet(layer: &mut Layer, bytes: &[u8], start: usize) {
+    let mac = |at: usize| {
+        let octets = bytes.get(at..).and_then(<[u8]>::first_chunk::<6>);
+        octets.map_or_else(String::new, |octets| Mac(*octets).to_string())
+    };
+    layer.add(0..6, "destination", mac(0));
+    layer.add(6..12, "source", mac(6));
+    if start > 14 {
+        layer.add(12..start - 2, "tag", format!("{} bytes", start - 14));
+    }
+    let kind = bytes.get(start - 2..).and_then(<[u8]>::first_chunk::<2>);
+    let kind = kind.map_or(0, |kind| u16::from_be_bytes(*kind));
+    layer.add(start - 2..start, "type", format!("0x{kind:04x}"));
+}
+
+fn arp(layer: &mut Layer, said: &Arp) {
+    layer.add(0..2, "hardware", "Ethernet".to_owned());
+    layer.add(2..4, "protocol", "IPv4".to_owned());
+    layer.add(4..5, "hardware length", "6 bytes".to_owned());
+    layer.add(5..6, "protocol length", "4 bytes".to_owned());
+    layer.add(6..8, "operation", said.to_string());
+    layer.add(
+        8..14,
+        "sender's hardware address",
+        said.sender_mac.to_string(),
+    );
+    layer.add(14..18, "sender's address", said.sender.to_string());
+    layer.add(
+        18..24,
+        "target's hardware address",
+        said.target_mac.to_string(),
+    );
+    layer.add(24..28, "target's address", said.target.to_string());
 }
 
 fn v4(layer: &mut Layer, ip: &V4, len: usize) {

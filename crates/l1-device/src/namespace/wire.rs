@@ -49,6 +49,8 @@ pub(super) fn encode(interfaces: &[Interface]) -> String {
         match interface.format {
             Format::Plain => {}
             Format::Offload => line.push_str(" offload"),
+            Format::Tap => line.push_str(" tap"),
+            Format::TapOffload => line.push_str(" tap-offload"),
         }
         for (address, prefix) in &interface.addresses {
             line.push_str(&format!(" address={address}/{prefix}"));
@@ -82,6 +84,10 @@ fn decode_line(line: &str) -> Option<Interface> {
             interface.link_local = true;
         } else if word == "offload" {
             interface.format = Format::Offload;
+        } else if word == "tap" {
+            interface.format = Format::Tap;
+        } else if word == "tap-offload" {
+            interface.format = Format::TapOffload;
         } else {
             let route = word.strip_prefix("route=")?;
             let (network, via) = match route.split_once(',') {

@@ -16,7 +16,7 @@ use super::receive::Datagram;
 use crate::group::{GroupError, Telling};
 use crate::wire::group::{self, Message, Version};
 use crate::wire::{icmp, ipv4, ipv6};
-use crate::{Hop, Rule, Transmit, cut};
+use crate::{Event, Hop, Rule, Transmit, cut};
 
 /// IPv4's router alert (RFC 2113 2.1): look at this packet although it is not for you.
 const ALERT_V4: [u8; 4] = [148, 4, 0, 0];
@@ -39,7 +39,23 @@ impl Endpoint {
         if self.interface(iface).is_none() {
             return Err(GroupError::UnknownInterface);
         }
-        self.groups.join(iface, group)
+        let there = self.groups.contains(iface, group);
+        self.groups.join(iface, group)?;
+        if !there {
+            self.tell_link(iface, group, true);
+        }
+        Ok(())
+    }
+
+    /// The link lets a group's frames through from now on, or no more.
+    fn tell_link(&mut self, iface: InterfaceId, group: IpAddr, joined: bool) {
+        if self.link_address(iface).is_some() {
+            self.push_event(Event::Group {
+                iface,
+                group,
+                joined,
+            });
+        }
     }
 
     /// Takes one join back; the last one tells the routers.
@@ -47,7 +63,11 @@ impl Endpoint {
     /// # Errors
     /// `NotJoined`.
     pub fn leave_group(&mut self, iface: InterfaceId, group: IpAddr) -> Result<(), GroupError> {
-        self.groups.leave(iface, group)
+        self.groups.leave(iface, group)?;
+        if !self.groups.contains(iface, group) {
+            self.tell_link(iface, group, false);
+        }
+        Ok(())
     }
 
     /// Tells what is due.

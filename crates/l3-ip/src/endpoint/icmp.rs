@@ -16,7 +16,7 @@ use super::receive::Datagram;
 use super::{Endpoint, MAX_PINGS};
 use crate::reassembly::Expired;
 use crate::wire::icmp::{self, Error, Message, Outgoing};
-use crate::wire::{group, ipv4, ipv6};
+use crate::wire::{group, ipv4, ipv6, nd};
 use crate::{EchoReply, Event, PingError, Plan, Quote, Quoted, Rule, Unreachable, Unresolved, Up};
 
 /// The longest IPv4 error packet: as much as every host must take (RFC 1812 4.3.2.3).
@@ -230,6 +230,9 @@ impl Endpoint {
             Ok(Message::EchoReply { ident, seq }) => self.answered(datagram, (ident, seq), &body),
             Ok(Message::Error(kind)) => self.hear(datagram, kind, &payload),
             Ok(Message::Redirect(gateway)) => self.follow(datagram, gateway.into(), &body),
+            Ok(Message::Other) if is_discovery(datagram, &payload) => {
+                self.handle_discovery(datagram, &payload)
+            }
             Ok(Message::Other) => Rule::IcmpUnknown.drop(DropReason::IcmpUnknownType),
         }
     }
@@ -373,6 +376,7 @@ impl Endpoint {
             fields,
             payload_len: payload.len(),
             gso: None,
+            iface: None,
         };
         self.originate(&plan, &payload, note)
     }
@@ -385,6 +389,12 @@ impl Endpoint {
             ..IpFields::default()
         }
     }
+}
+
+/// Whether a message is one of neighbour discovery's.
+fn is_discovery(datagram: &Datagram, message: &[u8]) -> bool {
+    let kinds = nd::ROUTER_SOLICITATION..=nd::REDIRECT;
+    datagram.dst.is_ipv6() && message.first().is_some_and(|kind| kinds.contains(kind))
 }
 
 /// As much of the packet as an error of its family may quote.
@@ -436,7 +446,7 @@ pub(super) fn transport_of(header: &[u8]) -> u8 {
 }
 
 /// Source, destination, protocol and first bytes of a quoted packet; `None` if not even its header is there.
-fn read_quote(family: &IpAddr, quoted: &[u8]) -> Option<(IpAddr, IpAddr, u8, Quoted)> {
+pub(super) fn read_quote(family: &IpAddr, quoted: &[u8]) -> Option<(IpAddr, IpAddr, u8, Quoted)> {
     match family {
         IpAddr::V4(_) => {
             let header = ipv4::parse_quoted(quoted)?;

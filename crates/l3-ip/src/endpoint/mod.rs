@@ -4,6 +4,9 @@
 //! Owns: the composition and the queues. Does not know: what transports mean, where packets are read.
 //! `receive` takes packets apart, `forward` passes them on, `icmp` answers and reports, `send` puts packets together.
 
+mod addresses;
+mod configure;
+mod discovery;
 mod forward;
 mod group;
 mod icmp;
@@ -23,6 +26,8 @@ use outcrop_base::{
 };
 
 use crate::address;
+use crate::autoconf::Auto;
+use crate::autoconf::book::Book;
 use crate::filter::Filter;
 use crate::group::Groups;
 use crate::ident::Idents;
@@ -32,7 +37,7 @@ use crate::reassembly::Reassembly;
 use crate::route::{Refusal, Route, Routes, Target};
 use crate::wire::{ipv4, ipv6};
 use crate::{
-    Cidr, Config, ConfigError, Event, Hop, InterfaceConfig, LOOPBACK, LOOPBACK_MTU, Transmit,
+    Cidr, Config, ConfigError, Event, Hop, InterfaceConfig, LOOPBACK, LOOPBACK_MTU, Lease, Transmit,
 };
 
 /// Events that may wait; the oldest stay, what comes later is lost.
@@ -57,6 +62,8 @@ pub struct Endpoint {
     facts: Facts,
     transit: forward::Transit,
     raw: raw::Raw,
+    book: Book,
+    auto: Auto,
     groups: Groups,
 }
 
@@ -81,6 +88,8 @@ impl Endpoint {
             facts: Facts::default(),
             transit: forward::Transit::default(),
             raw: raw::Raw::default(),
+            book: Book::default(),
+            auto: Auto::new(seed),
             groups: Groups::new(seed),
             config,
         }
@@ -110,11 +119,27 @@ impl Endpoint {
         {
             return Err(ConfigError::Address);
         }
-        for cidr in &interface.addresses {
-            let iface = interface.id;
-            self.routes.add(*cidr, Target::Link { via: None, iface });
+        let (id, mtu, untold) = (interface.id, interface.mtu, self.events.len());
+        let addresses = interface.addresses;
+        let addressless = InterfaceConfig {
+            addresses: Vec::new(),
+            ..interface
+        };
+        self.interfaces.push(addressless);
+        self.join_on_link(id, address::ALL_SYSTEMS.into());
+        if mtu >= ipv6::MIN_MTU {
+            self.join_on_link(id, address::ALL_NODES.into());
         }
-        self.interfaces.push(interface);
+        for cidr in addresses {
+            self.assign(Instant::ZERO, id, cidr, Lease::FOREVER)?;
+        }
+        if self
+            .interface(id)
+            .is_some_and(|link| link.link_address.is_none())
+        {
+            // What was given at the start is no news, and such a link filters nothing.
+            self.events.truncate(untold);
+        }
         Ok(())
     }
 
@@ -176,6 +201,8 @@ impl Endpoint {
             self.reassembly_expired(now, &expired);
         }
         self.routes.forget_due(now);
+        self.age_addresses(now);
+        self.configure_due(now);
         if self.groups.is_due(now) {
             self.tell_groups(now, true);
         }
@@ -207,6 +234,8 @@ impl Endpoint {
         let deadlines = [
             self.reassembly.next_deadline(),
             self.path_mtus.next_expiry(),
+            self.book.next(),
+            self.auto.next(),
             self.groups.next_due(),
             self.routes.next_expiry(),
         ];
@@ -226,6 +255,12 @@ impl Endpoint {
         }
         let interface = self.interface(hop.iface)?;
         Some(self.path_over(interface, dst))
+    }
+
+    /// Who a packet to `dst` is handed to.
+    #[must_use]
+    pub fn next_hop(&self, dst: IpAddr) -> Option<Hop> {
+        self.hop(dst)
     }
 
     /// Where a packet to `dst` goes: to ourselves, if it is an address of ours.
@@ -268,11 +303,20 @@ impl Endpoint {
             return Some(dst);
         }
         let there = self.interface(hop.iface)?;
-        let addresses = |interface: &InterfaceConfig| {
-            let list = interface.addresses.iter().map(|cidr| cidr.addr());
-            address::best_source(dst, list)
-        };
+        let addresses = |interface: &InterfaceConfig| self.best_source(interface, dst);
         addresses(there).or_else(|| self.interfaces.iter().find_map(addresses))
+    }
+
+    /// The address to speak to `dst` from over `iface`, whatever the routes say.
+    #[must_use]
+    pub fn source_on(&self, iface: InterfaceId, dst: IpAddr) -> Option<IpAddr> {
+        self.best_source(self.interface(iface)?, dst)
+    }
+
+    fn best_source(&self, interface: &InterfaceConfig, dst: IpAddr) -> Option<IpAddr> {
+        let list = interface.addresses.iter().map(|cidr| cidr.addr());
+        let list = list.map(|addr| (addr, self.book.standing(interface.id, addr)));
+        address::best_source(dst, list)
     }
 
     /// Whether `addr` is one of ours.
@@ -332,6 +376,8 @@ impl Endpoint {
         self.transit.fingerprint(now, into);
         self.routes.fingerprint(now, into);
         self.raw.fingerprint(into);
+        self.book.fingerprint(now, into);
+        self.auto.fingerprint(now, into);
         self.groups.fingerprint(now, into);
         let mut into = into;
         self.errors.parts_at(now).hash(&mut into);

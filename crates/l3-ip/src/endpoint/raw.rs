@@ -103,6 +103,7 @@ impl Endpoint {
             fields,
             payload_len: payload.len(),
             gso: None,
+            iface: None,
         };
         let note = Note::new(Why::Raw, Limit::None, Cause::Call(CallKind::Send));
         self.originate(&plan, payload, &note)

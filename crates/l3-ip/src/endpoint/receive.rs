@@ -29,6 +29,8 @@ pub(super) struct Datagram {
     /// The whole traffic class, to be answered in kind.
     pub(super) dscp: u8,
     pub(super) hop_limit: u8,
+    /// Whether it came in pieces.
+    pub(super) reassembled: bool,
 }
 
 impl Datagram {
@@ -87,6 +89,7 @@ impl Endpoint {
             ecn: header.ecn,
             dscp: header.dscp,
             hop_limit: header.ttl,
+            reassembled: origin == Origin::Reassembled,
         };
         if header.header_len > ipv4::HEADER_LEN
             && let Err((reason, at)) = ipv4::check_options(&datagram.header())
@@ -137,6 +140,7 @@ impl Endpoint {
             ecn: header.ecn,
             dscp: header.dscp,
             hop_limit: header.hop_limit,
+            reassembled: origin == Origin::Reassembled,
         };
         let chain = match ipv6::walk(&datagram.packet.bytes, header.next_header) {
             Ok(chain) => chain,

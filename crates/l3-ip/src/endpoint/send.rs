@@ -8,9 +8,10 @@ use core::net::IpAddr;
 use std::io::IoSlice;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use outcrop_base::{HeaderRoom, Limit, Note, Why};
+use outcrop_base::{HeaderRoom, InterfaceId, Limit, Note, Why};
 
 use super::Endpoint;
+use crate::address;
 use crate::wire::{ipv4, ipv6};
 use crate::{Hop, Plan, Transmit, Unresolved, Wrap};
 
@@ -172,6 +173,9 @@ impl Endpoint {
         if plan.payload_len > most {
             return Err(Unresolved::TooLong);
         }
+        if let Some(iface) = plan.iface {
+            return self.way_over(plan, iface, header_len);
+        }
         let hop = self.hop(plan.dst).ok_or(Unresolved::NoRoute)?;
         let path = self.path_by(&hop, plan.dst).ok_or(Unresolved::NoRoute)?;
         let mtu = path.mtu;
@@ -179,6 +183,30 @@ impl Endpoint {
         Ok(Way {
             hop,
             mtu,
+            header_len,
+        })
+    }
+}
+
+impl Endpoint {
+    /// The same for a packet whose link is given: by a gateway if the routes know one there, else straight.
+    fn way_over(
+        &self,
+        plan: &Plan,
+        iface: InterfaceId,
+        header_len: usize,
+    ) -> Result<Way, Unresolved> {
+        let link = self.interface(iface).ok_or(Unresolved::NoRoute)?;
+        let straight = Hop {
+            iface,
+            next: plan.dst,
+        };
+        let routed = self.routes.lookup(plan.dst);
+        let routed = routed.filter(|hop| hop.iface == iface && !address::is_link_scoped(plan.dst));
+        let mtu = self.path_over(link, plan.dst).mtu;
+        Ok(Way {
+            hop: routed.unwrap_or(straight),
+            mtu: usize::try_from(mtu).unwrap_or(usize::MAX),
             header_len,
         })
     }

@@ -416,6 +416,9 @@ pub fn fields_v6<'a>(bytes: &'a [u8], visit: &mut dyn FnMut(Field<'a>)) {
         u64::from(be16(head, 2)),
     );
     match head[0] {
+        super::nd::ROUTER_SOLICITATION..=super::nd::REDIRECT => {
+            return super::nd::fields(bytes, out.visit);
+        }
         128 | 129 => {
             out.source = "RFC 4443 4.1, 4.2";
             let (ident, seq) = (u64::from(be16(head, 4)), u64::from(be16(head, 6)));

@@ -9,6 +9,7 @@ pub mod group;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
+pub mod nd;
 
 /// Two bytes in network order at `at`, or zero beyond the end.
 fn be16(bytes: &[u8], at: usize) -> u16 {

@@ -16,6 +16,7 @@ fn plan(payload_len: usize, df: bool) -> Plan {
         },
         payload_len,
         gso: None,
+        iface: None,
     }
 }
 

@@ -4,7 +4,7 @@
 //! Owns: the errors that need two layers. Does not know: who calls; nothing here blocks or waits.
 //! Sources: RFC 9293 3.9.1 (TCP's calls), RFC 768 (UDP's), RFC 1122 3.4 (what IP tells a transport).
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use outcrop_base::{ChunkQueue, Flow, Instant, InterfaceId};
@@ -316,13 +316,9 @@ impl Core {
         let remote = remote.or_else(|| self.udp.remote(id.0));
         let remote = remote.ok_or(outcrop_udp::SendError::NotConnected)?;
         // A socket bound to every address speaks from the one the route prefers.
-        let source = self.ip.source_for(remote.ip()).ok_or(SendError::NoRoute)?;
+        let source = self.source_of(remote.ip(), options);
         let options = SendOptions {
-            source: options
-                .source
-                // An answer to what everybody got comes from one of us (RFC 1122 4.1.3.5).
-                .filter(|addr| !addr.is_multicast() && !self.ip.is_broadcast(*addr))
-                .or(Some(source)),
+            source: Some(source.ok_or(SendError::NoRoute)?),
             // RFC 1112 6.1: what goes to a group stays on its link unless the program says otherwise.
             hop_limit: options
                 .hop_limit
@@ -331,6 +327,24 @@ impl Core {
         };
         self.touched = true;
         Ok(self.udp.send_to(id.0, remote, data, &options)?)
+    }
+
+    /// The address a datagram leaves from: the program's choice, the route's, that of the link it must leave by. Who
+    /// has none there speaks as nobody, and only to everybody (RFC 1122 3.2.1.3 a).
+    fn source_of(&self, remote: IpAddr, options: &SendOptions) -> Option<IpAddr> {
+        // An answer to what everybody got comes from one of us (RFC 1122 4.1.3.5).
+        let chosen = options.source;
+        let chosen = chosen.filter(|addr| !addr.is_multicast() && !self.ip.is_broadcast(*addr));
+        let Some(iface) = options.iface else {
+            let routed = self.ip.source_for(remote)?;
+            return chosen.or(Some(routed));
+        };
+        let nobody = || match remote {
+            IpAddr::V4(all) if all.is_broadcast() => Some(Ipv4Addr::UNSPECIFIED.into()),
+            IpAddr::V4(_) | IpAddr::V6(_) => None,
+        };
+        let there = || self.ip.source_on(iface, remote);
+        chosen.or_else(there).or_else(nobody)
     }
 
     /// The next datagram that arrived.

@@ -15,6 +15,7 @@ use outcrop_base::{
 use outcrop_device::{Gso, GsoKind, Offload, PartialChecksum, RxOffload};
 use outcrop_ip::{LOOPBACK, Plan, Unresolved, Wrap};
 
+use super::links::{self, Framed, Leaving};
 use super::{Core, PacketIn};
 
 /// A packet on its way out, valid while the callback runs.
@@ -74,7 +75,9 @@ impl Core {
 
     /// IP's own answers first: they are few, bounded, and others wait for them.
     fn step(&mut self, now: Instant, send: &mut Send<'_>) -> Step {
-        if let Some(transmit) = self.ip.poll_transmit(now) {
+        if let Some((iface, transmit)) = self.links.poll_transmit(now) {
+            self.send_frame(iface, &transmit, send)
+        } else if let Some(transmit) = self.ip.poll_transmit(now) {
             self.send_own(now, &transmit, send)
         } else if let Some(transmit) = self.udp.poll_transmit(now) {
             self.send_udp(now, &transmit, send)
@@ -95,15 +98,61 @@ impl Core {
         if transmit.hop.iface == LOOPBACK {
             return self.come_back(now, transmit.bytes.clone());
         }
+        let payload = IoSlice::new(&transmit.bytes);
+        let mut room = HeaderRoom::new();
+        if self.links.has(transmit.hop.iface) {
+            let (dst, broadcast) = self.own_target(&transmit.bytes, transmit.hop);
+            let leaving = Leaving {
+                dst,
+                broadcast,
+                payload: &[payload],
+                partial: None,
+                gso: false,
+                note: transmit.note,
+            };
+            match self.links.frame(now, transmit.hop, &mut room, &leaving) {
+                Framed::Ready => {}
+                Framed::Waits => return self.wait_for_link(now),
+                Framed::Lost => return self.lose(),
+            }
+        }
         send(&PacketOut {
             id: self.next_packet_id(),
             iface: transmit.hop.iface,
-            bytes: &[IoSlice::new(&transmit.bytes)],
+            bytes: &[IoSlice::new(room.as_slice()), payload],
             offload: Offload::default(),
             note: transmit.note,
             state: &(),
         });
         Step::Sent
+    }
+
+    /// What a link originates itself: ARP, and packets that waited for their neighbour.
+    fn send_frame(
+        &mut self,
+        iface: InterfaceId,
+        transmit: &outcrop_ethernet::Transmit,
+        send: &mut Send<'_>,
+    ) -> Step {
+        let room = links::emit(&transmit.header);
+        send(&PacketOut {
+            id: self.next_packet_id(),
+            iface,
+            bytes: &[
+                IoSlice::new(room.as_slice()),
+                IoSlice::new(&transmit.payload),
+            ],
+            offload: Offload::default(),
+            note: transmit.note,
+            state: &(),
+        });
+        Step::Sent
+    }
+
+    /// A packet waits at its link, which may have asked for its neighbour.
+    fn wait_for_link(&mut self, now: Instant) -> Step {
+        self.hear_links(now);
+        Step::Again
     }
 
     /// A packet to one of our own addresses: it comes in again at once, without crossing a device. Programs act only
@@ -133,7 +182,10 @@ impl Core {
         let mut room = HeaderRoom::new();
         outcrop_udp::wire::emit(flow, &[payload], partial, &mut room);
         let header_len = room.len();
-        let plan = plan(flow, transmit.fields, header_len + payload.len());
+        let plan = Plan {
+            iface: transmit.iface,
+            ..plan(flow, transmit.fields, header_len + payload.len())
+        };
         match self.ip.wrap(&plan, &mut room) {
             Wrap::Wrapped(hop) if hop.iface == LOOPBACK => {
                 let bytes = gathered(&room, &[payload]);
@@ -141,12 +193,29 @@ impl Core {
             }
             Wrap::Wrapped(hop) => {
                 let checksum = UDP_CHECKSUM_OFFSET;
+                if self.links.has(hop.iface) {
+                    let partial = partial.then(|| to_complete(&room, header_len, checksum));
+                    let leaving = Leaving {
+                        dst: plan.dst,
+                        broadcast: self.ip.is_broadcast_on(hop.iface, plan.dst),
+                        payload: &[payload],
+                        partial,
+                        gso: false,
+                        note: transmit.note,
+                    };
+                    match self.links.frame(now, hop, &mut room, &leaving) {
+                        Framed::Ready => {}
+                        Framed::Waits => return self.wait_for_link(now),
+                        Framed::Lost => return self.lose(),
+                    }
+                }
+                let checksum = partial.then(|| to_complete(&room, header_len, checksum));
                 send(&PacketOut {
                     id: self.next_packet_id(),
                     iface: hop.iface,
                     bytes: &[IoSlice::new(room.as_slice()), payload],
                     offload: Offload {
-                        checksum: partial.then(|| to_complete(&room, header_len, checksum)),
+                        checksum,
                         gso: None,
                     },
                     note: transmit.note,
@@ -201,6 +270,23 @@ impl Core {
             }
             Wrap::Wrapped(hop) => {
                 let checksum = outcrop_tcp::wire::CHECKSUM_OFFSET;
+                if self.links.has(hop.iface) {
+                    let partial = partial.then(|| to_complete(&room, header_len, checksum));
+                    let leaving = Leaving {
+                        dst: plan.dst,
+                        // TCP speaks to one.
+                        broadcast: false,
+                        payload,
+                        partial,
+                        gso: plan.gso.is_some(),
+                        note: transmit.note,
+                    };
+                    match self.links.frame(now, hop, &mut room, &leaving) {
+                        Framed::Ready => {}
+                        Framed::Waits => return self.wait_for_link(now),
+                        Framed::Lost => return self.lose(),
+                    }
+                }
                 *head = IoSlice::new(room.as_slice());
                 send(&PacketOut {
                     id,
@@ -272,6 +358,7 @@ fn plan(flow: &Flow, fields: IpFields, payload_len: usize) -> Plan {
         fields,
         payload_len,
         gso: None,
+        iface: None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Job: one list of edges for all transports, and handles that name their owner's kind.
 //! Owns: the types. Does not know: who waits for what.
 
+use outcrop_base::InterfaceId;
 use outcrop_tcp::CloseReason;
 
 use super::Core;
@@ -52,6 +53,8 @@ pub enum Event {
     Echo(PingId),
     /// A packet waits in a raw socket.
     Raw(RawId),
+    /// There is news of an interface's addresses.
+    Address(InterfaceId),
 }
 
 impl Core {
@@ -79,6 +82,8 @@ impl Core {
         }
         let echo = self.pings.poll_event().map(Event::Echo);
         let raw = || self.raws.poll_event().map(Event::Raw);
-        echo.or_else(raw).or_else(|| self.farewells.pop())
+        let address = || self.config_news.poll_event().map(Event::Address);
+        let news = echo.or_else(raw).or_else(address);
+        news.or_else(|| self.farewells.pop())
     }
 }

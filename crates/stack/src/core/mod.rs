@@ -12,6 +12,8 @@ mod calls;
 mod down;
 mod events;
 mod keys;
+mod links;
+mod news;
 mod ping;
 mod raw;
 mod up;
@@ -66,6 +68,10 @@ pub struct Core {
     tcp: outcrop_tcp::Endpoint,
     pings: ping::Pings,
     raws: raw::Raws,
+    /// The links with neighbours; none on a TUN.
+    links: links::Links,
+    config_news: news::News,
+    seed: Seed,
     /// Which UDP sockets have joined which groups.
     members: Vec<(UdpId, InterfaceId, core::net::IpAddr)>,
     level: Level,
@@ -96,6 +102,9 @@ impl Core {
             tcp: outcrop_tcp::Endpoint::new(config.tcp, seed),
             pings: ping::Pings::default(),
             raws: raw::Raws::default(),
+            links: links::Links::default(),
+            config_news: news::News::default(),
+            seed: seed.split("links"),
             members: Vec::new(),
             level: Level::Off,
             last_id: 0,
@@ -158,12 +167,14 @@ impl Core {
     /// Lets every timer that is due at `now` act.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.ip.handle_timeout(now);
+        self.links.handle_timeout(now);
         self.udp.handle_timeout(now);
         self.tcp.handle_timeout(now);
         while let Some(dst) = self.tcp.poll_doubt() {
             self.ip.doubt(dst);
         }
         self.hear_ip(now);
+        self.hear_links(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called next.
@@ -173,6 +184,7 @@ impl Core {
             self.ip.poll_timeout(),
             self.udp.poll_timeout(),
             self.tcp.poll_timeout(),
+            self.links.poll_timeout(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -248,6 +260,8 @@ impl Core {
         self.tcp.fingerprint(now, into);
         self.pings.fingerprint(into);
         self.raws.fingerprint(into);
+        self.links.fingerprint(now, into);
+        self.config_news.fingerprint(into);
         for member in &self.members {
             member.hash(&mut &mut *into);
         }

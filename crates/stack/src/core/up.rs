@@ -26,9 +26,15 @@ const PROTOCOL: RuleRef = RuleRef {
 
 impl Core {
     /// A packet from the device. Whatever answers it leaves by `poll_transmit`.
-    pub fn handle_packet(&mut self, packet: PacketIn) -> Verdict {
+    pub fn handle_packet(&mut self, mut packet: PacketIn) -> Verdict {
         self.met.clear();
         let at = packet.at;
+        if self.links.has(packet.iface) {
+            match self.unframe(at, packet.id, (packet.iface, packet.bytes)) {
+                Ok(inside) => packet.bytes = inside,
+                Err(verdict) => return verdict,
+            }
+        }
         let delivery = self.ip.handle_packet(outcrop_ip::PacketIn {
             at,
             id: packet.id,
@@ -77,7 +83,27 @@ impl Core {
             self.tcp
                 .describe_flow(&flow, &mut |key, value| met.push(key, value));
         }
-        self.tcp.handle_segment(&up.arrival, segment, payload)
+        if !self.links.has(up.arrival.iface) {
+            return self.tcp.handle_segment(&up.arrival, segment, payload);
+        }
+        let (at, src) = (up.arrival.at, up.arrival.src);
+        let flow = Flow {
+            transport: Transport::Tcp,
+            local: (up.arrival.dst, segment.dst_port).into(),
+            remote: (src, segment.src_port).into(),
+        };
+        let before = self.acknowledged(&flow);
+        let verdict = self.tcp.handle_segment(&up.arrival, segment, payload);
+        if self.acknowledged(&flow) > before {
+            self.confirm(at, src);
+        }
+        verdict
+    }
+
+    /// How much of a flow the peer has: its growth is forward progress.
+    fn acknowledged(&self, flow: &Flow) -> Option<u64> {
+        let info = self.tcp.info(self.tcp.find(flow)?)?;
+        info.negotiated.map(|_| info.snd_una)
     }
 
     fn hand_to_udp(&mut self, up: &Up) -> Verdict {
@@ -104,6 +130,34 @@ impl Core {
                     }
                 }
                 outcrop_ip::Event::PathChanged { dst, mtu } => self.tcp.path_changed(now, dst, mtu),
+                outcrop_ip::Event::Group {
+                    iface,
+                    group,
+                    joined,
+                } => self.tell_link(iface, |link| {
+                    if joined {
+                        link.join(group);
+                    } else {
+                        link.leave(group);
+                    }
+                }),
+                outcrop_ip::Event::Neighbor {
+                    iface,
+                    ip,
+                    link,
+                    heard,
+                } => {
+                    verdict = self
+                        .hear_neighbor(now, (iface, ip), link, heard)
+                        .or(verdict)
+                }
+                outcrop_ip::Event::Resolvers { iface } => self.hear_resolvers(iface),
+                outcrop_ip::Event::Claim { iface, addr } => {
+                    self.tell_link(iface, |link| {
+                        link.claim(now, addr);
+                    });
+                }
+                outcrop_ip::Event::Address { iface, news } => self.hear_address(iface, news),
             }
         }
         verdict

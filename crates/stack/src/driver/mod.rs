@@ -19,7 +19,7 @@ use std::io;
 use std::sync::Arc;
 
 use outcrop_base::{Instant, InterfaceId, Level, Recorder};
-use outcrop_device::{Device, Dry, Pool, Received, WakeSource};
+use outcrop_device::{Device, Dry, Medium, Pool, Received, WakeSource};
 
 use crate::alarm::{Ask, Bell};
 use crate::{Counters, Runner, Shard, Tasks};
@@ -101,7 +101,9 @@ impl<D: Device, R: Recorder> Driver<D, R> {
     /// would pass on what nobody sent.
     #[must_use]
     pub fn with_merging(mut self) -> Self {
-        self.merger = Some(Merger::default());
+        // Inside frames there is nothing to merge: those are a wire's.
+        let merger = Some(Merger::default());
+        self.merger = merger.filter(|_| self.device.caps().medium == Medium::Ip);
         self
     }
 

@@ -11,6 +11,7 @@ use rustix::process::Pid;
 use crate::cli;
 use crate::failure::Failure;
 use crate::host::{Host, Place};
+use crate::news;
 use crate::report::Report;
 use crate::secure::Https;
 use crate::server::Server;
@@ -28,8 +29,13 @@ pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
     let (shard, serving) = (host.shard().clone(), options.serving.clone());
     let (namespace, command) = (host.namespace().cloned(), options.command.clone());
     let (tell, ended) = word();
+    // On standard error, which is the command's too: only what may surprise.
+    let announces = options.net.slaac;
     let done = host.run(move |tasks| async move {
         // The command starts once its server listens, and on this thread: it dies with whoever started it.
+        if announces {
+            tasks.spawn(news::tell(shard.clone())).detach();
+        }
         let server = Server::start(&shard, &tasks, &serving, (&site, https.as_ref()))?;
         let mut child = start(namespace.as_ref(), &command, https.as_ref())?;
         signals::pass_on_to(Pid::from_child(&child))?;

@@ -250,9 +250,11 @@ impl Program {
                     }
                     continue;
                 }
-                Event::Datagram(_) | Event::DatagramRoom(_) | Event::Echo(_) | Event::Raw(_) => {
-                    continue;
-                }
+                Event::Datagram(_)
+                | Event::DatagramRoom(_)
+                | Event::Echo(_)
+                | Event::Raw(_)
+                | Event::Address(_) => continue,
             };
             let (icmp, dialect) = (self.icmp, self.dialect);
             let streams = self.sockets.values_mut();

@@ -46,7 +46,8 @@ pub(super) const fn edge_of(event: Event) -> i64 {
         | Event::Datagram(_)
         | Event::DatagramRoom(_)
         | Event::Echo(_)
-        | Event::Raw(_) => IN,
+        | Event::Raw(_)
+        | Event::Address(_) => IN,
     }
 }
 

@@ -1,0 +1,368 @@
+//! What routers say: prefixes, times, who resolves names, better first hops.
+
+use core::time::Duration;
+
+use outcrop_ip::wire::nd::{Body, Message, Options, Prefix, Router};
+use outcrop_stack::ip::{Address, AddressNews, AddressState, AutoConfig, Origin};
+
+use crate::common::{IFACE, Lan, cidr, host, ip};
+use crate::discovery::{STRANGER, frame};
+
+fn lan(temporary: bool) -> Lan {
+    let mut lan = Lan::new(vec![host(1, &[])]);
+    let config = AutoConfig {
+        routers: true,
+        temporary,
+    };
+    let now = lan.now;
+    lan.hosts[0].autoconfigure(now, IFACE, config).unwrap();
+    lan.pass(Duration::from_secs(4));
+    lan
+}
+
+fn prefix(network: &str, valid: u32, preferred: u32) -> Prefix {
+    Prefix {
+        network: network.parse().unwrap(),
+        len: 64,
+        on_link: true,
+        autonomous: true,
+        valid,
+        preferred,
+    }
+}
+
+fn advertise(lan: &mut Lan, from: &str, router: Router, options: Options) {
+    let body = Body::RouterAdvertisement(router);
+    let options = Options {
+        source: Some(STRANGER),
+        ..options
+    };
+    lan.carry(9, &frame(from, "ff02::1", 255, &Message { body, options }));
+    lan.pass(Duration::from_secs(3));
+}
+
+fn global(lan: &Lan) -> Vec<Address> {
+    let all = lan.hosts[0].addresses();
+    all.filter(|a| a.origin != Origin::LinkLocal).collect()
+}
+
+const ROUTER: Router = Router {
+    hop_limit: 64,
+    managed: false,
+    other: false,
+    preference: 0,
+    lifetime: 1800,
+    reachable: 0,
+    retransmit: 0,
+};
+
+fn with(prefix: Prefix) -> Options {
+    Options {
+        prefixes: vec![prefix],
+        ..Options::default()
+    }
+}
+
+#[test]
+fn a_silent_link_is_asked_for_routers_three_times() {
+    let mut lan = lan(false);
+    lan.pass(Duration::from_secs(60));
+    let asked = lan
+        .frames
+        .iter()
+        .filter(|f| f[12..14] == [0x86, 0xdd] && f[54] == 133);
+    // RFC 4861 6.3.7: to all routers, from the link-local address, hop limit 255.
+    let asked: Vec<_> = asked.collect();
+    assert_eq!(asked.len(), 3);
+    assert!(
+        asked.iter().all(|f| f[..6] == [0x33, 0x33, 0, 0, 0, 2]
+            && f[21] == 255
+            && f[22..24] == [0xfe, 0x80])
+    );
+}
+
+#[test]
+fn a_prefix_gives_an_address_that_ages_and_goes() {
+    let mut lan = lan(false);
+    lan.news(0);
+    advertise(
+        &mut lan,
+        "fe80::99",
+        ROUTER,
+        with(prefix("2001:db8:1::", 7300, 100)),
+    );
+    let [address] = global(&lan)[..] else {
+        panic!("{:?}", global(&lan))
+    };
+    assert!(cidr("2001:db8:1::/64").contains(address.cidr.addr()));
+    assert_eq!(address.state, AddressState::Preferred);
+    let addr = address.cidr.addr();
+    assert!(lan.news(0).contains(&AddressNews::Ready(addr)));
+    assert_eq!(
+        lan.hosts[0].ip().source_for(ip("2001:db8:2::1")),
+        Some(addr)
+    );
+    assert_eq!(
+        lan.hosts[0]
+            .ip()
+            .next_hop(ip("2001:db8:2::1"))
+            .unwrap()
+            .next,
+        ip("fe80::99")
+    );
+    assert_eq!(
+        lan.hosts[0]
+            .ip()
+            .next_hop(ip("2001:db8:1::7"))
+            .unwrap()
+            .next,
+        ip("2001:db8:1::7")
+    );
+    lan.pass(Duration::from_secs(100));
+    assert_eq!(lan.news(0), [AddressNews::Deprecated(addr)]);
+    lan.pass(Duration::from_secs(7300));
+    assert_eq!(lan.news(0), [AddressNews::Expired(addr)]);
+    assert!(global(&lan).is_empty());
+    assert_eq!(
+        lan.hosts[0].ip().next_hop(ip("2001:db8:2::1")),
+        None,
+        "the router's time is over too"
+    );
+}
+
+#[test]
+fn a_deprecated_address_begins_nothing_new_while_another_is_there() {
+    let mut lan = lan(false);
+    advertise(
+        &mut lan,
+        "fe80::99",
+        ROUTER,
+        with(prefix("2001:db8:1::", 9000, 9000)),
+    );
+    advertise(
+        &mut lan,
+        "fe80::99",
+        ROUTER,
+        with(prefix("2001:db8:2::", 9000, 9000)),
+    );
+    let dst = ip("2001:db8:1:ffff::1");
+    let before = lan.hosts[0].ip().source_for(dst).unwrap();
+    assert!(
+        cidr("2001:db8:1::/64").contains(before),
+        "the longer match, RFC 6724 rule 8"
+    );
+    advertise(
+        &mut lan,
+        "fe80::99",
+        ROUTER,
+        with(prefix("2001:db8:1::", 9000, 0)),
+    );
+    lan.pass(Duration::from_secs(1));
+    let after = lan.hosts[0].ip().source_for(dst).unwrap();
+    assert!(cidr("2001:db8:2::/64").contains(after), "rule 3");
+}
+
+#[test]
+fn one_message_does_not_take_an_address_away() {
+    let mut lan = lan(false);
+    advertise(
+        &mut lan,
+        "fe80::99",
+        ROUTER,
+        with(prefix("2001:db8:1::", 86_400, 86_400)),
+    );
+    advertise(
+        &mut lan,
+        "fe80::99",
+        ROUTER,
+        with(prefix("2001:db8:1::", 0, 0)),
+    );
+    // RFC 4862 5.5.3 e: two hours are left.
+    lan.pass(Duration::from_secs(7100));
+    assert_eq!(global(&lan).len(), 1);
+    lan.pass(Duration::from_secs(200));
+    assert!(global(&lan).is_empty());
+}
+
+#[test]
+fn prefixes_that_contradict_themselves_give_no_address() {
+    let mut lan = lan(false);
+    for bad in [
+        prefix("2001:db8:1::", 100, 200),
+        Prefix {
+            len: 48,
+            ..prefix("2001:db8:1::", 200, 100)
+        },
+        prefix("fe80::", 200, 100),
+        prefix("2001:db8:1::", 0, 0),
+    ] {
+        advertise(&mut lan, "fe80::99", ROUTER, with(bad));
+        assert!(global(&lan).is_empty(), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_flood_of_prefixes_and_routers_is_bounded() {
+    let mut lan = lan(false);
+    for n in 0..200 {
+        let from = format!("fe80::{n:x}99");
+        let options = with(prefix(&format!("2001:db8:{n:x}::"), 9000, 9000));
+        advertise(&mut lan, &from, ROUTER, options);
+    }
+    assert!(lan.hosts[0].addresses().count() <= 64);
+    assert!(lan.hosts[0].ip().routes().count() <= 200);
+}
+
+#[test]
+fn the_preferred_router_is_taken_and_a_silent_one_left() {
+    let mut lan = lan(false);
+    let via = |lan: &Lan| {
+        lan.hosts[0]
+            .ip()
+            .next_hop(ip("2001:db8:9::1"))
+            .map(|hop| hop.next)
+    };
+    advertise(
+        &mut lan,
+        "fe80::a",
+        ROUTER,
+        with(prefix("2001:db8:1::", 9000, 9000)),
+    );
+    assert_eq!(via(&lan), Some(ip("fe80::a")));
+    advertise(
+        &mut lan,
+        "fe80::b",
+        Router {
+            preference: 1,
+            ..ROUTER
+        },
+        Options::default(),
+    );
+    assert_eq!(via(&lan), Some(ip("fe80::b")), "RFC 4191 3.1");
+    // Nobody answers there: the first packet waits in vain, then RFC 4861 6.3.6 takes the other.
+    lan.pass(Duration::from_secs(60));
+    lan.ping(0, "2001:db8:9::1");
+    lan.pass(Duration::from_secs(20));
+    assert_eq!(via(&lan), Some(ip("fe80::a")));
+    advertise(
+        &mut lan,
+        "fe80::a",
+        Router {
+            lifetime: 0,
+            ..ROUTER
+        },
+        Options::default(),
+    );
+    assert_eq!(via(&lan), Some(ip("fe80::b")));
+}
+
+#[test]
+fn resolvers_come_with_their_time_and_go() {
+    let mut lan = lan(false);
+    let options = Options {
+        resolvers: vec![("2001:db8::53".parse().unwrap(), 60)],
+        domains: vec![("example.net".to_owned(), 60)],
+        ..Options::default()
+    };
+    advertise(
+        &mut lan,
+        "fe80::99",
+        Router {
+            managed: true,
+            ..ROUTER
+        },
+        options,
+    );
+    assert_eq!(lan.hosts[0].resolvers(), [ip("2001:db8::53")]);
+    assert_eq!(lan.hosts[0].search_domains(), ["example.net"]);
+    assert!(lan.news(0).contains(&AddressNews::Router {
+        managed: true,
+        other: false
+    }));
+    lan.pass(Duration::from_secs(61));
+    assert!(lan.hosts[0].resolvers().is_empty() && lan.hosts[0].search_domains().is_empty());
+}
+
+#[test]
+fn a_temporary_address_speaks_first_and_is_replaced() {
+    let mut lan = lan(true);
+    advertise(
+        &mut lan,
+        "fe80::99",
+        Router {
+            lifetime: 0,
+            ..ROUTER
+        },
+        with(prefix("2001:db8:1::", u32::MAX, u32::MAX)),
+    );
+    let temporary = |lan: &Lan| -> Vec<_> {
+        global(lan)
+            .into_iter()
+            .filter(|a| a.origin == Origin::Temporary)
+            .collect()
+    };
+    let first = temporary(&lan)[0];
+    let dst = ip("2001:db8:1::1");
+    assert_eq!(
+        lan.hosts[0].ip().source_for(dst),
+        Some(first.cidr.addr()),
+        "RFC 6724 rule 7"
+    );
+    lan.pass(Duration::from_secs(86_400));
+    let now = temporary(&lan);
+    assert_eq!(now.len(), 2);
+    assert_eq!(now[0].state, AddressState::Deprecated);
+    assert_eq!(lan.hosts[0].ip().source_for(dst), Some(now[1].cidr.addr()));
+    lan.pass(Duration::from_secs(2 * 86_400));
+    assert!(temporary(&lan).iter().all(|a| a.cidr != first.cidr));
+}
+
+#[test]
+fn a_redirect_is_believed_of_the_first_hop_alone() {
+    let mut lan = lan(false);
+    advertise(
+        &mut lan,
+        "fe80::a",
+        ROUTER,
+        with(prefix("2001:db8:1::", 9000, 9000)),
+    );
+    let ours = global(&lan)[0].cidr.addr().to_string();
+    let (target, destination) = ("fe80::b".parse().unwrap(), "2001:db8:9::1".parse().unwrap());
+    let message = Message {
+        body: Body::Redirect {
+            target,
+            destination,
+        },
+        options: Options {
+            target: Some(STRANGER),
+            ..Options::default()
+        },
+    };
+    let via = |lan: &Lan| {
+        lan.hosts[0]
+            .ip()
+            .next_hop(ip("2001:db8:9::1"))
+            .map(|hop| hop.next)
+    };
+    let refused = lan
+        .carry(9, &frame("fe80::c", &ours, 255, &message))
+        .unwrap();
+    assert!(refused.drop_reason().is_some());
+    assert_eq!(via(&lan), Some(ip("fe80::a")));
+    let taken = lan
+        .carry(9, &frame("fe80::a", &ours, 255, &message))
+        .unwrap();
+    assert_eq!(
+        (taken.drop_reason(), taken.rule.name),
+        (None, "nd:redirect")
+    );
+    assert_eq!(via(&lan), Some(ip("fe80::b")));
+    assert_eq!(
+        lan.hosts[0]
+            .ip()
+            .next_hop(ip("2001:db8:9::2"))
+            .unwrap()
+            .next,
+        ip("fe80::a")
+    );
+}

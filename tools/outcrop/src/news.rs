@@ -1,0 +1,60 @@
+//! What becomes of the stack's addresses while it runs.
+//!
+//! Job: say each piece of news on standard error, one line. Owns: the words. Does not know: where addresses come from.
+
+use core::future::poll_fn;
+use core::task::Poll;
+
+use outcrop_stack::ip::{AddressNews, Origin};
+use outcrop_stack::{Core, Interest, Shard};
+
+use crate::host::TUN;
+
+/// Says the news for as long as the host runs.
+pub(crate) async fn tell(shard: Shard) {
+    loop {
+        let line = poll_fn(|cx| {
+            shard.poll(Interest::Address(TUN), cx, |core| {
+                let news = core.take_address_news(TUN);
+                news.map_or(Poll::Pending, |news| Poll::Ready(say(core, news)))
+            })
+        });
+        eprintln!("{}", line.await);
+    }
+}
+
+/// One piece of news as a line.
+pub(crate) fn say(core: &Core, news: AddressNews) -> String {
+    match news {
+        AddressNews::Ready(addr) => {
+            let mut all = core.addresses();
+            let origin = all.find(|known| known.cidr.addr() == addr);
+            let whence = match origin.map(|known| known.origin) {
+                None | Some(Origin::Manual) => "",
+                Some(Origin::LinkLocal) => ", for this link alone",
+                Some(Origin::Router) => ", of a router's prefix",
+                Some(Origin::Temporary) => ", of a router's prefix and temporary",
+                Some(Origin::Lease) => ", leased",
+            };
+            format!("address: {addr} is ours{whence}")
+        }
+        AddressNews::Duplicate(addr) => {
+            format!("address: {addr} is not ours: another station has it")
+        }
+        AddressNews::Deprecated(addr) => format!("address: {addr} begins nothing new"),
+        AddressNews::Expired(addr) => format!("address: {addr} is ours no more"),
+        AddressNews::Router { managed, other } => {
+            let more = match (managed, other) {
+                (true, _) => "; it says that addresses are to be had by DHCPv6",
+                (false, true) => "; it says that settings are to be had by DHCPv6",
+                (false, false) => "",
+            };
+            format!("router: heard{more}")
+        }
+        AddressNews::Resolvers => {
+            let servers: Vec<_> = core.resolvers().iter().map(ToString::to_string).collect();
+            let search = core.search_domains().join(" ");
+            format!("resolvers: {}; search: {search}", servers.join(" "))
+        }
+    }
+}
