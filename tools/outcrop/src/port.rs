@@ -129,7 +129,7 @@ impl FromStr for AtSpec {
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, script) = text
             .split_once('=')
-            .ok_or("lacks a network: such as right='exec python3 -m http.server 80'".to_owned())?;
+            .ok_or("lacks a network: such as right='exec python3 -m http.server 80'")?;
         Ok(Self {
             name: name.to_owned(),
             script: script.to_owned(),

@@ -173,7 +173,7 @@ impl Series {
         let what = match what {
             // A closed port is the destination's answer to a datagram.
             What::There if packet.src != self.dst => What::Refused("!P"),
-            what => what,
+            What::Hop | What::There | What::Refused(_) => what,
         };
         Some(Answer {
             probe,

@@ -444,6 +444,10 @@ fn sender_with_a_better_first_hop_is_redirected_and_its_packet_goes_on() {
     // RFC 792 redirect for the host; the gateway's address follows the checksum.
     assert_eq!(icmp(redirect), (ip("10.3.0.1"), 5, 1, [10, 3, 0, 9]));
     // A sender behind another router gains nothing by it.
+    let behind = Some(ip("10.3.0.8"));
+    router
+        .add_route(cidr("10.44.0.0/16"), behind, WIRE)
+        .unwrap();
     let bytes = datagram("10.44.0.2", "10.8.0.1", 64, 10);
     let _ = arrives(&mut router, WIRE, &bytes);
     assert_eq!(only(&mut router).note.why(), Why::Forwarded);

@@ -158,14 +158,16 @@ fn core(options: &cli::Router, links: &[Joined], seed: &Seed) -> Result<Core, Fa
 
 /// A private network by its name.
 type Place = (String, Namespace);
+/// One a link, in the order of their numbers.
+type Devices = Vec<Box<dyn Device>>;
 
 /// The devices, with emulated links before them if asked for, and the private networks.
 fn split(
     links: Vec<Joined>,
     options: &cli::Router,
     (clock, seed): (&Clock, &Seed),
-) -> Result<(Vec<Place>, Vec<Box<dyn Device>>), Failure> {
-    let (mut places, mut devices) = (Vec::new(), Vec::<Box<dyn Device>>::new());
+) -> Result<(Vec<Place>, Devices), Failure> {
+    let (mut places, mut devices) = (Vec::new(), Devices::new());
     for link in links {
         devices.push(match &options.link {
             None => Box::new(link.tun),
