@@ -146,5 +146,15 @@ crate::vocabulary! {
         HttpUnsupported = "http:unsupported",
         /// HTTP: arrived after the last message of the connection.
         HttpClosed = "http:closed",
+        /// DHCP: not a message, or options that run over its end.
+        DhcpMalformed = "dhcp:malformed",
+        /// DHCP: belongs to another transaction, client or server.
+        DhcpUnrelated = "dhcp:unrelated",
+        /// DHCP: a message nobody waits for in this state.
+        DhcpUnexpected = "dhcp:unexpected",
+        /// DHCP: lacks what its kind must say, or says what cannot be.
+        DhcpInvalid = "dhcp:invalid",
+        /// DHCP: the server has no address or no room for this client.
+        DhcpNoAddress = "dhcp:no-address",
     }
 }

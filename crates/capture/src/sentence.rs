@@ -191,5 +191,10 @@ const fn of_drop(reason: DropReason) -> &'static str {
         DropReason::HttpTooLarge => "longer than this server takes",
         DropReason::HttpUnsupported => "asks for something in HTTP that nobody here speaks",
         DropReason::HttpClosed => "came after the connection's last message",
+        DropReason::DhcpMalformed => "not a DHCP message, or options beyond its end",
+        DropReason::DhcpUnrelated => "of another DHCP transaction, client or server",
+        DropReason::DhcpUnexpected => "a DHCP message that this state does not wait for",
+        DropReason::DhcpInvalid => "lacks what a DHCP message of its kind must say",
+        DropReason::DhcpNoAddress => "no address is left for this DHCP client",
     }
 }

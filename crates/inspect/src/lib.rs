@@ -62,7 +62,7 @@
 //! [`dissect`] (headers, whole or broken), `conversation` (who talks to whom), `http` (start lines),
 //! `exchange` (requests and their answers),
 //! `print` (and one file a protocol), `ladder` (`draw` the columns, `label` the arrows, `notes` the right side),
-//! `export` (for the tools of others), `page` (a browser's views: `model`, `fields`, and a file a view), `paint` (colours), `run` (whole files).
+//! `export` (for the tools of others), `page` (a browser's views, a file a view), `tui` (a terminal's), both of a `story`, `paint` (colours), `run` (whole files).
 #![forbid(unsafe_code)]
 
 mod conversation;
@@ -75,6 +75,8 @@ mod page;
 mod paint;
 mod print;
 mod run;
+mod story;
+mod tui;
 
 pub use conversation::{Conversation, Conversations, End, Relative, Seen, Talk};
 pub use exchange::{EXCHANGES_MAX, Exchange, Exchanges, Message};
@@ -85,6 +87,7 @@ pub use page::{Follow, PageOptions, page, page_with};
 pub use paint::{ColorChoice, Paint};
 pub use print::{PrintOptions, Printer};
 pub use run::{InspectError, ladder, print};
+pub use tui::{Tui, TuiKey};
 
 /// `#193` for `pkt:193`; timers and calls as they are.
 fn shown_cause(cause: &str) -> String {

@@ -13,10 +13,8 @@
 //! ```
 
 mod chart;
-mod fields;
 mod ladder;
 mod markup;
-mod model;
 mod packets;
 mod sequence;
 mod states;
@@ -29,9 +27,9 @@ use std::io::{Read, Write};
 use outcrop_capture::Reader;
 use sha2::{Digest as _, Sha256};
 
+use crate::story::{PACKETS_MAX, Story};
 use crate::{Conversation, InspectError};
 use markup::{Markup, Text, put};
-use model::{PACKETS_MAX, Story};
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/cursor.js");

@@ -1,12 +1,17 @@
 //! Which way a packet goes.
 //!
 //! Job: find the route with the longest prefix that contains a destination.
-//! Owns: the table. Does not know: whether the way is open.
+//! Owns: the table, and what gateways have said against it. Does not know: whether the way is open.
+//! RFC 1122 3.2.2.2 and 3.3.1.2 (redirects).
 //! Sources: RFC 1812 5.2.4.3 (longest match) and 5.2.4.4 (what has no way on), RFC 4632 5.1.
 
-use core::net::IpAddr;
+use std::collections::VecDeque;
 
-use outcrop_base::InterfaceId;
+use core::hash::{Hash, Hasher};
+use core::net::IpAddr;
+use core::time::Duration;
+
+use outcrop_base::{Instant, InterfaceId};
 
 use crate::config::masked;
 use crate::{Cidr, Hop};
@@ -17,6 +22,20 @@ pub(crate) struct Routes {
     /// Longest prefix first. Prefix lengths that nobody uses cost nothing.
     v4: Vec<Length>,
     v6: Vec<Length>,
+    /// Better first hops for single hosts, by what a gateway said; oldest first.
+    redirects: VecDeque<Redirect>,
+}
+
+/// Better first hops remembered; the oldest gives way.
+pub(crate) const MAX_REDIRECTS: usize = 64;
+/// How long one is: long enough for a conversation, short enough for a gateway that has gone.
+const REDIRECT_AGE: Duration = Duration::from_secs(600);
+
+#[derive(Clone, Copy, Debug, Hash)]
+struct Redirect {
+    dst: IpAddr,
+    via: IpAddr,
+    until: Instant,
 }
 
 /// All routes of one prefix length, sorted by network.
@@ -144,11 +163,45 @@ impl Routes {
         })
     }
 
-    /// Where a packet to `dst` goes next.
+    /// Where a packet of our own to `dst` goes next.
     pub(crate) fn lookup(&self, dst: IpAddr) -> Option<Hop> {
-        match self.find(dst)? {
-            Found::Hop(hop) => Some(hop),
-            Found::Refused(_) => None,
+        let hop = match self.find(dst)? {
+            Found::Hop(hop) => hop,
+            Found::Refused(_) => return None,
+        };
+        let better = self.redirects.iter().find(|redirect| redirect.dst == dst);
+        Some(better.map_or(hop, |redirect| Hop {
+            next: redirect.via,
+            ..hop
+        }))
+    }
+
+    /// Sends what goes to `dst` by way of `via` for a while.
+    pub(crate) fn redirect(&mut self, now: Instant, dst: IpAddr, via: IpAddr) {
+        self.redirects.retain(|redirect| redirect.dst != dst);
+        if self.redirects.len() >= MAX_REDIRECTS {
+            self.redirects.pop_front();
+        }
+        let until = now + REDIRECT_AGE;
+        self.redirects.push_back(Redirect { dst, via, until });
+    }
+
+    /// When the oldest redirect is forgotten.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        self.redirects.front().map(|redirect| redirect.until)
+    }
+
+    /// Forgets what is too old.
+    pub(crate) fn forget_due(&mut self, now: Instant) {
+        while self.next_expiry().is_some_and(|at| at <= now) {
+            self.redirects.pop_front();
+        }
+    }
+
+    pub(crate) fn fingerprint(&self, now: Instant, into: &mut dyn Hasher) {
+        let mut into = into;
+        for Redirect { dst, via, until } in &self.redirects {
+            (dst, via, until.saturating_since(now)).hash(&mut into);
         }
     }
 

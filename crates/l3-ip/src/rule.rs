@@ -67,6 +67,8 @@ rules! {
     IcmpError = "icmp:error", "RFC 1122 3.2.2, RFC 4443 2.4, RFC 5927 4";
     /// A next-hop MTU must be one the protocol allows.
     PacketTooBig = "icmp:packet-too-big", "RFC 1191 3, RFC 8201 4";
+    /// The first hop in use may name a better one on the same link.
+    Redirect = "icmp:redirect", "RFC 1122 3.2.2.2, RFC 1812 5.2.7.2";
     /// An ICMP message of unknown type is silently discarded.
     IcmpUnknown = "icmp:unknown", "RFC 1122 3.2.2, RFC 4443 2.4";
     /// Errors are never sent about errors, groups, broadcasts, fragments or strange sources.

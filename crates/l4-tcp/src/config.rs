@@ -162,6 +162,12 @@ pub struct Settings {
     pub tail_probes: bool,
     /// After a timeout, send something new before all is sent again, and so tell a late path from a lossy one (RFC 5682).
     pub frto: bool,
+    /// An acknowledgment of anything sent twice measures no round trip, not even of what it acknowledges beside that and
+    /// SACK tells apart (RFC 6298 3 asks for the first alone).
+    pub careful_rtt: bool,
+    /// Whoever says that the window is still closed is asked again a pause after the answer, not after the question
+    /// (RFC 9293 3.8.6.1 leaves it open).
+    pub probe_after_answer: bool,
     /// Report what arrived twice in the first SACK block (RFC 2883).
     pub dsack: bool,
     /// A connection given up because the peer does not answer ends without a reset (RFC 9293 3.10.8 has none). By
@@ -206,7 +212,8 @@ pub struct Settings {
     /// With `fast_open` and a cookie at hand: keep the SYN back until the program writes, reads or shuts down, so that
     /// the first write is in it. Without a cookie the SYN leaves at once and asks for one.
     pub hold_syn: bool,
-    /// Spread what leaves over the round trip, also where the controller does not ask for it.
+    /// Spread what leaves over the round trip, also where the controller does not ask for it; never where the round
+    /// trip is shorter than [`pacing::SHORTEST`](crate::pacing::SHORTEST).
     pub pacing: bool,
     /// The fastest that data may leave; `None` is no limit.
     pub max_pacing_rate: Option<Rate>,
@@ -242,6 +249,8 @@ impl Default for Settings {
             guessable: Guessable::default(),
             tail_probes: true,
             frto: true,
+            careful_rtt: false,
+            probe_after_answer: false,
             dsack: true,
             quiet_timeout: false,
             fin_wait_2: params::FIN_WAIT_2,
@@ -262,7 +271,7 @@ impl Default for Settings {
             ecn: EcnPolicy::default(),
             ecn_option: true,
             keep_unused_window: false,
-            pacing: false,
+            pacing: true,
             max_pacing_rate: None,
             habits: Habits::default(),
             congestion: Algorithm::default(),

@@ -193,6 +193,17 @@ fn answer_arrives_marked_acknowledgment_says_so_before_data() {
     }
 }
 
+// 3.2.3.2.1: the server's answer tests whether the option passes, no SYN does.
+#[test]
+fn syns_of_ours_have_no_option() {
+    let mut story = Story::new(accurate());
+    story.connect();
+    let mut syns = story.out();
+    syns.extend((0..2).map(|_| story.wait_output(60_000).unwrap().1));
+    assert_eq!(syns.len(), 3);
+    assert!(syns.iter().all(|syn| syn.options.accurate.is_none()));
+}
+
 // 3.1.4.1: two SYNs ask, then none; 3.1.4.1's third example: a late agreement is kept, and marks are allowed.
 #[test]
 fn syn_not_answered_twice_is_repeated_bare_a_late_agreement_counts() {

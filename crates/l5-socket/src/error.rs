@@ -62,7 +62,9 @@ pub(crate) fn listen(error: ListenError) -> io::Error {
 pub(crate) fn group(error: GroupError) -> io::Error {
     let kind = match error {
         GroupError::TooMany => ErrorKind::OutOfMemory,
-        _ => ErrorKind::InvalidInput,
+        GroupError::UnknownInterface | GroupError::NotAGroup | GroupError::NotJoined | _ => {
+            ErrorKind::InvalidInput
+        }
     };
     io::Error::new(kind, error)
 }

@@ -81,7 +81,7 @@ pub use self::core::{
     PingId, RAW_QUEUE, RawId, RawOptions, SendError, StreamId, UdpId,
 };
 pub use counters::Counters;
-pub use driver::{BATCH, Driver};
+pub use driver::{BATCH, CUT_MAX, Driver};
 pub use shard::Shard;
 pub use sleep::Sleep;
 pub use snapshot::Snapshot;

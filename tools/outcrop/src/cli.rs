@@ -110,10 +110,23 @@ pub(crate) enum Command {
     /// A script lists packets that arrive, packets that must leave, and the program's calls. A packet that
     /// nobody expects fails it. Exits with 0 only if no script failed.
     Drill(Drill),
+    /// Ask DHCP servers for an address and print what they grant; or be one (`outcrop dhcp serve`).
+    ///
+    /// Speaks on a TAP. Without --keep the address is given back at once.
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  sudo outcrop dhcp --tap tap0 --json\n  \
+                            sudo outcrop dhcp serve --tap tap1 --addr 10.9.0.1/24 --pool 10.9.0.100-10.9.0.199"
+    )]
+    Dhcp(Dhcp),
     /// Print a capture as text: tcpdump's grammar, with state and reason behind each packet.
     Print(Print),
     /// Draw a capture as a ladder: who sent what to whom, in which state, and why.
     Ladder(Ladder),
+    /// Look through a capture in the terminal: packets, fields, bytes and plots on one cursor.
+    ///
+    /// A file that grows is followed.
+    Tui(Show),
     /// Write a capture as one page for a browser: ladder, bytes, states and sequences beside each other.
     ///
     /// The page stands alone: it asks the network for nothing, and can be read without scripts.
@@ -154,6 +167,10 @@ pub(crate) struct Net {
     /// Take IPv6 addresses, routes and resolvers from the routers on the TAP's link instead of --addr6.
     #[arg(long, requires = "tap", help_heading = "Network")]
     pub(crate) slaac: bool,
+    /// Take an IPv4 address, routes and resolvers from a DHCP server on the TAP's link instead of --addr; with --slaac,
+    /// what routers leave to DHCPv6 as well.
+    #[arg(long, requires = "tap", help_heading = "Network")]
+    pub(crate) dhcp: bool,
     /// Largest IP packet on the TUN, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 1500, value_parser = clap::value_parser!(u32).range(1280..=65_535), help_heading = "Network")]
     pub(crate) mtu: u32,
@@ -212,8 +229,11 @@ pub(crate) struct Tcp {
     /// Congestion marks (ECN).
     #[arg(long, value_name = "POLICY", value_enum, default_value_t = Ecn::Accept, help_heading = "TCP")]
     pub(crate) ecn: Ecn,
-    /// Spread what leaves over the round trip. BBR always does.
-    #[arg(long, help_heading = "TCP")]
+    /// Spread what leaves over the round trip, if that is 2 ms or longer. BBR always does.
+    #[arg(
+        long, value_name = "on|off", help_heading = "TCP", value_parser = crate::values::on_or_off,
+        default_value = "on", default_missing_value = "on", num_args = 0..=1, require_equals = true
+    )]
     pub(crate) pacing: bool,
     /// The fastest that one connection's data may leave, in bytes a second.
     #[arg(long, value_name = "BYTES", help_heading = "TCP")]
@@ -350,6 +370,69 @@ pub(crate) struct Serve {
     pub(crate) tcp: Tcp,
     #[command(flatten)]
     pub(crate) net: Net,
+}
+
+/// Options of `outcrop dhcp`.
+#[derive(Args, Debug)]
+pub(crate) struct Dhcp {
+    /// Be a server instead.
+    #[command(subcommand)]
+    pub(crate) serve: Option<DhcpCommand>,
+    #[command(flatten)]
+    pub(crate) net: Net,
+    /// Ask for IPv6 addresses (DHCPv6) instead.
+    #[arg(short = '6', long)]
+    pub(crate) v6: bool,
+    /// Ask for resolvers alone, without an address.
+    #[arg(long, requires = "v6")]
+    pub(crate) stateless: bool,
+    /// Ask for this address first, as a host does that had it before.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "v6")]
+    pub(crate) previous: Option<core::net::Ipv4Addr>,
+    /// The name that the server is told.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) hostname: Option<String>,
+    /// Keep the address, and print what becomes of it, until Ctrl-C.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Print each piece of news as one line of JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Give up after so many seconds without an address.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) timeout: u64,
+}
+
+/// Below `outcrop dhcp`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DhcpCommand {
+    /// Lend IPv4 addresses on the TAP's link until Ctrl-C.
+    Serve(DhcpServe),
+}
+
+/// Options of `outcrop dhcp serve`.
+#[derive(Args, Debug)]
+pub(crate) struct DhcpServe {
+    #[command(flatten)]
+    pub(crate) net: Net,
+    /// First and last address to lend, in the network of --addr.
+    #[arg(long, value_name = "FIRST-LAST", value_parser = crate::values::pool)]
+    pub(crate) pool: (core::net::Ipv4Addr, core::net::Ipv4Addr),
+    /// How long an address is lent, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(1..=u64::from(u32::MAX)))]
+    pub(crate) lease_time: u64,
+    /// A way out to tell clients of.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) router: Vec<core::net::Ipv4Addr>,
+    /// A resolver to tell clients of.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) dns: Vec<core::net::Ipv4Addr>,
+    /// The domain to tell clients of.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) domain: Option<String>,
+    /// An address that one station alone gets.
+    #[arg(long, value_name = "MAC=ADDRESS", value_parser = crate::values::reservation)]
+    pub(crate) reserve: Vec<([u8; 6], core::net::Ipv4Addr)>,
 }
 
 /// Options of `outcrop run`.
@@ -595,6 +678,13 @@ pub(crate) struct Inspect {
     /// The page to write.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+}
+
+/// Options of `outcrop tui`.
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    /// The capture: pcapng of ours or of others, or classic pcap.
+    pub(crate) file: PathBuf,
 }
 
 /// Options of `outcrop export`.

@@ -10,12 +10,12 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use outcrop_base::{Instant, InterfaceId, Seed, WallClock};
+use outcrop_base::{Instant, InterfaceId, Recorder, Seed, WallClock};
 use outcrop_device::namespace::Namespace;
 use outcrop_device::{Caps, Clock, Device, Medium, Tun};
 use outcrop_stack::ethernet::{self, MacAddr};
 use outcrop_stack::ip::{AutoConfig, Cidr, ConfigError, InterfaceConfig, Lease};
-use outcrop_stack::{Config, Core, Counters, Driver, Shard, Tasks, tcp};
+use outcrop_stack::{CUT_MAX, Config, Core, Counters, Driver, Shard, Tasks, tcp};
 use outcrop_testkit::emulated::Emulated;
 
 use crate::accounts::Accounts;
@@ -97,8 +97,7 @@ impl Host {
             Some(between) => Box::new(emulated(link.tun, between, shard.clock(), &seed)?),
         };
         Ok(Self {
-            driver: Driver::new(shard, TUN, device, recording)
-                .with_busy_poll(Duration::from_micros(net.busy_poll)),
+            driver: driver(Driver::new(shard, TUN, device, recording), net),
             namespace: link.namespace,
         })
     }
@@ -156,6 +155,21 @@ impl Host {
     }
 }
 
+/// The driver as it was asked for.
+fn driver<D: Device, R: Recorder>(driver: Driver<D, R>, net: &Net) -> Driver<D, R> {
+    let driver = driver.with_busy_poll(Duration::from_micros(net.busy_poll));
+    if one_by_one(net) {
+        driver
+    } else {
+        driver.with_merging()
+    }
+}
+
+/// Whether each packet is to be seen, or held up, by itself: then we neither merge nor cut any.
+const fn one_by_one(net: &Net) -> bool {
+    net.link.is_some() || net.capture.is_some() || net.kept.is_some()
+}
+
 /// The TUN behind an emulated link, the same in both directions.
 fn emulated(
     tun: Tun,
@@ -181,7 +195,10 @@ fn core(
 ) -> Result<Core, Failure> {
     let mut core = Core::new(config, seed);
     let mut addresses = Vec::new();
-    let given = [Some(net.addr), (!net.slaac).then_some(net.addr6)];
+    let given = [
+        (!net.dhcp).then_some(net.addr),
+        (!net.slaac).then_some(net.addr6),
+    ];
     for cidr in given.into_iter().flatten() {
         let address = Cidr::new(cidr.address, cidr.prefix);
         addresses.push(address.map_err(|error| Failure::asked(format!("{cidr}: {error}")))?);
@@ -189,8 +206,13 @@ fn core(
     let bad = |error: &dyn core::fmt::Display| {
         Failure::asked(format!("{} {}: {error}", net.addr, net.addr6))
     };
+    let gso_max = match (caps.gso_max, caps.medium) {
+        // What the device does not cut, the driver does; not inside frames.
+        (0, Medium::Ip) if !one_by_one(net) => CUT_MAX,
+        (most, Medium::Ip | Medium::Ethernet) => most,
+    };
     let link = InterfaceConfig {
-        gso_max: caps.gso_max,
+        gso_max,
         checksum_offload: caps.checksum_tx,
         ..InterfaceConfig::tun(TUN, net.mtu, Vec::new())
     };

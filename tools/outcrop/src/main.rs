@@ -8,6 +8,7 @@ mod accounts;
 mod cli;
 mod command {
     pub(crate) mod demo;
+    pub(crate) mod dhcp;
     pub(crate) mod drill;
     pub(crate) mod export;
     pub(crate) mod get;
@@ -19,12 +20,14 @@ mod command {
     pub(crate) mod serve;
     pub(crate) mod show;
     pub(crate) mod traceroute;
+    pub(crate) mod tui;
     pub(crate) mod wire;
 }
 mod echo;
 mod example;
 mod failure;
 mod host;
+mod lease;
 mod link;
 mod news;
 mod port;
@@ -88,9 +91,11 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Run(options) => command::run::run(&options),
         Command::Wire(options) => command::wire::run(&options),
         Command::Get(options) => command::get::run(&options),
+        Command::Tui(options) => command::tui::run(&options),
         Command::Export(options) => command::export::run(&options),
         Command::Inspect(options) => command::inspect::run(&options),
         Command::Demo(options) => command::demo::run(&options),
+        Command::Dhcp(options) => command::dhcp::run(&options),
         Command::Print(options) => command::show::run_print(&options),
         Command::Ladder(options) => command::show::run_ladder(&options),
         Command::Pipeline(options) => command::demo::run_pipeline(&options),

@@ -23,7 +23,8 @@ pub(crate) async fn tell(shard: Shard) {
     }
 }
 
-fn say(core: &Core, news: AddressNews) -> String {
+/// One piece of news as a line.
+pub(crate) fn say(core: &Core, news: AddressNews) -> String {
     match news {
         AddressNews::Ready(addr) => {
             let mut all = core.addresses();

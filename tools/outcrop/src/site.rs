@@ -143,7 +143,7 @@ impl App for Site {
         let get = matches!(*head.method(), Method::GET | Method::HEAD);
         self.under_way = match &mut self.pages {
             Pages::Example(example) => ask(example, (head, about, body), offered),
-            _ if head.path() == ECHO && !get => UnderWay::Echo(Echo::new(head, body)),
+            _ if !get && head.path() == ECHO => UnderWay::Echo(Echo::new(head, body)),
             Pages::Files(files) => UnderWay::Answer(files.answer(head, about)),
             Pages::BuiltIn(picture) if head.path() == PICTURE && get => {
                 UnderWay::Answer(picture.clone().into())

@@ -101,6 +101,31 @@ impl FromStr for Cidr {
     }
 }
 
+/// A switch.
+pub(crate) fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("it is on or off".to_owned()),
+    }
+}
+
+/// `FIRST-LAST`.
+pub(crate) fn pool(text: &str) -> Result<(Ipv4Addr, Ipv4Addr), String> {
+    let wrong = || "must be two IPv4 addresses: such as 10.9.0.100-10.9.0.199".to_owned();
+    let (first, last) = text.split_once('-').ok_or_else(wrong)?;
+    let address = |text: &str| text.parse().map_err(|_| wrong());
+    Ok((address(first)?, address(last)?))
+}
+
+/// `MAC=ADDRESS`.
+pub(crate) fn reservation(text: &str) -> Result<([u8; 6], Ipv4Addr), String> {
+    let wrong = || "must be such as 02:00:00:00:00:01=10.9.0.7".to_owned();
+    let (station, address) = text.split_once('=').ok_or_else(wrong)?;
+    let address = address.parse().map_err(|_| wrong())?;
+    Ok((mac(station)?.0, address))
+}
+
 /// A station's hardware address: six numbers of two hexadecimal digits.
 pub(crate) fn mac(text: &str) -> Result<MacAddr, String> {
     let wrong = || "must be six pairs of hexadecimal digits: such as 02:00:00:00:00:01".to_owned();

@@ -112,6 +112,12 @@ pub(crate) const LAYERS: &[Layer] = &[
         engine: Engine::No,
     },
     Layer {
+        name: "dhcp",
+        uses: &["base"],
+        dev: &[],
+        engine: Engine::All,
+    },
+    Layer {
         name: "capture",
         uses: &["base"],
         dev: &[],

@@ -7,6 +7,7 @@
 
 mod ci;
 mod clippy_toml;
+mod instructions;
 mod layering;
 mod ledger;
 mod report;
@@ -48,6 +49,8 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Count the instructions of the hot functions and compare with docs/bench/instructions.toml; BLESS=1 writes it.
+    Instructions,
     /// Check the requirement ledgers and print their coverage into the book.
     Ledger {
         /// Only say whether the book's table is current.
@@ -97,6 +100,7 @@ fn run(cli: &Cli) -> Result<Vec<Finding>, Error> {
         Chore::Layering { write } => layering::run(&workspace, *write),
         Chore::Shape => shape::run(&workspace),
         Chore::ClippyToml { check } => clippy_toml::run(&workspace, *check),
+        Chore::Instructions => instructions::run(&workspace),
         Chore::Ledger {
             mutate: Some(count),
             seed,

@@ -6,8 +6,8 @@
 
 use super::chart::{HEIGHT, RIGHT, Scale, WIDTH, axes, float};
 use super::markup::{Markup, put};
-use super::model::{Packet, Segment, Story, Thread};
 use crate::dissect::Flags;
+use crate::story::{Packet, Segment, Story, Thread};
 
 /// Draws the plot of a connection, if it carried data.
 pub(super) fn draw(page: &mut Markup, story: &Story, (index, thread): (usize, &Thread)) {

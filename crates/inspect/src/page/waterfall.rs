@@ -7,8 +7,8 @@
 use core::time::Duration;
 
 use super::markup::{Markup, Text, put};
-use super::model::Story;
 use crate::exchange::{Exchange, Message};
+use crate::story::Story;
 
 /// Rows drawn.
 const ROWS_MAX: usize = 500;

@@ -7,7 +7,7 @@ use core::fmt::Write as _;
 
 use super::chart::{HEIGHT, RIGHT, Scale, WIDTH, axes, float};
 use super::markup::{Markup, Text, put};
-use super::model::{Packet, Story, Thread};
+use crate::story::{Packet, Story, Thread};
 
 /// The figures drawn: their key in the notes, their words.
 const FIGURES: [(&str, &str); 4] = [

@@ -229,6 +229,7 @@ impl Endpoint {
             Ok(Message::EchoRequest { ident, seq }) => self.answer(datagram, (ident, seq), &body),
             Ok(Message::EchoReply { ident, seq }) => self.answered(datagram, (ident, seq), &body),
             Ok(Message::Error(kind)) => self.hear(datagram, kind, &payload),
+            Ok(Message::Redirect(gateway)) => self.follow(datagram, gateway.into(), &body),
             Ok(Message::Other) if is_discovery(datagram, &payload) => {
                 self.handle_discovery(datagram, &payload)
             }
@@ -326,6 +327,30 @@ impl Endpoint {
         let id: PacketId = datagram.packet.id;
         self.push_event(Event::IcmpError { quote, id });
         Rule::IcmpError.taken()
+    }
+
+    /// Takes a redirect: only from the first hop in use, to a neighbour on the same link, about a packet of ours. A
+    /// router has better sources (RFC 1812 5.2.7.2).
+    fn follow(&mut self, datagram: &Datagram, gateway: IpAddr, quoted: &[u8]) -> Verdict {
+        let now = datagram.packet.at;
+        let unrelated = Rule::Redirect.drop(DropReason::IcmpUnrelated);
+        let Some((local, remote, ..)) = read_quote(&datagram.dst, quoted) else {
+            return Rule::Redirect.drop(DropReason::IcmpTruncated);
+        };
+        let link = self.interface(datagram.packet.iface);
+        let is_near = link.is_some_and(|link| {
+            let mut networks = link.addresses.iter();
+            networks.any(|net| net.contains(gateway)) && !link.is_broadcast(gateway)
+        });
+        let in_use = self.hop(remote).is_some_and(|hop| {
+            hop.next == datagram.src && hop.next != remote && hop.iface == datagram.packet.iface
+        });
+        let ours = local == datagram.dst && datagram.cast == Cast::Unicast;
+        if !is_near || !in_use || !ours || self.is_own(gateway) || self.config.forward {
+            return unrelated;
+        }
+        self.routes.redirect(now, remote, gateway);
+        Rule::Redirect.taken()
     }
 
     fn send_icmp(&mut self, letter: &Letter, body: &[u8]) -> Result<(), Unresolved> {

@@ -200,6 +200,7 @@ impl Endpoint {
                 .emit(|| Fact::new(None, FactKind::TimerFired { timer }, cause));
             self.reassembly_expired(now, &expired);
         }
+        self.routes.forget_due(now);
         self.age_addresses(now);
         self.configure_due(now);
         if self.groups.is_due(now) {
@@ -236,6 +237,7 @@ impl Endpoint {
             self.book.next(),
             self.auto.next(),
             self.groups.next_due(),
+            self.routes.next_expiry(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -243,7 +245,11 @@ impl Endpoint {
     /// What the way to `dst` means to a transport; `None` without a route.
     #[must_use]
     pub fn path(&self, dst: IpAddr) -> Option<Path> {
-        let hop = self.hop(dst)?;
+        self.path_by(&self.hop(dst)?, dst)
+    }
+
+    /// The same where the hop is known.
+    fn path_by(&self, hop: &Hop, dst: IpAddr) -> Option<Path> {
         if hop.iface == LOOPBACK {
             return Some(Path::plain(LOOPBACK_MTU));
         }
@@ -368,6 +374,7 @@ impl Endpoint {
         self.reassembly.fingerprint(now, into);
         self.idents.fingerprint(into);
         self.transit.fingerprint(now, into);
+        self.routes.fingerprint(now, into);
         self.raw.fingerprint(into);
         self.book.fingerprint(now, into);
         self.auto.fingerprint(now, into);

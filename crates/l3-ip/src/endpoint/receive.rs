@@ -311,11 +311,13 @@ impl Endpoint {
             gso_size: packet.gso_size,
             path,
         };
+        let mut payload = datagram.packet.bytes;
+        let header = payload.split_to(datagram.payload_at);
         Delivery::Up(Up {
             arrival,
             protocol: datagram.protocol,
-            payload: datagram.payload(),
-            header: datagram.header(),
+            payload,
+            header,
         })
     }
 }

@@ -177,7 +177,8 @@ impl Endpoint {
             return self.way_over(plan, iface, header_len);
         }
         let hop = self.hop(plan.dst).ok_or(Unresolved::NoRoute)?;
-        let mtu = self.path(plan.dst).ok_or(Unresolved::NoRoute)?.mtu;
+        let path = self.path_by(&hop, plan.dst).ok_or(Unresolved::NoRoute)?;
+        let mtu = path.mtu;
         let mtu = usize::try_from(mtu).unwrap_or(usize::MAX);
         Ok(Way {
             hop,

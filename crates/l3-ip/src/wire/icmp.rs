@@ -41,6 +41,8 @@ pub enum Message {
     },
     /// Says something about a packet of ours, which it quotes.
     Error(PathSignalKind),
+    /// Says that another gateway is nearer to what it quotes (IPv4).
+    Redirect(Ipv4Addr),
     /// Nothing for a host like us.
     Other,
 }
@@ -71,8 +73,11 @@ fn parse_v4(bytes: &[u8]) -> Result<Message, DropReason> {
         Icmpv4Type::TimeExceeded(_) | Icmpv4Type::ParameterProblem(_) => {
             Message::Error(PathSignalKind::Soft)
         }
-        Icmpv4Type::Redirect(_)
-        | Icmpv4Type::TimestampRequest(_)
+        // RFC 1122 3.2.2.2: one for a network is taken as one for the host.
+        Icmpv4Type::Redirect(redirect) => {
+            Message::Redirect(Ipv4Addr::from(redirect.gateway_internet_address))
+        }
+        Icmpv4Type::TimestampRequest(_)
         | Icmpv4Type::TimestampReply(_)
         | Icmpv4Type::Unknown { .. } => Message::Other,
     })

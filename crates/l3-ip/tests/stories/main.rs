@@ -13,5 +13,6 @@ mod errors;
 mod groups;
 mod host;
 mod judged;
+mod redirects;
 mod router;
 mod sending;

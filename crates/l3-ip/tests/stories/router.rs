@@ -373,6 +373,11 @@ fn errors_in_transit_cause_no_errors() {
         assert_eq!(verdict.rule, Rule::ForwardHops.as_ref());
         assert_eq!(sent(&mut router).len(), 0);
     }
+    // A redirect is none either (RFC 4443 2.4(e.2)).
+    let mut redirect = raw_v6(ip("fd01::2"), ip("fd02::7"), 58, &[137; 40]).to_vec();
+    redirect[7] = 1;
+    let _ = arrives(&mut router, WEST, &redirect.into());
+    assert_eq!(sent(&mut router).len(), 0);
     // An echo request may be answered: it is a question.
     let ask = PacketBuilder::ipv4([10, 1, 0, 2], [10, 2, 0, 7], 1).icmpv4_echo_request(1, 1);
     let ask = build(|out| ask.write(out, b"?").unwrap());
@@ -466,6 +471,11 @@ fn options_ask_and_the_router_writes_its_address_but_follows_no_source_route() {
     assert_eq!(header.options.to_vec(), [7, 7, 8, 10, 2, 0, 1, 0]);
     assert_eq!(header.header_checksum, header.calc_header_checksum());
 
+    // One nobody here knows (stream identifier) goes on as it came.
+    let bytes = with([136, 4, 1, 2, 0, 0, 0, 0]);
+    assert_eq!(arrives(&mut router, WEST, &bytes).drop_reason(), None);
+    assert_eq!(only(&mut router).bytes[20..28], [136, 4, 1, 2, 0, 0, 0, 0]);
+
     // A loose source route by way of us: RFC 7126 4.3.
     let verdict = arrives(&mut router, WEST, &with([131, 7, 4, 10, 2, 0, 9, 0]));
     assert_eq!(verdict.drop_reason(), Some(DropReason::Ipv4BadOption));
@@ -512,4 +522,76 @@ fn filter_is_asked_last_and_what_it_says_is_done() {
         let bytes = datagram("10.1.0.2", "10.2.0.7", 64, 10);
         assert_eq!(arrives(&mut router, WEST, &bytes).drop_reason(), None);
     }
+}
+
+#[test]
+fn limited_broadcast_is_the_routers_and_goes_no_further() {
+    let mut router = router();
+    let everybody = PacketIn {
+        iface: WEST,
+        ..packet(5, datagram("10.1.0.2", "255.255.255.255", 64, 10))
+    };
+    let Delivery::Up(up) = router.handle_packet(everybody) else {
+        panic!("not taken")
+    };
+    assert_eq!(up.arrival.cast, outcrop_base::Cast::Broadcast);
+    assert_eq!(sent(&mut router).len(), 0);
+}
+
+#[test]
+fn fragment_in_transit_goes_on_as_it_is() {
+    let mut router = router();
+    let whole = divisible(&datagram("10.1.0.2", "10.2.0.7", 64, 1000));
+    for piece in crate::host::cut(&whole, 500) {
+        let verdict = arrives(&mut router, WEST, &piece);
+        assert_eq!(verdict.rule, Rule::Forward.as_ref());
+        let out = only(&mut router);
+        assert_eq!(out.bytes[12..], piece[12..]);
+        assert_eq!(out.bytes[..8], piece[..8]);
+    }
+}
+
+#[test]
+fn echo_request_to_any_address_is_answered_from_it() {
+    let mut router = router();
+    let ask = PacketBuilder::ipv4([10, 1, 0, 2], [10, 2, 0, 1], 64).icmpv4_echo_request(1, 1);
+    let ask = build(|out| ask.write(out, b"?").unwrap());
+    let _ = arrives(&mut router, WEST, &ask);
+    assert_eq!(icmp(&only(&mut router)).0, ip("10.2.0.1"));
+    let (src, dst) = (
+        crate::host::v6(ip("fd01::2")),
+        crate::host::v6(ip("fd02::1")),
+    );
+    let ask = PacketBuilder::ipv6(src, dst, 64).icmpv6_echo_request(1, 1);
+    let ask = build(|out| ask.write(out, b"?").unwrap());
+    let _ = arrives(&mut router, WEST, &ask);
+    assert_eq!(icmp(&only(&mut router)).0, ip("fd02::1"));
+}
+
+#[test]
+fn icmp_message_of_unknown_type_is_dropped_in_silence() {
+    let mut router = router();
+    let unknown = |kind| Icmpv4Type::Unknown {
+        type_u8: kind,
+        code_u8: 0,
+        bytes5to8: [0; 4],
+    };
+    let builder = PacketBuilder::ipv4([10, 1, 0, 2], [10, 1, 0, 1], 64).icmpv4(unknown(41));
+    let v4 = build(|out| builder.write(out, b"").unwrap());
+    let unknown = Icmpv6Type::Unknown {
+        type_u8: 200,
+        code_u8: 0,
+        bytes5to8: [0; 4],
+    };
+    let (src, dst) = (
+        crate::host::v6(ip("fd01::2")),
+        crate::host::v6(ip("fd01::1")),
+    );
+    let builder = PacketBuilder::ipv6(src, dst, 64).icmpv6(unknown);
+    let v6 = build(|out| builder.write(out, b"").unwrap());
+    for bytes in [v4, v6] {
+        let verdict = arrives(&mut router, WEST, &bytes);
+        assert_eq!(verdict.drop_reason(), Some(DropReason::IcmpUnknownType));
+    }
+    assert_eq!(sent(&mut router).len(), 0);
 }

@@ -31,13 +31,13 @@ use crate::account::{Account, Explanation, Totals};
 use crate::budget::Pressure;
 use crate::challenge::Challenges;
 use crate::config::Settings;
-use crate::congestion::Controller;
+use crate::congestion::{Controller, Habits};
 use crate::ecn::{Accurate, Beginning, Echo};
 use crate::event::{CloseReason, Doubt, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{Embryo, isn, syn_window};
 use crate::info::{Detail, Info, Negotiated};
-use crate::pacing::Pacer;
+use crate::pacing::{self, Pacer};
 use crate::params;
 use crate::plpmtud::Search;
 use crate::recovery::{Means, Recovery};
@@ -72,8 +72,11 @@ impl Cx<'_> {
     /// States a fact about this connection.
     #[track_caller]
     pub(crate) fn emit(&mut self, kind: FactKind) {
-        let fact = Fact::new(Some(*self.flow), kind, self.cause);
-        self.facts.emit(|| fact);
+        // A closure would state its own line instead of the caller's.
+        if self.facts.enabled() {
+            let fact = Fact::new(Some(*self.flow), kind, self.cause);
+            self.facts.emit(|| fact);
+        }
     }
 }
 
@@ -139,10 +142,20 @@ pub(crate) struct Connection {
     life: Life,
 }
 
-fn controller(settings: &Settings, mss: u16) -> Box<dyn Controller> {
+fn controller(settings: &Settings, mss: u16, min_rtt: Option<Duration>) -> Box<dyn Controller> {
     let mut controller = settings.congestion.controller(u32::from(mss));
-    controller.adopt(settings.habits);
+    controller.adopt(habits(settings, min_rtt));
     controller
+}
+
+/// What is left to us as the program wants it; RFC 9406 4.3: where its growth is paced, slow start needs no limit to
+/// what one acknowledgment adds.
+fn habits(settings: &Settings, min_rtt: Option<Duration>) -> Habits {
+    let paced = settings.pacing && pacing::is_long(min_rtt);
+    Habits {
+        slow_start_limit: settings.habits.slow_start_limit.filter(|_| !paced),
+        ..settings.habits
+    }
 }
 
 /// What the path allows.
@@ -212,6 +225,7 @@ const fn means(settings: &Settings) -> Means {
     Means {
         tail_probes: settings.tail_probes,
         frto: settings.frto,
+        careful_rtt: settings.careful_rtt,
     }
 }
 
@@ -256,7 +270,7 @@ impl Connection {
                 mss,
                 doubt: None,
                 search: None,
-                congestion: controller(&o.settings, mss),
+                congestion: controller(&o.settings, mss, o.round_trip),
                 pacer: Pacer::new(),
             },
             send,

@@ -176,9 +176,11 @@ impl Connection {
         self.recv.set_delayed_ack(settings.ack_delay());
         if settings.congestion != self.settings.congestion {
             let before = self.way.congestion.snapshot();
-            self.way.congestion = super::controller(&settings, self.way.mss);
+            self.way.congestion = super::controller(&settings, self.way.mss, None);
             self.way.congestion.on_takeover(&before);
         }
+        let min_rtt = self.recovery.rtt().min();
+        self.way.congestion.adopt(super::habits(&settings, min_rtt));
         self.recovery
             .keep_unused_window(settings.keep_unused_window);
         self.recovery.set_means(super::means(&settings));

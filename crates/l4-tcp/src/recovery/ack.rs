@@ -22,9 +22,13 @@ use crate::tx_record::{Fate, TxRecord};
 #[derive(Clone, Copy, Debug, Default)]
 struct News {
     acked: u64,
+    /// What of it was not known to have arrived before.
+    fresh: u64,
     sacked: u64,
     /// When the latest-sent of what was sent once left.
     timed: Option<Instant>,
+    /// The same of what was reported in blocks.
+    timed_by_sack: Option<Instant>,
     /// Whether something declared lost and never sent again was among it, and whether something sent again was.
     original: bool,
     /// The end of the highest of it.
@@ -44,8 +48,9 @@ impl News {
         }
     }
 
+    /// DeliveredData of RFC 6937 3: SND.UNA's advance over what was reported in blocks before is none.
     const fn delivered(&self) -> u64 {
-        self.acked + self.sacked
+        self.fresh + self.sacked
     }
 }
 
@@ -140,6 +145,7 @@ impl Recovery {
                 rate.on_delivered(now, part);
                 rack.on_delivered(now, part, echo, min_rtt);
                 news.add(part);
+                news.fresh += part.len();
             }
         });
         news.acked = records.una() - before;
@@ -152,6 +158,9 @@ impl Recovery {
                     // Out of order, the echo is of an earlier segment (RFC 7323 4.3): it tells nothing.
                     rack.on_delivered(now, part, None, min_rtt);
                     news.add(part);
+                    if !part.retransmitted() {
+                        news.timed_by_sack = news.timed_by_sack.max(Some(part.sent_at));
+                    }
                     news.sacked += part.len();
                 });
             });
@@ -168,7 +177,11 @@ impl Recovery {
     fn measure(&mut self, input: &AckInput<'_>, news: &News, flight: u64) -> Option<Duration> {
         let echoed = input.echo.filter(|_| news.acked > 0);
         // Without SACK, what was sent once may have waited at the peer for what was sent again.
-        let timed = news.timed.filter(|_| self.sack || !news.resent);
+        let timed = if news.resent && self.means.careful_rtt {
+            news.timed_by_sack
+        } else {
+            news.timed.filter(|_| self.sack || !news.resent)
+        };
         let sample = input.now - timed.or(echoed)?;
         let expected = flight.div_ceil(2 * self.mss).clamp(1, 1 << 16);
         let expected = u32::try_from(expected).unwrap_or(1);

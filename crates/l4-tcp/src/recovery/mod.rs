@@ -162,6 +162,8 @@ pub struct Means {
     pub tail_probes: bool,
     /// F-RTO (RFC 5682).
     pub frto: bool,
+    /// An acknowledgment of anything sent twice measures nothing, whatever else it acknowledges.
+    pub careful_rtt: bool,
 }
 
 impl Default for Means {
@@ -169,6 +171,7 @@ impl Default for Means {
         Self {
             tail_probes: true,
             frto: true,
+            careful_rtt: false,
         }
     }
 }
@@ -452,9 +455,13 @@ impl Recovery {
             }
             return;
         }
-        let rto = self.rtt.rto().as_nanos().max(1);
-        let periods = u32::try_from((now - last).as_nanos() / rto).unwrap_or(u32::MAX);
-        if periods > 0 && self.outstanding() == 0 {
+        let (rto, rest) = (self.rtt.rto(), now - last);
+        if rest < rto || self.outstanding() > 0 {
+            return;
+        }
+        let periods = rest.as_nanos() / rto.as_nanos().max(1);
+        let periods = u32::try_from(periods).unwrap_or(u32::MAX);
+        if periods > 0 {
             controller.on_idle(&IdleEvent { now, periods });
             // What was used before the pause says nothing about the window after it.
             (self.usage.peak, self.usage.earlier) = (0, 0);

@@ -7,7 +7,7 @@
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
-use outcrop_base::{ChunkQueue, Instant, InterfaceId};
+use outcrop_base::{ChunkQueue, Flow, Instant, InterfaceId};
 use outcrop_ip::{GroupError, PingError};
 use outcrop_tcp::{
     CloseReason, Doubt, Explanation, Info, Listen, ListenError, ReadError, Settings, StaleId,
@@ -234,6 +234,12 @@ impl Core {
     #[must_use]
     pub fn tcp_info(&self, id: StreamId) -> Option<Info> {
         self.tcp.info(id.0)
+    }
+
+    /// Both ends of a connection.
+    #[must_use]
+    pub fn tcp_flow(&self, id: StreamId) -> Option<Flow> {
+        self.tcp.flow(id.0)
     }
 
     /// The settings of a connection; `None` once it has ended.

@@ -79,8 +79,9 @@ pub struct Core {
     last_id: u64,
     /// The state the last arriving packet met; filled at `Level::Full`.
     met: Snapshot,
-    /// Whether any interface completes checksums for us.
+    /// Whether any interface completes checksums for us, and whether any does not.
     offload: bool,
+    plain: bool,
     /// News for waiters of what a program has closed.
     farewells: Vec<Event>,
     /// A call has caused something that `poll_transmit` or `poll_event` will show.
@@ -109,6 +110,7 @@ impl Core {
             last_id: 0,
             met: Snapshot::default(),
             offload: false,
+            plain: false,
             farewells: Vec::new(),
             touched: false,
             unsent: 0,
@@ -124,6 +126,7 @@ impl Core {
         let offload = interface.checksum_offload;
         self.ip.add_interface(interface)?;
         self.offload |= offload;
+        self.plain |= !offload;
         Ok(())
     }
 

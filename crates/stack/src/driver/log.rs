@@ -9,8 +9,9 @@ use std::io::IoSlice;
 use outcrop_base::{
     Cause, Direction, Fact, FactKind, Instant, InterfaceId, Level, PacketRecord, Recorder,
 };
-use outcrop_device::{Device, Received};
+use outcrop_device::{Device, Offload, Received};
 
+use super::cut::cut;
 use crate::{Core, Counters, PacketIn, PacketOut};
 
 #[derive(Debug)]
@@ -64,8 +65,28 @@ impl<R: Recorder> Log<R> {
         self.facts(core, at);
     }
 
-    /// Writes a packet down and gives it to the device.
+    /// Writes a packet down and gives it to the device: in pieces, if it is for a device to cut and this one does not.
     pub(super) fn send(
+        &mut self,
+        device: &mut (impl Device + ?Sized),
+        now: Instant,
+        packet: &PacketOut<'_>,
+    ) {
+        match packet.offload.gso {
+            Some(gso) if device.caps().gso_max == 0 => cut(packet.bytes, gso, &mut |bytes| {
+                let offload = Offload::default();
+                let piece = PacketOut {
+                    bytes,
+                    offload,
+                    ..*packet
+                };
+                self.send_one(device, now, &piece);
+            }),
+            Some(_) | None => self.send_one(device, now, packet),
+        }
+    }
+
+    fn send_one(
         &mut self,
         device: &mut (impl Device + ?Sized),
         now: Instant,

@@ -4,7 +4,10 @@
 //! batch, let programs act, flush. Owns: the device, the read buffers; the recorder in its log.
 //! Does not know: any protocol. The lock is held twice a turn, and never while anything waits.
 
+mod cut;
+mod headers;
 mod log;
+mod merge;
 mod port;
 mod wait;
 
@@ -15,16 +18,21 @@ use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 
-use outcrop_base::{Instant, InterfaceId, Recorder};
-use outcrop_device::{Device, Dry, Pool, Received, WakeSource};
+use outcrop_base::{Instant, InterfaceId, Level, Recorder};
+use outcrop_device::{Device, Dry, Medium, Pool, Received, WakeSource};
 
 use crate::alarm::{Ask, Bell};
 use crate::{Counters, Runner, Shard, Tasks};
 use log::Log;
+use merge::Merger;
 use port::Port;
 
 /// Packets read in one turn, at most: more would let replies wait, fewer would cost locks.
 pub const BATCH: usize = 64;
+
+/// The largest packet that may be planned for a device that cuts none: the driver cuts it, and TCP plans and IP wraps
+/// once for many segments. To be given as an interface's `gso_max`.
+pub const CUT_MAX: u32 = 65_535;
 
 /// Drives one [`Shard`] over one device, or several, and records what crosses them.
 #[derive(Debug)]
@@ -37,6 +45,8 @@ pub struct Driver<D, R = ()> {
     log: Log<R>,
     pool: Pool,
     inbox: Vec<Received>,
+    /// Makes one of segments that arrived together.
+    merger: Option<Merger>,
     wakes: Vec<Waker>,
     /// Whether the device had nothing more when it was read last.
     dry: bool,
@@ -62,6 +72,7 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             log: Log::new(recorder),
             pool: Pool::new(),
             inbox: Vec::with_capacity(BATCH),
+            merger: None,
             wakes: Vec::new(),
             dry: false,
             busy_poll: Duration::ZERO,
@@ -82,6 +93,17 @@ impl<D: Device, R: Recorder> Driver<D, R> {
     #[must_use]
     pub fn with_port(mut self, iface: InterfaceId, device: Box<dyn Device>) -> Self {
         self.ports.push(Port { iface, device });
+        self
+    }
+
+    /// Makes one super-segment of segments that are read together, as a device with offload would: for one without it,
+    /// under a host. Not while somebody records, who wants to see what crossed the device; not for a router, which
+    /// would pass on what nobody sent.
+    #[must_use]
+    pub fn with_merging(mut self) -> Self {
+        // Inside frames there is nothing to merge: those are a wire's.
+        let merger = Some(Merger::default());
+        self.merger = merger.filter(|_| self.device.caps().medium == Medium::Ip);
         self
     }
 
@@ -131,7 +153,12 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             .device
             .receive(&mut self.pool, &mut self.inbox, BATCH)?;
         self.dry = dry == Dry::Yes;
+        let merger = self.merger.as_mut();
+        if let Some(merger) = merger.filter(|_| self.log.recorder.level() == Level::Off) {
+            merger.merge(&mut self.pool, &mut self.inbox);
+        }
         let now = self.shard.now();
+        self.shard.begin_turn(now);
         let mut inside = self.shard.lock();
         for received in self.inbox.drain(..) {
             self.log.feed(&mut inside.core, self.iface, received);

@@ -113,7 +113,7 @@ impl Rules {
         // Windows are the script's business, unless it says otherwise: room for any of them, that stays.
         (start.receive_buffer, start.receive_buffer_max) = (BUFFER, None);
         (start.send_buffer, start.send_buffer_max) = (BUFFER, None);
-        // What leaves, leaves at once, unless the script asks for a rate.
+        // Scripts are written for systems that leave it to a discipline of their queues, which is not there.
         start.pacing = false;
         match dialect {
             Dialect::Ours => {}
@@ -123,6 +123,9 @@ impl Rules {
                 start.ack_style = AckStyle::Eager;
                 start.habits.slow_start_limit = None;
                 start.habits.reduce_window = true;
+                start.habits.count_delivered = true;
+                start.careful_rtt = true;
+                start.probe_after_answer = true;
                 start.quiet_timeout = true;
                 start.window_opens_slowly = true;
                 start.receive_buffer = LINUX_RECEIVE.0;

@@ -6,7 +6,8 @@
 
 /// Whether the pipe succeeds; `None` if the line does not begin with `sockstat`.
 pub(super) fn check(line: &str, table: &[String]) -> Option<Result<bool, String>> {
-    let mut stages = line.split('|').map(str::trim);
+    let stages = stages(line);
+    let mut stages = stages.iter().map(|stage| stage.trim());
     let first = stages.next()?;
     if first.split_whitespace().next()?.rsplit('/').next()? != "sockstat" {
         return None;
@@ -22,6 +23,27 @@ pub(super) fn check(line: &str, table: &[String]) -> Option<Result<bool, String>
         }
     }
     Some(Ok(succeeds))
+}
+
+/// The commands between bars; a bar in quotes parts nothing.
+fn stages(line: &str) -> Vec<String> {
+    let mut stages = vec![String::new()];
+    let mut quote = None;
+    for letter in line.chars() {
+        match quote {
+            Some(mark) if letter == mark => quote = None,
+            None if letter == '\'' || letter == '"' => quote = Some(letter),
+            None if letter == '|' => {
+                stages.push(String::new());
+                continue;
+            }
+            Some(_) | None => {}
+        }
+        if let Some(stage) = stages.last_mut() {
+            stage.push(letter);
+        }
+    }
+    stages
 }
 
 fn filter(stage: &str, lines: &[String]) -> Result<(Vec<String>, bool), String> {

@@ -3,6 +3,7 @@
 use crate::cli;
 use crate::failure::Failure;
 use crate::host::{Host, Place};
+use crate::lease;
 use crate::news;
 use crate::recording;
 use crate::report::Report;
@@ -10,6 +11,7 @@ use crate::secure::Https;
 use crate::server::Server;
 use crate::signals;
 use crate::site::Site;
+use crate::stop::word;
 
 /// Serves until asked to stop.
 pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
@@ -26,14 +28,22 @@ pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
         options.net.clone(),
     );
     let served = host.run(move |tasks| async move {
-        if announces {
+        let (give_back, over) = word();
+        let keeper = lease::host(&shard, &net, over)?;
+        let keeper = keeper.map(|keeper| tasks.spawn(keeper));
+        if announces && keeper.is_none() {
             tasks.spawn(news::tell(shard.clone())).detach();
         }
         let server = Server::start(&shard, &tasks, &serving, (&site, https.as_ref()))?;
         say_where(&serving, &net, https.as_ref());
         stop.await;
         say(&net, format_args!("stopping\n"));
-        Ok(server.stop().await)
+        let served = server.stop().await;
+        give_back.tell(());
+        if let Some(keeper) = keeper {
+            keeper.await;
+        }
+        Ok(served)
     })??;
     let remains = host.finish()?;
     let report = Report {
@@ -56,8 +66,14 @@ fn say_where(serving: &cli::Serving, net: &cli::Net, https: Option<&Https>) {
         } else {
             format!(":{port}")
         };
-        let (one, two) = (net.addr.address, net.addr6.address);
-        format!("{scheme}://{one}{port}/ and {scheme}://[{two}]{port}/")
+        let one = format!("{scheme}://{}{port}/", net.addr.address);
+        let two = format!("{scheme}://[{}]{port}/", net.addr6.address);
+        match (net.dhcp, net.slaac) {
+            (false, false) => format!("{one} and {two}"),
+            (false, true) => format!("{one} and {scheme} at each IPv6 address below"),
+            (true, false) => format!("{two} and {scheme} at the IPv4 address below"),
+            (true, true) => format!("{scheme}{port} at each address below"),
+        }
     };
     let secure = https.map(|https| format!(", {}", places("https", https.port, 443)));
     say(

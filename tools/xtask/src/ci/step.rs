@@ -14,7 +14,7 @@ use super::Outcome;
 use crate::ledger::mutate;
 use crate::report::{Error, Finding};
 use crate::workspace::Workspace;
-use crate::{clippy_toml, layering, ledger, shape};
+use crate::{clippy_toml, instructions, layering, ledger, shape};
 
 /// One step of the integration.
 pub(crate) struct Step {
@@ -119,6 +119,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "matrix",
         about: "goodput of every controller over every path, to the byte",
         how: How::Cargo(&MATRIX, &[]),
+    },
+    Step {
+        name: "instructions",
+        about: "what the hot functions cost, by callgrind, to three per cent",
+        how: How::Chore(instructions::run),
     },
     Step {
         name: "mutants",
