@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use outcrop_base::{Checksum, ChunkQueue, Instant, InterfaceId, Seed};
 use outcrop_device::RxOffload;
+use outcrop_dhcp as dhcp;
 use outcrop_http::h1::{Prepared, Server, ServerConfig, ServerEvent};
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
 use outcrop_stack::tcp::{Listen, State};
@@ -565,5 +566,50 @@ fn answer(server: &mut Server, now: Instant, transcript: &mut Transcript) {
     }
     while let Some(bytes) = server.poll_transmit(now) {
         transcript.sent.extend_from_slice(&bytes);
+    }
+}
+
+/// Any bytes to every DHCP engine, as an answer to its own question too: the first octets choose which.
+///
+/// # Panics
+/// With a finding.
+pub fn dhcp_messages(data: &[u8]) {
+    let now = Instant::from_secs(1);
+    let seed = Seed::from_number(1);
+    let hardware = [2, 0, 0, 0, 0, 1];
+    let mut four = dhcp::v4::Client::new(now, dhcp::v4::ClientConfig::new(hardware), &seed);
+    let mut six = dhcp::v6::Client::new(now, dhcp::v6::ClientConfig::new(hardware), &seed);
+    let pool = Ipv4Addr::new(10, 77, 0, 9);
+    let config = dhcp::v4::ServerConfig::new(US, 24, pool, pool);
+    let mut server = dhcp::v4::Server::new(config).unwrap();
+    let mut at = now;
+    for piece in data.chunks(600) {
+        let due = [four.poll_timeout(), six.poll_timeout()];
+        at = due.into_iter().flatten().min().unwrap_or(at).max(at);
+        four.handle_timeout(at);
+        six.handle_timeout(at);
+        let asked = four.poll_transmit(at).map(|transmit| transmit.payload);
+        let asked6 = six.poll_transmit(at).map(|transmit| transmit.payload);
+        // The question's own number and names, so that the rest is looked at.
+        let answer = asked.map(|asked| [&[2], &asked[1..240], piece].concat());
+        let answer6 = asked6.map(|asked| {
+            let kind = 2 + 5 * (piece.first().copied().unwrap_or(0) & 1);
+            [&[kind], &asked[1..18], b"\0\x02\0\x04serv", piece].concat()
+        });
+        for bytes in [Some(piece.to_vec()), answer] {
+            let bytes = bytes.unwrap_or_default();
+            let _verdict = four.handle_datagram(at, &bytes);
+            let _verdict = server.handle_datagram(at, &bytes);
+        }
+        for bytes in [Some(piece.to_vec()), answer6] {
+            let _verdict = six.handle_datagram(at, &bytes.unwrap_or_default());
+        }
+        while let Some(reply) = server.poll_transmit(at) {
+            assert!(
+                dhcp::v4::wire::parse(&reply.payload).is_ok(),
+                "we cannot read ourselves"
+            );
+        }
+        assert!(server.bindings().count() <= 1, "more lent than there is");
     }
 }

@@ -51,6 +51,11 @@ fn corpus_of_http_bytes_finds_nothing() {
     corpus("http_bytes", fuzz::http_bytes);
 }
 
+#[test]
+fn corpus_of_dhcp_messages_finds_nothing() {
+    corpus("dhcp_messages", fuzz::dhcp_messages);
+}
+
 /// Words that HTTP is made of, so that random streams get somewhere.
 fn words() -> impl Strategy<Value = Vec<u8>> {
     let words: Vec<&[u8]> = vec![
@@ -113,6 +118,11 @@ proptest! {
     #[test]
     fn any_http_bytes(data in prop::collection::vec(any::<u8>(), 0..300)) {
         fuzz::http_bytes(&data);
+    }
+
+    #[test]
+    fn any_dhcp_messages(data in prop::collection::vec(any::<u8>(), 0..1300)) {
+        fuzz::dhcp_messages(&data);
     }
 
     #[test]

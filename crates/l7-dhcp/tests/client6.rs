@@ -1,4 +1,11 @@
 //! How a DHCPv6 client comes by addresses or parameters, in virtual time; the server is the test.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
 mod six;
 

@@ -1,4 +1,11 @@
 //! What becomes of a DHCPv4 lease, in virtual time; the server is the test.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
 mod common;
 

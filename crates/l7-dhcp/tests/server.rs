@@ -1,4 +1,11 @@
 //! Stories of a DHCPv4 server, in virtual time; the clients are the test.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
 mod common;
 

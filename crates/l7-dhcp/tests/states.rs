@@ -1,4 +1,11 @@
 //! Every state by every kind of message: what RFC 2131's figure 5 draws, and nothing else.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
 mod common;
 

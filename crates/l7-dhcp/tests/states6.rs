@@ -1,4 +1,11 @@
 //! Every state of a DHCPv6 client by every kind of message, and by any bytes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
 mod six;
 

@@ -167,10 +167,10 @@ impl<T: FnMut(Told)> Keeper<T> {
         if let AddressNews::Router { managed, other } = news {
             self.router(managed, other);
         }
-        if matches!(news, AddressNews::Ready(IpAddr::V6(ours)) if ours.is_unicast_link_local()) {
-            if let Some(config) = self.six_waits.take() {
-                self.begin_six(config);
-            }
+        let may_begin =
+            matches!(news, AddressNews::Ready(IpAddr::V6(ours)) if ours.is_unicast_link_local());
+        if let Some(config) = self.six_waits.take_if(|_| may_begin) {
+            self.begin_six(config);
         }
         if let Some(four) = &mut self.four {
             four.news(&self.shard, now, news, &mut self.tell);
@@ -216,7 +216,7 @@ impl<T: FnMut(Told)> Keeper<T> {
         four.into_iter().chain(six).min()
     }
 
-    async fn wake(&mut self, stop: &mut Hear<()>) -> Wake {
+    async fn wake(&self, stop: &mut Hear<()>) -> Wake {
         let mut sleep = self.deadline().map(|at| self.shard.sleep_until(at));
         poll_fn(|cx| {
             if Pin::new(&mut *stop).poll(cx).is_ready() {
