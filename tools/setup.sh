@@ -9,8 +9,9 @@ what=${1:-test}
 # Program, and the Debian package that brings it.
 needed_by_demo='cc:gcc curl:curl ping:iputils-ping'
 needed_by_test="$needed_by_demo openssl:openssl wget:wget tshark:tshark editcap:tshark tcpdump:tcpdump nginx:nginx-light ab:apache2-utils
-nc:netcat-openbsd python3:python3 ip:iproute2 unshare:util-linux setpriv:util-linux
-nmap:nmap hping3:hping3 scapy:python3-scapy t50:t50 chromium:chromium slowhttptest:slowhttptest aria2c:aria2 http:httpie node:nodejs perl:perl"
+nc:netcat-openbsd traceroute:traceroute tracepath:iputils-tracepath python3:python3 ip:iproute2 unshare:util-linux setpriv:util-linux
+valgrind:valgrind nmap:nmap hping3:hping3 scapy:python3-scapy t50:t50 chromium:chromium
+slowhttptest:slowhttptest aria2c:aria2 http:httpie node:nodejs perl:perl"
 
 case $what in
     demo) needed=$needed_by_demo ;;

@@ -110,6 +110,97 @@ fn addressed_to_us(packet: &[u8]) -> Option<Bytes> {
     Some(packet.into())
 }
 
+/// Any bytes as IP packets for others, to a router of two narrow links that has a route for everything: length octets
+/// cut them. Nothing it passes on is longer than the link, or has as many hops as it came with.
+///
+/// # Panics
+/// With a finding.
+pub fn forwarded_packets(mut data: &[u8]) {
+    let mut config = Config::default();
+    config.ip.forward = true;
+    let mut core = Core::new(config, &Seed::from_number(1));
+    for (number, net) in [(0, "10.77.0.2/24"), (1, "10.78.0.2/24")] {
+        let cidr: Option<Cidr> = net.parse().ok();
+        let link = InterfaceConfig::tun(InterfaceId(number), MTU, cidr.into_iter().collect());
+        assert!(
+            core.add_interface(link).is_ok(),
+            "a plain interface is accepted"
+        );
+    }
+    for everything in ["0.0.0.0/0", "::/0"] {
+        let dest: Option<Cidr> = everything.parse().ok();
+        let routed = dest.map(|dest| core.add_route(dest, None, InterfaceId(1)));
+        assert_eq!(routed, Some(Ok(())), "a default route is accepted");
+    }
+    let mut now = Instant::ZERO;
+    while let [high, low, rest @ ..] = data {
+        let len = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
+        let (packet, rest) = rest.split_at(len);
+        for packet in [Some(Bytes::copy_from_slice(packet)), crossing(packet)] {
+            let Some(packet) = packet else { continue };
+            let hops = hops_of(&packet);
+            feed(&mut core, now, packet);
+            for sent in drain(&mut core, now) {
+                assert!(sent.len() <= MTU as usize, "longer than the link");
+                assert!(is_whole(&sent), "what leaves is no IP packet");
+                let passed =
+                    sent.get(12..16) == Some(&PEER.octets()) && sent.first() == Some(&0x45);
+                assert!(!passed || hops_of(&sent) < hops.max(1), "a hop for nothing");
+            }
+        }
+        now += Duration::from_millis(7);
+        core.handle_timeout(now);
+        data = rest;
+    }
+    run_timers(&mut core, now);
+}
+
+/// The MTU of the fuzzed router's links.
+const MTU: u32 = 600;
+
+/// The packet made one from a neighbour to somewhere beyond, its checksum good.
+fn crossing(packet: &[u8]) -> Option<Bytes> {
+    let mut packet = addressed_to_us(packet)?.to_vec();
+    packet.get_mut(16..20)?.copy_from_slice(&[203, 0, 113, 9]);
+    let header = usize::from(packet.first()? & 15) * 4;
+    packet.get_mut(10..12)?.copy_from_slice(&[0, 0]);
+    let mut sum = Checksum::new();
+    sum.add(packet.get(..header)?);
+    packet
+        .get_mut(10..12)?
+        .copy_from_slice(&sum.finish().to_be_bytes());
+    Some(packet.into())
+}
+
+fn hops_of(packet: &[u8]) -> u8 {
+    let at = if packet.first().is_some_and(|first| first >> 4 == 6) {
+        7
+    } else {
+        8
+    };
+    packet.get(at).copied().unwrap_or(0)
+}
+
+/// Whether a packet that left is one by its own length and checksum.
+fn is_whole(packet: &[u8]) -> bool {
+    let len = |at: usize| {
+        let pair = packet.get(at..).and_then(<[u8]>::first_chunk::<2>);
+        pair.map_or(0, |pair| usize::from(u16::from_be_bytes(*pair)))
+    };
+    match packet.first().map(|first| first >> 4) {
+        Some(4) => {
+            let header = packet
+                .first()
+                .map_or(0, |first| usize::from(first & 15) * 4);
+            let mut sum = Checksum::new();
+            sum.add(packet.get(..header).unwrap_or_default());
+            len(2) == packet.len() && sum.finish() == 0
+        }
+        Some(6) => len(4) + 40 == packet.len(),
+        Some(_) | None => false,
+    }
+}
+
 /// Lets the host's timers run for a simulated hour: they must come to an end or stay rare.
 fn run_timers(core: &mut Core, mut now: Instant) {
     let end = now + Duration::from_secs(3600);

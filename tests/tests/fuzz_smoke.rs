@@ -32,6 +32,11 @@ fn corpus_of_ip_packets_finds_nothing() {
 }
 
 #[test]
+fn corpus_of_forwarded_packets_finds_nothing() {
+    corpus("forwarded_packets", fuzz::forwarded_packets);
+}
+
+#[test]
 fn corpus_of_tcp_segments_finds_nothing() {
     corpus("tcp_segments", fuzz::tcp_segments);
 }
@@ -131,6 +136,12 @@ proptest! {
         let mut data = len.to_be_bytes().to_vec();
         data.extend(packet);
         fuzz::ip_packets(&data);
+        fuzz::forwarded_packets(&data);
+    }
+
+    #[test]
+    fn any_packets_to_forward(data in prop::collection::vec(any::<u8>(), 0..400)) {
+        fuzz::forwarded_packets(&data);
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl Checksum {
 
     fn add_address(&mut self, addr: IpAddr) {
         match addr {
-            IpAddr::V4(addr) => self.add(&addr.octets()),
+            IpAddr::V4(addr) => self.sum += u64::from(addr.to_bits()),
             IpAddr::V6(addr) => self.add(&addr.octets()),
         }
     }
@@ -86,21 +86,40 @@ const fn fold_once(sum: u64) -> u64 {
     (sum & 0xffff_ffff) + (sum >> 32)
 }
 
-/// Sums big-endian words of bytes that start at an even offset. 32-bit lanes into 64-bit sums:
-/// the compiler vectorises this, an order of magnitude faster than 16 bits at a time.
+/// Sums big-endian words of bytes that start at an even offset.
+///
+/// In the machine's own order, eight bytes at a time and four sums side by side, with the carry put back at once:
+/// one's complement does not mind the order of bytes until the end (RFC 1071 2 B), and no instruction that only some
+/// processors have is needed.
 fn sum_even_start(bytes: &[u8]) -> u64 {
-    let (lanes, tail) = bytes.as_chunks::<4>();
-    let mut sum: u64 = lanes
-        .iter()
-        .map(|w| u64::from(u32::from_be_bytes(*w)))
-        .sum();
-    let (pairs, last) = tail.as_chunks::<2>();
-    sum += pairs
-        .iter()
-        .map(|w| u64::from(u16::from_be_bytes(*w)))
-        .sum::<u64>();
-    sum += last.iter().map(|b| u64::from(*b) << 8).sum::<u64>();
-    fold_once(sum)
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    let mut sums = [0; 4];
+    for block in blocks {
+        let (words, _) = block.as_chunks::<8>();
+        for (sum, word) in sums.iter_mut().zip(words) {
+            *sum = add_with_carry(*sum, u64::from_ne_bytes(*word));
+        }
+    }
+    let mut sum = sums.into_iter().fold(0, add_with_carry);
+    let (words, tail) = rest.as_chunks::<8>();
+    for word in words {
+        sum = add_with_carry(sum, u64::from_ne_bytes(*word));
+    }
+    let mut last = [0; 8];
+    last.iter_mut().zip(tail).for_each(|(to, from)| *to = *from);
+    sum = add_with_carry(sum, u64::from_ne_bytes(last));
+    let mut folded = fold_once(sum);
+    while folded > 0xffff {
+        folded = (folded & 0xffff) + (folded >> 16);
+    }
+    // Folded to sixteen bits: nothing is lost.
+    u16::try_from(folded).map_or(0, |sum| u64::from(u16::from_be(sum)))
+}
+
+const fn add_with_carry(a: u64, b: u64) -> u64 {
+    let (sum, carry) = a.overflowing_add(b);
+    // With a carry the sum is below the largest number.
+    sum + carry as u64
 }
 
 #[cfg(test)]

@@ -143,6 +143,13 @@ impl ChunkQueue {
     pub fn append_up_to(&mut self, other: &mut Self, max: usize) -> usize {
         let mut left = max.min(other.len());
         let moved = left;
+        if other.chunks.is_empty() && left == other.tail.len() && left < COALESCE_BELOW {
+            // As below, without making a piece of it first: an answer of some hundred bytes.
+            self.push_slice(&other.tail);
+            other.tail.clear();
+            other.start = other.end;
+            return moved;
+        }
         while left > 0 {
             let Some(piece) = other.pop(left) else { break };
             left -= piece.len();

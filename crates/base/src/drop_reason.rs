@@ -40,10 +40,16 @@ crate::vocabulary! {
         IpBadSource = "ip:bad-source",
         /// IP: no route to the destination.
         IpNoRoute = "ip:no-route",
+        /// IP: not addressed to us, and of a kind that no router passes on.
+        IpNotForwardable = "ip:not-forwardable",
         /// IP: a filter said no.
         IpFiltered = "ip:filtered",
         /// IP: the message would be sent too often.
         IpRateLimited = "ip:rate-limited",
+        /// IP: longer than the next link, and not to be cut.
+        IpTooBig = "ip:too-big",
+        /// IP: too many packets in transit wait for the device.
+        IpQueueFull = "ip:queue-full",
         /// IPv4: shorter than its header or its stated length.
         Ipv4Truncated = "ipv4:truncated",
         /// IPv4: header length below 20 or beyond the packet.

@@ -77,7 +77,8 @@ impl Add<Duration> for Instant {
     type Output = Self;
 
     fn add(self, d: Duration) -> Self {
-        let nanos = u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
+        let secs = d.as_secs().saturating_mul(1_000_000_000);
+        let nanos = secs.saturating_add(u64::from(d.subsec_nanos()));
         Self(self.0.saturating_add(nanos))
     }
 }

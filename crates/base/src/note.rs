@@ -60,6 +60,8 @@ crate::vocabulary! {
         ResetOrphanData = "reset-orphan-data",
         /// TCP: the peer's SYNs contradict each other (RFC 9768 3.1.5).
         ResetContradiction = "reset-contradiction",
+        /// TCP: a SYN arrived inside the window, and RFC 5961 is switched off (RFC 793 3.9).
+        ResetSyn = "reset-syn",
         /// TCP: asks the peer to prove a suspicious segment (RFC 5961).
         ChallengeAck = "challenge-ack",
         /// TCP: repeats the last acknowledgment out of TIME-WAIT.

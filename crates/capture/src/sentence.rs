@@ -63,6 +63,9 @@ const fn of_why(why: Why) -> Option<&'static str> {
         Why::ResetContradiction => {
             "The peer asked for two kinds of congestion feedback in one handshake: neither end could know which holds."
         }
+        Why::ResetSyn => {
+            "A SYN came inside the window, and guessed segments may end this connection: it is reset."
+        }
         Why::ChallengeAck => {
             "A suspicious segment: the peer is asked to prove itself by answering this ACK."
         }
@@ -127,6 +130,11 @@ const fn of_drop(reason: DropReason) -> &'static str {
         DropReason::IpNotForUs => "not addressed to us, and we do not forward",
         DropReason::IpBadSource => "from an address no host may use",
         DropReason::IpNoRoute => "there is no route to its destination",
+        DropReason::IpNotForwardable => {
+            "not addressed to us, and of a kind that no router passes on"
+        }
+        DropReason::IpTooBig => "longer than the next link, and not to be cut",
+        DropReason::IpQueueFull => "too many packets in transit already wait for the device",
         DropReason::IpFiltered => "a filter refused it",
         DropReason::IpRateLimited => "such a message would be sent too often",
         DropReason::Ipv4Truncated => "shorter than its IPv4 header says",

@@ -257,6 +257,18 @@ fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
+/// The index of a conversation by the letter it has in every view; `None` if it is no such letter.
+#[must_use]
+pub fn conversation_index(letter: &str) -> Option<usize> {
+    let first = letter.bytes().next()?.to_ascii_uppercase();
+    let place = usize::from(first.checked_sub(b'A').filter(|place| *place < 26)?);
+    let round = match letter.get(1..)? {
+        "" => 0,
+        digits => digits.parse::<usize>().ok().filter(|round| *round > 0)?,
+    };
+    round.checked_mul(26)?.checked_add(place)
+}
+
 /// A conversation's letter: A to Z, then with a digit.
 pub(crate) fn name(index: usize) -> String {
     const LETTERS: &[u8; 26] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";

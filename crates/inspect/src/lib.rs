@@ -60,26 +60,34 @@
 //!
 //! # Files, in reading order
 //! [`dissect`] (headers, whole or broken), `conversation` (who talks to whom), `http` (start lines),
+//! `exchange` (requests and their answers),
 //! `print` (and one file a protocol), `ladder` (`draw` the columns, `label` the arrows, `notes` the right side),
-//! `page` (a browser's views: `model`, `fields`, and a file a view), `paint` (colours), `run` (whole files).
+//! `export` (for the tools of others), `page` (a browser's views, a file a view), `tui` (a terminal's), both of a `story`, `paint` (colours), `run` (whole files).
 #![forbid(unsafe_code)]
 
 mod conversation;
 pub mod dissect;
+mod exchange;
+mod export;
 mod http;
 mod ladder;
 mod page;
 mod paint;
 mod print;
 mod run;
+mod story;
+mod tui;
 
 pub use conversation::{Conversation, Conversations, End, Relative, Seen, Talk};
+pub use exchange::{EXCHANGES_MAX, Exchange, Exchanges, Message};
+pub use export::{Chosen, ExportError, choose, har, qlog, xplot};
 pub use http::start_lines;
-pub use ladder::{Ladder, LadderOptions};
-pub use page::page;
+pub use ladder::{Ladder, LadderOptions, conversation_index};
+pub use page::{Follow, PageOptions, page, page_with};
 pub use paint::{ColorChoice, Paint};
 pub use print::{PrintOptions, Printer};
 pub use run::{InspectError, ladder, print};
+pub use tui::{Tui, TuiKey};
 
 /// `#193` for `pkt:193`; timers and calls as they are.
 fn shown_cause(cause: &str) -> String {

@@ -29,6 +29,15 @@ pub(crate) fn may_own(addr: IpAddr) -> bool {
     may_send(addr) || addr.is_loopback()
 }
 
+/// Whether no router passes on what bears `addr` (RFC 1812 5.3.7, RFC 3927 7, RFC 4291 2.5.6, RFC 6890).
+pub(crate) fn stays_on_link(addr: IpAddr) -> bool {
+    !may_send(addr)
+        || match addr {
+            IpAddr::V4(addr) => addr.is_link_local(),
+            IpAddr::V6(addr) => addr.is_unicast_link_local(),
+        }
+}
+
 /// Groups that every host belongs to: all systems, all nodes.
 pub(crate) fn is_all_hosts(addr: IpAddr) -> bool {
     match addr {

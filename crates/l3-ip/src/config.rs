@@ -35,6 +35,10 @@ pub struct Config {
     pub path_mtu_age: Duration,
     /// Destinations with a path MTU of their own.
     pub path_mtu_entries: usize,
+    /// Whether packets for others are passed on: a router. Devices must not merge what they give a router.
+    pub forward: bool,
+    /// Packets in transit that may wait for the device; what comes later is lost.
+    pub forward_queue: usize,
 }
 
 impl Default for Config {
@@ -53,6 +57,10 @@ impl Default for Config {
             // RFC 8201 4: no sooner than five minutes, ten recommended.
             path_mtu_age: Duration::from_secs(600),
             path_mtu_entries: 1024,
+            // RFC 1122 3.1: a host forwards nothing unless told to.
+            forward: false,
+            // A driver reads 64 at a time; each may be cut into a few dozen.
+            forward_queue: 4096,
         }
     }
 }
@@ -86,6 +94,15 @@ impl InterfaceConfig {
             addresses,
             point_to_point: true,
         }
+    }
+}
+
+impl InterfaceConfig {
+    /// Whether `addr` is everybody on one of its networks.
+    #[must_use]
+    pub fn is_broadcast(&self, addr: IpAddr) -> bool {
+        let mut networks = self.addresses.iter();
+        networks.any(|cidr| cidr.broadcast().map(IpAddr::V4) == Some(addr))
     }
 }
 

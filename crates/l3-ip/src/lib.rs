@@ -54,17 +54,20 @@
 //!
 //! # Files, in reading order
 //! `config` (addresses, limits), `rule` (every decision by name), `seam` (what goes in and out), then the parts:
-//! `address`, `route`, `path_mtu`, `limiter`, `ident`, `reassembly`, and [`wire`] for the bytes; last `endpoint`,
-//! which composes them: `receive`, `icmp`, `send`.
+//! `address`, `route`, `path_mtu`, `limiter`, `ident`, `reassembly`, `group` (multicast membership), `filter`, `cut` and `stamp` (what a router does to a
+//! packet), and [`wire`] for the bytes; last `endpoint`, which composes them: `receive`, `forward`, `icmp`, `send`.
 //!
 //! # Not here
-//! Forwarding, neighbour discovery, address configuration and multicast membership are the next storeys. Devices
+//! Neighbour discovery, address configuration and multicast routing are the next storeys. Devices
 //! and link headers are below, transports above; only `stack` knows both.
 #![forbid(unsafe_code)]
 
 mod address;
 mod config;
+mod cut;
 mod endpoint;
+mod filter;
+mod group;
 mod ident;
 mod limiter;
 mod path_mtu;
@@ -72,10 +75,14 @@ mod reassembly;
 mod route;
 mod rule;
 mod seam;
+mod stamp;
 pub mod wire;
 
 pub use config::{Cidr, CidrError, Config, InterfaceConfig};
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, RawPacket};
+pub use filter::{Filter, Passing, Ruling};
+pub use group::GroupError;
+pub use route::{Refusal, Route, Target};
 pub use rule::Rule;
 pub use seam::{
     ConfigError, Delivery, EchoReply, Event, Hop, LOOPBACK, LOOPBACK_MTU, PacketIn, PingError,

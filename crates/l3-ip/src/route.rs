@@ -1,11 +1,17 @@
 //! Which way a packet goes.
 //!
 //! Job: find the route with the longest prefix that contains a destination.
-//! Owns: the table. Does not know: whether the way is open. Source: RFC 1812 5.2.4.3 (longest match), RFC 4632 5.1.
+//! Owns: the table, and what gateways have said against it. Does not know: whether the way is open.
+//! RFC 1122 3.2.2.2 and 3.3.1.2 (redirects).
+//! Sources: RFC 1812 5.2.4.3 (longest match) and 5.2.4.4 (what has no way on), RFC 4632 5.1.
 
+use std::collections::VecDeque;
+
+use core::hash::{Hash, Hasher};
 use core::net::IpAddr;
+use core::time::Duration;
 
-use outcrop_base::InterfaceId;
+use outcrop_base::{Instant, InterfaceId};
 
 use crate::config::masked;
 use crate::{Cidr, Hop};
@@ -16,28 +22,74 @@ pub(crate) struct Routes {
     /// Longest prefix first. Prefix lengths that nobody uses cost nothing.
     v4: Vec<Length>,
     v6: Vec<Length>,
+    /// Better first hops for single hosts, by what a gateway said; oldest first.
+    redirects: VecDeque<Redirect>,
+}
+
+/// Better first hops remembered; the oldest gives way.
+pub(crate) const MAX_REDIRECTS: usize = 64;
+/// How long one is: long enough for a conversation, short enough for a gateway that has gone.
+const REDIRECT_AGE: Duration = Duration::from_secs(600);
+
+#[derive(Clone, Copy, Debug, Hash)]
+struct Redirect {
+    dst: IpAddr,
+    via: IpAddr,
+    until: Instant,
 }
 
 /// All routes of one prefix length, sorted by network.
 #[derive(Clone, Debug)]
 struct Length {
     prefix: u8,
-    routes: Vec<(IpAddr, Route)>,
+    routes: Vec<(IpAddr, Target)>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Route {
-    via: Option<IpAddr>,
-    iface: InterfaceId,
+/// Where a route leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// Over a link.
+    Link {
+        /// The gateway; none if destinations are on the link.
+        via: Option<IpAddr>,
+        /// The link.
+        iface: InterfaceId,
+    },
+    /// Nowhere.
+    Refusal(Refusal),
+}
+
+/// How a route without a way on refuses a packet in transit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// Without a word.
+    Blackhole,
+    /// With "host unreachable".
+    Unreachable,
+    /// With "administratively prohibited".
+    Prohibited,
+}
+
+/// One route, for showing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Route {
+    /// Its network.
+    pub dest: Cidr,
+    /// Where it leads.
+    pub target: Target,
+}
+
+/// What the table says of a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Hop(Hop),
+    Refused(Refusal),
 }
 
 impl Routes {
     /// Adds a route; one to the same network is replaced.
-    pub(crate) fn add(&mut self, dest: Cidr, via: Option<IpAddr>, iface: InterfaceId) {
-        let lengths = match dest.addr() {
-            IpAddr::V4(_) => &mut self.v4,
-            IpAddr::V6(_) => &mut self.v6,
-        };
+    pub(crate) fn add(&mut self, dest: Cidr, target: Target) {
+        let lengths = self.family(dest.addr());
         let prefix = dest.prefix();
         let at = lengths.partition_point(|length| length.prefix > prefix);
         if lengths.get(at).is_none_or(|length| length.prefix != prefix) {
@@ -47,7 +99,6 @@ impl Routes {
         let Some(length) = lengths.get_mut(at) else {
             return;
         };
-        let route = Route { via, iface };
         let network = dest.network();
         match length
             .routes
@@ -55,15 +106,43 @@ impl Routes {
         {
             Ok(found) => {
                 if let Some(slot) = length.routes.get_mut(found) {
-                    *slot = (network, route);
+                    *slot = (network, target);
                 }
             }
-            Err(place) => length.routes.insert(place, (network, route)),
+            Err(place) => length.routes.insert(place, (network, target)),
         }
     }
 
-    /// Where a packet to `dst` goes next.
-    pub(crate) fn lookup(&self, dst: IpAddr) -> Option<Hop> {
+    /// Takes the route to exactly this network away; returns whether there was one.
+    pub(crate) fn remove(&mut self, dest: Cidr) -> bool {
+        let lengths = self.family(dest.addr());
+        let Some(at) = lengths.iter().position(|l| l.prefix == dest.prefix()) else {
+            return false;
+        };
+        let Some(length) = lengths.get_mut(at) else {
+            return false;
+        };
+        let network = dest.network();
+        let found = length
+            .routes
+            .binary_search_by_key(&network, |(net, _)| *net);
+        let Ok(place) = found else { return false };
+        length.routes.remove(place);
+        if length.routes.is_empty() {
+            lengths.remove(at);
+        }
+        true
+    }
+
+    fn family(&mut self, addr: IpAddr) -> &mut Vec<Length> {
+        match addr {
+            IpAddr::V4(_) => &mut self.v4,
+            IpAddr::V6(_) => &mut self.v6,
+        }
+    }
+
+    /// What is said of packets to `dst`.
+    pub(crate) fn find(&self, dst: IpAddr) -> Option<Found> {
         let lengths = match dst {
             IpAddr::V4(_) => &self.v4,
             IpAddr::V6(_) => &self.v6,
@@ -73,10 +152,68 @@ impl Routes {
             let found = length
                 .routes
                 .binary_search_by_key(&network, |(net, _)| *net);
-            let (_, route) = length.routes.get(found.ok()?)?;
-            Some(Hop {
-                iface: route.iface,
-                next: route.via.unwrap_or(dst),
+            let (_, target) = length.routes.get(found.ok()?)?;
+            Some(match *target {
+                Target::Link { via, iface } => Found::Hop(Hop {
+                    iface,
+                    next: via.unwrap_or(dst),
+                }),
+                Target::Refusal(refusal) => Found::Refused(refusal),
+            })
+        })
+    }
+
+    /// Where a packet of our own to `dst` goes next.
+    pub(crate) fn lookup(&self, dst: IpAddr) -> Option<Hop> {
+        let hop = match self.find(dst)? {
+            Found::Hop(hop) => hop,
+            Found::Refused(_) => return None,
+        };
+        let better = self.redirects.iter().find(|redirect| redirect.dst == dst);
+        Some(better.map_or(hop, |redirect| Hop {
+            next: redirect.via,
+            ..hop
+        }))
+    }
+
+    /// Sends what goes to `dst` by way of `via` for a while.
+    pub(crate) fn redirect(&mut self, now: Instant, dst: IpAddr, via: IpAddr) {
+        self.redirects.retain(|redirect| redirect.dst != dst);
+        if self.redirects.len() >= MAX_REDIRECTS {
+            self.redirects.pop_front();
+        }
+        let until = now + REDIRECT_AGE;
+        self.redirects.push_back(Redirect { dst, via, until });
+    }
+
+    /// When the oldest redirect is forgotten.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        self.redirects.front().map(|redirect| redirect.until)
+    }
+
+    /// Forgets what is too old.
+    pub(crate) fn forget_due(&mut self, now: Instant) {
+        while self.next_expiry().is_some_and(|at| at <= now) {
+            self.redirects.pop_front();
+        }
+    }
+
+    pub(crate) fn fingerprint(&self, now: Instant, into: &mut dyn Hasher) {
+        let mut into = into;
+        for Redirect { dst, via, until } in &self.redirects {
+            (dst, via, until.saturating_since(now)).hash(&mut into);
+        }
+    }
+
+    /// Every route: IPv4 before IPv6, longest prefix first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Route> {
+        let lengths = self.v4.iter().chain(&self.v6);
+        lengths.flat_map(|length| {
+            let routes = length.routes.iter();
+            routes.filter_map(|(network, target)| {
+                let dest = Cidr::new(*network, length.prefix).ok()?;
+                let target = *target;
+                Some(Route { dest, target })
             })
         })
     }
@@ -87,6 +224,11 @@ mod tests {
     use super::*;
     use core::net::{Ipv4Addr, Ipv6Addr};
     use proptest::prelude::*;
+
+    const fn link(via: Option<IpAddr>, iface: u16) -> Target {
+        let iface = InterfaceId(iface);
+        Target::Link { via, iface }
+    }
 
     fn any_cidr() -> impl Strategy<Value = Cidr> {
         // Few distinct networks, so that prefixes nest.
@@ -103,7 +245,7 @@ mod tests {
         fn lookup_is_the_longest_match_of_a_plain_list(routes in prop::collection::vec(any_cidr(), 0..60), asked in any_cidr()) {
             let mut table = Routes::default();
             for (n, cidr) in routes.iter().enumerate() {
-                table.add(*cidr, None, InterfaceId(u16::try_from(n).unwrap()));
+                table.add(*cidr, link(None, u16::try_from(n).unwrap()));
             }
             let dst = asked.addr();
             let best = routes.iter().enumerate().filter(|(_, cidr)| cidr.contains(dst)).max_by_key(|(n, cidr)| (cidr.prefix(), *n));
@@ -112,12 +254,40 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// Against a plain list again, with routes taken away and routes that lead nowhere between.
+        #[test]
+        fn table_after_any_changes_is_the_list_of_what_is_left(changes in prop::collection::vec((any_cidr(), any::<bool>(), any::<bool>()), 0..80), asked in any_cidr()) {
+            let (mut table, mut list) = (Routes::default(), Vec::<(Cidr, Target)>::new());
+            for (n, (cidr, removed, refused)) in changes.iter().enumerate() {
+                let same = |other: &Cidr| other.prefix() == cidr.prefix() && other.network() == cidr.network();
+                let before = list.len();
+                list.retain(|(other, _)| !same(other));
+                if *removed {
+                    prop_assert_eq!(table.remove(*cidr), list.len() < before);
+                    continue;
+                }
+                let target = if *refused { Target::Refusal(Refusal::Blackhole) } else { link(None, u16::try_from(n).unwrap()) };
+                table.add(*cidr, target);
+                list.push((*cidr, target));
+            }
+            prop_assert_eq!(table.iter().count(), list.len());
+            let dst = asked.addr();
+            let best = list.iter().filter(|(cidr, _)| cidr.contains(dst)).max_by_key(|(cidr, _)| cidr.prefix());
+            let expected = best.map(|(_, target)| match *target {
+                Target::Link { iface, .. } => Found::Hop(Hop { iface, next: dst }),
+                Target::Refusal(refusal) => Found::Refused(refusal),
+            });
+            prop_assert_eq!(table.find(dst), expected);
+        }
+    }
+
     #[test]
     fn a_gateway_is_the_next_hop_and_a_link_route_leads_to_the_destination() {
         let mut table = Routes::default();
         let gateway: IpAddr = "10.0.0.1".parse().unwrap();
-        table.add("0.0.0.0/0".parse().unwrap(), Some(gateway), InterfaceId(1));
-        table.add("10.0.0.0/24".parse().unwrap(), None, InterfaceId(1));
+        table.add("0.0.0.0/0".parse().unwrap(), link(Some(gateway), 1));
+        table.add("10.0.0.0/24".parse().unwrap(), link(None, 1));
         let next = |dst: &str| table.lookup(dst.parse().unwrap()).map(|hop| hop.next);
         assert_eq!(next("203.0.113.9"), Some(gateway));
         assert_eq!(next("10.0.0.7"), Some("10.0.0.7".parse().unwrap()));

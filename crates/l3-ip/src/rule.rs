@@ -67,6 +67,8 @@ rules! {
     IcmpError = "icmp:error", "RFC 1122 3.2.2, RFC 4443 2.4, RFC 5927 4";
     /// A next-hop MTU must be one the protocol allows.
     PacketTooBig = "icmp:packet-too-big", "RFC 1191 3, RFC 8201 4";
+    /// The first hop in use may name a better one on the same link.
+    Redirect = "icmp:redirect", "RFC 1122 3.2.2.2, RFC 1812 5.2.7.2";
     /// An ICMP message of unknown type is silently discarded.
     IcmpUnknown = "icmp:unknown", "RFC 1122 3.2.2, RFC 4443 2.4";
     /// Errors are never sent about errors, groups, broadcasts, fragments or strange sources.
@@ -75,6 +77,28 @@ rules! {
     ErrorRate = "icmp:error-rate", "RFC 1812 4.3.2.8, RFC 4443 2.4(f)";
     /// An error is sent about a packet that could not be delivered.
     ErrorSent = "icmp:error-sent", "RFC 1122 3.2.2, RFC 4443 3";
+    /// A querier is answered after a time drawn by chance.
+    GroupQuery = "group:query", "RFC 3376 5.2, RFC 3810 6.2, RFC 2236 3, RFC 2710 4";
+    /// Messages about groups come from the link, are whole, and concern us or nobody.
+    GroupMessage = "group:message", "RFC 3376 4, RFC 3810 5.1.14 and 5.2, RFC 2236 2";
+    /// A router passes a packet on by its longest matching route.
+    Forward = "forward:pass", "RFC 1812 5.2.1, RFC 8200 3";
+    /// Some addresses never cross a router.
+    ForwardScope = "forward:scope", "RFC 1812 4.2.2.11 and 5.3.7, RFC 3927 7, RFC 4291 2.5.6, RFC 2644 3";
+    /// A packet whose hops are used up goes no further.
+    ForwardHops = "forward:hops", "RFC 1812 5.3.1, RFC 4443 3.3";
+    /// What no route leads to is refused.
+    ForwardRoute = "forward:route", "RFC 1812 5.2.7.1, RFC 4443 3.1";
+    /// What a route says to refuse is refused its way.
+    ForwardRefusal = "forward:refusal", "RFC 1812 5.2.7.1, RFC 4443 3.1";
+    /// A packet never goes back over the point-to-point link it came by.
+    ForwardReturn = "forward:return", "RFC 4443 3.1";
+    /// A policy decides last.
+    ForwardFilter = "forward:filter", "RFC 1812 5.3.9";
+    /// What is longer than the next link is cut, or its sender told.
+    ForwardSize = "forward:size", "RFC 1812 4.2.2.7, RFC 1191 4, RFC 8200 5";
+    /// The queue of packets in transit is bounded.
+    ForwardQueue = "forward:queue", "RFC 1812 5.3.6";
     /// The queue of our own packets is bounded.
     TransmitQueue = "ip:transmit-queue", "RFC 1122 3.3.1";
 }

@@ -74,6 +74,9 @@ pub struct Listen {
     pub fast_open: usize,
     /// When a SYN is answered without keeping it (RFC 4987 3.6).
     pub syn_cookies: SynCookies,
+    /// Take the SYN of a segment that has a FIN as well, which no program sends, and leave the FIN unacknowledged,
+    /// instead of dropping it (D-08).
+    pub syn_with_fin: bool,
     /// What accepted connections start with; `None` means the endpoint's.
     pub settings: Option<Settings>,
 }
@@ -106,6 +109,15 @@ pub enum AckStyle {
     /// Every second segment, however short, from the first one on; the wait never changes. As 4.4BSD's
     /// descendants do.
     EverySecond,
+}
+
+/// What ends a connection although it may be a stranger's guess; by default nothing does (RFC 5961).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Guessable {
+    /// A reset anywhere in the window, as RFC 793 3.4 had it, not only one at RCV.NXT.
+    pub resets: bool,
+    /// A SYN in the window, as RFC 793 3.9 had it: it is answered by a reset instead of a challenge.
+    pub syns: bool,
 }
 
 /// Settings of a connection.
@@ -144,6 +156,20 @@ pub struct Settings {
     /// The program will read no more: text that comes once our FIN is on its way is answered by a reset, as if the
     /// program had let go of the connection (RFC 1122 4.2.2.13), so that the peer learns that it is lost.
     pub deaf: bool,
+    /// What of RFC 5961 is switched off, for tests against older rules.
+    pub guessable: Guessable,
+    /// Ask whether the end of what was sent is lost before the retransmission timer does (RFC 8985 7).
+    pub tail_probes: bool,
+    /// After a timeout, send something new before all is sent again, and so tell a late path from a lossy one (RFC 5682).
+    pub frto: bool,
+    /// An acknowledgment of anything sent twice measures no round trip, not even of what it acknowledges beside that and
+    /// SACK tells apart (RFC 6298 3 asks for the first alone).
+    pub careful_rtt: bool,
+    /// Whoever says that the window is still closed is asked again a pause after the answer, not after the question
+    /// (RFC 9293 3.8.6.1 leaves it open).
+    pub probe_after_answer: bool,
+    /// Report what arrived twice in the first SACK block (RFC 2883).
+    pub dsack: bool,
     /// A connection given up because the peer does not answer ends without a reset (RFC 9293 3.10.8 has none). By
     /// default one leaves, should the peer be there after all.
     pub quiet_timeout: bool,
@@ -178,13 +204,16 @@ pub struct Settings {
     pub path_probing: PathProbing,
     /// Explicit congestion notification (RFC 3168).
     pub ecn: EcnPolicy,
+    /// With accurate ECN, tell marked bytes in an option too, not only marked packets in the header (RFC 9768 3.2.3).
+    pub ecn_option: bool,
     /// As a client, ask servers for fast-open cookies, and with one put what is written before the SYN leaves
     /// into the SYN (RFC 7413). It may arrive twice.
     pub fast_open: bool,
     /// With `fast_open` and a cookie at hand: keep the SYN back until the program writes, reads or shuts down, so that
     /// the first write is in it. Without a cookie the SYN leaves at once and asks for one.
     pub hold_syn: bool,
-    /// Spread what leaves over the round trip, also where the controller does not ask for it.
+    /// Spread what leaves over the round trip, also where the controller does not ask for it; never where the round
+    /// trip is shorter than [`pacing::SHORTEST`](crate::pacing::SHORTEST).
     pub pacing: bool,
     /// The fastest that data may leave; `None` is no limit.
     pub max_pacing_rate: Option<Rate>,
@@ -217,6 +246,12 @@ impl Default for Settings {
             syn_ack_retries: params::SYN_ACK_RETRIES,
             linger: None,
             deaf: false,
+            guessable: Guessable::default(),
+            tail_probes: true,
+            frto: true,
+            careful_rtt: false,
+            probe_after_answer: false,
+            dsack: true,
             quiet_timeout: false,
             fin_wait_2: params::FIN_WAIT_2,
             receive_buffer: params::RECEIVE_BUFFER,
@@ -234,8 +269,9 @@ impl Default for Settings {
             hold_syn: false,
             path_probing: PathProbing::default(),
             ecn: EcnPolicy::default(),
+            ecn_option: true,
             keep_unused_window: false,
-            pacing: false,
+            pacing: true,
             max_pacing_rate: None,
             habits: Habits::default(),
             congestion: Algorithm::default(),

@@ -65,6 +65,17 @@ pub struct Detail {
     pub shares: Shares,
 }
 
+/// Payload bytes by their mark, as accurate ECN counts them (RFC 9768 3.2.1); modulo 2^24 where a peer tells them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MarkedBytes {
+    /// In packets marked ECT(0).
+    pub ect0: u32,
+    /// In packets marked ECT(1).
+    pub ect1: u32,
+    /// In packets marked CE.
+    pub ce: u32,
+}
+
 /// A snapshot of one connection. Offsets count from the first byte of each stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Info {
@@ -120,8 +131,11 @@ pub struct Info {
     pub controller: Option<&'static str>,
     /// What the search for the path's MTU came to.
     pub search: SearchTotals,
-    /// Payload bytes of ours that arrived marked, as far as accurate ECN's options tell (`tcpi_delivered_ce_bytes`).
-    pub marked_bytes: u64,
+    /// Payload bytes of ours that arrived marked, as far as accurate ECN's options tell (`tcpi_delivered_ce_bytes`,
+    /// `tcpi_delivered_e0_bytes`, `tcpi_delivered_e1_bytes`).
+    pub delivered_marked: MarkedBytes,
+    /// The same of the peer's (`tcpi_received_ce_bytes` and so on).
+    pub received_marked: MarkedBytes,
     /// Figures of the moment beside the two streams.
     pub detail: Detail,
     /// What was counted over its life.

@@ -100,13 +100,15 @@ pub mod tx_record;
 pub mod wire;
 
 pub use account::{Explanation, Held, Shares, Totals};
-pub use config::{AckStyle, Config, KeepAlive, Listen, PathProbing, Settings, SynCookies};
+pub use config::{
+    AckStyle, Config, Guessable, KeepAlive, Listen, PathProbing, Settings, SynCookies,
+};
 pub use congestion::{Algorithm, Controller, Habits, Rate};
 pub use ecn::{EcnPolicy, EcnTerms};
 pub use endpoint::{Counters, Endpoint, KeyOwner};
 pub use error::{ConnectError, ListenError, ReadError, StaleId, WriteError};
 pub use event::{CloseReason, Doubt, Event};
-pub use info::{Detail, Info, Negotiated};
+pub use info::{Detail, Info, MarkedBytes, Negotiated};
 pub use rule::Rule;
 pub use segment::{FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Signature, Timestamps};
 pub use segment::{Segment, SegmentHeader, StreamRange};

@@ -2,14 +2,15 @@
 //!
 //! Job: spread a window over its round trip instead of sending it in one burst.
 //! Owns: the earliest departure. Does not know: how the rate was found.
-//! Sources: draft-ietf-ccwg-bbr 4.5.2 (pacing), RFC 9002 7.7 (the same idea for QUIC).
+//! Sources: draft-ietf-ccwg-bbr 4.5.2 (pacing), RFC 9002 7.7 (the same idea for QUIC, and how much may go together).
 
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use outcrop_base::Instant;
 
-use crate::congestion::{Controller, Rate};
+use crate::congestion::{Controller, Rate, initial_window};
+use crate::span::Span;
 
 /// What an idle pacer lets out at once: timers are not finer than this.
 const BURST: Duration = Duration::from_millis(1);
@@ -18,48 +19,98 @@ const BURST: Duration = Duration::from_millis(1);
 /// which would cost as much of the rate; somebody who was away for longer begins anew, without a burst.
 const CATCH_UP: Duration = Duration::from_millis(5);
 
-/// The rate for a controller that has none of its own, as Linux sets it: the window over the round trip, twice that
-/// in slow start, where the window doubles, and a fifth more else, so that pacing is not what limits.
+/// The shortest round trip over which a window is worth spreading: below, its parts would be fewer than the turns of a
+/// timer, and there is no queue on the way that a window of that path overruns.
+pub const SHORTEST: Duration = Duration::from_millis(2);
+
+/// Whether the path is long enough for it.
 #[must_use]
-pub fn rate_of_window(controller: &dyn Controller, srtt: Option<Duration>) -> Option<Rate> {
-    let srtt = srtt.filter(|srtt| !srtt.is_zero())?;
-    let (cwnd, ssthresh) = (controller.cwnd(), controller.ssthresh());
-    let gain = if cwnd < ssthresh / 2 { 200 } else { 120 };
-    Some(Rate::new(cwnd.saturating_mul(gain) / 100, srtt))
+pub fn is_long(min_rtt: Option<Duration>) -> bool {
+    min_rtt.is_some_and(|min| min >= SHORTEST)
 }
 
-/// The most that leaves at once at `rate`: a millisecond's worth, in whole segments, at least two (RFC 9002 7.7
-/// has the reasons; a device cuts it as one super-segment).
-#[must_use]
-pub fn burst(rate: Rate, mss: u64) -> u64 {
-    let worth = u128::from(rate.0) * BURST.as_nanos() / 1_000_000_000;
-    let segments = u64::try_from(worth).unwrap_or(u64::MAX) / mss.max(1);
-    segments.max(2).saturating_mul(mss)
+/// How data leaves where something spreads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// How fast.
+    pub rate: Rate,
+    /// For how long at that rate what leaves together may last.
+    pub(crate) ahead: Duration,
+}
+
+impl Pace {
+    /// `rate`, with nothing beside what a timer cannot part.
+    #[must_use]
+    pub const fn strict(rate: Rate) -> Self {
+        Self { rate, ahead: BURST }
+    }
+
+    /// The pace for a controller that has none of its own, as Linux sets the rate: the window over the round trip, twice
+    /// that in slow start, where the window doubles, and a fifth more else, so that pacing is not what limits. What
+    /// every path must take when a connection begins may leave together (RFC 9002 7.7): apart, a loss would only show
+    /// later. `None` where the path is too short (`min_rtt`: what waits in a queue does not make it longer).
+    #[must_use]
+    pub fn of_window(
+        controller: &dyn Controller,
+        srtt: Option<Duration>,
+        min_rtt: Option<Duration>,
+        mss: u32,
+    ) -> Option<Self> {
+        let srtt = srtt.filter(|_| is_long(min_rtt))?;
+        let (cwnd, ssthresh) = (controller.cwnd(), controller.ssthresh());
+        let gain = if cwnd < ssthresh / 2 { 200 } else { 120 };
+        let rate = Rate::new(cwnd.saturating_mul(gain) / 100, srtt);
+        let ahead = rate.time_for(initial_window(mss)).max(BURST);
+        Some(Self { rate, ahead })
+    }
+
+    /// The most that leaves at once: in whole segments, at least two (a device cuts it as one super-segment).
+    #[must_use]
+    pub fn burst(self, mss: u64) -> u64 {
+        let worth = u128::from(self.rate.0) * self.ahead.as_nanos() / 1_000_000_000;
+        let segments = u64::try_from(worth).unwrap_or(u64::MAX) / mss.max(1);
+        segments.max(2).saturating_mul(mss)
+    }
 }
 
 /// The earliest departure of the next data.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Pacer {
     next: Option<Instant>,
+    /// How far before that something may leave.
+    ahead: Span,
+}
+
+impl Default for Pacer {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Pacer {
     /// A pacer that lets the first data out at once.
     #[must_use]
     pub const fn new() -> Self {
-        Self { next: None }
+        Self {
+            next: None,
+            ahead: Span::new(BURST),
+        }
     }
 
     /// When data may leave, if not already at `now`.
     #[must_use]
     pub fn wait_until(&self, now: Instant) -> Option<Instant> {
-        self.next.filter(|next| *next - now > BURST)
+        let (next, ahead) = (self.next?, self.ahead.get());
+        let early = next - now;
+        // Not for each segment anew: once a millisecond.
+        (early > ahead).then(|| now + (early - ahead.saturating_sub(BURST)))
     }
 
-    /// `bytes` left at `now`; the next wait for as long as they take at `rate`. If these were `awaited`, held by the
+    /// `bytes` left at `now`; the next wait for as long as they take at this pace. If these were `awaited`, held by the
     /// pacer until now, and it is later than it said, that was our timer's fault; otherwise time has passed idle.
-    pub fn on_sent(&mut self, now: Instant, bytes: u64, rate: Option<Rate>, awaited: bool) {
-        self.next = rate.map(|rate| {
+    pub fn on_sent(&mut self, now: Instant, bytes: u64, pace: Option<Pace>, awaited: bool) {
+        self.next = pace.map(|Pace { rate, ahead }| {
+            self.ahead = Span::new(ahead);
             let made_up = if awaited { CATCH_UP } else { Duration::ZERO };
             let from = self
                 .next
@@ -71,13 +122,13 @@ impl Pacer {
     /// Nothing leaves before `until`, whatever the rate.
     pub fn hold(&mut self, until: Instant) {
         self.next = self.next.max(Some(until));
+        self.ahead = Span::new(BURST);
     }
 
     /// Hashes what decides the future, times relative to `now`.
     pub fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
-        self.next
-            .map(|next| (next - now, now - next))
-            .hash(&mut into);
+        let next = self.next.map(|next| (next - now, now - next));
+        (next, self.ahead).hash(&mut into);
     }
 }
 
@@ -95,7 +146,7 @@ mod tests {
             match pacer.wait_until(now) {
                 Some(at) => now = at,
                 None => {
-                    pacer.on_sent(now, 1000, rate, false);
+                    pacer.on_sent(now, 1000, rate.map(Pace::strict), false);
                     sent += 1000;
                 }
             }
@@ -105,8 +156,9 @@ mod tests {
 
     #[test]
     fn burst_is_a_millisecond_in_whole_segments_two_at_least() {
-        assert_eq!(burst(Rate(10_000_000), 1460), 8760);
-        assert_eq!(burst(Rate(1000), 1460), 2920);
+        let burst = |rate| Pace::strict(Rate(rate)).burst(1460);
+        assert_eq!(burst(10_000_000), 8760);
+        assert_eq!(burst(1000), 2920);
     }
 
     #[test]
@@ -126,7 +178,7 @@ mod tests {
                 awaited = true;
                 now = at + late;
             } else {
-                pacer.on_sent(now, 10_000, rate, awaited);
+                pacer.on_sent(now, 10_000, rate.map(Pace::strict), awaited);
                 sent += 10_000;
             }
         }
@@ -147,10 +199,10 @@ mod tests {
     #[test]
     fn idle_time_is_not_saved_up() {
         let mut pacer = Pacer::new();
-        pacer.on_sent(Instant::ZERO, 1000, Some(Rate(1000)), false);
+        pacer.on_sent(Instant::ZERO, 1000, Some(Pace::strict(Rate(1000))), false);
         let later = Instant::from_secs(100);
         assert_eq!(pacer.wait_until(later), None);
-        pacer.on_sent(later, 1000, Some(Rate(1000)), false);
+        pacer.on_sent(later, 1000, Some(Pace::strict(Rate(1000))), false);
         assert_eq!(pacer.wait_until(later), Some(Instant::from_secs(101)));
     }
 }

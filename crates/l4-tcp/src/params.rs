@@ -125,6 +125,9 @@ pub const FAST_OPEN_CACHE: usize = 1024;
 /// Dynamic ports by RFC 6335 6; RFC 6056 3.2 would allow 1024 and up, where services live as well.
 pub const EPHEMERAL_FIRST: u16 = 49_152;
 
+/// Ends of records a connection keeps apart at once; further ones are sent together.
+pub const MAX_RECORDS: usize = 1024;
+
 /// Plans one connection may emit before the next connection has its turn.
 pub const TURN: u8 = 16;
 
@@ -206,8 +209,8 @@ pub const HYSTART_MAX_RTT_THRESH: Duration = Duration::from_millis(16);
 /// Between the two, this fraction of the round trip counts (RFC 9406 4.3).
 pub const HYSTART_MIN_RTT_DIVISOR: u32 = 8;
 /// Samples before a round's minimum is believed (RFC 9406 4.3).
-pub const HYSTART_SAMPLES: u32 = 8;
+pub const HYSTART_SAMPLES: u16 = 8;
 /// How much slower conservative slow start grows (RFC 9406 4.3).
 pub const HYSTART_CSS_DIVISOR: u64 = 4;
 /// Rounds of conservative slow start before congestion avoidance (RFC 9406 4.3).
-pub const HYSTART_CSS_ROUNDS: u32 = 5;
+pub const HYSTART_CSS_ROUNDS: u16 = 5;

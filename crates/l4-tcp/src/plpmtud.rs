@@ -317,9 +317,22 @@ mod tests {
         search.on_sent(1500, RANGE);
         search.on_limit(1400);
         assert_eq!(search.under_way(), None);
-        assert_eq!(search.wanted(Instant::ZERO, 1400), Some(1400));
+        assert_eq!(search.wanted(Instant::ZERO, 1500), Some(1400));
         search.on_limit(1000);
         assert_eq!(search.size(), 1000);
+    }
+
+    // RFC 4821 7.4 and 7.6.2: one at a time, and a pause after one that was lost.
+    #[test]
+    fn probe_under_way_or_just_lost_no_other_is_wanted() {
+        let mut search = Search::new(Instant::ZERO, false, 1500);
+        search.on_sent(1500, RANGE);
+        assert_eq!(search.wanted(Instant::from_secs(9), 1500), None);
+        let now = Instant::from_secs(10);
+        assert!(!search.on_fate(now, SizeFate::Lost));
+        let paused = now + params::PROBE_PAUSE;
+        assert_eq!(search.wanted(Instant::from_millis(10_999), 1500), None);
+        assert_eq!(search.wanted(paused, 1500), Some(1500));
     }
 
     #[test]

@@ -102,18 +102,29 @@ impl RttEstimator {
     /// The retransmission timeout without backoff.
     #[must_use]
     pub fn base_rto(&self) -> Duration {
+        Duration::from_nanos(self.base_rto_nanos())
+    }
+
+    /// In nanoseconds: asked for with every packet, and a [`Duration`] is dear to multiply.
+    fn base_rto_nanos(&self) -> u64 {
+        const MIN: u64 = nanos(RTO_MIN);
+        const MAX: u64 = nanos(RTO_MAX);
         let rto = match self.smoothed {
-            None => self.initial.get(),
-            Some((srtt, rttvar)) => srtt.get() + (rttvar.get() * 4).max(RTO_MIN),
+            None => self.initial.nanos(),
+            Some((srtt, rttvar)) => {
+                let spread = rttvar.nanos().saturating_mul(4).max(MIN);
+                srtt.nanos().saturating_add(spread)
+            }
         };
-        rto.clamp(RTO_MIN, RTO_MAX)
+        rto.clamp(MIN, MAX)
     }
 
     /// The retransmission timeout (RFC 6298 2.3 to 2.5, 5.5).
     #[must_use]
     pub fn rto(&self) -> Duration {
-        let factor = 1u32 << self.backoff.min(MAX_BACKOFF);
-        self.base_rto().saturating_mul(factor).min(RTO_MAX)
+        let factor = 1u64 << self.backoff.min(MAX_BACKOFF);
+        let rto = self.base_rto_nanos().saturating_mul(factor);
+        Duration::from_nanos(rto.min(nanos(RTO_MAX)))
     }
 
     /// Doubles the timeout (RFC 6298 5.5).
@@ -142,6 +153,11 @@ impl RttEstimator {
         (self.smoothed, self.initial, self.backoff).hash(&mut into);
         self.min.fingerprint(now, into);
     }
+}
+
+/// A bound of a few minutes in nanoseconds.
+const fn nanos(bound: Duration) -> u64 {
+    bound.as_secs() * 1_000_000_000 + bound.subsec_nanos() as u64
 }
 
 /// `old` moved towards `new` by one part in `parts`.

@@ -96,6 +96,10 @@ rules! {
     ResetOutOfWindow = "tcp:reset-out-of-window", "RFC 9293 3.10.7.4 first";
     /// A reset at exactly RCV.NXT resets.
     ResetExact = "tcp:reset-exact", "RFC 5961 3.2, RFC 9293 3.10.7.4 second";
+    /// A reset anywhere in the window resets, where RFC 5961 is switched off.
+    ResetInWindow = "tcp:reset-in-window", "RFC 793 3.4 (Settings::guessable)";
+    /// A SYN in the window resets, where RFC 5961 is switched off.
+    SynInWindow = "tcp:syn-in-window", "RFC 793 3.9 fourth (Settings::guessable)";
     /// A reset elsewhere in the window is challenged.
     ResetInexact = "tcp:reset-inexact", "RFC 5961 3.2, RFC 9293 3.10.7.4 second";
     /// A SYN in a synchronised state is challenged.

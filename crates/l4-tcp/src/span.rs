@@ -24,6 +24,11 @@ impl Span {
         Self(NonZeroU64::MIN.saturating_add(nanos))
     }
 
+    /// In nanoseconds.
+    pub(crate) const fn nanos(self) -> u64 {
+        self.0.get() - 1
+    }
+
     /// As a duration.
     pub(crate) const fn get(self) -> Duration {
         Duration::from_nanos(self.0.get() - 1)

@@ -122,6 +122,10 @@ impl<T> FlowTable<T> {
 
     /// The id under which `flow` is found.
     pub(crate) fn find(&self, flow: &Flow) -> Option<ConnId> {
+        // Most tables of guards are: not even the hash is needed then.
+        if self.by_flow.is_empty() {
+            return None;
+        }
         let slot = *self
             .by_flow
             .find(hash_of(&self.key, flow), |slot| self.is_at(*slot, flow))?;
@@ -208,8 +212,7 @@ impl<T> FlowTable<T> {
 
 fn hash_of(key: &HashKey, flow: &Flow) -> u64 {
     let mut hasher = key.hasher();
-    flow.local.hash(&mut hasher);
-    flow.remote.hash(&mut hasher);
+    flow.feed(&mut hasher);
     hasher.finish()
 }
 

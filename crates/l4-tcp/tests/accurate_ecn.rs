@@ -182,9 +182,26 @@ fn answer_arrives_marked_acknowledgment_says_so_before_data() {
         story.recv(seg("SW.").ack(1).mss(1000));
         let again = story.out();
         assert_eq!((ace(&again[0]), again[0].why), (0b010, Why::ChallengeAck));
+        // And once more, marked as at first: the mark counts once.
+        story.mark = mark;
+        story.at(2_000);
+        story.out();
+        story.recv(seg("SW.").ack(1).mss(1000));
+        assert_eq!(ace(&story.out()[0]), said);
         story.write(id, 10);
         assert_eq!(ace(&story.out()[0]), count, "and is not counted again");
     }
+}
+
+// 3.2.3.2.1: the server's answer tests whether the option passes, no SYN does.
+#[test]
+fn syns_of_ours_have_no_option() {
+    let mut story = Story::new(accurate());
+    story.connect();
+    let mut syns = story.out();
+    syns.extend((0..2).map(|_| story.wait_output(60_000).unwrap().1));
+    assert_eq!(syns.len(), 3);
+    assert!(syns.iter().all(|syn| syn.options.accurate.is_none()));
 }
 
 // 3.1.4.1: two SYNs ask, then none; 3.1.4.1's third example: a late agreement is kept, and marks are allowed.
@@ -297,11 +314,12 @@ fn marked_data_arrives_the_count_and_the_bytes_come_back_at_once() {
 fn marked_acknowledgments_arrive_every_third_is_told() {
     let (mut story, _) = served();
     story.mark = Ecn::Ce;
-    for expected in [0, 0, 1, 0, 0, 1] {
+    for (arrived, expected) in (1..).zip([0, 0, 1, 0, 0, 1]) {
         story.recv(counted(5).ack(1));
         let out = story.out();
         assert_eq!(out.len(), expected);
         assert!(out.iter().all(|sent| sent.options.sack.is_empty()));
+        assert!(out.iter().all(|sent| ace(sent) == (5 + arrived) % 8));
     }
 }
 
@@ -466,7 +484,7 @@ fn marked_upload(algorithm: Algorithm, badness: Badness, seed: u64) -> (u64, u64
     }
     let there = world.ends[0].info(served.unwrap()).unwrap().totals;
     let info = world.ends[1].info(client).unwrap();
-    let (here, bytes) = (info.totals, info.marked_bytes);
+    let (here, bytes) = (info.totals, u64::from(info.delivered_marked.ce));
     assert!(there.marks_in > 0);
     assert!(here.timeouts == 0 || badness.loss > 0.0);
     (there.marks_in.into(), here.echoes_in.into(), bytes)

@@ -494,6 +494,15 @@ fn packet_too_big_for_something_in_flight_it_is_sent_again_smaller() {
     assert!(sizes.iter().all(|size| *size <= 600), "{sizes:?}");
 }
 
+// RFC 1191 6.5, RFC 8201 5.4: the path takes 1500, the peer wants no more than 700.
+#[test]
+fn peer_announces_less_than_the_path_takes_segments_keep_to_it() {
+    let (mut story, id) = Story::established_by(plain(), seg("S").mss(700));
+    story.write(id, 2_100);
+    let sizes: Vec<_> = story.out().iter().map(|sent| sent.data.len()).collect();
+    assert_eq!(sizes, [700; 3]);
+}
+
 // Bug 12: a peer that announces an MSS of one does not make us send one-byte segments.
 #[test]
 fn peer_announces_tiny_mss_segments_keep_a_floor() {

@@ -13,8 +13,8 @@ use outcrop_base::{
     Arrival, Cast, ChecksumState, ChunkQueue, Ecn, Instant, InterfaceId, PacketId, Path, Seed,
 };
 use outcrop_tcp::{
-    Config, ConnId, Endpoint, Event, Flags, Listen, ListenerId, Options, Segment, SegmentHeader,
-    SeqNum, Timestamps, Transmit,
+    Algorithm, Config, ConnId, Endpoint, Event, Flags, Listen, ListenerId, Options, Segment,
+    SegmentHeader, SeqNum, Settings, Timestamps, Transmit,
 };
 
 /// Just above seven eighths of a power of two: the index is as empty as it ever is.
@@ -40,8 +40,16 @@ struct Peer {
 
 impl Server {
     fn new(ipv6: bool) -> Self {
+        Self::with(ipv6, Algorithm::default())
+    }
+
+    fn with(ipv6: bool, congestion: Algorithm) -> Self {
         let config = Config {
             time_wait_max: usize::MAX,
+            settings: Settings {
+                congestion,
+                ..Settings::default()
+            },
             ..Config::default()
         };
         let mut tcp = Endpoint::new(config, &Seed::from_number(1));
@@ -188,8 +196,8 @@ fn cost(act: impl FnOnce()) -> i64 {
     allocation_counter::measure(act).bytes_current / i64::from(MANY)
 }
 
-fn idle_cost(ipv6: bool) -> i64 {
-    let mut server = Server::new(ipv6);
+fn idle_cost(ipv6: bool, congestion: Algorithm) -> i64 {
+    let mut server = Server::with(ipv6, congestion);
     let cost = cost(|| {
         for number in 0..MANY {
             server.serve(number);
@@ -204,10 +212,14 @@ fn idle_cost(ipv6: bool) -> i64 {
 
 #[test]
 fn idle_connection_that_has_served_costs_at_most_a_kibibyte_all_in() {
-    for ipv6 in [false, true] {
-        let bytes = idle_cost(ipv6);
-        println!("{bytes} bytes an idle connection (IPv6: {ipv6})");
-        assert!((500..=1024).contains(&bytes), "{bytes} bytes");
+    for (ipv6, congestion) in [false, true]
+        .into_iter()
+        .flat_map(|ipv6| Algorithm::ALL.map(|congestion| (ipv6, congestion)))
+    {
+        let bytes = idle_cost(ipv6, congestion);
+        let what = congestion.name();
+        println!("{bytes} bytes an idle connection ({what}, IPv6: {ipv6})");
+        assert!((500..=1024).contains(&bytes), "{what}: {bytes} bytes");
     }
 }
 
@@ -258,39 +270,48 @@ fn sleeper_woken_by_a_refused_write_sleeps_again() {
 /// The same conversations with and without sleep in between: what leaves is the same.
 #[test]
 fn connection_that_slept_says_what_one_that_stayed_awake_says() {
-    let run = |quiet: Duration| {
-        let mut server = Server::new(false);
-        let config = Config {
-            quiet,
-            ..Config::default()
-        };
-        server.tcp = Endpoint::new(config, &Seed::from_number(1));
-        let local = Server::local(false);
-        server.listener = server.tcp.listen(local, Listen::default()).unwrap();
-        let mut said = Vec::new();
-        let mut peer = server.serve(1);
-        for pause in [1, 2, 3, 700, 10_000, 1200, 30 * 60_000, 5] {
-            server.rest(Duration::from_millis(pause));
-            server.exchange(&mut peer);
-            let info = server.tcp.info(peer.id).unwrap();
-            said.push((peer.seq, peer.recent, format!("{info:?}")));
-        }
-        server.tcp.shutdown(peer.id).unwrap();
-        said.push((
-            peer.seq,
-            peer.recent,
-            format!("{:?}", server.flush(&mut peer)),
-        ));
-        server.rest(Duration::from_millis(5));
-        server.send(&mut peer, Flags::ACK, b"");
-        server.rest(Duration::from_secs(30));
-        said.push((
-            peer.seq,
-            0,
-            format!("{:?}", server.send(&mut peer, Flags::FIN | Flags::ACK, b"")),
-        ));
-        server.tcp.check();
-        said
+    for congestion in Algorithm::ALL {
+        let awake = conversation(Duration::MAX, congestion);
+        assert_eq!(conversation(Duration::from_secs(1), congestion), awake);
+    }
+}
+
+/// What a server says that goes to sleep after `quiet`, with pauses of many lengths.
+fn conversation(quiet: Duration, congestion: Algorithm) -> Vec<(SeqNum, u32, String)> {
+    let mut server = Server::new(false);
+    let config = Config {
+        quiet,
+        settings: Settings {
+            congestion,
+            ..Settings::default()
+        },
+        ..Config::default()
     };
-    assert_eq!(run(Duration::from_secs(1)), run(Duration::MAX));
+    server.tcp = Endpoint::new(config, &Seed::from_number(1));
+    let local = Server::local(false);
+    server.listener = server.tcp.listen(local, Listen::default()).unwrap();
+    let mut said = Vec::new();
+    let mut peer = server.serve(1);
+    for pause in [1, 2, 3, 700, 10_000, 1200, 30 * 60_000, 5] {
+        server.rest(Duration::from_millis(pause));
+        server.exchange(&mut peer);
+        let info = server.tcp.info(peer.id).unwrap();
+        said.push((peer.seq, peer.recent, format!("{info:?}")));
+    }
+    server.tcp.shutdown(peer.id).unwrap();
+    said.push((
+        peer.seq,
+        peer.recent,
+        format!("{:?}", server.flush(&mut peer)),
+    ));
+    server.rest(Duration::from_millis(5));
+    server.send(&mut peer, Flags::ACK, b"");
+    server.rest(Duration::from_secs(30));
+    said.push((
+        peer.seq,
+        0,
+        format!("{:?}", server.send(&mut peer, Flags::FIN | Flags::ACK, b"")),
+    ));
+    server.tcp.check();
+    said
 }

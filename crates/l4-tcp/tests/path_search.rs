@@ -251,6 +251,37 @@ fn enough_to_send_probe_leaves_first_as_one_larger_segment_and_says_why() {
     );
 }
 
+// RFC 4821 7.4: what a timeout left to repair comes first, whatever waits and however wide the window.
+#[test]
+fn losses_are_being_repaired_no_probe_leaves_before_they_are() {
+    let settings = Settings {
+        path_probing: PathProbing::Always,
+        sack: true,
+        ..plain()
+    };
+    let mut story = Story::new(settings);
+    story.path = outcrop_base::Path::plain(1500);
+    let listener = story.listen();
+    story.recv(seg("S").mss(1460).sackok());
+    story.out();
+    story.recv(seg(".").seq(1).ack(1));
+    let id = story.tcp.accept(listener).unwrap();
+    // A segment is 1160 bytes. Two at a time: never enough for a probe and one behind it.
+    for _ in 0..3 {
+        story.write(id, 2_320);
+        assert!(story.out().iter().all(|sent| sent.data.len() == 1160));
+    }
+    while story.wait_output(60_000).unwrap().1.why != Why::Rto {}
+    story.write(id, 40_000);
+    for acked in [501, 1161, 2321, 3481, 4641, 5801] {
+        story.recv(seg(".").seq(1).ack(acked));
+        let whys: Vec<_> = story.out().iter().map(|sent| sent.why).collect();
+        assert!(!whys.contains(&Why::PathMtuProbe), "{acked}: {whys:?}");
+    }
+    story.recv(seg(".").seq(1).ack(6961));
+    assert_eq!(story.out()[0].why, Why::PathMtuProbe, "all is repaired");
+}
+
 #[test]
 fn too_little_to_send_no_probe_leaves() {
     let (mut story, id) = story();

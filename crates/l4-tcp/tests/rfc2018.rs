@@ -155,6 +155,26 @@ fn duplicate_is_reported_first_once_and_above_the_acknowledgment_with_its_block(
     assert_eq!(arrives(&mut story, 9001)[0], (9001, 10_001), "told once");
 }
 
+// 2883 4: what advances nothing is answered at once, and by then an acknowledgment of new text may wait.
+#[test]
+fn segment_that_is_all_duplicate_is_acknowledged_at_once_where_a_new_one_waits() {
+    let (mut story, _) = story();
+    let mut seq = 1;
+    loop {
+        story.recv(seg(".").seq(seq).ack(1).zeros(100));
+        if story.out().is_empty() {
+            break;
+        }
+        seq += 100;
+        assert!(seq < 10_000, "none waits");
+    }
+    story.wait_output(1_000).unwrap();
+    story.recv(seg(".").seq(seq).ack(1).zeros(100));
+    let out = story.out();
+    assert_eq!(out.len(), 1);
+    assert_eq!(blocks(&out[0]), [(seq, seq + 100)]);
+}
+
 // 2883 4.2: of a segment partly new only the part that was there.
 #[test]
 fn only_the_part_that_was_there_is_reported_as_duplicate() {

@@ -121,6 +121,23 @@ fn window_probe_has_neither_mark_nor_cwr() {
     assert!(fresh.flags.contains(Flags::CWR), "it was still owed");
 }
 
+// 6.1.6: nor has one that carries what a window of ten bytes takes.
+#[test]
+fn window_probe_with_data_has_neither_mark_nor_cwr() {
+    let (mut story, id) = story();
+    story.write(id, 10_000);
+    story.out();
+    story.recv(seg("E.").seq(1).ack(10_001).wnd(10));
+    story.write(id, 1_000);
+    let (_, probe) = story.wait_output(60_000).unwrap();
+    assert_eq!(
+        (probe.why.name(), probe.data.len()),
+        ("zero-window-probe", 10)
+    );
+    assert_eq!(probe.ecn, Ecn::NotEct);
+    assert!(!probe.flags.contains(Flags::CWR));
+}
+
 // 6.1.2: a loss in the window that was marked is the same congestion.
 #[test]
 fn mark_and_loss_in_one_window_reduce_it_once() {

@@ -9,6 +9,8 @@
 
 mod common;
 
+use core::time::Duration;
+
 use common::{Seg, Story, plain, seg};
 use outcrop_tcp::{Algorithm, ConnId, SackBlock, Settings};
 
@@ -146,12 +148,33 @@ fn limited_transmit_keeps_to_the_peers_window() {
 #[test]
 fn duplicate_without_a_new_report_lets_nothing_out() {
     let (mut story, _, _) = sending(newreno(true), 100_000);
+    story.at(100);
     let report = reporting(&story, 1, 1001, 2001);
     story.recv(report.clone());
-    assert_eq!(story.out().len(), 1);
+    story.expect(&[". 10001:11001(1000) ack 1 data"]);
     for _ in 0..5 {
         story.recv(report.clone()).expect(&[]);
         story.recv(seg(".").seq(1).ack(1)).expect(&[]);
+    }
+}
+
+// 2883 5: in recovery too, a report of duplicates says nothing about what left: nothing follows it.
+#[test]
+fn report_of_duplicates_in_recovery_lets_nothing_out() {
+    let (mut story, _, _) = sending(newreno(true), 100_000);
+    story.at(100);
+    for n in 1..=3 {
+        let report = reporting(&story, 1, 1001, 1001 + 1000 * n);
+        story.recv(report);
+        story.out();
+    }
+    let mut report = reporting(&story, 1, 2001, 3001);
+    report.header.options.sack.push(SackBlock {
+        left: story.iss + 1001,
+        right: story.iss + 4001,
+    });
+    for _ in 0..5 {
+        story.recv(report.clone()).expect(&[]);
     }
 }
 
@@ -241,4 +264,25 @@ fn each_segment_out_of_order_is_acknowledged_once_and_at_once() {
     story.recv(seg(".").seq(1).ack(1).zeros(1000));
     let out = story.out();
     assert_eq!((out.len(), out[0].ack), (1, Some(6001)));
+}
+
+// 4.2: less than 500 ms, whatever the program asks for.
+#[test]
+fn long_delay_asked_for_acknowledgment_leaves_within_half_a_second() {
+    let settings = Settings {
+        delayed_ack: Duration::from_secs(10),
+        ..plain()
+    };
+    let (mut story, _) = Story::established(settings);
+    let mut delayed = 0;
+    for n in 0..40 {
+        story.recv(seg(".").seq(1 + 100 * n).ack(1).zeros(100));
+        if story.out().is_empty() {
+            let begin = story.now;
+            story.wait_output(20_000).unwrap();
+            assert!(story.now - begin < Duration::from_millis(500));
+            delayed += 1;
+        }
+    }
+    assert!(delayed > 0, "none waited");
 }

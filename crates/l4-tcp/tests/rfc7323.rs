@@ -12,7 +12,7 @@ mod common;
 use core::time::Duration;
 
 use common::{Seg, Story, plain, seg};
-use outcrop_base::FactKind;
+use outcrop_base::{DropReason, FactKind};
 use outcrop_tcp::{CloseReason, ConnId, Event, Settings};
 
 fn scaled() -> Settings {
@@ -254,6 +254,31 @@ fn timestamp_is_remembered_only_from_what_passed_every_check() {
         1000,
         "out of order"
     );
+}
+
+// 5.3 R2: outside the window, on either side, no timestamp helps.
+#[test]
+fn segment_outside_the_window_is_refused_whatever_its_timestamp() {
+    let (mut story, id) = with_timestamps();
+    story.recv(seg("P.").seq(1).ack(1).data(b"abc").ts(1000, 0));
+    for (seq, stamp) in [(100_000, 1000), (100_000, 9000), (1, 1000), (1, 9000)] {
+        let verdict = story.judge(seg("P.").seq(seq).ack(1).data(b"xyz").ts(stamp, 0));
+        let why = verdict.drop_reason();
+        assert_eq!(why, Some(DropReason::TcpOutOfWindow), "{seq} {stamp}");
+    }
+    assert_eq!(story.read_all(id), b"abc");
+}
+
+// 5.3: what waits out of order is judged as it arrives, and not again when its turn comes.
+#[test]
+fn text_out_of_order_is_judged_by_its_timestamp_once_when_it_arrives() {
+    let (mut story, id) = with_timestamps();
+    let old = story.judge(seg("P.").seq(4).ack(1).data(b"!").ts(999, 0));
+    assert_eq!(old.drop_reason(), Some(DropReason::TcpOldTimestamp));
+    let new = story.judge(seg("P.").seq(4).ack(1).data(b"d").ts(1001, 0));
+    assert_eq!(new.drop_reason(), None);
+    story.recv(seg("P.").seq(1).ack(1).data(b"abc").ts(1010, 0));
+    assert_eq!(story.read_all(id), b"abcd");
 }
 
 // 5.4 and 7.1: a millisecond a tick, from a beginning that differs from connection to connection.

@@ -207,10 +207,27 @@ fn mark_leaves_seven_tenths() {
 #[test]
 fn second_loss_below_the_plateau_aims_lower() {
     let (mut c, mut model) = after_loss(1_000);
+    let mut now = 0;
+    for (rounds, below) in [(110, false), (30, true)] {
+        now = run_beside(&mut c, &mut model, 100, now, rounds);
+        assert_eq!(model.cwnd < model.w_max, below);
+        let flight = c.cwnd();
+        c.on_congestion(&congestion(now, CongestionKind::Loss, flight));
+        model.lose();
+    }
+    run_beside(&mut c, &mut model, 100, now, 200);
+}
+
+// D-53: a slow start that knew no threshold ends far beyond what the path takes. That the next loss comes below is no
+// sign of a newcomer, and the plateau is where it came.
+#[test]
+fn slow_start_overshot_the_path_next_loss_below_is_the_plateau() {
+    let (mut c, mut model) = after_loss(1_000);
     let now = run_beside(&mut c, &mut model, 100, 0, 30);
     assert!(model.cwnd < model.w_max, "still below");
     let flight = c.cwnd();
     c.on_congestion(&congestion(now, CongestionKind::Loss, flight));
+    model.w_max = 0.0;
     model.lose();
     run_beside(&mut c, &mut model, 100, now, 200);
 }

@@ -5,11 +5,12 @@
 //! Source: RFC 768, RFC 8085.
 
 use core::future::poll_fn;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::task::{Context, Poll};
 use std::io;
 
 use bytes::Bytes;
+use outcrop_base::InterfaceId;
 use outcrop_stack::udp::{self, Datagram, SendOptions};
 use outcrop_stack::{Interest, SendError, Shard, UdpId};
 
@@ -46,6 +47,27 @@ impl UdpSocket {
         self.shard
             .call(|core| core.udp_connect(self.id, remote))
             .map_err(error::udp_connect)
+    }
+
+    /// Hears what is sent to the group `group` on the host's interface `iface` as well; the routers there are told.
+    /// Dropping the socket leaves.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it is no group or there is no such interface, `OutOfMemory` for too many groups.
+    pub fn join_multicast(&self, iface: InterfaceId, group: IpAddr) -> io::Result<()> {
+        self.shard
+            .call(|core| core.udp_join(self.id, iface, group))
+            .map_err(error::group)
+    }
+
+    /// Takes a join back.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the socket has not joined it.
+    pub fn leave_multicast(&self, iface: InterfaceId, group: IpAddr) -> io::Result<()> {
+        self.shard
+            .call(|core| core.udp_leave(self.id, iface, group))
+            .map_err(error::group)
     }
 
     /// Sends one datagram to the peer this socket is connected to.

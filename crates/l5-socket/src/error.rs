@@ -7,7 +7,7 @@
 use std::io::{self, ErrorKind};
 
 use outcrop_base::PathSignalKind;
-use outcrop_stack::ip::{PingError, Quote};
+use outcrop_stack::ip::{GroupError, PingError, Quote};
 use outcrop_stack::tcp::auth::KeyError;
 use outcrop_stack::tcp::{CloseReason, ListenError, ReadError, StaleId, WriteError};
 use outcrop_stack::udp::{BindError, PathError, UnknownSocket};
@@ -55,6 +55,16 @@ pub(crate) fn listen(error: ListenError) -> io::Error {
         ListenError::AddressInUse => ErrorKind::AddrInUse,
         ListenError::NoPort => ErrorKind::InvalidInput,
         _ => ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
+}
+
+pub(crate) fn group(error: GroupError) -> io::Error {
+    let kind = match error {
+        GroupError::TooMany => ErrorKind::OutOfMemory,
+        GroupError::UnknownInterface | GroupError::NotAGroup | GroupError::NotJoined | _ => {
+            ErrorKind::InvalidInput
+        }
     };
     io::Error::new(kind, error)
 }

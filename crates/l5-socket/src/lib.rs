@@ -84,6 +84,7 @@ mod echo;
 mod error;
 mod listener;
 mod option;
+mod raw;
 mod socket;
 mod split;
 mod stream;
@@ -97,6 +98,7 @@ pub use listener::TcpListener;
 pub use option::{OptionError, TcpOption};
 #[doc(no_inline)]
 pub use outcrop_stack::Shard;
+pub use raw::RawSocket;
 pub use socket::TcpSocket;
 pub use split::{OwnedReadHalf, OwnedWriteHalf};
 pub use stream::TcpStream;

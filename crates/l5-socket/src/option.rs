@@ -49,7 +49,7 @@ pub enum TcpOption {
     /// than zero.
     MaxPacingRate(Option<Rate>),
     /// Spread what leaves over the round trip, also where the controller does not ask for it (Linux: the `fq` discipline).
-    /// Off.
+    /// On; paths of less than 2 ms are not paced.
     Pacing(bool),
     /// `TCP_SYNCNT`: repeats of our SYN before a connect fails; 7, three minutes and more (RFC 9293 3.8.3 MUST-23). 1 to
     /// 127. Before the SYN.

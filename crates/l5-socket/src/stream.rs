@@ -12,7 +12,7 @@ use core::task::{Context, Poll};
 use std::io;
 
 use bytes::Bytes;
-use outcrop_base::{ByteStream, ChunkQueue, Instant};
+use outcrop_base::{ByteStream, ChunkQueue, Flow, Instant};
 use outcrop_stack::tcp::auth::{AoInfo, AoSelect, MasterKey, Prefix, Secret};
 use outcrop_stack::tcp::{
     CloseReason, Doubt, Explanation, Info, Listen, ReadError, Settings, State,
@@ -353,7 +353,7 @@ impl TcpStream {
     /// # Errors
     /// `NotConnected` once the connection has ended.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.info()?.flow.local)
+        Ok(self.flow()?.local)
     }
 
     /// The peer's end.
@@ -361,7 +361,14 @@ impl TcpStream {
     /// # Errors
     /// `NotConnected` once the connection has ended.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.info()?.flow.remote)
+        Ok(self.flow()?.remote)
+    }
+
+    fn flow(&self) -> io::Result<Flow> {
+        let Conn { shard, id } = &self.conn;
+        shard
+            .call(|core| core.tcp_flow(*id))
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// The host it belongs to.

@@ -41,7 +41,10 @@ fn cases() -> Vec<Case> {
         .map(|line| {
             let [verdict, section, name, bytes] =
                 line.split('\t').collect::<Vec<_>>().try_into().unwrap();
-            assert!(section.starts_with("RFC 9") || section == "D-60", "{section}");
+            assert!(
+                section.starts_with("RFC 9") || section == "D-60",
+                "{section}"
+            );
             Case {
                 verdict: verdict.to_owned(),
                 name: name.to_owned(),

@@ -22,7 +22,7 @@
 //! recorder. [`Shard`] lets threads and tasks share one; [`Driver`] turns it.
 //!
 //! Files, in reading order: `core/mod.rs`, `core/up.rs` (the way in), `core/down.rs` (the way out),
-//! `core/calls.rs`, `core/events.rs`, `core/ping.rs`; then `shard.rs`, `wakers.rs`, `alarm.rs`,
+//! `core/calls.rs`, `core/events.rs`, `core/ping.rs`, `core/raw.rs`; then `shard.rs`, `wakers.rs`, `alarm.rs`,
 //! `sleep.rs`; then `driver/` (the loop, its log, its sleep), `tasks.rs`, `counters.rs`, `snapshot.rs`.
 //!
 //! Two hosts, no network:
@@ -76,10 +76,10 @@ mod wakers;
 
 pub use self::core::{
     Config, ConnectError, Core, Echo, Event, KeyOwner, ListenerId, PING_QUEUE, PacketIn, PacketOut,
-    PingId, SendError, StreamId, UdpId,
+    PingId, RAW_QUEUE, RawId, RawOptions, SendError, StreamId, UdpId,
 };
 pub use counters::Counters;
-pub use driver::{BATCH, Driver};
+pub use driver::{BATCH, CUT_MAX, Driver};
 pub use shard::Shard;
 pub use sleep::Sleep;
 pub use snapshot::Snapshot;
@@ -96,7 +96,8 @@ pub mod device {
 /// IP's words.
 pub mod ip {
     pub use outcrop_ip::{
-        Cidr, CidrError, Config, ConfigError, EchoReply, InterfaceConfig, PingError, Quote, Quoted,
+        Cidr, CidrError, Config, ConfigError, EchoReply, Filter, GroupError, InterfaceConfig,
+        Passing, PingError, Quote, Quoted, RawPacket, Refusal, Route, Ruling, Target, Unresolved,
     };
 }
 /// TCP's words.

@@ -4,6 +4,7 @@
 //! Owns: the lock, the wakers, the timers of applications, the way to wake the driver.
 //! Does not know: devices. The lock is never held while a waker runs or a future waits.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::task::{Context, Poll, Waker};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +29,8 @@ struct Shared {
     alarm: Arc<Alarm>,
     clock: Clock,
     wall: WallClock,
+    /// When the driver's latest turn began, nanoseconds.
+    turn: AtomicU64,
 }
 
 /// What the lock guards.
@@ -73,6 +76,7 @@ impl Shard {
                 alarm: Arc::new(Alarm::new()?),
                 clock,
                 wall,
+                turn: AtomicU64::new(0),
             }),
         })
     }
@@ -81,6 +85,17 @@ impl Shard {
     #[must_use]
     pub fn now(&self) -> Instant {
         self.shared.clock.now()
+    }
+
+    /// When the driver's latest turn began: for tasks that run within the turn the time of everything that made them
+    /// run, without asking the clock. Anybody else asks [`now`](Self::now).
+    #[must_use]
+    pub fn turn(&self) -> Instant {
+        Instant::from_nanos(self.shared.turn.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn begin_turn(&self, now: Instant) {
+        self.shared.turn.store(now.as_nanos(), Ordering::Relaxed);
     }
 
     /// The clock behind [`now`](Self::now).

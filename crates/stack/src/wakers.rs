@@ -9,7 +9,7 @@ use core::mem;
 use core::task::Waker;
 use std::collections::BTreeMap;
 
-use crate::{Event, ListenerId, PingId, StreamId, UdpId};
+use crate::{Event, ListenerId, PingId, RawId, StreamId, UdpId};
 
 /// What a program waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +26,8 @@ pub enum Interest {
     Send(UdpId),
     /// An answer to an echo request.
     Echo(PingId),
+    /// A packet in a raw socket.
+    Raw(RawId),
 }
 
 /// The wakers of one condition. Most often none or one; many when threads share a listener.
@@ -62,7 +64,7 @@ impl Wakers {
             Interest::Accept(id) => at(&mut self.listeners, id.0.slot, READ),
             Interest::Read(id) => at(&mut self.streams, id.0.slot, READ),
             Interest::Write(id) => at(&mut self.streams, id.0.slot, WRITE),
-            Interest::Receive(_) | Interest::Send(_) | Interest::Echo(_) => {
+            Interest::Receive(_) | Interest::Send(_) | Interest::Echo(_) | Interest::Raw(_) => {
                 Some(self.others.entry(interest).or_default())
             }
         };
@@ -90,6 +92,7 @@ impl Wakers {
             Event::Datagram(id) => self.take_other(Interest::Receive(id), out),
             Event::DatagramRoom(id) => self.take_other(Interest::Send(id), out),
             Event::Echo(id) => self.take_other(Interest::Echo(id), out),
+            Event::Raw(id) => self.take_other(Interest::Raw(id), out),
         }
     }
 

@@ -112,7 +112,7 @@ impl Cell {
                 buffer,
                 queue,
                 rate: RATE,
-                pacing: false,
+                pacing: true,
             })
         })
     }
@@ -139,8 +139,8 @@ impl fmt::Display for Cell {
             format!("{}k", self.buffer / 1024),
             format!("{}k", self.queue / 1024),
         )?;
-        if self.rate != RATE || self.pacing {
-            let paced = if self.pacing { " paced" } else { "" };
+        if self.rate != RATE || !self.pacing {
+            let paced = if self.pacing { "" } else { " unpaced" };
             write!(f, " rate={}M{paced}", self.rate * 8 / 1_000_000)?;
         }
         Ok(())

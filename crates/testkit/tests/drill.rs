@@ -281,3 +281,120 @@ fn every_broken_expectation_fails() {
     assert!(survivors.is_empty(), "{}", survivors.join("\n"));
     assert!(killed > 3000, "{killed}");
 }
+
+/// `folder/name`, where a star stands for anything.
+fn fits(name: &str, pattern: &str) -> bool {
+    match pattern.split_once('*') {
+        None => name == pattern,
+        Some((head, rest)) => name.strip_prefix(head).is_some_and(|left| {
+            (0..=left.len()).any(|at| left.get(at..).is_some_and(|tail| fits(tail, rest)))
+        }),
+    }
+}
+
+/// The README says which topic has which scripts, and how many.
+#[test]
+fn table_of_topics_is_what_the_folders_hold() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/drill");
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let names: Vec<String> = scripts()
+        .into_iter()
+        .map(|(name, _)| name.trim_end_matches(".pkt").to_owned())
+        .collect();
+    let mut rows = 0;
+    let mut told: Vec<&String> = Vec::new();
+    for row in readme.lines().filter(|line| line.contains("| `")) {
+        let [_, topic, patterns, count, _] = row.split('|').collect::<Vec<_>>()[..] else {
+            panic!("{row}");
+        };
+        let patterns: Vec<_> = patterns
+            .split_whitespace()
+            .map(|p| p.trim_matches('`'))
+            .collect();
+        let fitting = |name: &&String| patterns.iter().any(|pattern| fits(name, pattern));
+        let found: Vec<_> = names.iter().filter(fitting).collect();
+        assert_eq!(count.trim().parse(), Ok(found.len()), "{topic}");
+        assert!(!found.is_empty(), "{topic}");
+        told.extend(found);
+        rows += 1;
+    }
+    assert!(rows >= 36, "{rows} topics");
+    let untold: Vec<_> = names.iter().filter(|name| !told.contains(name)).collect();
+    assert!(untold.is_empty(), "of no topic: {untold:?}");
+}
+
+/// The same script in two dialects, with what stands for `@` in each.
+fn differs(script: &str, ours: &str, linux: &str) {
+    for (dialect, right, wrong) in [(Dialect::Ours, ours, linux), (Dialect::Linux, linux, ours)] {
+        let options = Options {
+            dialect: Some(dialect),
+            ..Options::default()
+        };
+        let report = run(&script.replace('@', right), &options);
+        assert!(report.passed(), "{dialect:?}: {report}");
+        let report = run(&script.replace('@', wrong), &options);
+        assert!(!report.passed(), "{dialect:?} does not tell");
+    }
+}
+
+const CONNECTED: &str = "
+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 setsockopt(3, IPPROTO_TCP, TCP_CONGESTION, \"reno\", 4) = 0
++0 bind(3, ..., ...) = 0
++0 listen(3, 10) = 0
++0 < S 0:0(0) win 65535 <mss 1000,nop,nop,sackOK>
++0 > S. 0:0(0) ack 1 <mss 1460,nop,nop,sackOK>
++.1 < . 1:1(0) ack 1 win 65535
++0 accept(3, ..., ...) = 4
+";
+
+// RFC 9293 3.8.6.1 (SHLD-30): the pause doubles; from the question, or from the answer, as Linux's tcp_ack_probe has it.
+#[test]
+fn closed_window_that_is_answered_the_next_probe_waits_as_each_system_does() {
+    let script = "
++0 write(4, ..., 1000) = 1000
++0 > P. 1:1001(1000) ack 1
++.1 < . 1:1(0) ack 1001 win 0
++0 write(4, ..., 1000) = 1000
++.3 > . 1000:1000(0) ack 1
++.1 < . 1:1(0) ack 1001 win 0
++@ > . 1000:1000(0) ack 1
++.1 < . 1:1(0) ack 1001 win 65535
++0 > P. 1001:2001(1000) ack 1
++.1 < . 1:1(0) ack 2001 win 65535
+";
+    differs(&format!("{CONNECTED}{script}"), ".5", ".6");
+}
+
+// RFC 6298 3 (Karn): what was sent twice is no sample; whether what was sent once beside it is, differs.
+#[test]
+fn acknowledgment_of_something_resent_and_something_new_measures_as_each_system_does() {
+    let script = "
++0 write(4, ..., 3000) = 3000
++0 > P. 1:3001(3000) ack 1
++.1 < . 1:1(0) ack 1 win 65535 <nop,nop,sack 1001:2001>
++.025 > . 1:1001(1000) ack 1
++.075 < . 1:1(0) ack 3001 win 65535
++0 %{ assert tcpi_rtt == @ }%
+";
+    differs(&format!("{CONNECTED}{script}"), "106250", "100000");
+}
+
+// RFC 5681 3.1: at most what is newly acknowledged; Linux counts what that acknowledgment first shows to have arrived.
+#[test]
+fn acknowledgment_of_something_reported_before_opens_the_window_as_each_system_does() {
+    let script = "
++0 write(4, ..., 30000) = 30000
++0 > . 1:10001(10000) ack 1
++.1 < . 1:1(0) ack 1 win 65535 <nop,nop,sack 1001:2001>
++0 > . 10001:11001(1000) ack 1
++.01 < . 1:1(0) ack 3001 win 65535
++0 > . 11001:@ ack 1
++.001 < R 1:1(0)
+";
+    differs(
+        &format!("{CONNECTED}{script}"),
+        "16001(5000)",
+        "15001(4000)",
+    );
+}

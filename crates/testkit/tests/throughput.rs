@@ -181,7 +181,8 @@ fn bottleneck_queue_a_fortieth_of_the_pipe_paced_senders_fill_the_pipe() {
     for found in wide {
         let (cell, _) = &found;
         let least = match (cell.controller, cell.pacing) {
-            (Algorithm::Cubic, true) | (Algorithm::Bbr, _) => 0.75,
+            (Algorithm::Cubic, true) => 0.80,
+            (Algorithm::Bbr, _) => 0.75,
             (Algorithm::NewReno, true) => 0.55,
             (Algorithm::NewReno | Algorithm::Cubic, false) => 0.08,
         };

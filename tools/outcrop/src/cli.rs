@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use outcrop_base::Level;
 
+use crate::port::{AtSpec, PortSpec, RouteSpec};
 use crate::values::{Cidr, DeviceName, Url};
 
 /// A TCP/IP and HTTP stack of its own, over a Linux TUN, that explains every packet.
@@ -79,6 +80,24 @@ pub(crate) enum Command {
     ///
     /// Opens a TUN in the current network namespace (root or CAP_NET_ADMIN).
     Ping(Ping),
+    /// Show the routers on the way to a host, over our own stack.
+    ///
+    /// Opens a TUN in the current network namespace (root or CAP_NET_ADMIN). Each probe is allowed one hop more than the
+    /// last; whoever uses it up says so.
+    #[command(after_help = "Examples:\n  sudo outcrop traceroute 10.77.0.1\n  \
+                            sudo outcrop traceroute --tcp --port 443 fd77::1")]
+    Traceroute(Traceroute),
+    /// Be a router between several TUNs: pass packets on, cut them, refuse them, and say why.
+    ///
+    /// Each --net is a link to a private network of its own, where the kernel has the first other address and its default
+    /// route through us; no root needed. Each --tun is a link in the current network namespace, which takes root or
+    /// CAP_NET_ADMIN. With a command, it runs in the first --net, and its exit status becomes ours; without, Ctrl-C ends.
+    #[command(
+        after_help = "Examples:\n  outcrop router --net left=10.1.0.1/24,fd01::1/64 --net right=10.2.0.1/24,fd02::1/64,mtu=1280 \\\n    \
+                            --at right='exec python3 -m http.server 80' -- sh -c 'sleep 1; curl -sI http://10.2.0.2/'\n  \
+                            outcrop router --net a=10.1.0.1/24 --net b=10.2.0.1/24 --capture hop.pcapng -- traceroute -n 10.2.0.2"
+    )]
+    Router(Router),
     /// Play a capture again in virtual time, and say where it differs.
     ///
     /// A recorded scenario, both ends ours, must come out the same to the byte. In a capture of other stacks the
@@ -95,11 +114,22 @@ pub(crate) enum Command {
     Print(Print),
     /// Draw a capture as a ladder: who sent what to whom, in which state, and why.
     Ladder(Ladder),
+    /// Look through a capture in the terminal: packets, fields, bytes and plots on one cursor.
+    ///
+    /// A file that grows is followed.
+    Tui(Show),
     /// Write a capture as one page for a browser: ladder, bytes, states and sequences beside each other.
     ///
     /// The page stands alone: it asks the network for nothing, and can be read without scripts.
     Inspect(Inspect),
-    /// Write a capture as classic pcap, without our comments, for tools that know nothing newer.
+    /// Write a capture for the tools of others: classic pcap, HAR, xplot, qlog.
+    ///
+    /// HAR tells every HTTP exchange to a browser's developer tools; xplot and qlog tell of one TCP connection.
+    #[command(
+        after_help = "Examples:\n  outcrop export run.pcapng run.pcap      # no comments, for tcptrace and the like\n  \
+                            outcrop export run.pcapng run.har\n  \
+                            outcrop export --conversation B run.pcapng b.xpl"
+    )]
     Export(Export),
     /// Two requests over one connection in one write: the demo's own client.
     #[command(hide = true)]
@@ -131,12 +161,16 @@ pub(crate) struct Net {
     /// processor busy.
     #[arg(long, value_name = "USECS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1_000_000), help_heading = "Network")]
     pub(crate) busy_poll: u64,
-    /// Record every packet with its state and reason into this pcapng file.
+    /// Record every packet with its state and reason into this pcapng file. With `serve`, `-` is standard output:
+    /// `outcrop serve --capture - | wireshark -k -i -`.
     #[arg(long, value_name = "FILE", help_heading = "Recording")]
     pub(crate) capture: Option<PathBuf>,
     /// How much to record.
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = CaptureLevel::Full, help_heading = "Recording")]
     pub(crate) capture_level: CaptureLevel,
+    /// Packets are kept here as well, if somebody is to be shown them.
+    #[arg(skip)]
+    pub(crate) kept: Option<crate::watch::Kept>,
     /// Draw all chance from this number instead of the system's entropy: the same run again.
     #[arg(long, value_name = "NUMBER", help_heading = "Recording")]
     pub(crate) seed: Option<u64>,
@@ -172,8 +206,11 @@ pub(crate) struct Tcp {
     /// Congestion marks (ECN).
     #[arg(long, value_name = "POLICY", value_enum, default_value_t = Ecn::Accept, help_heading = "TCP")]
     pub(crate) ecn: Ecn,
-    /// Spread what leaves over the round trip. BBR always does.
-    #[arg(long, help_heading = "TCP")]
+    /// Spread what leaves over the round trip, if that is 2 ms or longer. BBR always does.
+    #[arg(
+        long, value_name = "on|off", help_heading = "TCP", value_parser = crate::values::on_or_off,
+        default_value = "on", default_missing_value = "on", num_args = 0..=1, require_equals = true
+    )]
     pub(crate) pacing: bool,
     /// The fastest that one connection's data may leave, in bytes a second.
     #[arg(long, value_name = "BYTES", help_heading = "TCP")]
@@ -237,14 +274,31 @@ pub(crate) struct Serving {
     /// Serve echo (port 7) and discard (port 9) over TCP as well as UDP, and characters for ever (port 19).
     #[arg(long)]
     pub(crate) tcp_echo: bool,
+    /// Answer UDP echo for this multicast group too, and report it to routers. May be given again.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) group: Vec<core::net::IpAddr>,
     /// Connections waiting to be accepted: one more than this, as on Linux.
     #[arg(long, value_name = "NUMBER", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) backlog: u16,
+    /// Show what crosses the stack at /_inspect, live, and at /_self how that page itself came. Keeps the last 3,000
+    /// packets in memory; whoever can fetch a page here can see them.
+    #[arg(long)]
+    pub(crate) inspect: bool,
     /// Answer requests that arrive in a SYN (TCP Fast Open); such a request may be served twice.
     #[arg(long)]
     pub(crate) fast_open: bool,
     #[command(flatten)]
     pub(crate) secure: Secure,
+}
+
+impl Serving {
+    /// `net`, with room for what pages about the stack show if they were asked for.
+    pub(crate) fn watched(&self, net: &Net) -> Net {
+        Net {
+            kept: self.inspect.then(crate::watch::Kept::default),
+            ..net.clone()
+        }
+    }
 }
 
 /// The applications to try things on.
@@ -438,8 +492,86 @@ pub(crate) struct Ping {
     /// Bytes of payload.
     #[arg(short, long, value_name = "BYTES", default_value_t = 56, value_parser = clap::value_parser!(u16).range(0..=65_000))]
     pub(crate) size: u16,
+    /// Ask again as soon as the answer is there, a hundred times a second without one; a dot stands for each request that
+    /// is not answered yet. --count bounds it.
+    #[arg(short, long, conflicts_with = "interval")]
+    pub(crate) flood: bool,
+    /// Seconds to wait for each answer.
+    #[arg(short = 'W', long, value_name = "SECONDS", default_value_t = 1.0, value_parser = crate::values::interval)]
+    pub(crate) wait: f64,
+    /// Say nothing but the summary.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) net: Net,
+}
+
+/// Options of `outcrop traceroute`.
+#[derive(Args, Debug)]
+pub(crate) struct Traceroute {
+    /// The host: an address, or a name the system resolves.
+    pub(crate) host: String,
+    /// Probe with echo requests instead of UDP.
+    #[arg(short = 'I', long, conflicts_with = "tcp")]
+    pub(crate) icmp: bool,
+    /// Probe with SYNs instead of UDP.
+    #[arg(short = 'T', long)]
+    pub(crate) tcp: bool,
+    /// Destination port: of TCP (80), or of the first UDP probe (33434), each further one goes one higher.
+    #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+    /// The first number of hops tried.
+    #[arg(short, long, value_name = "HOPS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) first: u8,
+    /// The last.
+    #[arg(short, long, value_name = "HOPS", default_value_t = 30, value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) max_hops: u8,
+    /// Probes for each number of hops.
+    #[arg(short, long, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=10))]
+    pub(crate) queries: u8,
+    /// Seconds to wait for answers.
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 1.0, value_parser = crate::values::interval)]
+    pub(crate) wait: f64,
+    /// Bytes of payload of UDP and echo probes.
+    #[arg(short, long, value_name = "BYTES", default_value_t = 32, value_parser = clap::value_parser!(u16).range(0..=1_400))]
+    pub(crate) size: u16,
+    #[command(flatten)]
+    pub(crate) net: Net,
+}
+
+/// Options of `outcrop router`.
+#[derive(Args, Debug)]
+pub(crate) struct Router {
+    /// A link to a private network of its own: NAME=ADDRESS/PREFIX,..[,mtu=BYTES]. May be given again.
+    #[arg(long, value_name = "LINK")]
+    pub(crate) net: Vec<PortSpec>,
+    /// A link in the current network namespace, in the same form. May be given again.
+    #[arg(long, value_name = "LINK")]
+    pub(crate) tun: Vec<PortSpec>,
+    /// A route: DESTINATION=GATEWAY, or =blackhole, =unreachable, =prohibit. May be given again.
+    #[arg(long, value_name = "ROUTE")]
+    pub(crate) route: Vec<RouteSpec>,
+    /// A shell command for one of the private networks: NAME=SCRIPT; ended when the command has ended.
+    #[arg(long, value_name = "NAME=SCRIPT")]
+    pub(crate) at: Vec<AtSpec>,
+    /// Put an emulated link before every interface.
+    #[arg(long, value_name = "EMULATION", long_help = LINK_HELP)]
+    pub(crate) link: Option<outcrop_netem::Config>,
+    /// Record every packet with its reason: one pcapng file a link, its name put before the ending.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) capture: Option<PathBuf>,
+    /// How much to record.
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = CaptureLevel::Full)]
+    pub(crate) capture_level: CaptureLevel,
+    /// Draw all chance from this number instead of the system's entropy.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+    /// Print at the end what was counted, rule by rule.
+    #[arg(long)]
+    pub(crate) stats: bool,
+    /// The command and its arguments.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<std::ffi::OsString>,
 }
 
 /// Options of `outcrop replay`.
@@ -516,13 +648,39 @@ pub(crate) struct Inspect {
     pub(crate) output: PathBuf,
 }
 
+/// Options of `outcrop tui`.
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    /// The capture: pcapng of ours or of others, or classic pcap.
+    pub(crate) file: PathBuf,
+}
+
 /// Options of `outcrop export`.
 #[derive(Args, Debug)]
 pub(crate) struct Export {
     /// The capture.
     pub(crate) file: PathBuf,
-    /// The classic pcap to write.
+    /// The file to write.
     pub(crate) into: PathBuf,
+    /// What to write. Without it the name decides: .pcap, .har, .xpl, .sqlog.
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(crate) to: Option<Format>,
+    /// Which TCP connection xplot and qlog tell of, by its letter in the ladder. Without it the one that carried the most.
+    #[arg(long, value_name = "LETTER")]
+    pub(crate) conversation: Option<String>,
+}
+
+/// A format of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Classic pcap, without comments and events.
+    Pcap,
+    /// HTTP Archive 1.2.
+    Har,
+    /// A time-sequence graph for xplot.
+    Xplot,
+    /// qlog as a JSON text sequence.
+    Qlog,
 }
 
 /// Options of the demo's client.

@@ -10,11 +10,11 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use outcrop_base::{InterfaceId, Seed, WallClock};
+use outcrop_base::{InterfaceId, Recorder, Seed, WallClock};
 use outcrop_device::namespace::Namespace;
 use outcrop_device::{Caps, Clock, Device, Tun};
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
-use outcrop_stack::{Config, Core, Counters, Driver, Shard, Tasks, tcp};
+use outcrop_stack::{CUT_MAX, Config, Core, Counters, Driver, Shard, Tasks, tcp};
 use outcrop_testkit::emulated::Emulated;
 
 use crate::accounts::Accounts;
@@ -22,9 +22,10 @@ use crate::cli::Net;
 use crate::failure::Failure;
 use crate::link::Link;
 use crate::recording::Recording;
+use crate::watch::Watch;
 
 /// The only interface.
-const TUN: InterfaceId = InterfaceId(0);
+pub(crate) const TUN: InterfaceId = InterfaceId(0);
 /// How long connections may take to finish after the program has let go of them.
 const SETTLE: Duration = Duration::from_secs(2);
 
@@ -95,8 +96,7 @@ impl Host {
             Some(between) => Box::new(emulated(link.tun, between, shard.clock(), &seed)?),
         };
         Ok(Self {
-            driver: Driver::new(shard, TUN, device, recording)
-                .with_busy_poll(Duration::from_micros(net.busy_poll)),
+            driver: driver(Driver::new(shard, TUN, device, recording), net),
             namespace: link.namespace,
         })
     }
@@ -104,6 +104,12 @@ impl Host {
     /// The running stack, for sockets.
     pub(crate) fn shard(&self) -> &Shard {
         self.driver.shard()
+    }
+
+    /// The pages about the stack itself, if they were asked for.
+    pub(crate) fn watch(&self, net: &Net) -> Option<Watch> {
+        let kept = net.kept.clone()?;
+        Some(Watch::new(kept, self.shard().clone()))
     }
 
     /// The private network, if it is in one.
@@ -148,6 +154,21 @@ impl Host {
     }
 }
 
+/// The driver as it was asked for.
+fn driver<D: Device, R: Recorder>(driver: Driver<D, R>, net: &Net) -> Driver<D, R> {
+    let driver = driver.with_busy_poll(Duration::from_micros(net.busy_poll));
+    if one_by_one(net) {
+        driver
+    } else {
+        driver.with_merging()
+    }
+}
+
+/// Whether each packet is to be seen, or held up, by itself: then we neither merge nor cut any.
+const fn one_by_one(net: &Net) -> bool {
+    net.link.is_some() || net.capture.is_some() || net.kept.is_some()
+}
+
 /// The TUN behind an emulated link, the same in both directions.
 fn emulated(
     tun: Tun,
@@ -174,8 +195,13 @@ fn core(net: &Net, mut core: Core, caps: Caps) -> Result<Core, Failure> {
     let bad = |error: &dyn core::fmt::Display| {
         Failure::asked(format!("{} {}: {error}", net.addr, net.addr6))
     };
+    let gso_max = match caps.gso_max {
+        // What the device does not cut, the driver does.
+        0 if !one_by_one(net) => CUT_MAX,
+        most => most,
+    };
     core.add_interface(InterfaceConfig {
-        gso_max: caps.gso_max,
+        gso_max,
         checksum_offload: caps.checksum_tx,
         ..InterfaceConfig::tun(TUN, net.mtu, addresses)
     })

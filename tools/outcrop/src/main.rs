@@ -14,9 +14,12 @@ mod command {
     pub(crate) mod inspect;
     pub(crate) mod ping;
     pub(crate) mod replay;
+    pub(crate) mod router;
     pub(crate) mod run;
     pub(crate) mod serve;
     pub(crate) mod show;
+    pub(crate) mod traceroute;
+    pub(crate) mod tui;
     pub(crate) mod wire;
 }
 mod echo;
@@ -25,6 +28,8 @@ mod failure;
 mod fetch;
 mod host;
 mod link;
+mod port;
+mod probe;
 mod recording;
 mod report;
 mod resolve;
@@ -39,6 +44,7 @@ mod stop;
 mod tcp;
 mod timing;
 mod values;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -83,6 +89,7 @@ fn run(command: Command, verbose: u8) -> Result<u8, Failure> {
         Command::Run(options) => command::run::run(&options),
         Command::Wire(options) => command::wire::run(&options),
         Command::Get(options) => command::get::run(&options, verbose > 0),
+        Command::Tui(options) => command::tui::run(&options),
         Command::Export(options) => command::export::run(&options),
         Command::Inspect(options) => command::inspect::run(&options),
         Command::Demo(options) => command::demo::run(&options),
@@ -91,6 +98,8 @@ fn run(command: Command, verbose: u8) -> Result<u8, Failure> {
         Command::Pipeline(options) => command::demo::run_pipeline(&options),
         Command::Drill(options) => command::drill::run(&options),
         Command::Replay(options) => command::replay::run(&options),
+        Command::Router(options) => command::router::run(&options),
+        Command::Traceroute(options) => command::traceroute::run(&options),
     }
 }
 

@@ -7,16 +7,38 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use outcrop_base::{Fact, Instant, Level, PacketRecord, Recorder, Seed, WallClock};
+use outcrop_base::{Fact, Instant, InterfaceId, Level, PacketRecord, Recorder, Seed, WallClock};
 use outcrop_capture::{Config, Section, Writer};
 use outcrop_device::{Device as _, Tun};
 
-use crate::cli::Net;
+use crate::cli::{Net, Router};
 use crate::failure::Failure;
+use crate::watch::Keeper;
+
+/// What `--capture` calls standard output: somebody reads along, `wireshark -k -i -` for instance.
+const STANDARD_OUTPUT: &str = "-";
+
+/// Whether a run's capture goes to standard output, which then holds nothing else.
+pub(crate) fn is_live(net: &Net) -> bool {
+    let path = net.capture.as_deref();
+    path.is_some_and(|path| path.as_os_str() == STANDARD_OUTPUT)
+}
 
 /// A file being written, or nothing.
 #[derive(Debug)]
-pub(crate) struct Recording(Option<(PathBuf, Writer<BufWriter<File>>)>);
+pub(crate) struct Recording {
+    open: Option<Open>,
+    /// What pages show of the run itself.
+    keeper: Option<Keeper>,
+}
+
+#[derive(Debug)]
+struct Open {
+    path: PathBuf,
+    writer: Writer<BufWriter<File>>,
+    /// Each record leaves at once.
+    live: bool,
+}
 
 impl Recording {
     /// Begins what `net` asks for. The file says how the run was made: seed, addresses, command.
@@ -28,9 +50,6 @@ impl Recording {
         command: &str,
     ) -> Result<Self, Failure> {
         let level = Level::from(net.capture_level);
-        let Some(path) = net.capture.as_ref().filter(|_| level != Level::Off) else {
-            return Ok(Self(None));
-        };
         let section = Section::new()
             .with("seed", &hex(seed))
             .with("command", command)
@@ -45,24 +64,160 @@ impl Recording {
             section,
             ..Config::default()
         };
-        // Creating it ourselves keeps the system's reason apart from the format's.
-        let file = File::create(path).map_err(|error| Failure::file("--capture", path, &error))?;
-        let writer = Writer::with_room_for_secrets(BufWriter::new(file), config);
-        let writer = writer.map_err(|error| unwritten(path, &error))?;
-        Ok(Self(Some((path.clone(), writer))))
+        let keeper = net.kept.as_ref().map(|kept| {
+            let full = Config {
+                level: Level::Full,
+                ..config.clone()
+            };
+            Keeper::begin(kept, full).map_err(|error| Failure::new(format!("--inspect: {error}")))
+        });
+        let path = net.capture.as_ref().filter(|_| level != Level::Off);
+        let open = path.map(|path| begin(path, config, command));
+        Ok(Self {
+            open: open.transpose()?,
+            keeper: keeper.transpose()?,
+        })
     }
 
     /// Completes the file; its path, if there is one.
     pub(crate) fn finish(self) -> Result<Option<PathBuf>, Failure> {
-        let Some((path, mut writer)) = self.0 else {
+        let Some(mut open) = self.open else {
             return Ok(None);
         };
-        writer.finish().map_err(|error| unwritten(&path, &error))?;
-        Ok(Some(path))
+        let finished = open.writer.finish();
+        finished.map_err(|error| unwritten(&open.path, &error))?;
+        Ok(Some(open.path).filter(|_| !open.live))
     }
 
-    fn inner(&mut self) -> Option<&mut Writer<BufWriter<File>>> {
-        self.0.as_mut().map(|(_, writer)| writer)
+    fn record(&mut self, record: impl FnOnce(&mut Writer<BufWriter<File>>)) {
+        let Some(open) = &mut self.open else {
+            return;
+        };
+        record(&mut open.writer);
+        if open.live
+            && let Err(error) = open.writer.flush()
+        {
+            // A viewer was closed: serving goes on.
+            log::warn!("capture: the reader of standard output is gone: {error}");
+            self.open = None;
+        }
+    }
+}
+
+/// Begins the file.
+fn begin(path: &Path, config: Config, command: &str) -> Result<Open, Failure> {
+    if path.as_os_str() == STANDARD_OUTPUT {
+        return begin_live(path, config, command);
+    }
+    // Creating it ourselves keeps the system's reason apart from the format's.
+    let file = File::create(path).map_err(|error| Failure::file("--capture", path, &error))?;
+    let writer = Writer::with_room_for_secrets(BufWriter::new(file), config);
+    Ok(Open {
+        path: path.to_owned(),
+        writer: writer.map_err(|error| unwritten(path, &error))?,
+        live: false,
+    })
+}
+
+fn begin_live(path: &Path, config: Config, command: &str) -> Result<Open, Failure> {
+    if command != "serve" {
+        return Err(Failure::new(format!(
+            "--capture -: standard output is not free with `outcrop {command}`; name a file, or use `outcrop serve`"
+        )));
+    }
+    let output = rustix::io::dup(std::io::stdout());
+    let file = File::from(output.map_err(|error| unwritten(path, &error))?);
+    // What was written cannot be gone back to: keys stand where they become known.
+    let writer = Writer::new(BufWriter::new(file), config);
+    let mut open = Open {
+        path: path.to_owned(),
+        writer: writer.map_err(|error| unwritten(path, &error))?,
+        live: true,
+    };
+    // The reader learns at once what the packets will be.
+    let begun = open.writer.flush();
+    begun.map_err(|error| unwritten(path, &error))?;
+    Ok(open)
+}
+
+/// One file for each link of a router: a file holds one tap.
+#[derive(Debug)]
+pub(crate) struct Taps(Vec<Recording>);
+
+impl Taps {
+    /// Begins a file for each of the links `names`, or nothing.
+    pub(crate) fn begin<'a>(
+        options: &Router,
+        names: impl Iterator<Item = &'a str>,
+        seed: &Seed,
+        wall: WallClock,
+    ) -> Result<Self, Failure> {
+        let level = Level::from(options.capture_level);
+        let Some(path) = options.capture.as_ref().filter(|_| level != Level::Off) else {
+            return Ok(Self(Vec::new()));
+        };
+        let mut taps = Vec::new();
+        for (number, name) in (0..).zip(names) {
+            let path = beside(path, name);
+            let section = Section::new().with("seed", &hex(seed));
+            let config = Config {
+                level,
+                interface: name.to_owned(),
+                tap: Some(InterfaceId(number)),
+                clock: wall,
+                section: section.with("command", "router"),
+                ..Config::default()
+            };
+            taps.push(Recording {
+                open: Some(begin(&path, config, "router")?),
+                keeper: None,
+            });
+        }
+        Ok(Self(taps))
+    }
+
+    /// Completes the files and says where they are.
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        for tap in self.0 {
+            if let Some(path) = tap.finish()? {
+                let path = path.display();
+                eprintln!("capture: {path} (outcrop ladder {path})");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `run.pcapng` and `left`: `run-left.pcapng`.
+fn beside(path: &Path, name: &str) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let ending = path.extension().map(|ending| ending.to_string_lossy());
+    let ending = ending.map_or_else(String::new, |ending| format!(".{ending}"));
+    path.with_file_name(format!("{stem}-{name}{ending}"))
+}
+
+impl Recorder for Taps {
+    fn level(&self) -> Level {
+        self.0.first().map_or(Level::Off, Recorder::level)
+    }
+
+    fn packet(&mut self, record: &PacketRecord<'_>) {
+        for tap in &mut self.0 {
+            tap.packet(record);
+        }
+    }
+
+    /// What happened without a packet belongs to no link: it stands in the first file.
+    fn fact(&mut self, at: Instant, fact: &Fact) {
+        if let Some(tap) = self.0.first_mut() {
+            tap.fact(at, fact);
+        }
+    }
+
+    fn secret(&mut self, line: &str) {
+        if let Some(tap) = self.0.first_mut() {
+            tap.secret(line);
+        }
     }
 }
 
@@ -82,26 +237,43 @@ fn hex(seed: &Seed) -> String {
 
 impl Recorder for Recording {
     fn level(&self) -> Level {
-        self.0
+        if self.keeper.is_some() {
+            return Level::Full;
+        }
+        self.open
             .as_ref()
-            .map_or(Level::Off, |(_, writer)| writer.level())
+            .map_or(Level::Off, |open| open.writer.level())
     }
 
     fn packet(&mut self, record: &PacketRecord<'_>) {
-        if let Some(writer) = self.inner() {
-            writer.packet(record);
+        self.record(|writer| writer.packet(record));
+        if let Some(keeper) = &mut self.keeper {
+            keeper.packet(record);
         }
     }
 
     fn fact(&mut self, at: Instant, fact: &Fact) {
-        if let Some(writer) = self.inner() {
-            writer.fact(at, fact);
+        self.record(|writer| writer.fact(at, fact));
+        if let Some(keeper) = &mut self.keeper {
+            keeper.fact(at, fact);
         }
     }
 
     fn secret(&mut self, line: &str) {
-        if let Some(writer) = self.inner() {
-            writer.secret(line);
+        self.record(|writer| writer.secret(line));
+        if let Some(keeper) = &mut self.keeper {
+            keeper.secret(line);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_links_stand_beside_each_other() {
+        let path = beside(Path::new("out/run.pcapng"), "left");
+        assert_eq!(path, Path::new("out/run-left.pcapng"));
     }
 }

@@ -6,7 +6,7 @@
 use core::cell::{Cell, RefCell};
 use core::future::{Future, poll_fn};
 use core::pin::pin;
-use core::task::{Poll, Waker};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::rc::Rc;
 
@@ -61,8 +61,20 @@ struct State {
     stopping: Cell<bool>,
     open: Cell<u64>,
     served: Cell<Served>,
-    /// Everybody who waits for `stopping`, or for `open` to become zero.
-    wakers: RefCell<Vec<Waker>>,
+    /// Everybody who waits for `stopping`, each in a place of its own: a connection that ends or is polled
+    /// disturbs no other, however many there are.
+    waiting: RefCell<Vec<Option<Waker>>>,
+    /// Places nobody uses.
+    free: RefCell<Vec<usize>>,
+    /// Who waits for `open` to become zero.
+    last: RefCell<Option<Waker>>,
+}
+
+/// Waits for the stop. Asking costs one comparison; dropping it gives its place back.
+#[derive(Debug)]
+struct Stop {
+    state: Rc<State>,
+    place: Option<usize>,
 }
 
 impl Server {
@@ -73,7 +85,7 @@ impl Server {
         serving: &Serving,
         (site, https): (&Site, Option<&Https>),
     ) -> Result<Self, Failure> {
-        services::start(shard, tasks, serving.tcp_echo)?;
+        services::start(shard, tasks, serving.tcp_echo, &serving.group)?;
         let state = Rc::new(State::default());
         let plain = everywhere(serving.port).map(|address| (address, None));
         let secure = https.map(|https| {
@@ -111,38 +123,84 @@ impl Server {
         if let Some(example) = &self.example {
             example.close();
         }
-        self.state.stopping.set(true);
-        self.state.wake_all();
-        let _late = timeout(
-            &self.shard,
-            GRACE,
-            self.state.until(|state| state.open.get() == 0),
-        )
-        .await;
+        self.state.stop();
+        let _late = timeout(&self.shard, GRACE, self.state.emptied()).await;
         self.state.served.get()
     }
 }
 
-impl State {
-    fn wake_all(&self) {
-        for waker in self.wakers.take() {
-            waker.wake();
-        }
+impl Stop {
+    const fn of(state: Rc<State>) -> Self {
+        Self { state, place: None }
     }
 
-    /// Waits until `true_now`; whoever makes it true wakes everybody.
-    async fn until(&self, true_now: impl Fn(&Self) -> bool) {
+    /// Whether the server stops; if not, the task of `cx` is woken when it does.
+    fn poll(&mut self, cx: &Context<'_>) -> bool {
+        if self.state.stopping.get() {
+            return true;
+        }
+        let mut waiting = self.state.waiting.borrow_mut();
+        let place = *self.place.get_or_insert_with(|| {
+            self.state.free.borrow_mut().pop().unwrap_or_else(|| {
+                waiting.push(None);
+                waiting.len() - 1
+            })
+        });
+        match waiting.get_mut(place) {
+            Some(Some(known)) => known.clone_from(cx.waker()),
+            Some(empty) => *empty = Some(cx.waker().clone()),
+            None => {}
+        }
+        false
+    }
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            if let Some(waker) = self.state.waiting.borrow_mut().get_mut(place) {
+                *waker = None;
+            }
+            self.state.free.borrow_mut().push(place);
+        }
+    }
+}
+
+impl State {
+    fn stop(&self) {
+        self.stopping.set(true);
+        let wakers: Vec<_> = self
+            .waiting
+            .borrow_mut()
+            .iter_mut()
+            .map(Option::take)
+            .collect();
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    /// Waits until no connection is open.
+    async fn emptied(&self) {
         poll_fn(|cx| {
-            if true_now(self) {
+            if self.open.get() == 0 {
                 return Poll::Ready(());
             }
-            let mut wakers = self.wakers.borrow_mut();
-            if !wakers.iter().any(|known| known.will_wake(cx.waker())) {
-                wakers.push(cx.waker().clone());
-            }
+            *self.last.borrow_mut() = Some(cx.waker().clone());
             Poll::Pending
         })
         .await;
+    }
+
+    /// A connection has ended.
+    fn end(&self) {
+        self.open.set(self.open.get() - 1);
+        let last = if self.open.get() == 0 {
+            self.last.take()
+        } else {
+            None
+        };
+        if let Some(waker) = last {
+            waker.wake();
+        }
     }
 
     fn count(&self, change: impl FnOnce(&mut Served)) {
@@ -168,10 +226,10 @@ async fn accept(
     (site, tls): (Site, Option<ServerTls>),
     state: Rc<State>,
 ) {
-    let mut stop = pin!(state.until(|state| state.stopping.get()));
+    let mut stop = Stop::of(Rc::clone(&state));
     loop {
         let next = poll_fn(|cx| {
-            if stop.as_mut().poll(cx).is_ready() {
+            if stop.poll(cx) {
                 return Poll::Ready(None);
             }
             listener.poll_accept(cx).map(Result::ok)
@@ -190,7 +248,7 @@ async fn accept(
 async fn serve(stream: TcpStream, site: Site, state: Rc<State>) {
     let (info, shard) = (begin(&stream, &state), stream.shard().clone());
     converse(stream, (info, shard), site, &state).await;
-    end(&state);
+    state.end();
 }
 
 async fn serve_secure(stream: TcpStream, tls: ServerTls, site: Site, state: Rc<State>) {
@@ -210,7 +268,7 @@ async fn serve_secure(stream: TcpStream, tls: ServerTls, site: Site, state: Rc<S
             state.count(|served| served.broken += 1);
         }
     }
-    end(&state);
+    state.end();
 }
 
 fn begin(stream: &TcpStream, state: &State) -> ConnectionInfo {
@@ -221,11 +279,6 @@ fn begin(stream: &TcpStream, state: &State) -> ConnectionInfo {
     }
 }
 
-fn end(state: &State) {
-    state.open.set(state.open.get() - 1);
-    state.wake_all();
-}
-
 /// HTTP over whatever carries it.
 async fn converse<S: ByteStream>(
     stream: S,
@@ -234,7 +287,8 @@ async fn converse<S: ByteStream>(
     state: &Rc<State>,
 ) {
     let (clock, timer) = (shard.clone(), shard.clone());
-    let sleep = sleeper(move || clock.now(), move |at| timer.sleep_until(at));
+    // These tasks run within the driver's turns.
+    let sleep = sleeper(move || clock.turn(), move |at| timer.sleep_until(at));
     let config = Config {
         http: ServerConfig {
             wall_clock: Some(shard.wall()),
@@ -243,10 +297,10 @@ async fn converse<S: ByteStream>(
         ..Config::default()
     };
     let mut connection = Connection::new(stream, sleep, site, config, info);
-    let mut stop = pin!(state.until(|state| state.stopping.get()));
+    let mut stop = Stop::of(Rc::clone(state));
     let (mut told, mut counted) = (false, 0);
     let ended = poll_fn(|cx| {
-        if !told && stop.as_mut().poll(cx).is_ready() {
+        if !told && stop.poll(cx) {
             told = true;
             connection.shutdown();
         }

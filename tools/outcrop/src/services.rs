@@ -1,7 +1,7 @@
 //! The small services beside the pages.
 //!
 //! Job: echo (port 7) and discard (port 9), over UDP and, if asked, TCP; then characters for ever (port 19) as well.
-//! On both families. Owns: their sockets. Does not know: HTTP.
+//! On both families; echo for multicast groups too. Owns: their sockets. Does not know: HTTP.
 //! Sources: RFC 862 (echo), RFC 863 (discard), RFC 864 (character generator).
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,6 +13,7 @@ use outcrop_socket::{TcpListener, TcpStream, UdpSocket};
 use outcrop_stack::{Shard, Tasks};
 
 use crate::failure::Failure;
+use crate::host::TUN;
 
 const ECHO: u16 = 7;
 const DISCARD: u16 = 9;
@@ -35,7 +36,12 @@ pub(crate) fn everywhere(port: u16) -> [SocketAddr; 2] {
 }
 
 /// Starts them; they run until the host ends.
-pub(crate) fn start(shard: &Shard, tasks: &Tasks, tcp: bool) -> Result<(), Failure> {
+pub(crate) fn start(
+    shard: &Shard,
+    tasks: &Tasks,
+    tcp: bool,
+    groups: &[IpAddr],
+) -> Result<(), Failure> {
     if tcp {
         let block = generated();
         for address in everywhere(GENERATE) {
@@ -50,6 +56,14 @@ pub(crate) fn start(shard: &Shard, tasks: &Tasks, tcp: bool) -> Result<(), Failu
         for address in everywhere(port) {
             let socket =
                 UdpSocket::bind(shard, address).map_err(|error| refused(address, &error))?;
+            let heard = groups
+                .iter()
+                .filter(|group| echo && group.is_ipv4() == address.is_ipv4());
+            for group in heard {
+                socket
+                    .join_multicast(TUN, *group)
+                    .map_err(|error| Failure::asked(format!("--group: {group}: {error}")))?;
+            }
             tasks.spawn(datagrams(socket, echo)).detach();
             if tcp {
                 let listener =

@@ -17,6 +17,7 @@ use crate::cli::{ExampleName, Serving};
 use crate::echo::Echo;
 use crate::example::{Answering, Example};
 use crate::failure::Failure;
+use crate::watch::Watch;
 
 /// Where a request's own body comes back.
 const ECHO: &str = "/_echo";
@@ -28,6 +29,7 @@ const PICTURE_BYTES: &[u8] = include_bytes!("../assets/layers.svg");
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     pages: Pages,
+    watch: Option<Watch>,
     under_way: UnderWay,
     offered: Option<Upgrade>,
 }
@@ -59,6 +61,7 @@ impl Site {
     const fn with(pages: Pages) -> Self {
         Self {
             pages,
+            watch: None,
             under_way: UnderWay::Nothing,
             offered: None,
         }
@@ -82,6 +85,11 @@ impl Site {
             }
         };
         Ok(Self::with(pages))
+    }
+
+    /// The same, with pages about the stack itself.
+    pub(crate) fn with_watch(self, watch: Option<Watch>) -> Self {
+        Self { watch, ..self }
     }
 }
 
@@ -124,10 +132,18 @@ impl App for Site {
 
     fn begin(&mut self, head: &RequestHead, about: &About, body: Body) {
         let offered = self.offered.take();
+        if let Some(answer) = self
+            .watch
+            .as_ref()
+            .and_then(|watch| watch.answer(head, about))
+        {
+            self.under_way = UnderWay::Answer(answer);
+            return;
+        }
         let get = matches!(*head.method(), Method::GET | Method::HEAD);
         self.under_way = match &mut self.pages {
             Pages::Example(example) => ask(example, (head, about, body), offered),
-            _ if head.path() == ECHO && !get => UnderWay::Echo(Echo::new(head, body)),
+            _ if !get && head.path() == ECHO => UnderWay::Echo(Echo::new(head, body)),
             Pages::Files(files) => UnderWay::Answer(files.answer(head, about)),
             Pages::BuiltIn(picture) if head.path() == PICTURE && get => {
                 UnderWay::Answer(picture.clone().into())

@@ -9,6 +9,7 @@ use core::time::Duration;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Statistics {
     sent: u32,
+    took: Duration,
     trips: Vec<Duration>,
 }
 
@@ -16,6 +17,11 @@ impl Statistics {
     /// A request left.
     pub(crate) const fn on_sent(&mut self) {
         self.sent += 1;
+    }
+
+    /// So long did all of it take.
+    pub(crate) const fn on_end(&mut self, took: Duration) {
+        self.took = took;
     }
 
     /// A reply came after `trip`.
@@ -36,8 +42,9 @@ impl fmt::Display for Statistics {
         let percent = 100.0 * f64::from(lost) / f64::from(self.sent.max(1));
         write!(
             f,
-            "{} sent, {received} received, {percent:.0}% lost",
-            self.sent
+            "{} packets transmitted, {received} received, {percent:.0}% packet loss, time {}ms",
+            self.sent,
+            self.took.as_millis()
         )?;
         let millis: Vec<f64> = self
             .trips
@@ -55,7 +62,7 @@ impl fmt::Display for Statistics {
         let spread = (millis.iter().map(|trip| (trip - mean).powi(2)).sum::<f64>() / count).sqrt();
         write!(
             f,
-            "\nround trip min/avg/max/mdev {min:.3}/{mean:.3}/{max:.3}/{spread:.3} ms"
+            "\nrtt min/avg/max/mdev = {min:.3}/{mean:.3}/{max:.3}/{spread:.3} ms"
         )
     }
 }
@@ -73,8 +80,9 @@ mod tests {
         }
         statistics.on_sent();
         statistics.on_sent();
-        let said =
-            "4 sent, 2 received, 50% lost\nround trip min/avg/max/mdev 1.000/2.000/3.000/1.000 ms";
+        statistics.on_end(Duration::from_millis(3004));
+        let said = "4 packets transmitted, 2 received, 50% packet loss, time 3004ms\n\
+                    rtt min/avg/max/mdev = 1.000/2.000/3.000/1.000 ms";
         assert_eq!(statistics.to_string(), said);
     }
 
@@ -82,7 +90,8 @@ mod tests {
     fn without_a_reply_there_is_no_round_trip() {
         let mut statistics = Statistics::default();
         statistics.on_sent();
-        assert_eq!(statistics.to_string(), "1 sent, 0 received, 100% lost");
+        let said = "1 packets transmitted, 0 received, 100% packet loss, time 0ms";
+        assert_eq!(statistics.to_string(), said);
         assert!(!statistics.any_reply());
     }
 }

@@ -87,6 +87,7 @@ mod tests {
     fn flags_are_settings_and_without_any_the_defaults_stand() {
         assert_eq!(config("").unwrap(), Config::default());
         let flags = "--congestion bbr --ecn request --pacing --rcvbuf 9000 --mss 600 --keepalive 30 --explain";
+        assert!(!config("--pacing=off").unwrap().settings.pacing);
         let config = config(flags).unwrap();
         let settings = config.settings;
         assert_eq!(settings.congestion, Algorithm::Bbr);

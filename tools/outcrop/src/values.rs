@@ -100,6 +100,15 @@ impl FromStr for Cidr {
     }
 }
 
+/// A switch.
+pub(crate) fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("it is on or off".to_owned()),
+    }
+}
+
 /// An IPv4 host and network.
 pub(crate) fn cidr4(text: &str) -> Result<Cidr, String> {
     let cidr: Cidr = text.parse()?;

@@ -79,7 +79,7 @@ impl Requirement {
 }
 
 /// One edit that breaks what a row promises.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Hash)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Break {
     /// The file, relative to the workspace.
@@ -228,6 +228,9 @@ fn check_row(row: &Requirement, known: &Known<'_>) -> Vec<String> {
     if row.status == Status::Done && row.tests.is_empty() {
         wrong.push("is done without a test".to_owned());
     }
+    if row.status == Status::Done && row.breaks.is_empty() {
+        wrong.push("is done without a break that its tests notice".to_owned());
+    }
     let explained = |tag: &String| known.deviations.contains(&format!("## {tag} "));
     match (&row.deviation, row.status) {
         (None, Status::Exception) => wrong.push("is an exception without a deviation".to_owned()),
@@ -313,6 +316,10 @@ mod tests {
     use super::*;
 
     fn wrong(row: &str) -> Vec<String> {
+        let row = row.replace(
+            "BREAK",
+            "breaks = [{ file = \"f\", find = \"x\", replace = \"y\" }]",
+        );
         let text = format!(
             "document = \"RFC 1\"\n[expect]\nMUST = 1\n[[requirement]]\nid = \"MUST-1\"\nlevel = \"MUST\"\nsection = \"3\"\ntext = \"t\"\n{row}"
         );
@@ -329,20 +336,30 @@ mod tests {
 
     #[test]
     fn a_row_with_a_real_test_and_rule_passes() {
-        assert!(wrong("status = \"done\"\ntests = [\"outcrop-tcp::syn_is_answered\"]\nrules = [\"tcp:syn\"]").is_empty());
+        assert!(wrong("status = \"done\"\ntests = [\"outcrop-tcp::syn_is_answered\"]\nrules = [\"tcp:syn\"]\nBREAK").is_empty());
         assert!(wrong("status = \"open\"").is_empty());
     }
 
     #[test]
     fn done_needs_a_test_that_exists() {
         assert_eq!(
-            wrong("status = \"done\""),
+            wrong("status = \"done\"\nBREAK"),
             ["MUST-1: is done without a test"]
         );
         assert_eq!(
-            wrong("status = \"done\"\ntests = [\"x::y\"]"),
+            wrong("status = \"done\"\ntests = [\"x::y\"]\nBREAK"),
             ["MUST-1: no test is called x::y"]
         );
+    }
+
+    #[test]
+    fn done_needs_a_break_and_what_is_done_in_part_does_not() {
+        let tests = "tests = [\"outcrop-tcp::syn_is_answered\"]";
+        assert_eq!(
+            wrong(&format!("status = \"done\"\n{tests}")),
+            ["MUST-1: is done without a break that its tests notice"]
+        );
+        assert!(wrong(&format!("status = \"partial\"\n{tests}")).is_empty());
     }
 
     #[test]

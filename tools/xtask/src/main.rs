@@ -7,6 +7,7 @@
 
 mod ci;
 mod clippy_toml;
+mod instructions;
 mod layering;
 mod ledger;
 mod report;
@@ -48,21 +49,30 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Count the instructions of the hot functions and compare with docs/bench/instructions.toml; BLESS=1 writes it.
+    Instructions,
     /// Check the requirement ledgers and print their coverage into the book.
     Ledger {
         /// Only say whether the book's table is current.
         #[arg(long)]
         check: bool,
-        /// Break what carries out so many rows, chosen by chance, or `all`, one at a time in a copy: a test they
-        /// name must fail.
+        /// Break what carries out so many rows, chosen by chance, or `all`, or those that were never caught in this
+        /// target folder (`new`), one at a time in a copy: a test they name must fail. Ends with
+        /// `N breaks, N killed, N survived`, and fails if any survived.
         #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", conflicts_with = "check")]
         mutate: Option<mutate::Count>,
         /// Which are chosen; printed by every run.
         #[arg(long, requires = "mutate")]
         seed: Option<u64>,
-        /// Break only these rows: `MUST-14`, `RFC 9293`, `RFC 9293 MUST-14`.
+        /// Break only these rows: `MUST-14`, `rfc9293`, `rfc9293:MUST-14`, `RFC 9293`, `RFC 9293 MUST-14`.
         #[arg(long, value_name = "ROW", value_delimiter = ',', requires = "mutate")]
         rows: Vec<String>,
+        /// Only every N-th of them, beginning with the I-th: `1/4` to `4/4` are the whole.
+        #[arg(long, value_name = "I/N", requires = "mutate")]
+        shard: Option<mutate::Shard>,
+        /// Go on with a run that was interrupted: leave out what it has killed, if the sources are still the same.
+        #[arg(long, requires = "mutate")]
+        resume: bool,
     },
 }
 
@@ -90,16 +100,21 @@ fn run(cli: &Cli) -> Result<Vec<Finding>, Error> {
         Chore::Layering { write } => layering::run(&workspace, *write),
         Chore::Shape => shape::run(&workspace),
         Chore::ClippyToml { check } => clippy_toml::run(&workspace, *check),
+        Chore::Instructions => instructions::run(&workspace),
         Chore::Ledger {
             mutate: Some(count),
             seed,
             rows,
+            shard,
+            resume,
             ..
         } => {
             let options = mutate::Options {
                 count: *count,
                 seed: *seed,
                 rows: rows.clone(),
+                shard: *shard,
+                resume: *resume,
                 limit: None,
             };
             ledger::break_rows(&workspace, &options)

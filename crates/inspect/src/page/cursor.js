@@ -1,10 +1,15 @@
 (() => {
   const all = (what, from = document) => [...from.querySelectorAll(what)];
   const bar = document.getElementById('cursor'), now = document.getElementById('now');
-  const side = document.getElementById('side');
-  const panes = all('.pane'), keys = panes.map(pane => pane.id);
-  let at = -1;
-  const cards = all('.card');
+  let side, panes, keys, cards, at;
+  function gather() {
+    side = document.getElementById('side');
+    panes = all('.pane');
+    keys = panes.map(pane => pane.id);
+    cards = all('.card');
+    at = -1;
+    bar.hidden = !keys.length;
+  }
   function choose(index, move) {
     if (!keys.length) return;
     index = Math.max(0, Math.min(keys.length - 1, index));
@@ -32,7 +37,7 @@
     }
   }
   document.documentElement.classList.add('js');
-  bar.hidden = !keys.length;
+  gather();
   document.addEventListener('click', e => {
     const link = e.target.closest('a[href^="#p"]');
     const row = e.target.closest('#list tr[data-k]');
@@ -63,4 +68,28 @@
   const named = () => { const index = keys.indexOf(location.hash.slice(1)); choose(index < 0 ? Math.max(at, 0) : index, index >= 0); };
   addEventListener('hashchange', named);
   named();
+  // A live page is written anew by the server; the chosen packet stays chosen, the last one goes on being the last.
+  async function renew(from) {
+    const answer = await fetch(from, { cache: 'no-store' });
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').getElementById('all');
+    const key = keys[at], last = at === keys.length - 1;
+    document.getElementById('all').replaceWith(document.adoptNode(fresh));
+    gather();
+    choose(last ? keys.length - 1 : Math.max(0, keys.indexOf(key)), false);
+  }
+  const { events, once } = document.body.dataset;
+  if (events) {
+    let busy = false, again = false;
+    new EventSource(events).onmessage = async () => {
+      again = true;
+      if (busy) return;
+      for (busy = true; again; ) {
+        again = false;
+        await renew(location.pathname);
+      }
+      busy = false;
+    };
+  }
+  if (once) setTimeout(() => renew(once), 400);
 })();

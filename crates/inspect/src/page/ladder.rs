@@ -14,8 +14,8 @@ use core::time::Duration;
 use std::collections::HashMap;
 
 use super::markup::{Markup, Text, put};
-use super::model::{Event, Packet, Step, Story, Thread, causing, seconds};
 use crate::shown_cause;
+use crate::story::{Event, Packet, Step, Story, Thread, causing, seconds};
 
 const WIDTH: u32 = 440;
 const PEER: u32 = 64;

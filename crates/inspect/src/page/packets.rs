@@ -3,10 +3,10 @@
 //! Job: rows, and panes of which the chosen packet's is seen. Owns: the hex dump.
 //! Does not know: what a field is; the model says.
 
-use super::fields::XRay;
 use super::markup::{Markup, Text, put};
-use super::model::{Packet, Story, X_RAYS_MAX, causing, seconds};
 use crate::shown_cause;
+use crate::story::XRay;
+use crate::story::{Packet, Story, X_RAYS_MAX, causing, seconds};
 
 /// Bytes in a line of the dump.
 const LINE: usize = 16;

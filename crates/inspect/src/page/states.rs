@@ -5,7 +5,7 @@
 //! Source: RFC 9293 3.3.2, Figure 5.
 
 use super::markup::{Markup, Text, put};
-use super::model::{Event, Packet, Story, Thread, causing};
+use crate::story::{Event, Packet, Story, Thread, causing};
 
 /// Half of a state's box.
 const HALF: (i32, i32) = (52, 13);

@@ -3,7 +3,7 @@
 //! Job: the table a reader begins with. Owns: its columns. Does not know: single packets.
 
 use super::markup::{Markup, Text, put};
-use super::model::{Story, Thread};
+use crate::story::{Story, Thread};
 
 /// Conversations listed.
 const ROWS_MAX: usize = 200;

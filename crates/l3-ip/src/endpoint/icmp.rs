@@ -16,11 +16,14 @@ use super::receive::Datagram;
 use super::{Endpoint, MAX_PINGS};
 use crate::reassembly::Expired;
 use crate::wire::icmp::{self, Error, Message, Outgoing};
-use crate::wire::{ipv4, ipv6};
+use crate::wire::{group, ipv4, ipv6};
 use crate::{EchoReply, Event, PingError, Plan, Quote, Quoted, Rule, Unreachable, Unresolved, Up};
 
 /// The longest IPv4 error packet: as much as every host must take (RFC 1812 4.3.2.3).
 const MAX_ERROR_V4: usize = 576;
+
+/// Precedence 6 as a code point (RFC 2474 4.2.2).
+const INTERNETWORK_CONTROL: u8 = 48;
 
 /// A message of our own, without its data or quote.
 struct Letter {
@@ -32,15 +35,16 @@ struct Letter {
 }
 
 /// The packet an error is about.
-struct About<'a> {
-    now: Instant,
-    cause: Cause,
-    src: IpAddr,
-    dst: IpAddr,
-    cast: Cast,
-    header: &'a [u8],
-    payload: &'a [u8],
-    protocol: u8,
+pub(super) struct About<'a> {
+    pub(super) now: Instant,
+    pub(super) cause: Cause,
+    pub(super) src: IpAddr,
+    pub(super) dst: IpAddr,
+    /// To whom it speaks; a packet in transit to one host is `Unicast` like one for us.
+    pub(super) cast: Cast,
+    pub(super) header: &'a [u8],
+    pub(super) payload: &'a [u8],
+    pub(super) protocol: u8,
 }
 
 impl Endpoint {
@@ -154,7 +158,12 @@ impl Endpoint {
         let _verdict = self.error(&about, Error::Reassembly, false);
     }
 
-    fn error(&mut self, about: &About<'_>, error: Error, even_multicast: bool) -> Verdict {
+    pub(super) fn error(
+        &mut self,
+        about: &About<'_>,
+        error: Error,
+        even_multicast: bool,
+    ) -> Verdict {
         let forbidden = Rule::ErrorForbidden.drop(DropReason::IcmpInvalid);
         let is_icmp = matches!(
             (about.dst, about.protocol),
@@ -166,7 +175,9 @@ impl Endpoint {
         {
             return forbidden;
         }
-        let src = if about.cast == Cast::Unicast {
+        // Of a packet in transit the router speaks as itself, by the link towards the sender (RFC 1812 4.3.2.4).
+        let is_ours = about.cast == Cast::Unicast && self.is_own(about.dst);
+        let src = if is_ours {
             Some(about.dst)
         } else {
             self.source_for(about.src)
@@ -179,7 +190,11 @@ impl Endpoint {
         }
         let quote = quote(about);
         let note = Note::new(why(error), Limit::None, about.cause);
-        let fields = self.own_fields();
+        let mut fields = self.own_fields();
+        if !is_ours && about.dst.is_ipv4() && about.cast == Cast::Unicast {
+            // RFC 1812 4.3.2.5: what a router says goes before what it carries.
+            fields.dscp = INTERNETWORK_CONTROL;
+        }
         let letter = Letter {
             src,
             dst: about.src,
@@ -204,6 +219,9 @@ impl Endpoint {
         if !verified && !icmp::checksum_is_right(datagram.src, datagram.dst, &payload) {
             return Rule::IcmpFormat.drop(DropReason::IcmpBadChecksum);
         }
+        if datagram.dst.is_ipv6() && group::is_mld(&payload) {
+            return self.handle_mld(datagram);
+        }
         let body = payload.slice(icmp::HEADER_LEN..);
         match icmp::parse(&datagram.dst, &payload) {
             Err(DropReason::IcmpInvalid) => Rule::PacketTooBig.drop(DropReason::IcmpInvalid),
@@ -211,6 +229,7 @@ impl Endpoint {
             Ok(Message::EchoRequest { ident, seq }) => self.answer(datagram, (ident, seq), &body),
             Ok(Message::EchoReply { ident, seq }) => self.answered(datagram, (ident, seq), &body),
             Ok(Message::Error(kind)) => self.hear(datagram, kind, &payload),
+            Ok(Message::Redirect(gateway)) => self.follow(datagram, gateway.into(), &body),
             Ok(Message::Other) => Rule::IcmpUnknown.drop(DropReason::IcmpUnknownType),
         }
     }
@@ -307,6 +326,30 @@ impl Endpoint {
         Rule::IcmpError.taken()
     }
 
+    /// Takes a redirect: only from the first hop in use, to a neighbour on the same link, about a packet of ours. A
+    /// router has better sources (RFC 1812 5.2.7.2).
+    fn follow(&mut self, datagram: &Datagram, gateway: IpAddr, quoted: &[u8]) -> Verdict {
+        let now = datagram.packet.at;
+        let unrelated = Rule::Redirect.drop(DropReason::IcmpUnrelated);
+        let Some((local, remote, ..)) = read_quote(&datagram.dst, quoted) else {
+            return Rule::Redirect.drop(DropReason::IcmpTruncated);
+        };
+        let link = self.interface(datagram.packet.iface);
+        let is_near = link.is_some_and(|link| {
+            let mut networks = link.addresses.iter();
+            networks.any(|net| net.contains(gateway)) && !link.is_broadcast(gateway)
+        });
+        let in_use = self.hop(remote).is_some_and(|hop| {
+            hop.next == datagram.src && hop.next != remote && hop.iface == datagram.packet.iface
+        });
+        let ours = local == datagram.dst && datagram.cast == Cast::Unicast;
+        if !is_near || !in_use || !ours || self.is_own(gateway) || self.config.forward {
+            return unrelated;
+        }
+        self.routes.redirect(now, remote, gateway);
+        Rule::Redirect.taken()
+    }
+
     fn send_icmp(&mut self, letter: &Letter, body: &[u8]) -> Result<(), Unresolved> {
         let Letter {
             src,
@@ -363,7 +406,10 @@ const fn why(error: Error) -> Why {
     match error {
         Error::Port => Why::PortUnreachable,
         Error::Protocol { .. } => Why::ProtocolUnreachable,
-        Error::Prohibited | Error::NoRoute => Why::HostUnreachable,
+        Error::Prohibited | Error::NoRoute | Error::HostUnreachable | Error::BeyondScope => {
+            Why::HostUnreachable
+        }
+        Error::Redirect { .. } => Why::Redirect,
         Error::TooBig { .. } => Why::PacketTooBig,
         Error::HopLimit | Error::Reassembly => Why::TimeExceeded,
         Error::Parameter { .. } => Why::ParameterProblem,
@@ -382,7 +428,7 @@ fn protocol_field(header: &[u8]) -> usize {
 }
 
 /// The protocol of what follows `header`.
-fn transport_of(header: &[u8]) -> u8 {
+pub(super) fn transport_of(header: &[u8]) -> u8 {
     header
         .get(protocol_field(header))
         .copied()

@@ -2,11 +2,16 @@
 //!
 //! Job: hold a host's interfaces, routes and memory of the network, and answer the six verbs.
 //! Owns: the composition and the queues. Does not know: what transports mean, where packets are read.
-//! `receive` takes packets apart, `icmp` answers and reports, `send` puts packets together.
+//! `receive` takes packets apart, `forward` passes them on, `icmp` answers and reports, `send` puts packets together.
 
+mod forward;
+mod group;
 mod icmp;
+mod raw;
 mod receive;
 mod send;
+
+pub use raw::RawPacket;
 
 use std::collections::VecDeque;
 
@@ -18,11 +23,13 @@ use outcrop_base::{
 };
 
 use crate::address;
+use crate::filter::Filter;
+use crate::group::Groups;
 use crate::ident::Idents;
 use crate::limiter::TokenBucket;
 use crate::path_mtu::PathMtus;
 use crate::reassembly::Reassembly;
-use crate::route::Routes;
+use crate::route::{Refusal, Route, Routes, Target};
 use crate::wire::{ipv4, ipv6};
 use crate::{
     Cidr, Config, ConfigError, Event, Hop, InterfaceConfig, LOOPBACK, LOOPBACK_MTU, Transmit,
@@ -48,6 +55,9 @@ pub struct Endpoint {
     out: VecDeque<Transmit>,
     events: VecDeque<Event>,
     facts: Facts,
+    transit: forward::Transit,
+    raw: raw::Raw,
+    groups: Groups,
 }
 
 impl Endpoint {
@@ -69,6 +79,9 @@ impl Endpoint {
             out: VecDeque::new(),
             events: VecDeque::new(),
             facts: Facts::default(),
+            transit: forward::Transit::default(),
+            raw: raw::Raw::default(),
+            groups: Groups::new(seed),
             config,
         }
     }
@@ -98,7 +111,8 @@ impl Endpoint {
             return Err(ConfigError::Address);
         }
         for cidr in &interface.addresses {
-            self.routes.add(*cidr, None, interface.id);
+            let iface = interface.id;
+            self.routes.add(*cidr, Target::Link { via: None, iface });
         }
         self.interfaces.push(interface);
         Ok(())
@@ -121,8 +135,35 @@ impl Endpoint {
         if via.is_some_and(|via| via.is_ipv4() != dest.addr().is_ipv4()) {
             return Err(ConfigError::MixedFamilies);
         }
-        self.routes.add(dest, via, iface);
+        self.routes.add(dest, Target::Link { via, iface });
         Ok(())
+    }
+
+    /// Refuses what goes to `dest`: what is passed on for others by an answer or in silence, what is our own by an
+    /// error to the caller. A route to the same prefix is replaced.
+    pub fn refuse_route(&mut self, dest: Cidr, how: Refusal) {
+        self.routes.add(dest, Target::Refusal(how));
+    }
+
+    /// Takes the route to exactly `dest` away; returns whether there was one.
+    pub fn remove_route(&mut self, dest: Cidr) -> bool {
+        self.routes.remove(dest)
+    }
+
+    /// Every route: IPv4 before IPv6, longest prefix first.
+    pub fn routes(&self) -> impl Iterator<Item = Route> {
+        self.routes.iter()
+    }
+
+    /// Every interface, in the order they were added.
+    #[must_use]
+    pub fn interfaces(&self) -> &[InterfaceConfig] {
+        &self.interfaces
+    }
+
+    /// Asks `filter` about every packet passed on from now on; `None` asks nobody.
+    pub fn set_filter(&mut self, filter: Option<Box<dyn Filter>>) {
+        self.transit.filter = filter;
     }
 
     /// Forgets path MTUs and incomplete packets whose time is over. A spurious call is a no-op.
@@ -134,6 +175,10 @@ impl Endpoint {
                 .emit(|| Fact::new(None, FactKind::TimerFired { timer }, cause));
             self.reassembly_expired(now, &expired);
         }
+        self.routes.forget_due(now);
+        if self.groups.is_due(now) {
+            self.tell_groups(now, true);
+        }
         while let Some(dst) = self.path_mtus.forget_due(now) {
             if let Some(path) = self.path(dst) {
                 self.push_event(Event::PathChanged { dst, mtu: path.mtu });
@@ -141,9 +186,14 @@ impl Endpoint {
         }
     }
 
-    /// The next packet of our own: an echo, an error, a fragment.
-    pub fn poll_transmit(&mut self, _now: Instant) -> Option<Transmit> {
-        self.out.pop_front()
+    /// The next packet of our own, an echo, an error, a fragment; then what is passed on for others.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        if self.groups.is_fresh() {
+            self.tell_groups(now, false);
+        }
+        self.out
+            .pop_front()
+            .or_else(|| self.transit.queue.pop_front())
     }
 
     /// The next news for the layers above.
@@ -157,6 +207,8 @@ impl Endpoint {
         let deadlines = [
             self.reassembly.next_deadline(),
             self.path_mtus.next_expiry(),
+            self.groups.next_due(),
+            self.routes.next_expiry(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -164,7 +216,11 @@ impl Endpoint {
     /// What the way to `dst` means to a transport; `None` without a route.
     #[must_use]
     pub fn path(&self, dst: IpAddr) -> Option<Path> {
-        let hop = self.hop(dst)?;
+        self.path_by(&self.hop(dst)?, dst)
+    }
+
+    /// The same where the hop is known.
+    fn path_by(&self, hop: &Hop, dst: IpAddr) -> Option<Path> {
         if hop.iface == LOOPBACK {
             return Some(Path::plain(LOOPBACK_MTU));
         }
@@ -180,7 +236,14 @@ impl Endpoint {
                 next: dst,
             });
         }
-        self.routes.lookup(dst)
+        let hop = self.routes.lookup(dst);
+        if !dst.is_multicast() {
+            return hop;
+        }
+        // A group has no gateway: every listener on the link hears it, and routers take it from there.
+        let first = || self.interfaces.first().map(|link| link.id);
+        let iface = hop.map(|hop| hop.iface).or_else(first)?;
+        Some(Hop { iface, next: dst })
     }
 
     /// Whether `addr` never leaves this host: one of our addresses, or one that names every host itself.
@@ -266,6 +329,10 @@ impl Endpoint {
         self.path_mtus.fingerprint(now, into);
         self.reassembly.fingerprint(now, into);
         self.idents.fingerprint(into);
+        self.transit.fingerprint(now, into);
+        self.routes.fingerprint(now, into);
+        self.raw.fingerprint(into);
+        self.groups.fingerprint(now, into);
         let mut into = into;
         self.errors.parts_at(now).hash(&mut into);
         self.pings.hash(&mut into);
@@ -294,7 +361,9 @@ impl Endpoint {
         let ours = &self.interface(iface)?.addresses;
         let in_group = |group: IpAddr| {
             let mut groups = ours.iter().map(|cidr| cidr.addr());
-            address::is_all_hosts(group) || groups.any(|addr| is_solicited(addr, group))
+            address::is_all_hosts(group)
+                || groups.any(|addr| is_solicited(addr, group))
+                || self.groups.contains(iface, group)
         };
         match dst {
             dst if dst.is_multicast() => in_group(dst).then_some(Cast::Multicast),

@@ -12,7 +12,7 @@ use outcrop_base::{Arrival, Cast, ChecksumState, DropReason, Ecn, Verdict};
 use super::Endpoint;
 use crate::reassembly::{Key, Outcome, Piece, Whole};
 use crate::wire::icmp::{self, Error};
-use crate::wire::{ipv4, ipv6};
+use crate::wire::{group, ipv4, ipv6};
 use crate::{Delivery, LOOPBACK, PacketIn, Rule, Up, address};
 
 /// A packet with its header read: whole, or one fragment.
@@ -74,8 +74,11 @@ impl Endpoint {
         })?;
         packet.bytes.truncate(header.total_len);
         let (src, dst) = (header.src.into(), header.dst.into());
+        let Some(cast) = self.check_addresses(&packet, src, dst)? else {
+            return Err(self.forward_v4(&packet, &header));
+        };
         let datagram = Datagram {
-            cast: self.check_addresses(&packet, src, dst)?,
+            cast,
             packet,
             src,
             dst,
@@ -121,8 +124,11 @@ impl Endpoint {
         let header = ipv6::parse(&packet.bytes).map_err(|reason| Rule::Ipv6Header.drop(reason))?;
         packet.bytes.truncate(ipv6::HEADER_LEN + header.payload_len);
         let (src, dst) = (header.src.into(), header.dst.into());
+        let Some(cast) = self.check_addresses(&packet, src, dst)? else {
+            return Err(self.forward_v6(&packet, &header));
+        };
         let mut datagram = Datagram {
-            cast: self.check_addresses(&packet, src, dst)?,
+            cast,
             packet,
             src,
             dst,
@@ -164,18 +170,18 @@ impl Endpoint {
         }
     }
 
-    /// Source and destination: who may speak, and to whom it is said.
+    /// Source and destination: who may speak, and to whom it is said; `None` if to somebody else, and we are a router.
     fn check_addresses(
         &self,
         packet: &PacketIn,
         src: IpAddr,
         dst: IpAddr,
-    ) -> Result<Cast, Verdict> {
+    ) -> Result<Option<Cast>, Verdict> {
         let bad_source = Rule::Source.drop(DropReason::IpBadSource);
         let not_for_us = Rule::Destination.drop(DropReason::IpNotForUs);
         if packet.iface == LOOPBACK {
             let ours = self.is_own(src) && self.is_own(dst);
-            return ours.then_some(Cast::Unicast).ok_or(bad_source);
+            return ours.then_some(Some(Cast::Unicast)).ok_or(bad_source);
         }
         // RFC 1122 3.2.1.3 g, RFC 4291 2.5.3: such an address never comes by a link.
         if dst.is_loopback() {
@@ -185,19 +191,15 @@ impl Endpoint {
             return Err(bad_source);
         }
         let Some(cast) = self.cast(dst, packet.iface) else {
-            // A router would go on from here.
-            return Err(not_for_us);
+            let is_router = self.config.forward;
+            return is_router.then_some(None).ok_or(not_for_us);
         };
         // Our own address, or the broadcast address of the link, as a source: forged, or a loop.
         let link = self.interface(packet.iface).ok_or(not_for_us)?;
-        let is_broadcast = link
-            .addresses
-            .iter()
-            .any(|cidr| cidr.broadcast().map(IpAddr::V4) == Some(src));
-        if is_broadcast || self.is_local(src) {
+        if link.is_broadcast(src) || self.is_local(src) {
             return Err(bad_source);
         }
-        Ok(cast)
+        Ok(Some(cast))
     }
 
     fn refuse_extension(&mut self, datagram: &Datagram, bad: ipv6::BadExtension) -> Verdict {
@@ -271,10 +273,14 @@ impl Endpoint {
 
     /// Hands a whole packet for us to ICMP or up.
     fn deliver(&mut self, datagram: Datagram) -> Delivery {
+        if !self.raw.is_idle() {
+            self.copy_raw(&datagram);
+        }
         match (datagram.dst, datagram.protocol) {
             (IpAddr::V4(_), icmp::PROTOCOL_V4) | (IpAddr::V6(_), icmp::PROTOCOL_V6) => {
                 Delivery::Done(self.handle_icmp(&datagram))
             }
+            (IpAddr::V4(_), group::PROTOCOL) => Delivery::Done(self.handle_igmp(&datagram)),
             _ => self.up(datagram),
         }
     }
@@ -301,11 +307,13 @@ impl Endpoint {
             gso_size: packet.gso_size,
             path,
         };
+        let mut payload = datagram.packet.bytes;
+        let header = payload.split_to(datagram.payload_at);
         Delivery::Up(Up {
             arrival,
             protocol: datagram.protocol,
-            payload: datagram.payload(),
-            header: datagram.header(),
+            payload,
+            header,
         })
     }
 }

@@ -122,6 +122,10 @@ impl Endpoint {
                 *note,
             );
         }
+        if plan.fields.df {
+            let mtu = u32::try_from(way.mtu).unwrap_or(u32::MAX);
+            return Err(Unresolved::TooBig { mtu });
+        }
         let ident = self.idents.next(plan.src, plan.dst);
         let overhead = match plan.src {
             IpAddr::V4(_) => way.header_len,
@@ -169,7 +173,8 @@ impl Endpoint {
             return Err(Unresolved::TooLong);
         }
         let hop = self.hop(plan.dst).ok_or(Unresolved::NoRoute)?;
-        let mtu = self.path(plan.dst).ok_or(Unresolved::NoRoute)?.mtu;
+        let path = self.path_by(&hop, plan.dst).ok_or(Unresolved::NoRoute)?;
+        let mtu = path.mtu;
         let mtu = usize::try_from(mtu).unwrap_or(usize::MAX);
         Ok(Way {
             hop,
@@ -223,7 +228,7 @@ fn packet(plan: &Plan, payload: &[u8], cut: Cut) -> Bytes {
             let [.., high, low] = cut.ident.to_be_bytes();
             let header = ipv4::Header {
                 ident: u16::from_be_bytes([high, low]),
-                df: false,
+                df: plan.fields.df,
                 mf: cut.more,
                 offset: cut.offset,
                 ..header_v4(&plan, src, dst)

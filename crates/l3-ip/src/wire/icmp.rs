@@ -4,7 +4,7 @@
 //! Owns: types, codes and their meaning. Does not know: whether a message may be believed or sent.
 //! Sources: RFC 792, RFC 1122 3.2.2 and 4.2.3.9 (hard and soft), RFC 1191 3 and 7 (plateaus), RFC 4443.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use etherparse::icmpv4::{self, DestUnreachableHeader as Unreachable4};
 use etherparse::icmpv6::{self, DestUnreachableCode as Unreachable6};
@@ -41,6 +41,8 @@ pub enum Message {
     },
     /// Says something about a packet of ours, which it quotes.
     Error(PathSignalKind),
+    /// Says that another gateway is nearer to what it quotes (IPv4).
+    Redirect(Ipv4Addr),
     /// Nothing for a host like us.
     Other,
 }
@@ -71,8 +73,11 @@ fn parse_v4(bytes: &[u8]) -> Result<Message, DropReason> {
         Icmpv4Type::TimeExceeded(_) | Icmpv4Type::ParameterProblem(_) => {
             Message::Error(PathSignalKind::Soft)
         }
-        Icmpv4Type::Redirect(_)
-        | Icmpv4Type::TimestampRequest(_)
+        // RFC 1122 3.2.2.2: one for a network is taken as one for the host.
+        Icmpv4Type::Redirect(redirect) => {
+            Message::Redirect(Ipv4Addr::from(redirect.gateway_internet_address))
+        }
+        Icmpv4Type::TimestampRequest(_)
         | Icmpv4Type::TimestampReply(_)
         | Icmpv4Type::Unknown { .. } => Message::Other,
     })
@@ -194,6 +199,15 @@ pub enum Error {
     Prohibited,
     /// No route leads there.
     NoRoute,
+    /// A route leads there, but not to that host.
+    HostUnreachable,
+    /// The source means nothing beyond its link (IPv6).
+    BeyondScope,
+    /// A better first hop is on the sender's own link (IPv4).
+    Redirect {
+        /// That hop.
+        gateway: Ipv4Addr,
+    },
     /// Longer than the next link takes.
     TooBig {
         /// That link's MTU, bytes.
@@ -222,7 +236,16 @@ fn error_v4(error: Error) -> Icmpv4Type {
         Error::Port => Icmpv4Type::DestinationUnreachable(Unreachable4::Port),
         Error::Protocol { .. } => Icmpv4Type::DestinationUnreachable(Unreachable4::Protocol),
         Error::Prohibited => Icmpv4Type::DestinationUnreachable(Unreachable4::FilterProhibited),
-        Error::NoRoute => Icmpv4Type::DestinationUnreachable(Unreachable4::Host),
+        // RFC 1812 5.2.7.1: the network, if no route leads there at all.
+        Error::NoRoute => Icmpv4Type::DestinationUnreachable(Unreachable4::Network),
+        Error::HostUnreachable | Error::BeyondScope => {
+            Icmpv4Type::DestinationUnreachable(Unreachable4::Host)
+        }
+        // RFC 1812 5.2.7.2: always for the host, never for its network.
+        Error::Redirect { gateway } => Icmpv4Type::Redirect(icmpv4::RedirectHeader {
+            code: icmpv4::RedirectCode::RedirectForHost,
+            gateway_internet_address: gateway.octets(),
+        }),
         Error::TooBig { mtu } => {
             Icmpv4Type::DestinationUnreachable(Unreachable4::FragmentationNeeded {
                 next_hop_mtu: u16::try_from(mtu).unwrap_or(u16::MAX),
@@ -249,6 +272,10 @@ fn error_v6(error: Error) -> Icmpv6Type {
         Error::Protocol { pointer } => parameter(ipv6::CODE_NEXT_HEADER, pointer),
         Error::Prohibited => Icmpv6Type::DestinationUnreachable(Unreachable6::Prohibited),
         Error::NoRoute => Icmpv6Type::DestinationUnreachable(Unreachable6::NoRoute),
+        Error::HostUnreachable | Error::Redirect { .. } => {
+            Icmpv6Type::DestinationUnreachable(Unreachable6::Address)
+        }
+        Error::BeyondScope => Icmpv6Type::DestinationUnreachable(Unreachable6::BeyondScope),
         Error::TooBig { mtu } => Icmpv6Type::PacketTooBig { mtu },
         Error::HopLimit => Icmpv6Type::TimeExceeded(icmpv6::TimeExceededCode::HopLimitExceeded),
         Error::Reassembly => {
@@ -353,6 +380,16 @@ pub fn fields<'a>(bytes: &'a [u8], visit: &mut dyn FnMut(Field<'a>)) {
                 "Next-Hop MTU",
                 (48, 16),
                 u64::from(be16(head, 6)),
+            );
+        }
+        (5, _) => {
+            let gateway = Ipv4Addr::from_bits(be32(head, 4));
+            let place = (32, 32);
+            out.value(
+                "icmp.redir_gw",
+                "Gateway Address",
+                place,
+                FieldValue::Address(gateway.into()),
             );
         }
         (12, _) => out.number("icmp.pointer", "Pointer", (32, 8), u64::from(head[4])),

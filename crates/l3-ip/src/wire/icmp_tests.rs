@@ -2,8 +2,8 @@ use super::*;
 use proptest::prelude::*;
 
 const V4: (IpAddr, IpAddr) = (
-    IpAddr::V4(core::net::Ipv4Addr::new(10, 0, 0, 1)),
-    IpAddr::V4(core::net::Ipv4Addr::new(10, 0, 0, 2)),
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
 );
 const V6: (IpAddr, IpAddr) = (
     IpAddr::V6(core::net::Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 1)),
@@ -45,7 +45,9 @@ fn errors_have_the_types_and_codes_of_their_rfcs() {
         (Error::Port, (3, 3), (1, 4)),
         (Error::Protocol { pointer: 6 }, (3, 2), (4, 1)),
         (Error::Prohibited, (3, 13), (1, 1)),
-        (Error::NoRoute, (3, 1), (1, 0)),
+        (Error::NoRoute, (3, 0), (1, 0)),
+        (Error::HostUnreachable, (3, 1), (1, 3)),
+        (Error::BeyondScope, (3, 1), (1, 2)),
         (Error::TooBig { mtu: 1400 }, (3, 4), (2, 0)),
         (Error::HopLimit, (11, 0), (3, 0)),
         (Error::Reassembly, (11, 1), (3, 1)),
@@ -66,6 +68,14 @@ fn errors_have_the_types_and_codes_of_their_rfcs() {
             assert!(is_error(&ends.0, &bytes));
         }
     }
+}
+
+// RFC 1191 4: the low 16 bits of the second word; RFC 4443 3.2: all 32 of it.
+#[test]
+fn too_big_states_the_mtu_of_the_next_link() {
+    let too_big = |ends| message(ends, Outgoing::Error(Error::TooBig { mtu: 1400 }), b"quote");
+    assert_eq!(too_big(V4)[4..8], [0, 0, 0x05, 0x78]);
+    assert_eq!(too_big(V6)[4..8], [0, 0, 0x05, 0x78]);
 }
 
 // RFC 1122 4.2.3.9; RFC 6069 3 names those that tell of an interruption: net and host, no route and address.
@@ -103,6 +113,12 @@ fn fragmentation_needed_without_an_mtu_falls_to_the_next_plateau() {
     assert_eq!(
         parse(&V4.0, &bytes),
         Ok(Message::Error(PathSignalKind::TooBig(1492)))
+    );
+    // Where the very plateau was too much, the one below.
+    bytes[10..12].copy_from_slice(&1492u16.to_be_bytes());
+    assert_eq!(
+        parse(&V4.0, &bytes),
+        Ok(Message::Error(PathSignalKind::TooBig(1006)))
     );
     bytes[6..8].copy_from_slice(&1400u16.to_be_bytes());
     assert_eq!(

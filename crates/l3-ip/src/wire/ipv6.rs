@@ -269,6 +269,51 @@ pub fn walk_from(
     })
 }
 
+/// What stands behind the extension headers of a packet in transit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inner {
+    /// Protocol of the payload, as far as the headers are there.
+    pub protocol: u8,
+    /// Where the payload begins.
+    pub payload_at: usize,
+    /// A fragment that is not the first: its payload begins with no header.
+    pub later_fragment: bool,
+}
+
+/// Steps over extension headers without judging them, as a router must (RFC 7045 2.1): what they say is for the
+/// destination.
+#[must_use]
+pub fn skip_extensions(packet: &[u8], first: u8) -> Inner {
+    let mut inner = Inner {
+        protocol: first,
+        payload_at: HEADER_LEN,
+        later_fragment: false,
+    };
+    for _ in 0..=MAX_EXTENSIONS {
+        let at = inner.payload_at;
+        let len = match inner.protocol {
+            HOP_BY_HOP | ROUTING | DESTINATION => match extension(packet, at) {
+                Ok(header) => header.len(),
+                Err(_) => break,
+            },
+            FRAGMENT => match packet.get(at..at + FRAGMENT_LEN) {
+                Some(bytes) => {
+                    inner.later_fragment |= Fragment::read(bytes).offset > 0;
+                    FRAGMENT_LEN
+                }
+                None => break,
+            },
+            _ => break,
+        };
+        inner.protocol = packet.get(at).copied().unwrap_or(NO_NEXT);
+        inner.payload_at = at + len;
+        if inner.later_fragment {
+            break;
+        }
+    }
+    inner
+}
+
 /// One extension header with the common shape: next header, length in units of eight beyond the first.
 fn extension(packet: &[u8], at: usize) -> Result<&[u8], BadExtension> {
     let rest = packet.get(at..).unwrap_or_default();

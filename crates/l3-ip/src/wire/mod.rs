@@ -5,6 +5,7 @@
 //! IPv4's and IPv6's fixed headers are on the path of every packet and are read here directly; the tests
 //! prove that reading equal to `etherparse`. ICMP is read and written by `etherparse`.
 
+pub mod group;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;

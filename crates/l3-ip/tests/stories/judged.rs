@@ -26,7 +26,7 @@ fn what_linux_sends_into_a_fresh_tun_is_dropped_by_name() {
             Some(DropReason::IpNotForUs)
         );
     }
-    // A query to all nodes reaches us and is nothing for us yet.
+    // A query to all nodes reaches us, but this one could come from beyond the link (RFC 3810 5.1.14).
     let mut query = raw_v6(
         link_local,
         "ff02::1".parse().unwrap(),
@@ -36,7 +36,7 @@ fn what_linux_sends_into_a_fresh_tun_is_dropped_by_name() {
     fix_icmpv6_checksum(&mut query);
     assert_eq!(
         reason(&host.handle_packet(packet(1, query))),
-        Some(DropReason::IcmpUnknownType)
+        Some(DropReason::IcmpInvalid)
     );
     assert!(host.poll_transmit(NOW).is_none());
     assert!(host.poll_event().is_none());

@@ -10,6 +10,9 @@
 
 mod echo;
 mod errors;
+mod groups;
 mod host;
 mod judged;
+mod redirects;
+mod router;
 mod sending;

@@ -39,10 +39,12 @@ struct State {
     w_max: u64,
     /// cwnd_prior: the window before the last reduction.
     prior: u64,
+    /// W_max is where a slow start without a threshold ended: up to twice of what the path takes (D-53).
+    overshot: bool,
+    /// Growth not yet worth a byte: a fraction of which the window is the whole.
+    credit: u32,
     epoch: Option<Epoch>,
     hystart: HyStart,
-    /// Growth not yet worth a byte.
-    credit: u64,
     last_ack: Option<Instant>,
 }
 
@@ -71,6 +73,7 @@ impl Cubic {
                 ssthresh: u64::MAX,
                 w_max: 0,
                 prior: 0,
+                overshot: false,
                 epoch: None,
                 hystart: HyStart::new(),
                 credit: 0,
@@ -90,7 +93,11 @@ impl Cubic {
         };
         match advice {
             Advice::GrowBy(divisor) => {
-                let step = e.acked.min(self.habits.slow_start_step(self.mss)) / divisor;
+                let step = self
+                    .habits
+                    .counted(e)
+                    .min(self.habits.slow_start_step(self.mss))
+                    / divisor;
                 s.cwnd = (s.cwnd + step).min(s.ssthresh);
             }
             Advice::Leave => s.ssthresh = s.cwnd,
@@ -99,7 +106,7 @@ impl Cubic {
 
     /// RFC 9438 4.2 to 4.5.
     fn avoid(&mut self, e: &AckEvent) {
-        let mss = self.mss;
+        let (mss, acked) = (self.mss, self.habits.counted(e));
         let cwnd = self.state.cwnd.max(1);
         let mut epoch = *self
             .state
@@ -111,7 +118,7 @@ impl Cubic {
         } else {
             (1, 1)
         };
-        let step = (u128::from(e.acked * mss * num) << FRACTION) / u128::from(cwnd * den);
+        let step = (u128::from(acked * mss * num) << FRACTION) / u128::from(cwnd * den);
         epoch.reno = epoch.reno.saturating_add(narrow(step));
         self.state.epoch = Some(epoch);
         let age = e.now - epoch.start;
@@ -123,21 +130,22 @@ impl Cubic {
         }
         let ahead = age + e.srtt.unwrap_or_default();
         let target = epoch.window(ahead, mss).clamp(cwnd, cwnd + cwnd / 2);
-        self.state.credit += (target - cwnd).saturating_mul(e.acked);
-        self.state.cwnd += self.state.credit / cwnd;
-        self.state.credit %= cwnd;
+        let credit = u64::from(self.state.credit) + (target - cwnd).saturating_mul(acked);
+        self.state.cwnd += credit / cwnd;
+        self.state.credit = u32::try_from(credit % cwnd).unwrap_or(u32::MAX);
     }
 
     /// 4.6: the window becomes seven tenths of what was in use.
     fn reduce(&mut self, flight: u64) {
         let s = &mut self.state;
         s.prior = s.cwnd;
-        // 4.7: fast convergence gives way to a newcomer.
-        s.w_max = if s.cwnd < s.w_max {
+        // 4.7: fast convergence gives way to a newcomer. Less than an overshoot is no sign of one.
+        s.w_max = if s.cwnd < s.w_max && !s.overshot {
             s.cwnd * 17 / 20
         } else {
             s.cwnd
         };
+        s.overshot = s.ssthresh == u64::MAX;
         let used = if self.habits.reduce_window {
             s.cwnd
         } else {
@@ -294,7 +302,7 @@ impl Controller for Cubic {
         self.mss.hash(&mut into);
         for state in core::iter::once(&self.state).chain(self.before.as_deref()) {
             (state.cwnd, state.ssthresh, state.w_max, state.prior).hash(&mut into);
-            (state.credit, &state.hystart).hash(&mut into);
+            (state.overshot, state.credit, &state.hystart).hash(&mut into);
             let epoch = state.epoch.map(|e| (now - e.start, e.k, e.origin, e.reno));
             (epoch, state.last_ack.map(|at| now - at)).hash(&mut into);
         }
@@ -401,6 +409,9 @@ mod tests {
     #[test]
     fn second_loss_below_the_maximum_converges_fast() {
         let mut c = after_loss(100);
+        c.state.cwnd = 100 * MSS;
+        c.on_congestion(&congestion(CongestionKind::Loss, 100 * MSS));
+        assert_eq!(c.state.w_max, 100 * MSS);
         c.on_congestion(&congestion(CongestionKind::Loss, 70 * MSS));
         assert_eq!(c.state.w_max, 70 * MSS * 17 / 20);
     }

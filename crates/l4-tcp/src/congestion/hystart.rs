@@ -18,9 +18,10 @@ pub struct HyStart {
     /// lastRoundMinRTT and currentRoundMinRTT; `None` is infinity.
     last: Option<Span>,
     current: Option<Span>,
-    samples: u32,
-    /// cssBaselineMinRtt and the rounds begun, while in conservative slow start.
-    css: Option<(Span, u32)>,
+    /// cssBaselineMinRtt, while in conservative slow start, and the rounds begun in it.
+    css: Option<Span>,
+    css_rounds: u16,
+    samples: u16,
 }
 
 /// What slow start should do with an acknowledgment.
@@ -39,8 +40,9 @@ impl HyStart {
         Self {
             last: None,
             current: None,
-            samples: 0,
             css: None,
+            css_rounds: 0,
+            samples: 0,
         }
     }
 
@@ -55,9 +57,9 @@ impl HyStart {
         if round_start {
             self.last = self.current.take();
             self.samples = 0;
-            if let Some((_, rounds)) = &mut self.css {
-                *rounds += 1;
-                if *rounds > HYSTART_CSS_ROUNDS {
+            if self.css.is_some() {
+                self.css_rounds += 1;
+                if self.css_rounds > HYSTART_CSS_ROUNDS {
                     return Advice::Leave;
                 }
             }
@@ -65,7 +67,7 @@ impl HyStart {
         if let Some(rtt) = rtt {
             let rtt = Span::new(rtt);
             self.current = Some(self.current.map_or(rtt, |min| min.min(rtt)));
-            self.samples += 1;
+            self.samples = self.samples.saturating_add(1);
         }
         self.judge();
         Advice::GrowBy(if self.conservative() {
@@ -79,7 +81,7 @@ impl HyStart {
         let Some(current) = self.current.filter(|_| self.samples >= HYSTART_SAMPLES) else {
             return;
         };
-        if let Some((baseline, _)) = self.css {
+        if let Some(baseline) = self.css {
             if current < baseline {
                 // The rise was a hiccup.
                 self.css = None;
@@ -88,7 +90,7 @@ impl HyStart {
             let rise = (last.get() / HYSTART_MIN_RTT_DIVISOR)
                 .clamp(HYSTART_MIN_RTT_THRESH, HYSTART_MAX_RTT_THRESH);
             if current.get() >= last.get() + rise {
-                self.css = Some((current, 1));
+                (self.css, self.css_rounds) = (Some(current), 1);
             }
         }
     }

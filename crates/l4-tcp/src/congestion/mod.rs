@@ -19,7 +19,7 @@ use outcrop_base::Instant;
 use crate::params::{INITIAL_WINDOW_BYTES, INITIAL_WINDOW_SEGMENTS, SLOW_START_LIMIT_SEGMENTS};
 use crate::rate::RateSample;
 
-pub use bbr::Bbr;
+pub use bbr::{Bbr, Parked as ParkedBbr};
 pub use cubic::Cubic;
 pub use newreno::NewReno;
 
@@ -192,12 +192,16 @@ pub struct ControllerInfo {
 /// What the standards leave to the implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Habits {
-    /// Segments that one acknowledgment may add to the window in slow start (L of RFC 3465 2.2 and RFC 9406 4.2);
+    /// Segments that one acknowledgment may add to the window in slow start where nothing paces (L of RFC 3465 2.2 and
+    /// RFC 9406 4.2);
     /// `None`: as many as it acknowledges, for paths where acknowledgments are rare.
     pub slow_start_limit: Option<u16>,
     /// A loss reduces the congestion window itself, not what was outstanding. RFC 9438 4.6 allows it where a window
     /// that is not used does not grow, which is so here (RFC 7661 4.3).
     pub reduce_window: bool,
+    /// The window grows by what an acknowledgment that moves on first shows to have arrived, SACKed bytes among it, instead
+    /// of by what it acknowledges: bytes reported while it stood still count for nothing. RFC 5681 3.1 sets the most.
+    pub count_delivered: bool,
 }
 
 impl Default for Habits {
@@ -205,11 +209,21 @@ impl Default for Habits {
         Self {
             slow_start_limit: Some(SLOW_START_LIMIT_SEGMENTS),
             reduce_window: false,
+            count_delivered: false,
         }
     }
 }
 
 impl Habits {
+    /// The bytes that an acknowledgment counts for.
+    fn counted(self, e: &AckEvent) -> u64 {
+        match (self.count_delivered, e.acked) {
+            (true, 1..) => e.delivered,
+            (true, 0) => 0,
+            (false, acked) => acked,
+        }
+    }
+
     /// The most that one acknowledgment adds, bytes.
     fn slow_start_step(self, mss: u64) -> u64 {
         let limit = self.slow_start_limit;
@@ -233,6 +247,8 @@ pub trait Controller: Debug + Send {
     fn adopt(&mut self, _habits: Habits) {}
     /// It replaces `before` on a living connection: the window and the threshold go on from there.
     fn on_takeover(&mut self, before: &ControllerInfo);
+    /// The handshake took `rtt`; nothing has left yet.
+    fn on_handshake(&mut self, _rtt: Duration) {}
     /// The size of a full segment changed.
     fn on_mss_change(&mut self, mss: u32);
     /// The congestion window, bytes: never below one segment.
@@ -251,8 +267,32 @@ pub trait Controller: Debug + Send {
     fn snapshot(&self) -> ControllerInfo;
     /// A copy, for forks of a run.
     fn clone_box(&self) -> Box<dyn Controller>;
+    /// What to keep of it while the connection is quiet.
+    fn park(&self) -> Parked {
+        Parked::Whole(self.clone_box())
+    }
     /// Hashes everything that decides its future, times relative to `now`.
     fn fingerprint(&self, now: Instant, into: &mut dyn Hasher);
+}
+
+/// What is kept of a controller while its connection is quiet: nothing under way, nothing to send.
+#[derive(Clone, Debug)]
+pub enum Parked {
+    /// All of it.
+    Whole(Box<dyn Controller>),
+    /// BBR's model, without what concerns the moment.
+    Bbr(Box<ParkedBbr>),
+}
+
+impl Parked {
+    /// The controller again.
+    #[must_use]
+    pub fn wake(self) -> Box<dyn Controller> {
+        match self {
+            Self::Whole(controller) => controller,
+            Self::Bbr(parked) => parked.wake(),
+        }
+    }
 }
 
 impl Clone for Box<dyn Controller> {

@@ -72,7 +72,7 @@ impl Controller for NewReno {
     fn on_ack(&mut self, e: &AckEvent) {
         // RFC 7661 4.3: acknowledgments of a window that was not used say nothing about a larger one.
         if !e.in_recovery && e.cwnd_limited {
-            self.grow(e.acked);
+            self.grow(self.habits.counted(e));
         }
     }
 

@@ -33,7 +33,6 @@ impl Connection {
                 echo: self.echo(seg),
                 pure: seg.len == 0 && !window_changed,
                 marked,
-                counted: self.terms.ecn.is_accurate(),
             },
             &mut *self.way.congestion,
         );
@@ -46,6 +45,10 @@ impl Connection {
             self.way.pacer.hold(now + self.recovery.rtt().rto());
         }
         let freed = self.send.on_ack(seg.ack);
+        if self.settings.probe_after_answer && self.send.window() == 0 {
+            let rto = self.recovery.rtt().rto();
+            self.send.persist_mut().on_answer(now, rto);
+        }
         let grown = self.tune_send_buffer();
         if freed.bytes > 0 || grown {
             self.tell_writable();
@@ -165,7 +168,7 @@ impl Connection {
 
     /// States what the acknowledgment showed.
     fn tell(&self, outcome: &AckOutcome, cx: &mut Cx<'_>) {
-        if let Some(sample) = outcome.rtt {
+        if let Some(sample) = outcome.rtt.filter(|_| cx.facts.enabled()) {
             self.tell_round_trip(sample, cx);
         }
         if let Some(lost) = outcome.lost {
@@ -221,6 +224,7 @@ impl Connection {
         let rtt = self.recovery.rtt_mut();
         if let Some(sample) = sample {
             rtt.on_sample(at, sample, 1);
+            self.way.congestion.on_handshake(sample);
         } else if syn_repeats > 0 {
             rtt.set_initial(params::RTO_AFTER_SYN_LOSS);
         }

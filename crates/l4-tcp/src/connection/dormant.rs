@@ -17,7 +17,7 @@ use super::{Clock, Connection, Life, Way};
 use crate::account::Account;
 use crate::challenge::Challenges;
 use crate::config::Settings;
-use crate::congestion::Controller;
+use crate::congestion::Parked;
 use crate::ecn::Echo;
 use crate::event::Edges;
 use crate::info::Negotiated;
@@ -36,7 +36,7 @@ pub(crate) struct Dormant {
     mss: u16,
     /// What is known of larger sizes, if anything is.
     search: Option<Box<Search>>,
-    congestion: Box<dyn Controller>,
+    congestion: Parked,
     send: send::dormant::Dormant,
     window_from: (i64, u64),
     recv: recv::dormant::Dormant,
@@ -96,6 +96,7 @@ impl Connection {
 
     /// What to keep, if it is quiet.
     pub(crate) fn doze(&self) -> Option<Dormant> {
+        debug_assert_eq!(self.send.una(), self.recovery.records().una());
         self.is_quiet().then(|| Dormant {
             who: Who {
                 state: self.state,
@@ -108,7 +109,7 @@ impl Connection {
             path: self.way.path,
             mss: self.way.mss,
             search: self.way.search.clone(),
-            congestion: self.way.congestion.clone(),
+            congestion: self.way.congestion.park(),
             send: self.send.doze(),
             window_from: self.window_from,
             recv: self.recv.doze(),
@@ -140,6 +141,8 @@ impl Dormant {
     pub(crate) fn wake(self, settings: Settings) -> Connection {
         let mut timers = TimerTable::default();
         timers.set(Timer::KeepAlive, self.keep_alive);
+        let mut recovery = self.recovery.wake(self.send.una());
+        recovery.set_means(super::means(&settings));
         Connection {
             state: self.who.state,
             syn: None,
@@ -153,14 +156,14 @@ impl Dormant {
                 mss: self.mss,
                 doubt: None,
                 search: self.search,
-                congestion: self.congestion,
+                congestion: self.congestion.wake(),
                 // What was paced has left long ago.
                 pacer: Pacer::new(),
             },
             send: self.send.wake(),
             window_from: self.window_from,
             recv: self.recv.wake(settings.ack_delay(), settings.ack_style),
-            recovery: self.recovery.wake(),
+            recovery,
             ecn: self.ecn,
             account: self.account,
             timers,

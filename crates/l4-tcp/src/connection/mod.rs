@@ -31,16 +31,16 @@ use crate::account::{Account, Explanation, Totals};
 use crate::budget::Pressure;
 use crate::challenge::Challenges;
 use crate::config::Settings;
-use crate::congestion::Controller;
+use crate::congestion::{Controller, Habits};
 use crate::ecn::{Accurate, Beginning, Echo};
 use crate::event::{CloseReason, Doubt, Edges};
 use crate::handshake::negotiate::{PeerSyn, TIMESTAMPS_LEN, path_mss};
 use crate::handshake::{Embryo, isn, syn_window};
 use crate::info::{Detail, Info, Negotiated};
-use crate::pacing::Pacer;
+use crate::pacing::{self, Pacer};
 use crate::params;
 use crate::plpmtud::Search;
-use crate::recovery::Recovery;
+use crate::recovery::{Means, Recovery};
 use crate::recv::{Receiver, ReceiverConfig};
 use crate::rtt::RttEstimator;
 use crate::segment::{AccurateOption, StreamRange};
@@ -72,8 +72,11 @@ impl Cx<'_> {
     /// States a fact about this connection.
     #[track_caller]
     pub(crate) fn emit(&mut self, kind: FactKind) {
-        let fact = Fact::new(Some(*self.flow), kind, self.cause);
-        self.facts.emit(|| fact);
+        // A closure would state its own line instead of the caller's.
+        if self.facts.enabled() {
+            let fact = Fact::new(Some(*self.flow), kind, self.cause);
+            self.facts.emit(|| fact);
+        }
     }
 }
 
@@ -139,10 +142,20 @@ pub(crate) struct Connection {
     life: Life,
 }
 
-fn controller(settings: &Settings, mss: u16) -> Box<dyn Controller> {
+fn controller(settings: &Settings, mss: u16, min_rtt: Option<Duration>) -> Box<dyn Controller> {
     let mut controller = settings.congestion.controller(u32::from(mss));
-    controller.adopt(settings.habits);
+    controller.adopt(habits(settings, min_rtt));
     controller
+}
+
+/// What is left to us as the program wants it; RFC 9406 4.3: where its growth is paced, slow start needs no limit to
+/// what one acknowledgment adds.
+fn habits(settings: &Settings, min_rtt: Option<Duration>) -> Habits {
+    let paced = settings.pacing && pacing::is_long(min_rtt);
+    Habits {
+        slow_start_limit: settings.habits.slow_start_limit.filter(|_| !paced),
+        ..settings.habits
+    }
 }
 
 /// What the path allows.
@@ -207,6 +220,15 @@ struct Life {
     cause: Cause,
 }
 
+/// The means of recovery that these settings choose.
+const fn means(settings: &Settings) -> Means {
+    Means {
+        tail_probes: settings.tail_probes,
+        frto: settings.frto,
+        careful_rtt: settings.careful_rtt,
+    }
+}
+
 impl Connection {
     /// A connection whose handshake is complete.
     pub(crate) fn new(flow: &Flow, o: Opening) -> Self {
@@ -248,7 +270,7 @@ impl Connection {
                 mss,
                 doubt: None,
                 search: None,
-                congestion: controller(&o.settings, mss),
+                congestion: controller(&o.settings, mss, o.round_trip),
                 pacer: Pacer::new(),
             },
             send,
@@ -279,6 +301,7 @@ impl Connection {
         };
         let keep = connection.settings.keep_unused_window;
         connection.recovery.keep_unused_window(keep);
+        connection.recovery.set_means(means(&connection.settings));
         connection.take_handshake_round_trip(o.at, o.round_trip, o.syn_repeats);
         connection.arm_keep_alive(o.at);
         connection.begin_search(o.at, flow);
@@ -430,7 +453,14 @@ impl Connection {
             pacing_rate: self.pacing_rate(),
             controller: Some(self.way.congestion.snapshot().name),
             search: search.map_or_else(Default::default, |search| search.totals()),
-            marked_bytes: self.ecn.accurate().map_or(0, Accurate::marked_bytes),
+            delivered_marked: self
+                .ecn
+                .accurate()
+                .map_or_else(Default::default, Accurate::delivered),
+            received_marked: self
+                .ecn
+                .accurate()
+                .map_or_else(Default::default, Accurate::received),
             detail: self.detail(now, flow),
             totals: self.totals(),
         }

@@ -95,7 +95,6 @@ impl Connection {
             echo: None,
             pure: true,
             marked: 0,
-            counted: false,
         };
         let _outcome = self.recovery.on_ack(&input, congestion);
         let _freed = self.send.on_ack(count);

@@ -16,7 +16,7 @@ use crate::account::Held;
 use crate::congestion::Rate;
 use crate::ecn::Accurate;
 use crate::handshake;
-use crate::pacing::{burst, rate_of_window};
+use crate::pacing::Pace;
 use crate::recovery::Phase;
 use crate::segment::{
     AccurateOption, Flags, Options, SackBlock, SackBlocks, SegmentHeader, StreamRange, Timestamps,
@@ -152,6 +152,8 @@ impl Connection {
         if asks || self.way.pacer.wait_until(now).is_some() {
             return None;
         }
+        // Nearly always nothing is; how much a plan takes is asked only then.
+        self.recovery.next_lost()?;
         let max = u32::try_from(self.max_payload()).unwrap_or(u32::MAX);
         let lost = self
             .recovery
@@ -174,7 +176,9 @@ impl Connection {
         let buffer = self.send.buffer();
         let (data, _) = buffer.split_fin(range);
         let data = buffer.cut_to_slices(data.first(self.max_payload()));
+        let data = buffer.cut_to_record(data);
         let last = data.end == buffer.end();
+        let ends_record = last || buffer.record_end(data.start) == Some(data.end);
         let fin = last && range.end > data.end;
         let why = if fin && data.is_empty() {
             Why::FinRetransmit
@@ -185,7 +189,7 @@ impl Connection {
         Plan {
             kind: Kind::Resend,
             flags: Flags::ACK
-                .with_if(Flags::PSH, last && !data.is_empty())
+                .with_if(Flags::PSH, ends_record && !data.is_empty())
                 .with_if(Flags::FIN, fin),
             seq: self.snd_space.seq(range.start),
             range,
@@ -233,6 +237,10 @@ impl Connection {
     }
 
     fn new_data(&self) -> Result<NewData, Limit> {
+        // What `plan` would find first; the limits cost more than the answer.
+        if !self.send.buffer().has_unsent() {
+            return Err(Limit::App);
+        }
         let mss = self.room_for_data();
         let allowance = self.recovery.allowance(&*self.way.congestion);
         // RFC 8985 7.3: a tail loss probe is one new segment, whatever the congestion window says.
@@ -315,6 +323,10 @@ impl Connection {
     /// Payload bytes of a full segment now: SACK blocks take room from it (RFC 9293 3.7.1, SendMSS
     /// less the options of this segment).
     pub(super) fn room_for_data(&self) -> u16 {
+        let plain = !self.recv.has_sack() && self.ecn.accurate().is_none();
+        if plain && !self.life.user_timeout.owed {
+            return self.way.mss.max(1);
+        }
         let sack = self.sack_blocks().len();
         let accurate = self.accurate_option(sack, true).map_or(0, |option| {
             AccurateOption::padded_len(option.as_slice().len())
@@ -338,30 +350,45 @@ impl Connection {
             Some(_) => 1,
             None => most.saturating_sub(headers) / mss,
         };
-        let paced = self.pacing_rate().map_or(u64::MAX, |rate| burst(rate, mss));
+        let paced = self.pace().map_or(u64::MAX, |pace| pace.burst(mss));
         (mss * whole.max(1)).min(paced.max(mss))
     }
 
-    /// How fast data may leave: the controller's rate, or the window's if the program wants it spread, and never
-    /// more than the program allows.
-    pub(super) fn pacing_rate(&self) -> Option<Rate> {
-        let own = self.way.congestion.pacing_rate();
-        let srtt = self.recovery.rtt().srtt();
-        let spread = || rate_of_window(&*self.way.congestion, srtt);
-        let rate = own.or_else(|| spread().filter(|_| self.settings.pacing));
-        let allowed = match (rate, self.settings.max_pacing_rate) {
-            (Some(rate), Some(most)) => Some(rate.min(most)),
-            (rate, most) => rate.or(most),
+    /// How data leaves: at the controller's rate, or at the window's if the program wants it spread, and never faster
+    /// than the program allows.
+    fn pace(&self) -> Option<Pace> {
+        let pace = match self.way.congestion.pacing_rate() {
+            Some(own) => Some(Pace::strict(own)),
+            None => self.pace_of_window(),
+        };
+        let pace = match (pace, self.settings.max_pacing_rate) {
+            (Some(pace), Some(most)) => Some(Pace::strict(pace.rate.min(most))),
+            (pace, most) => pace.or(most.map(Pace::strict)),
         };
         // A small window over a long round trip rounds to nothing, and what waits for that waits for ever.
-        allowed.map(|rate| rate.max(Rate(1)))
+        pace.map(|pace| Pace {
+            rate: pace.rate.max(Rate(1)),
+            ..pace
+        })
+    }
+
+    fn pace_of_window(&self) -> Option<Pace> {
+        let (rtt, mss) = (self.recovery.rtt(), u32::from(self.way.mss));
+        let wanted = self.settings.pacing;
+        let pace = || Pace::of_window(&*self.way.congestion, rtt.srtt(), rtt.min(), mss);
+        wanted.then(pace).flatten()
+    }
+
+    /// How fast data may leave.
+    pub(super) fn pacing_rate(&self) -> Option<Rate> {
+        self.pace().map(|pace| pace.rate)
     }
 
     /// How many SACK blocks a segment takes. Marked bytes take the room of one, as long as two are left (RFC 9768 3.2.3.3).
     fn max_sack_blocks(&self) -> usize {
         let (timestamps, signature) = (self.terms.timestamps, self.terms.signature);
         let alone = max_sack_blocks(timestamps, signature);
-        if self.ecn.option(OPTIONS_LEN, true).is_none() {
+        if self.marked_bytes(OPTIONS_LEN, true).is_none() {
             return alone;
         }
         let beside = max_sack_blocks(timestamps, signature.saturating_add(ACCURATE_LEN));
@@ -374,7 +401,7 @@ impl Connection {
             return blocks;
         }
         let max = self.max_sack_blocks();
-        for range in self.recv.sack_ranges(max) {
+        for range in self.recv.sack_ranges(max, self.settings.dsack) {
             blocks.push(SackBlock {
                 left: self.rcv_space.seq(range.start),
                 right: self.rcv_space.seq(range.end),
@@ -387,7 +414,13 @@ impl Connection {
     fn accurate_option(&self, sack: usize, data: bool) -> Option<AccurateOption> {
         let common = usize::from(super::common_options(&self.terms));
         let others = sack_len(sack) + common + self.user_timeout_len();
-        self.ecn.option(OPTIONS_LEN.saturating_sub(others), data)
+        self.marked_bytes(OPTIONS_LEN.saturating_sub(others), data)
+    }
+
+    /// The same in so much room, unless the program wants none.
+    fn marked_bytes(&self, room: usize, data: bool) -> Option<AccurateOption> {
+        let told = self.ecn.option(room, data);
+        told.filter(|_| self.settings.ecn_option)
     }
 
     /// What a segment carries besides its payload.
@@ -548,9 +581,9 @@ impl Connection {
 
     fn sent(&mut self, now: Instant, range: StreamRange) {
         self.recovery.on_sent(now, range, &mut *self.way.congestion);
-        let rate = self.pacing_rate();
+        let pace = self.pace();
         let way = &mut self.way;
-        way.pacer.on_sent(now, range.len(), rate, self.life.paced);
+        way.pacer.on_sent(now, range.len(), pace, self.life.paced);
     }
 
     /// Whether something lost would leave, if pacing let it.

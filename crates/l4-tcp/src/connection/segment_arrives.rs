@@ -102,7 +102,7 @@ impl Connection {
         self.check_sequence(seg)?;
         self.check_reset(seg, cx)?;
         self.check_security(seg)?;
-        self.check_syn(seg)?;
+        self.check_syn(seg, cx)?;
         self.check_ack(seg, cx)?;
         self.count_mark(seg);
         self.last_steps(seg, cx)
@@ -203,12 +203,18 @@ impl Connection {
         if !seg.header.flags.rst() {
             return Continue(());
         }
-        if u64::try_from(seg.seq) != Ok(self.recv.nxt()) {
+        let exact = u64::try_from(seg.seq) == Ok(self.recv.nxt());
+        if !exact && !self.settings.guessable.resets {
             self.challenge(seg);
             return Break(Rule::ResetInexact.dropped(DropReason::TcpChallenged));
         }
         self.end(CloseReason::Reset, cx);
-        Break(Rule::ResetExact.taken())
+        let rule = if exact {
+            Rule::ResetExact
+        } else {
+            Rule::ResetInWindow
+        };
+        Break(rule.taken())
     }
 
     /// Third, check security: RFC 9293 A.1, no longer in use.
@@ -218,9 +224,15 @@ impl Connection {
     }
 
     /// Fourth, check the SYN bit.
-    fn check_syn(&mut self, seg: &Incoming<'_>) -> ControlFlow<Verdict> {
+    fn check_syn(&mut self, seg: &Incoming<'_>, cx: &mut Cx<'_>) -> ControlFlow<Verdict> {
         if !seg.header.flags.syn() {
             return Continue(());
+        }
+        let nxt = i64::try_from(self.recv.nxt()).unwrap_or(i64::MAX);
+        if self.settings.guessable.syns && seg.seq >= nxt {
+            self.life.reset = Some((Why::ResetSyn, cx.cause));
+            self.end(CloseReason::Reset, cx);
+            return Break(Rule::SynInWindow.taken());
         }
         self.challenge(seg);
         Break(Rule::SynChallenged.dropped(DropReason::TcpChallenged))

@@ -35,6 +35,16 @@ impl Connection {
         Ok(taken)
     }
 
+    /// Acknowledgments wait for a ride from now on.
+    pub(crate) const fn leave_quick_acks(&mut self) {
+        self.recv.leave_quick_acks();
+    }
+
+    /// What was written so far ends a record.
+    pub(crate) fn end_record(&mut self) {
+        self.send.buffer_mut().end_record();
+    }
+
     /// Bytes a write may bring: what the buffer takes, and no more unsent than the program wants to wait.
     fn write_room(&self) -> usize {
         let buffer = self.send.buffer();
@@ -166,11 +176,14 @@ impl Connection {
         self.recv.set_delayed_ack(settings.ack_delay());
         if settings.congestion != self.settings.congestion {
             let before = self.way.congestion.snapshot();
-            self.way.congestion = super::controller(&settings, self.way.mss);
+            self.way.congestion = super::controller(&settings, self.way.mss, None);
             self.way.congestion.on_takeover(&before);
         }
+        let min_rtt = self.recovery.rtt().min();
+        self.way.congestion.adopt(super::habits(&settings, min_rtt));
         self.recovery
             .keep_unused_window(settings.keep_unused_window);
+        self.recovery.set_means(super::means(&settings));
         if self.settings.keep_alive != settings.keep_alive {
             // Armed for the old interval; the next flush arms it for the new one.
             self.timers.stop(Timer::KeepAlive);

@@ -11,6 +11,7 @@
 use outcrop_base::Ecn as Mark;
 
 use super::{ace, flags, setup};
+use crate::info::MarkedBytes;
 use crate::segment::{AccurateOption, Flags};
 
 /// The counters of one half of a connection, at their beginnings (3.2.1).
@@ -31,6 +32,15 @@ impl Counters {
         ceb: 0,
         e1b: 1,
     };
+
+    /// What was counted since the beginning.
+    const fn bytes(&self) -> MarkedBytes {
+        MarkedBytes {
+            ect0: self.e0b.wrapping_sub(Self::FIRST.e0b),
+            ect1: self.e1b.wrapping_sub(Self::FIRST.e1b),
+            ce: self.ceb.wrapping_sub(Self::FIRST.ceb),
+        }
+    }
 }
 
 /// What the ACE field is on an acknowledgment.
@@ -312,8 +322,13 @@ impl Accurate {
     }
 
     /// Bytes of ours that arrived marked, as far as options tell.
-    pub(crate) const fn marked_bytes(&self) -> u64 {
-        self.s.ceb as u64
+    pub(crate) const fn delivered(&self) -> MarkedBytes {
+        self.s.bytes()
+    }
+
+    /// Bytes that arrived marked.
+    pub(crate) const fn received(&self) -> MarkedBytes {
+        self.r.bytes()
     }
 
     /// Packets that arrived marked.

@@ -42,6 +42,8 @@ pub enum EcnPolicy {
     Request,
     /// The kind the peer asks for, accurate or classic (`tcp_ecn` = 5).
     AcceptAccurate,
+    /// The classic kind asked for by our SYN, the kind the peer asks for in return (`tcp_ecn` = 4).
+    RequestClassic,
     /// The accurate kind, asked for by our SYN and its first repeat; the classic kind or none if that is what the peer
     /// knows (`tcp_ecn` = 3).
     Accurate,
@@ -53,11 +55,14 @@ impl EcnPolicy {
     }
 
     const fn takes_accurate(self) -> bool {
-        matches!(self, Self::AcceptAccurate | Self::Accurate)
+        matches!(
+            self,
+            Self::AcceptAccurate | Self::RequestClassic | Self::Accurate
+        )
     }
 
     const fn asks(self) -> bool {
-        matches!(self, Self::Request | Self::Accurate)
+        matches!(self, Self::Request | Self::RequestClassic | Self::Accurate)
     }
 
     const fn asks_accurate(self) -> bool {

@@ -145,7 +145,9 @@ impl Endpoint {
         if let Some(verdict) = self.cookie_arrives(a, id, flow, (segment, payload.clone())) {
             return verdict;
         }
-        match listen_arrives(segment) {
+        let listener = self.listeners.get(id);
+        let syn_with_fin = listener.is_some_and(|listener| listener.settings.syn_with_fin);
+        match listen_arrives(segment, syn_with_fin) {
             Listening::Drop(verdict) => verdict,
             Listening::Reset(verdict) => {
                 self.refuse(a, flow, segment);

@@ -251,6 +251,22 @@ impl Endpoint {
         Ok(taken)
     }
 
+    /// The same for a whole record: if all of it is taken, no segment will carry its last byte and the next one written
+    /// (`MSG_EOR`). What is written before the handshake is over is not kept apart.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_record(&mut self, id: ConnId, data: &mut ChunkQueue) -> Result<usize, WriteError> {
+        let taken = self.write(id, data)?;
+        if data.is_empty()
+            && let Some((_, place)) = held(&mut self.places, id)
+            && let Phase::Open(connection) = &mut place.phase
+        {
+            connection.end_record();
+        }
+        Ok(taken)
+    }
+
     /// How many of the bytes to be read next the peer called urgent, arrived or not
     /// (RFC 9293 3.8.5 MUST-33); zero in normal mode.
     #[must_use]
@@ -382,6 +398,21 @@ impl Endpoint {
             Phase::Dormant(sleeper) => self.shared.get(sleeper.settings),
             Phase::Ended(_) => None,
         }
+    }
+
+    /// From now on acknowledgments wait for a ride, as after an exchange of questions and answers (`TCP_QUICKACK` = 0).
+    ///
+    /// # Errors
+    /// A stale id, or a connection that is not open.
+    pub fn leave_quick_acks(&mut self, id: ConnId) -> Result<(), StaleId> {
+        self.wake(id);
+        let (_, place) = held(&mut self.places, id).ok_or(StaleId)?;
+        let Phase::Open(connection) = &mut place.phase else {
+            return Err(StaleId);
+        };
+        connection.leave_quick_acks();
+        self.settle(id);
+        Ok(())
     }
 
     /// Changes the connection's settings. What the SYN offers (window scale, timestamps, SACK, segment

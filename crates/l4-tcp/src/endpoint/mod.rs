@@ -263,6 +263,8 @@ impl Endpoint {
             Phase::Dormant(_) | Phase::Ended(_) => {}
         }
         self.settle(id);
+        // A caller may let more time pass before it flushes.
+        self.file_timer(id);
     }
 
     /// The next packet to leave at `now`: answers first, then the connections in turn.
@@ -394,12 +396,12 @@ impl Endpoint {
 
     // ---- after anything that touched a place ----
 
-    /// Queues the place for output and events and files its timer.
+    /// Queues the place for output and events. Its timer is filed by the flush for which it is queued, or now.
     fn settle(&mut self, id: ConnId) {
-        self.count(id);
         let Some((flow, place)) = self.places.get_mut(id) else {
             return;
         };
+        self.budget.count(place);
         let active = match &mut place.phase {
             Phase::Embryo(embryo) => embryo.wants_output(),
             Phase::Open(connection) => {
@@ -416,17 +418,18 @@ impl Endpoint {
             place.in_ready = true;
             self.ready.push_back(id);
         }
-        self.queue_events(id);
-        self.file_timer(id);
+        if place.owes_event() {
+            self.tellers.push_back(Teller::Connection(id));
+        }
+        if !place.in_ready {
+            self.file_timer(id);
+        }
     }
 
     fn queue_events(&mut self, id: ConnId) {
         if let Some((_, place)) = self.places.get_mut(id)
-            && place.holder == Holder::Program
-            && !place.edges.is_empty()
-            && !place.in_events
+            && place.owes_event()
         {
-            place.in_events = true;
             self.tellers.push_back(Teller::Connection(id));
         }
     }
@@ -530,20 +533,23 @@ impl Endpoint {
         }
         place.edges.insert(connection.take_edges());
         let rest = connection.rest();
-        let ended = Ended {
-            reason,
-            readable: connection.take_readable(),
-            peer_finished: connection.peer_finished(),
-            info: connection.info(now, &flow),
-            explanation: Some(Box::new(connection.explain(now, &flow))),
-        };
+        let held = place.holder != Holder::Nobody;
+        // Only who is asked for it later gives a last account.
+        let told = held || self.config.final_accounts > 0;
+        let explanation = told.then(|| Box::new(connection.explain(now, &flow)));
         keep_account(
             &mut self.final_accounts,
             self.config.final_accounts,
-            ended.explanation.as_deref(),
+            explanation.as_deref(),
         );
-        let held = place.holder != Holder::Nobody;
         if held {
+            let ended = Ended {
+                reason,
+                readable: connection.take_readable(),
+                peer_finished: connection.peer_finished(),
+                info: connection.info(now, &flow),
+                explanation,
+            };
             place.phase = Phase::Ended(Box::new(ended));
             self.places.unlink(id);
             self.queue_events(id);

@@ -18,6 +18,12 @@ use crate::state::State;
 use crate::transmit::ConnId;
 
 impl Endpoint {
+    /// Both ends of a connection; `None` for a stale id.
+    #[must_use]
+    pub fn flow(&self, id: ConnId) -> Option<Flow> {
+        self.places.flow(id).copied()
+    }
+
     /// How a connection is doing; `None` for a stale id.
     #[must_use]
     pub fn info(&self, id: ConnId) -> Option<Info> {

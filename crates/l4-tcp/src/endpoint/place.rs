@@ -107,6 +107,13 @@ impl Place {
         }
     }
 
+    /// Whether it is to be queued for events; it counts as queued from then on.
+    pub(super) fn owes_event(&mut self) -> bool {
+        let owes = self.holder == Holder::Program && !self.edges.is_empty() && !self.in_events;
+        self.in_events |= owes;
+        owes
+    }
+
     /// Bytes it queues.
     pub(super) fn queued(&self) -> u64 {
         match &self.phase {

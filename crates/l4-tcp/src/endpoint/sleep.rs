@@ -8,6 +8,7 @@ use outcrop_base::Instant;
 use super::Endpoint;
 use super::place::{Phase, Place, Sleeper};
 use super::shared::SharedSettings;
+use crate::budget::Budget;
 use crate::connection::Connection;
 use crate::transmit::ConnId;
 
@@ -59,9 +60,7 @@ impl Endpoint {
     /// Brings the budget up to date with what a place queues.
     pub(super) fn count(&mut self, id: ConnId) {
         if let Some((_, place)) = self.places.get_mut(id) {
-            let queued = place.queued();
-            self.budget.change(u64::from(place.counted), queued);
-            place.counted = u32::try_from(queued).unwrap_or(u32::MAX);
+            self.budget.count(place);
         }
     }
 
@@ -87,6 +86,17 @@ impl Place {
                 Some(look(&sleeper.dormant.clone().wake(settings)))
             }
             Phase::Embryo(_) | Phase::Ended(_) => None,
+        }
+    }
+}
+
+impl Budget {
+    /// Is brought up to date with what `place` queues.
+    pub(super) fn count(&mut self, place: &mut Place) {
+        let queued = place.queued();
+        if u64::from(place.counted) != queued {
+            self.change(u64::from(place.counted), queued);
+            place.counted = u32::try_from(queued).unwrap_or(u32::MAX);
         }
     }
 }

@@ -17,12 +17,12 @@ fn a_phase_costs_what_it_was_designed_to_cost() {
         ("a slot, with its flow", FlowTable::<Place>::SLOT, 128),
         ("embryo", size_of::<Embryo>(), 136),
         ("connection", size_of::<Connection>(), 2176),
-        ("its controller", size_of::<Cubic>(), 144),
-        ("quiet connection", size_of::<Sleeper>(), 736),
+        ("its controller", size_of::<Cubic>(), 136),
+        ("quiet connection", size_of::<Sleeper>(), 664),
         ("ended connection", size_of::<Ended>(), 1024),
         ("TIME-WAIT", size_of::<TimeWait>(), 48),
         ("listener", size_of::<Listener>(), 400),
-        ("settings", size_of::<Settings>(), 200),
+        ("settings", size_of::<Settings>(), 208),
     ];
     for (what, is, limit) in sizes {
         println!("{what}: {is} bytes");

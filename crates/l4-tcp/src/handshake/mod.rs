@@ -28,7 +28,7 @@ use crate::challenge::Challenges;
 use crate::config::Settings;
 use crate::ecn::{self, EcnTerms};
 use crate::event::{CloseReason, Doubt};
-use crate::info::{Detail, Info};
+use crate::info::{Detail, Info, MarkedBytes};
 use crate::params;
 use crate::plpmtud::SearchTotals;
 use crate::rule::Rule;
@@ -402,7 +402,7 @@ impl Embryo {
 
     /// RFC 9768 3.2.3.2: our first answer tests whether the option passes; a repeat does without.
     fn accurate_option(&self, settings: &Settings) -> Option<AccurateOption> {
-        let first = self.theirs.is_some() && self.sent_at.is_none();
+        let first = self.theirs.is_some() && self.sent_at.is_none() && settings.ecn_option;
         (first && self.ecn(settings).is_accurate()).then(|| AccurateOption::new(false, &[1, 0, 1]))
     }
 
@@ -469,7 +469,8 @@ impl Embryo {
             pacing_rate: None,
             controller: None,
             search: SearchTotals::default(),
-            marked_bytes: 0,
+            delivered_marked: MarkedBytes::default(),
+            received_marked: MarkedBytes::default(),
             detail: Detail {
                 path_mtu: self.path.mtu,
                 ..Detail::default()

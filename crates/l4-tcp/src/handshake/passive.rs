@@ -32,7 +32,7 @@ pub(crate) enum Listening {
 }
 
 /// A segment arrives in LISTEN.
-pub(crate) fn listen_arrives(segment: &Segment) -> Listening {
+pub(crate) fn listen_arrives(segment: &Segment, syn_with_fin: bool) -> Listening {
     let flags = segment.header.flags;
     if flags.rst() {
         return Listening::Drop(Rule::ListenIgnoresReset.dropped(DropReason::TcpNoSocket));
@@ -41,7 +41,7 @@ pub(crate) fn listen_arrives(segment: &Segment) -> Listening {
         return Listening::Reset(Rule::ListenResetsAck.dropped(DropReason::TcpNoSocket));
     }
     // A SYN with FIN is nobody's handshake: some hosts would take it, every scanner sends it.
-    if flags.syn() && !flags.fin() {
+    if flags.syn() && (syn_with_fin || !flags.fin()) {
         return Listening::Syn;
     }
     Listening::Drop(Rule::ListenDropsOther.dropped(DropReason::TcpBadFlags))
@@ -208,7 +208,7 @@ impl Embryo {
         if !segment.header.flags.rst() {
             return Continue(());
         }
-        if Some(segment.header.seq) != self.rcv_nxt() {
+        if Some(segment.header.seq) != self.rcv_nxt() && !settings.guessable.resets {
             let verdict = Rule::ResetInexact.dropped(DropReason::TcpChallenged);
             return Break(self.challenge(a, settings, verdict));
         }

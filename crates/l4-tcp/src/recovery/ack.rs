@@ -22,9 +22,13 @@ use crate::tx_record::{Fate, TxRecord};
 #[derive(Clone, Copy, Debug, Default)]
 struct News {
     acked: u64,
+    /// What of it was not known to have arrived before.
+    fresh: u64,
     sacked: u64,
     /// When the latest-sent of what was sent once left.
     timed: Option<Instant>,
+    /// The same of what was reported in blocks.
+    timed_by_sack: Option<Instant>,
     /// Whether something declared lost and never sent again was among it, and whether something sent again was.
     original: bool,
     /// The end of the highest of it.
@@ -44,8 +48,9 @@ impl News {
         }
     }
 
+    /// DeliveredData of RFC 6937 3: SND.UNA's advance over what was reported in blocks before is none.
     const fn delivered(&self) -> u64 {
-        self.acked + self.sacked
+        self.fresh + self.sacked
     }
 }
 
@@ -84,6 +89,8 @@ impl Recovery {
         // RFC 5681 3.2 step 6: the acknowledgment that ends recovery leaves the window at the threshold.
         let held = self.holds_growth();
         out.recovered = self.leave_recovery();
+        // RFC 3168 6.1.2: what reports a mark opens no window, also where it was reacted to before.
+        let echoed = input.marked > 0 && self.phase == Phase::Open;
         let round_start = self.rate.round_started();
         // RFC 6937 3: a duplicate without SACK counts as a segment, once.
         let delivered = match (out.duplicate && !self.sack, self.sack) {
@@ -99,7 +106,7 @@ impl Recovery {
             in_flight: self.in_flight(),
             lost: self.newly_lost(),
             cwnd_limited: self.cwnd_limited(controller) && self.validated(input.now, controller),
-            in_recovery: out.hold || held || self.holds_growth(),
+            in_recovery: out.hold || held || self.holds_growth() || echoed,
             round_start,
             rtt: out.rtt,
             srtt: self.rtt.srtt(),
@@ -138,6 +145,7 @@ impl Recovery {
                 rate.on_delivered(now, part);
                 rack.on_delivered(now, part, echo, min_rtt);
                 news.add(part);
+                news.fresh += part.len();
             }
         });
         news.acked = records.una() - before;
@@ -150,6 +158,9 @@ impl Recovery {
                     // Out of order, the echo is of an earlier segment (RFC 7323 4.3): it tells nothing.
                     rack.on_delivered(now, part, None, min_rtt);
                     news.add(part);
+                    if !part.retransmitted() {
+                        news.timed_by_sack = news.timed_by_sack.max(Some(part.sent_at));
+                    }
                     news.sacked += part.len();
                 });
             });
@@ -166,7 +177,11 @@ impl Recovery {
     fn measure(&mut self, input: &AckInput<'_>, news: &News, flight: u64) -> Option<Duration> {
         let echoed = input.echo.filter(|_| news.acked > 0);
         // Without SACK, what was sent once may have waited at the peer for what was sent again.
-        let timed = news.timed.filter(|_| self.sack || !news.resent);
+        let timed = if news.resent && self.means.careful_rtt {
+            news.timed_by_sack
+        } else {
+            news.timed.filter(|_| self.sack || !news.resent)
+        };
         let sample = input.now - timed.or(echoed)?;
         let expected = flight.div_ceil(2 * self.mss).clamp(1, 1 << 16);
         let expected = u32::try_from(expected).unwrap_or(1);
@@ -186,7 +201,7 @@ impl Recovery {
             echo: input.echo,
             una: self.records.una(),
             progress: news.acked > 0,
-            duplicate: news.duplicate.map_or(0, StreamRange::len),
+            duplicate: news.duplicate,
             original: news.original,
             sack: self.sack,
         });
@@ -324,8 +339,8 @@ impl Recovery {
         flight: u64,
         controller: &mut dyn Controller,
     ) -> bool {
-        // An echo goes on until our CWR reaches the peer, which leaves beyond `until` at the earliest.
-        let una = self.records.una() + u64::from(input.counted);
+        // What is acknowledged up to `until` left before the reduction, and our CWR leaves beyond it at the earliest.
+        let una = self.records.una();
         let told = self.usage.ecn_until.is_some_and(|until| una <= until);
         if input.marked == 0 || told || self.phase != Phase::Open {
             return false;

@@ -8,6 +8,7 @@
 
 use outcrop_base::Instant;
 
+use super::Means;
 use super::dup_acks::DupAcks;
 use super::frto::FRto;
 use super::prr::Prr;
@@ -25,11 +26,15 @@ use crate::tx_record::TxRecords;
 /// Recovery of a connection that is quiet.
 #[derive(Clone, Debug)]
 pub(crate) struct Dormant {
-    una: u64,
     rtt: RttEstimator,
     /// Counts of bytes delivered, lost, and where the limit by the program and the round end.
     rate: [u64; 4],
-    usage: Usage,
+    /// The most under way in the latest two rounds, when anything last left, the losses told.
+    used: [u64; 2],
+    last_sent: Option<Instant>,
+    lost_told: u64,
+    /// Whether the path's marks up to here have been answered.
+    marks_answered: bool,
     rack: Habits,
     /// Whether the last recovery ended here: duplicate acknowledgments are its echoes.
     guarded: bool,
@@ -58,10 +63,12 @@ impl Recovery {
         let una = self.records.una();
         let open = self.undo.is_open() || self.tlp.under_way();
         Dormant {
-            una,
             rtt: self.rtt.clone(),
             rate: self.rate.counts(),
-            usage: self.usage,
+            used: [self.usage.peak, self.usage.earlier],
+            last_sent: self.usage.last_sent,
+            lost_told: self.usage.lost_told,
+            marks_answered: self.usage.ecn_until == Some(una),
             rack: self.rack.habits(),
             guarded: self.dup_acks.guards(una),
             sack: self.sack,
@@ -73,22 +80,23 @@ impl Recovery {
 }
 
 impl Dormant {
-    /// Recovery as it was.
-    pub(crate) fn wake(self) -> Recovery {
+    /// Recovery as it was, everything before `una` acknowledged.
+    pub(crate) fn wake(self, una: u64) -> Recovery {
+        let [peak, earlier] = self.used;
         let (undo, tlp) = self.open.map(|open| *open).unwrap_or_default();
         let mut dup_acks = DupAcks::default();
         if self.guarded {
-            dup_acks.set_guard(self.una);
+            dup_acks.set_guard(una);
         }
         Recovery {
-            records: TxRecords::acknowledged(self.una),
+            records: TxRecords::acknowledged(una),
             board: Scoreboard::new(),
             // The next transmission sets both times anew, for nothing is under way.
             rate: RateEstimator::counting(Instant::ZERO, self.rate),
             rtt: self.rtt,
             phase: Phase::Open,
             dup_acks,
-            rack: Rack::with_habits(self.una, self.rack),
+            rack: Rack::with_habits(una, self.rack),
             tlp,
             rto: RtoTimer::default(),
             prr: Prr::new(0),
@@ -98,8 +106,15 @@ impl Dormant {
             sack: self.sack,
             mss: u64::from(self.mss),
             order: 0,
-            usage: self.usage,
+            usage: Usage {
+                peak,
+                earlier,
+                ecn_until: self.marks_answered.then_some(una),
+                last_sent: self.last_sent,
+                lost_told: self.lost_told,
+            },
             validation: self.validation.map(|validation| *validation),
+            means: Means::default(),
         }
     }
 }

@@ -90,8 +90,6 @@ pub struct AckInput<'a> {
     pub pure: bool,
     /// Packets of ours that it newly reports as marked; with classic ECN one, as long as the peer echoes.
     pub marked: u64,
-    /// Whether that is a count (RFC 9768) or an echo that goes on until the peer has our answer.
-    pub counted: bool,
 }
 
 /// Bytes declared lost.
@@ -157,6 +155,27 @@ pub enum Fired {
     },
 }
 
+/// Which means of recovery are in use beyond those that every connection has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Means {
+    /// Tail loss probes (RFC 8985 7).
+    pub tail_probes: bool,
+    /// F-RTO (RFC 5682).
+    pub frto: bool,
+    /// An acknowledgment of anything sent twice measures nothing, whatever else it acknowledges.
+    pub careful_rtt: bool,
+}
+
+impl Default for Means {
+    fn default() -> Self {
+        Self {
+            tail_probes: true,
+            frto: true,
+            careful_rtt: false,
+        }
+    }
+}
+
 /// Loss recovery of one connection.
 #[derive(Clone, Debug)]
 pub struct Recovery {
@@ -181,6 +200,7 @@ pub struct Recovery {
     usage: Usage,
     /// Keeps the window through pauses (RFC 7661); `None` lets it decay (RFC 2861).
     validation: Option<Validation>,
+    means: Means,
 }
 
 /// How the window is used.
@@ -219,7 +239,13 @@ impl Recovery {
             order: 0,
             usage: Usage::default(),
             validation: None,
+            means: Means::default(),
         }
+    }
+
+    /// Chooses the means.
+    pub const fn set_means(&mut self, means: Means) {
+        self.means = means;
     }
 
     /// Whether a window that is not used is kept (RFC 7661) or decays (RFC 5681 4.1, RFC 2861).
@@ -429,9 +455,13 @@ impl Recovery {
             }
             return;
         }
-        let rto = self.rtt.rto().as_nanos().max(1);
-        let periods = u32::try_from((now - last).as_nanos() / rto).unwrap_or(u32::MAX);
-        if periods > 0 && self.outstanding() == 0 {
+        let (rto, rest) = (self.rtt.rto(), now - last);
+        if rest < rto || self.outstanding() > 0 {
+            return;
+        }
+        let periods = rest.as_nanos() / rto.as_nanos().max(1);
+        let periods = u32::try_from(periods).unwrap_or(u32::MAX);
+        if periods > 0 {
             controller.on_idle(&IdleEvent { now, periods });
             // What was used before the pause says nothing about the window after it.
             (self.usage.peak, self.usage.earlier) = (0, 0);

@@ -49,7 +49,12 @@ impl Recovery {
     /// RFC 6298 5.4 to 5.6, without taking SND.NXT back.
     fn on_rto(&mut self, now: Instant, controller: &mut dyn Controller) -> Fired {
         let flight = self.outstanding();
-        self.frto = FRto::begin(matches!(self.phase, Phase::Loss { .. }));
+        let repeated = matches!(self.phase, Phase::Loss { .. });
+        self.frto = if self.means.frto {
+            FRto::begin(repeated)
+        } else {
+            FRto::Off
+        };
         let again = self.rto.count() > 0 && matches!(self.phase, Phase::Loss { .. });
         if self.records.first().is_some_and(|r| r.fate == Fate::Sacked) {
             // The peer reported these bytes and never acknowledged them: it has let go of them.
@@ -110,6 +115,7 @@ impl Recovery {
     pub(super) fn schedule_probe(&mut self, now: Instant) {
         let amiss = self.phase != Phase::Open
             || !self.sack
+            || !self.means.tail_probes
             || self.records.sacked() > 0
             || self.records.lost() > 0
             || self.tlp.under_way();

@@ -42,8 +42,8 @@ pub struct Shown {
     pub una: u64,
     /// Whether SND.UNA moved.
     pub progress: bool,
-    /// Bytes a D-SACK reports.
-    pub duplicate: u64,
+    /// What a D-SACK reports.
+    pub duplicate: Option<StreamRange>,
     /// Whether it newly acknowledges bytes that were declared lost and not sent again.
     pub original: bool,
     /// Whether SACK is in use.
@@ -63,6 +63,8 @@ struct Active {
     first: Option<(Instant, u64)>,
     /// Bytes sent again and not yet reported as duplicates.
     resent: u64,
+    /// From the first to the last byte sent again: what else arrives twice, the path has doubled (RFC 3708 2).
+    hull: StreamRange,
     /// Whether the first retransmission, or its original, has been acknowledged.
     answered: bool,
 }
@@ -74,6 +76,7 @@ impl Undo {
             timeout,
             first: None,
             resent: 0,
+            hull: StreamRange::new(0, 0),
             answered: false,
         });
     }
@@ -98,6 +101,12 @@ impl Undo {
     pub fn on_resent(&mut self, now: Instant, range: StreamRange) {
         if let Some(active) = &mut self.active {
             active.first.get_or_insert((now, range.start));
+            active.hull = if active.hull.is_empty() {
+                range
+            } else {
+                let hull = active.hull;
+                StreamRange::new(hull.start.min(range.start), hull.end.max(range.end))
+            };
             active.resent += range.len();
         }
     }
@@ -110,6 +119,7 @@ impl Undo {
         // be before it, and its acknowledgment echoes an earlier time with good reason.
         let first_answer = s.progress && s.una > start && !active.answered;
         active.answered |= first_answer;
+        let duplicate = s.duplicate.map_or(0, |d| d.intersection(active.hull).len());
         let evidence = if first_answer
             && s.echo
                 .is_some_and(|echo| echo.as_millis() < resent_at.as_millis())
@@ -117,8 +127,8 @@ impl Undo {
             Some(Evidence::Eifel)
         } else if active.timeout && s.sack && s.original {
             Some(Evidence::FRto)
-        } else if s.duplicate > 0 && active.resent > 0 {
-            active.resent = active.resent.saturating_sub(s.duplicate);
+        } else if duplicate > 0 && active.resent > 0 {
+            active.resent = active.resent.saturating_sub(duplicate);
             (active.resent == 0).then_some(Evidence::DSack)
         } else {
             None
@@ -133,7 +143,7 @@ impl Undo {
     pub fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
         let active = self.active.map(|a| {
             let since = a.first.map(|(at, start)| (now - at, start));
-            (a.timeout, since, a.resent, a.answered)
+            (a.timeout, since, a.resent, a.hull, a.answered)
         });
         active.hash(&mut into);
     }

@@ -137,6 +137,12 @@ impl AckPolicy {
         self
     }
 
+    /// The program's answers will carry the acknowledgments: none is sent at once to open the peer's window.
+    pub const fn leave_quick(&mut self) {
+        self.quick = 0;
+        self.seen.answers = true;
+    }
+
     /// Changes the longest wait.
     pub fn set_max_delay(&mut self, max_delay: Duration) {
         self.max_delay = max_delay;

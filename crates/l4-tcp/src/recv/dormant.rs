@@ -25,8 +25,11 @@ pub(crate) struct Dormant {
     delay: Span,
     mss: u32,
     window: RecvWindow,
-    /// What the tuning knows; a measurement under way does not outlast a pause.
-    tuning: Option<(u32, Option<Span>)>,
+    /// Whether the buffer is tuned, how far, and what the tuning knows of the round trip; a measurement under way does
+    /// not outlast a pause.
+    tuned: bool,
+    tuning_max: u32,
+    tuning_rtt: Option<Span>,
 }
 
 impl Receiver {
@@ -39,6 +42,8 @@ impl Receiver {
     /// What to keep of a quiet one.
     pub(crate) fn doze(&self) -> Dormant {
         let (delay, quick) = self.acks.habits();
+        let tuning = self.tuning.map(|tuning| tuning.habits());
+        let (max, rtt) = tuning.unwrap_or_default();
         Dormant {
             nxt: self.nxt(),
             finished: self.finished(),
@@ -46,10 +51,9 @@ impl Receiver {
             delay: Span::new(delay),
             mss: u32::try_from(self.mss).unwrap_or(u32::MAX),
             window: self.window.clone(),
-            tuning: self
-                .tuning
-                .map(|tuning| tuning.habits())
-                .map(|(max, rtt)| (max, rtt.map(Span::new))),
+            tuned: tuning.is_some(),
+            tuning_max: max,
+            tuning_rtt: rtt.map(Span::new),
         }
     }
 }
@@ -68,8 +72,8 @@ impl Dormant {
             acks: AckPolicy::with_habits(max_delay, self.mss, (self.delay.get(), self.quick))
                 .in_style(style),
             tuning: self
-                .tuning
-                .map(|(max, rtt)| Tuning::new(max, rtt.map(Span::get))),
+                .tuned
+                .then(|| Tuning::new(self.tuning_max, self.tuning_rtt.map(Span::get))),
             mss: u64::from(self.mss),
             recent: [None; MAX_SACK_BLOCKS],
             duplicate: None,

@@ -324,8 +324,12 @@ impl Receiver {
     }
 
     /// What to report in a SACK option, at most `max` ranges: a duplicate first (RFC 2883), then the
-    /// range that grew last, then the ones reported before it (RFC 2018 4).
-    pub fn sack_ranges(&self, max: usize) -> impl Iterator<Item = StreamRange> + use<> {
+    /// range that grew last, then the ones reported before it (RFC 2018 4). No duplicates without `dsack`.
+    pub fn sack_ranges(
+        &self,
+        max: usize,
+        dsack: bool,
+    ) -> impl Iterator<Item = StreamRange> + use<> {
         let mut ranges = [StreamRange::default(); MAX_SACK_BLOCKS];
         let mut count = 0;
         let held = self.assembler.held();
@@ -335,7 +339,8 @@ impl Receiver {
         } else {
             &self.recent[..]
         };
-        let enclosing = self.duplicate.and_then(|d| held.containing(d.start));
+        let twice = self.duplicate.filter(|_| dsack);
+        let enclosing = twice.and_then(|d| held.containing(d.start));
         let recent = recent.iter().flatten();
         let recent = recent.filter_map(|at| held.containing(*at));
         // The rest in ascending order, should the memory of what came last be too short.
@@ -349,8 +354,8 @@ impl Receiver {
                 count += 1;
             }
         }
-        let duplicate = self.duplicate.into_iter();
-        duplicate
+        twice
+            .into_iter()
             .chain(ranges.into_iter().take(count))
             .take(max.min(MAX_SACK_BLOCKS))
     }
@@ -393,6 +398,11 @@ impl Receiver {
         self.mss = u64::from(mss);
         self.window.set_mss(mss);
         self.acks.set_mss(mss);
+    }
+
+    /// Acknowledgments wait for a ride from now on.
+    pub const fn leave_quick_acks(&mut self) {
+        self.acks.leave_quick();
     }
 
     /// Changes the longest wait of an acknowledgment.

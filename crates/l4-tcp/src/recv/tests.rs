@@ -107,7 +107,7 @@ fn fin_behind_a_gap_counts_once_the_gap_is_closed() {
     let early = r.on_segment(at(0), 10, bytes(10..20), true);
     assert!(!early.finished && early.new);
     assert_eq!(
-        r.sack_ranges(4).collect::<Vec<_>>(),
+        r.sack_ranges(4, true).collect::<Vec<_>>(),
         [StreamRange::new(10, 21)]
     );
     r.on_sent(at(0), false);
@@ -154,10 +154,10 @@ fn blocks_are_told_latest_first() {
     for start in [3000, 9000, 6000] {
         segment(&mut r, 0, start..start + 1000);
     }
-    let told: Vec<_> = r.sack_ranges(3).map(|b| b.start).collect();
+    let told: Vec<_> = r.sack_ranges(3, true).map(|b| b.start).collect();
     assert_eq!(told, [6000, 9000, 3000]);
     segment(&mut r, 0, 4000..5000);
-    let told: Vec<_> = r.sack_ranges(2).collect();
+    let told: Vec<_> = r.sack_ranges(2, true).collect();
     assert_eq!(
         told,
         [StreamRange::new(3000, 5000), StreamRange::new(6000, 7000)]
@@ -170,15 +170,15 @@ fn duplicate_is_told_once_before_the_blocks() {
     let mut r = settled();
     segment(&mut r, 0, 3000..5000);
     segment(&mut r, 0, 3000..4000);
-    let told: Vec<_> = r.sack_ranges(3).collect();
+    let told: Vec<_> = r.sack_ranges(3, true).collect();
     assert_eq!(
         told,
         [StreamRange::new(3000, 4000), StreamRange::new(3000, 5000)]
     );
     r.on_sent(at(0), false);
-    assert_eq!(r.sack_ranges(3).count(), 1);
+    assert_eq!(r.sack_ranges(3, true).count(), 1);
     segment(&mut r, 0, 0..1);
-    let told: Vec<_> = r.sack_ranges(1).collect();
+    let told: Vec<_> = r.sack_ranges(1, true).collect();
     assert_eq!(told, [StreamRange::new(0, 1)]);
 }
 

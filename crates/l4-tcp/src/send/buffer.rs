@@ -9,10 +9,12 @@
 //! Sources: RFC 9293 3.3.1 (SND variables), 3.10.4 (CLOSE queues a FIN).
 
 use core::hash::{Hash, Hasher};
+use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use outcrop_base::{ChunkQueue, MAX_SLICES};
 
+use crate::params::MAX_RECORDS;
 use crate::segment::StreamRange;
 
 /// How far our FIN has come.
@@ -47,6 +49,14 @@ pub struct SendBuffer {
     una: u64,
     nxt: u64,
     fin: FinState,
+    /// Where records end that are not acknowledged yet; most programs have none.
+    records: Option<Box<Records>>,
+}
+
+/// Ends of records, ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Records {
+    ends: VecDeque<u64>,
 }
 
 impl SendBuffer {
@@ -59,6 +69,7 @@ impl SendBuffer {
             una: 0,
             nxt: 0,
             fin: FinState::Open,
+            records: None,
         }
     }
 
@@ -72,6 +83,7 @@ impl SendBuffer {
             una,
             nxt: una,
             fin,
+            records: None,
         }
     }
 
@@ -117,10 +129,40 @@ impl SendBuffer {
         self.queue.append_up_to(data, self.room().min(max))
     }
 
+    /// What was written so far ends a record: no segment will carry bytes from both sides of this place. Of more than
+    /// [`MAX_RECORDS`] at once the later ones are not kept apart.
+    pub fn end_record(&mut self) {
+        let end = self.end();
+        let records = self.records.get_or_insert_default();
+        let is_new = end > self.nxt && records.ends.back() != Some(&end);
+        if is_new && records.ends.len() < MAX_RECORDS {
+            records.ends.push_back(end);
+        }
+    }
+
+    /// Where the record ends that the byte at `offset` belongs to, if it does.
+    #[must_use]
+    pub fn record_end(&self, offset: u64) -> Option<u64> {
+        let ends = &self.records.as_ref()?.ends;
+        ends.get(ends.partition_point(|end| *end <= offset))
+            .copied()
+    }
+
+    /// The start of `range` that belongs to one record.
+    #[must_use]
+    pub fn cut_to_record(&self, range: StreamRange) -> StreamRange {
+        let end = self.record_end(range.start).unwrap_or(range.end);
+        StreamRange::new(range.start, range.end.min(end))
+    }
+
     /// Drops what has not left yet; returns how many bytes. SND.NXT is where the next one will be.
     pub fn discard_unsent(&mut self) -> u64 {
         let dropped = self.unsent();
         self.queue.truncate(self.nxt);
+        let end = self.queue.end();
+        if let Some(records) = &mut self.records {
+            records.ends.retain(|at| *at <= end);
+        }
         dropped
     }
 
@@ -207,6 +249,9 @@ impl SendBuffer {
         self.queue
             .advance(usize::try_from(bytes).unwrap_or(usize::MAX));
         self.una = self.una.max(una);
+        if let Some(records) = &mut self.records {
+            while records.ends.pop_front_if(|end| *end <= una).is_some() {}
+        }
         let fin = self.fin == FinState::Sent && self.una > self.end();
         if fin {
             self.fin = FinState::Acked;
@@ -236,6 +281,6 @@ impl SendBuffer {
     /// Hashes what decides the future.
     pub fn fingerprint(&self, mut into: &mut dyn Hasher) {
         let offsets = (self.una, self.nxt, self.end());
-        (offsets, self.fin, self.capacity).hash(&mut into);
+        (offsets, self.fin, self.capacity, &self.records).hash(&mut into);
     }
 }

@@ -37,6 +37,11 @@ impl Sender {
 }
 
 impl Dormant {
+    /// SND.UNA.
+    pub(crate) const fn una(&self) -> u64 {
+        self.una
+    }
+
     /// The sender as it was.
     pub(crate) fn wake(self) -> Sender {
         Sender {

@@ -163,15 +163,23 @@ impl Sender {
     }
 
     fn offer(&self, l: &Limits, usable: u64) -> Offer {
+        // A record is sent as if there were nothing behind it, and does not wait for more if there is.
+        let end = self.record_end();
         Offer {
-            unsent: self.buffer.unsent(),
+            unsent: end - self.nxt(),
             usable,
             allowance: l.allowance,
             small_outstanding: self.una() < self.small_end,
-            closing: self.buffer.fin() == FinState::Unsent,
+            closing: self.buffer.fin() == FinState::Unsent || end < self.buffer.end(),
             max_window: self.max_window,
             mss: u64::from(l.mss.max(1)),
         }
+    }
+
+    /// Where the record ends that is next, or all that was written.
+    fn record_end(&self) -> u64 {
+        let end = self.buffer.end();
+        self.buffer.record_end(self.nxt()).unwrap_or(end).min(end)
     }
 
     /// U = SND.UNA + SND.WND - SND.NXT (RFC 9293 3.8.6.2.1).
@@ -183,12 +191,14 @@ impl Sender {
     fn new_data(&self, len: u64, l: &Limits, usable: u64) -> NewData {
         let nxt = self.nxt();
         let data = self.buffer.cut_to_slices(StreamRange::new(nxt, nxt + len));
+        let data = self.buffer.cut_to_record(data);
         let last = data.end == self.buffer.end();
+        let ends_record = data.end == self.record_end();
         let fin = last && self.buffer.fin() == FinState::Unsent && usable > data.len();
         let limit = if last {
             Limit::App
         } else if len == u64::from(l.max_len) || data.len() < len {
-            Limit::Segment
+            self.after(data.len(), l, usable)
         } else if len == self.buffer.unsent() - self.buffer.unsent() % u64::from(l.mss.max(1)) {
             Limit::Nagle
         } else if usable < l.allowance {
@@ -200,8 +210,21 @@ impl Sender {
             range: StreamRange::new(data.start, data.end + u64::from(fin)),
             data,
             fin,
-            push: last && !data.is_empty(),
+            push: ends_record && !data.is_empty(),
             limit,
+        }
+    }
+
+    /// What holds back the segment behind a full one of `len` bytes: nothing, or a window that this one fills.
+    fn after(&self, len: u64, l: &Limits, usable: u64) -> Limit {
+        let next = u64::from(l.mss).min(self.buffer.unsent().saturating_sub(len));
+        let (window, allowance) = (usable.saturating_sub(len), l.allowance.saturating_sub(len));
+        if window.min(allowance) >= next {
+            Limit::Segment
+        } else if window < allowance {
+            Limit::Rwnd
+        } else {
+            Limit::Cwnd
         }
     }
 

@@ -62,6 +62,13 @@ impl Persist {
         self.deadline = Some(now + self.interval(rto));
     }
 
+    /// The peer answered that the window is still closed: the pause begins anew.
+    pub fn on_answer(&mut self, now: Instant, rto: Duration) {
+        if self.deadline.is_some() {
+            self.deadline = Some(now + self.interval(rto));
+        }
+    }
+
     fn interval(&self, rto: Duration) -> Duration {
         let factor = 1u32 << self.probes.min(MAX_BACKOFF);
         rto.saturating_mul(factor).clamp(RTO_MIN, BACKOFF_MAX)

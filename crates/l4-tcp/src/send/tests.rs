@@ -110,6 +110,18 @@ fn plan_says_what_limits_it() {
     );
 }
 
+#[test]
+fn full_segment_that_fills_a_window_says_which() {
+    let s = sender(2_500, 10_000);
+    let allowed = |allowance| Limits { allowance, ..FREE };
+    let limit = |s: &Sender, l: &Limits| s.plan(l).unwrap().limit;
+    assert_eq!(limit(&s, &allowed(1_999)), Limit::Cwnd);
+    assert_eq!(limit(&s, &allowed(2_000)), Limit::Segment);
+    assert_eq!(limit(&sender(1_999, 10_000), &FREE), Limit::Rwnd);
+    // A tail shorter than a segment needs no more room than it is long.
+    assert_eq!(limit(&sender(1_100, 1_100), &FREE), Limit::Segment);
+}
+
 // RFC 9293 3.8.6.2.1: a window too small for a segment waits, unless it is half the largest ever seen.
 #[test]
 fn silly_window_is_not_filled() {

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use core::hash::{Hash, Hasher};
+use core::hash::Hasher;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use hashbrown::HashTable;
@@ -382,8 +382,7 @@ const fn octets(addr: IpAddr) -> [u8; 16] {
 
 fn hash_of(key: &HashKey, flow: &Flow) -> u64 {
     let mut hasher = key.hasher();
-    (flow.local.ip(), flow.local.port()).hash(&mut hasher);
-    (flow.remote.ip(), flow.remote.port()).hash(&mut hasher);
+    flow.feed(&mut hasher);
     hasher.finish()
 }
 

@@ -1,8 +1,8 @@
 //! Headers against etherparse's own reading, against known bytes, and against themselves.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use etherparse::{TcpOptionElement, TcpSlice};
+use etherparse::{TcpHeader, TcpOptionElement, TcpSlice};
 use outcrop_base::{
     Cause, FieldValue, Flow, Instant, InterfaceId, IpFields, Limit, Note, PacketId, Path,
     Transport, Why,
@@ -157,6 +157,16 @@ proptest! {
     fn etherparse_reads_what_we_write(header in header_strategy(), payload in prop::collection::vec(any::<u8>(), 0..40)) {
         let bytes = emitted(&plan(V4, (80, 1234), header), &payload);
         let view = TcpSlice::from_slice(&bytes).unwrap();
+        let (theirs, _) = TcpHeader::from_slice(&bytes).unwrap();
+        prop_assert_eq!(&theirs.to_bytes()[..], &bytes[..header_len(&header)]);
+        let flags = header.flags;
+        prop_assert_eq!((theirs.source_port, theirs.destination_port), (80, 1234));
+        prop_assert_eq!((theirs.syn, theirs.fin, theirs.rst), (flags.syn(), flags.fin(), flags.rst()));
+        let high = (theirs.ns, theirs.cwr, theirs.ece);
+        prop_assert_eq!(high, (flags.contains(Flags::AE), flags.contains(Flags::CWR), flags.contains(Flags::ECE)));
+        prop_assert_eq!((theirs.psh, theirs.urg), (flags.contains(Flags::PSH), flags.contains(Flags::URG)));
+        prop_assert_eq!(theirs.acknowledgment_number, header.ack.map_or(0, SeqNum::value));
+        prop_assert_eq!(theirs.urgent_pointer, header.urg);
         prop_assert_eq!(view.sequence_number(), header.seq.value());
         prop_assert_eq!(view.ack(), header.ack.is_some());
         prop_assert_eq!(view.window_size(), header.wnd);

@@ -155,6 +155,7 @@ pub(crate) fn plain() -> Settings {
         receive_buffer_max: None,
         send_buffer: 1 << 20,
         send_buffer_max: None,
+        pacing: false,
         ..Settings::default()
     }
 }

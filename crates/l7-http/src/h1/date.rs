@@ -4,8 +4,6 @@
 //! not even the standard library's type for its readings, which is why the calendar is done here.
 //! Sources: RFC 9110 sections 5.6.7 (the format) and 6.6.1 (when it is sent).
 
-use core::fmt::Write as _;
-
 use outcrop_base::{Instant, WallClock};
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`.
@@ -34,36 +32,37 @@ impl DateCache {
         let second = clock.unix(now).as_secs().min(LAST_SECOND);
         if second != self.second {
             self.second = second;
-            let mut into = Cursor {
-                text: &mut self.text,
-                at: 0,
-            };
-            // Always 29 bytes: the cursor has room for exactly that.
-            let _fits = write_date(second, &mut into);
+            self.text = text_of(second);
         }
         &self.text
     }
 }
 
-fn write_date(second: u64, into: &mut Cursor<'_>) -> core::fmt::Result {
-    const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+/// By hand, because each connection makes its first date anew, and formatting costs more than the rest of an answer.
+fn text_of(second: u64) -> [u8; DATE_LEN] {
+    const WEEKDAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
     let days = second / 86_400;
     let (year, month, day) = civil(days);
     // 1970-01-01 was a Thursday.
-    let weekday = (days % 7)
-        .try_into()
-        .ok()
-        .and_then(|i: usize| WEEKDAYS.get(i));
-    let weekday = weekday.ok_or(core::fmt::Error)?;
-    let (hour, minute, second) = (second / 3600 % 24, second / 60 % 60, second % 60);
-    write!(
-        into,
-        "{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
-    )
+    let weekday = usize::try_from(days % 7).ok();
+    let [w0, w1, w2] = **weekday.and_then(|day| WEEKDAYS.get(day)).unwrap_or(&b"???");
+    let [m0, m1, m2] = *month;
+    let ([d0, d1], [y0, y1], [y2, y3]) = (two(day), two(year / 100), two(year % 100));
+    let (hour, minute) = (two(second / 3600 % 24), two(second / 60 % 60));
+    let ([h0, h1], [n0, n1], [s0, s1]) = (hour, minute, two(second % 60));
+    [
+        w0, w1, w2, b',', b' ', d0, d1, b' ', m0, m1, m2, b' ', y0, y1, y2, y3, b' ', h0, h1, b':',
+        n0, n1, b':', s0, s1, b' ', b'G', b'M', b'T',
+    ]
+}
+
+/// Two digits of a number below a hundred.
+const fn two(number: u64) -> [u8; 2] {
+    [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]
 }
 
 /// Year, month and day of a number of days since 1970-01-01.
-fn civil(mut days: u64) -> (u64, &'static str, u64) {
+fn civil(mut days: u64) -> (u64, &'static [u8; 3], u64) {
     // The Gregorian calendar repeats every 400 years; 1970 to 2370 is as good a cycle as any.
     let mut year = 1970 + days / 146_097 * 400;
     days %= 146_097;
@@ -77,17 +76,17 @@ fn civil(mut days: u64) -> (u64, &'static str, u64) {
     }
     let february = if is_leap(year) { 29 } else { 28 };
     let months = [
-        ("Jan", 31),
-        ("Feb", february),
-        ("Mar", 31),
-        ("Apr", 30),
-        ("May", 31),
-        ("Jun", 30),
-        ("Jul", 31),
-        ("Aug", 31),
-        ("Sep", 30),
-        ("Oct", 31),
-        ("Nov", 30),
+        (b"Jan", 31),
+        (b"Feb", february),
+        (b"Mar", 31),
+        (b"Apr", 30),
+        (b"May", 31),
+        (b"Jun", 30),
+        (b"Jul", 31),
+        (b"Aug", 31),
+        (b"Sep", 30),
+        (b"Oct", 31),
+        (b"Nov", 30),
     ];
     for (month, length) in months {
         if days < length {
@@ -95,26 +94,11 @@ fn civil(mut days: u64) -> (u64, &'static str, u64) {
         }
         days -= length;
     }
-    (year, "Dec", days + 1)
+    (year, b"Dec", days + 1)
 }
 
 const fn is_leap(year: u64) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-}
-
-struct Cursor<'a> {
-    text: &'a mut [u8; DATE_LEN],
-    at: usize,
-}
-
-impl core::fmt::Write for Cursor<'_> {
-    fn write_str(&mut self, s: &str) -> core::fmt::Result {
-        let to = self.at + s.len();
-        let room = self.text.get_mut(self.at..to).ok_or(core::fmt::Error)?;
-        room.copy_from_slice(s.as_bytes());
-        self.at = to;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

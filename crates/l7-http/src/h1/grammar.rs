@@ -42,6 +42,25 @@ fn all(table: &[bool; 256], bytes: &[u8]) -> bool {
         .all(|b| table.get(usize::from(*b)) == Some(&true))
 }
 
+/// Where `byte` stands first in a line. Lines of a head are some tens of bytes: `memchr` would spend longer on choosing
+/// how to search than on searching.
+pub(super) fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    let wanted = ONES * u64::from(byte);
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        let differs = u64::from_le_bytes(*word) ^ wanted;
+        // The lowest zero byte is marked exactly; marks above it may be wrong.
+        let zeros = differs.wrapping_sub(ONES) & !differs & HIGHS;
+        if zeros != 0 {
+            return Some(8 * n + (zeros.trailing_zeros() / 8) as usize);
+        }
+    }
+    let at = rest.iter().position(|found| *found == byte)?;
+    Some(8 * words.len() + at)
+}
+
 /// `1*tchar`.
 pub(super) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && all(&TOKEN, bytes)
@@ -53,7 +72,7 @@ pub(super) fn is_token_byte(byte: u8) -> bool {
 
 /// `absolute-path [ "?" query ]`.
 pub(super) fn is_origin_form(target: &[u8]) -> bool {
-    let (path, query) = match memchr::memchr(b'?', target) {
+    let (path, query) = match find(b'?', target) {
         Some(at) => (target.get(..at), target.get(at + 1..)),
         None => (Some(target), None),
     };
@@ -64,7 +83,7 @@ pub(super) fn is_origin_form(target: &[u8]) -> bool {
 /// `uri-host [ ":" port ]`; may be empty, as RFC 9110 section 7.2 asks for targets without authority.
 pub(super) fn is_host(value: &[u8]) -> bool {
     let after_host = if value.first() == Some(&b'[') {
-        let Some(end) = memchr::memchr(b']', value) else {
+        let Some(end) = find(b']', value) else {
             return false;
         };
         let literal = value
@@ -75,8 +94,9 @@ pub(super) fn is_host(value: &[u8]) -> bool {
         }
         value.get(end + 1..)
     } else {
-        let end = memchr::memchr(b':', value).unwrap_or(value.len());
-        let valid = |host: &[u8]| all(&HOST, host) && is_well_encoded(host);
+        let end = find(b':', value).unwrap_or(value.len());
+        let encoded = |host: &[u8]| find(b'%', host).is_none() || is_well_encoded(host);
+        let valid = |host: &[u8]| all(&HOST, host) && encoded(host);
         if !value.get(..end).is_some_and(valid) {
             return false;
         }
@@ -91,15 +111,15 @@ pub(super) fn is_host(value: &[u8]) -> bool {
 
 /// Whether every percent sign begins two hexadecimal digits (RFC 3986 section 2.1).
 fn is_well_encoded(text: &[u8]) -> bool {
-    memchr::memchr_iter(b'%', text).all(|at| {
-        let digits = text.get(at + 1..at + 3);
+    text.split(|b| *b == b'%').skip(1).all(|after| {
+        let digits = after.first_chunk::<2>();
         digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     })
 }
 
 /// Splits `http://authority/path?query` after its authority. `None` if it is no such thing.
 pub(super) fn split_absolute(target: &[u8]) -> Option<(&[u8], &[u8])> {
-    let colon = memchr::memchr(b':', target)?;
+    let colon = find(b':', target)?;
     let (scheme, rest) = target.split_at_checked(colon)?;
     if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
         return None;
@@ -263,6 +283,13 @@ mod tests {
     }
 
     proptest! {
+        /// Against the library, with few distinct bytes so that there is something to find.
+        #[test]
+        fn find_finds_what_memchr_finds(byte in 0u8..3, bytes in prop::collection::vec(0u8..3, 0..40), high in prop::collection::vec(any::<u8>(), 0..40)) {
+            prop_assert_eq!(find(byte, &bytes), memchr::memchr(byte, &bytes));
+            prop_assert_eq!(find(byte | 0x80, &high), memchr::memchr(byte | 0x80, &high));
+        }
+
         /// What we accept as a target, the `http` crate accepts too, and keeps as it is.
         #[test]
         fn accepted_targets_are_targets_for_everybody(tail in "[!-~]{0,40}") {

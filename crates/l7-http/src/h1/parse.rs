@@ -12,7 +12,7 @@ use http::{Method, StatusCode, Version};
 
 use super::config::Limits;
 use super::framing::{self, Framing, Lengths};
-use super::grammar::{is_host, is_origin_form, is_token, list, split_absolute};
+use super::grammar::{find, is_host, is_origin_form, is_token, list, split_absolute};
 use super::head::{RequestHead, ResponseHead};
 use super::reject::Reject;
 
@@ -29,8 +29,15 @@ pub(super) struct RequestLine {
     pub(super) version: Version,
 }
 
+impl RequestLine {
+    /// Bytes of the line with its end: behind the target stand a blank, a version, CR and LF.
+    pub(super) const fn len(&self) -> usize {
+        self.target.end + " HTTP/1.1\r\n".len()
+    }
+}
+
 pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Reject> {
-    let method_end = memchr::memchr(b' ', line).ok_or_else(|| {
+    let method_end = find(b' ', line).ok_or_else(|| {
         if is_token(line) {
             Reject::BadStartLine
         } else {
@@ -42,7 +49,7 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Reject> {
         return Err(Reject::BadMethod);
     }
     let rest = line.get(method_end + 1..).unwrap_or_default();
-    let target_len = memchr::memchr(b' ', rest).ok_or(Reject::BadStartLine)?;
+    let target_len = find(b' ', rest).ok_or(Reject::BadStartLine)?;
     let target = rest.get(..target_len).unwrap_or_default();
     let version = version(rest.get(target_len + 1..).unwrap_or_default())?;
     if method.len() > LONGEST_METHOD || method == b"CONNECT" {

@@ -7,6 +7,7 @@
 //! Sources: RFC 9112 sections 2.1, 2.2, 5.2.
 
 use super::config::Limits;
+use super::grammar::find;
 use super::reject::Reject;
 
 /// What ends up being scanned.
@@ -59,7 +60,7 @@ impl Scan {
             }
             let seen = view.get(..bound.min(view.len())).unwrap_or(view);
             let new = seen.get(self.at..).unwrap_or_default();
-            let Some(lf) = memchr::memchr(b'\n', new).map(|offset| self.at + offset) else {
+            let Some(lf) = find(b'\n', new).map(|offset| self.at + offset) else {
                 self.at = self.at.max(seen.len());
                 return if view.len() >= bound {
                     Err(too_long)

@@ -5,7 +5,7 @@
 //! responses to pipelined requests leave together, and an acknowledgment finds a response to ride on.
 
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 use std::io;
 
 use http::StatusCode;
@@ -44,6 +44,10 @@ pub struct Connection<S, T, A: App> {
     stalled_at: Option<Instant>,
     /// When this poll began: nothing in it takes long enough to ask the clock again.
     now: Instant,
+    /// The stream had nothing more to read in this poll; it wakes us when it has.
+    dry: bool,
+    /// Until when the timer certainly sleeps, and whom it wakes then.
+    alarm: Option<(Instant, Waker)>,
     summary: Summary,
 }
 
@@ -68,6 +72,8 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             upgrade: None,
             stalled_at: None,
             now,
+            dry: false,
+            alarm: None,
             summary: Summary::default(),
         }
     }
@@ -267,10 +273,11 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
     }
 
     fn read(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        if !self.server.wants_bytes() {
+        if self.dry || !self.server.wants_bytes() {
             return Ok(false);
         }
         let Poll::Ready(bytes) = self.stream.poll_read(cx)? else {
+            self.dry = true;
             return Ok(false);
         };
         let now = self.now;
@@ -285,15 +292,29 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
         Ok(true)
     }
 
+    /// Whether the timer was asked before to wake this task, no later than `at`, and has not: a deadline that each
+    /// request moves on costs a comparison. If not, it is about to be asked.
+    fn sleeps_until(&mut self, at: Instant, cx: &Context<'_>) -> bool {
+        let asked = self.alarm.as_ref().filter(|(until, _)| self.now < *until);
+        let known = asked.filter(|(_, waker)| waker.will_wake(cx.waker()));
+        if known.is_some_and(|(until, _)| *until <= at) {
+            return true;
+        }
+        let until = asked.map_or(at, |(until, _)| at.min(*until));
+        self.alarm = Some((until, cx.waker().clone()));
+        false
+    }
+
     /// True if a deadline passed.
     fn wait(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let deadlines = [self.server.poll_timeout(), self.stalled_at];
         let Some(at) = deadlines.into_iter().flatten().min() else {
             return Ok(false);
         };
-        if self.sleep.poll_until(cx, at).is_pending() {
+        if self.sleeps_until(at, cx) || self.sleep.poll_until(cx, at).is_pending() {
             return Ok(false);
         }
+        self.alarm = None;
         let now = self.sleep.now().max(at);
         if self.stalled_at.is_some_and(|stalled| stalled <= now) {
             return Err(io::ErrorKind::TimedOut.into());
@@ -309,6 +330,7 @@ impl<S: ByteStream, T: Sleep, A: App> Future for Connection<S, T, A> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<Summary>> {
         let this = &mut *self;
         this.now = this.sleep.now();
+        this.dry = false;
         for _ in 0..ROUNDS {
             let mut moved = this.exchange(cx);
             moved |= this.write(cx)?;

@@ -7,8 +7,8 @@
 use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use outcrop_base::{ChunkQueue, Instant};
-use outcrop_ip::PingError;
+use outcrop_base::{ChunkQueue, Flow, Instant, InterfaceId};
+use outcrop_ip::{GroupError, PingError};
 use outcrop_tcp::{
     CloseReason, Doubt, Explanation, Info, Listen, ListenError, ReadError, Settings, StaleId,
     WriteError,
@@ -132,6 +132,20 @@ impl Core {
         written
     }
 
+    /// The same for a whole record: no segment will carry its last byte and the next one written (`MSG_EOR`).
+    ///
+    /// # Errors
+    /// As [`tcp_write`](Self::tcp_write).
+    pub fn tcp_write_record(
+        &mut self,
+        id: StreamId,
+        data: &mut ChunkQueue,
+    ) -> Result<usize, WriteError> {
+        let written = self.tcp.write_record(id.0, data);
+        self.touched |= matches!(written, Ok(taken) if taken > 0);
+        written
+    }
+
     /// The same for urgent data (RFC 9293 3.8.5): what is taken, and everything before it, is announced as urgent.
     ///
     /// # Errors
@@ -188,6 +202,21 @@ impl Core {
         self.tcp.abort(id.0)
     }
 
+    /// From now on acknowledgments wait for a ride (`TCP_QUICKACK` = 0).
+    ///
+    /// # Errors
+    /// A stale handle, or a connection that is not open.
+    pub fn tcp_leave_quick_acks(&mut self, id: StreamId) -> Result<(), StaleId> {
+        self.touched = true;
+        self.tcp.leave_quick_acks(id.0)
+    }
+
+    /// How many of the bytes to be read next the peer called urgent, arrived or not (RFC 9293 3.8.5 MUST-33).
+    #[must_use]
+    pub fn tcp_urgent_left(&self, id: StreamId) -> u64 {
+        self.tcp.urgent_left(id.0)
+    }
+
     /// Changes the connection's settings.
     ///
     /// # Errors
@@ -205,6 +234,12 @@ impl Core {
     #[must_use]
     pub fn tcp_info(&self, id: StreamId) -> Option<Info> {
         self.tcp.info(id.0)
+    }
+
+    /// Both ends of a connection.
+    #[must_use]
+    pub fn tcp_flow(&self, id: StreamId) -> Option<Flow> {
+        self.tcp.flow(id.0)
     }
 
     /// The settings of a connection; `None` once it has ended.
@@ -283,7 +318,15 @@ impl Core {
         // A socket bound to every address speaks from the one the route prefers.
         let source = self.ip.source_for(remote.ip()).ok_or(SendError::NoRoute)?;
         let options = SendOptions {
-            source: options.source.or(Some(source)),
+            source: options
+                .source
+                // An answer to what everybody got comes from one of us (RFC 1122 4.1.3.5).
+                .filter(|addr| !addr.is_multicast() && !self.ip.is_broadcast(*addr))
+                .or(Some(source)),
+            // RFC 1112 6.1: what goes to a group stays on its link unless the program says otherwise.
+            hop_limit: options
+                .hop_limit
+                .or_else(|| remote.ip().is_multicast().then_some(1)),
             ..*options
         };
         self.touched = true;
@@ -315,10 +358,50 @@ impl Core {
         self.udp.remote(id.0)
     }
 
+    /// Lets a socket hear `group` on `iface`; the routers there are told. Joining twice is once.
+    ///
+    /// # Errors
+    /// Not a group, no such interface, or too many groups.
+    pub fn udp_join(
+        &mut self,
+        id: UdpId,
+        iface: InterfaceId,
+        group: IpAddr,
+    ) -> Result<(), GroupError> {
+        let member = (id, iface, group);
+        if !self.members.contains(&member) {
+            self.ip.join_group(iface, group)?;
+            self.members.push(member);
+            self.touched = true;
+        }
+        Ok(())
+    }
+
+    /// Takes a join back. Closing a socket does so too.
+    ///
+    /// # Errors
+    /// The socket has not joined it.
+    pub fn udp_leave(
+        &mut self,
+        id: UdpId,
+        iface: InterfaceId,
+        group: IpAddr,
+    ) -> Result<(), GroupError> {
+        let known = self.members.iter().position(|m| *m == (id, iface, group));
+        self.members
+            .swap_remove(known.ok_or(GroupError::NotJoined)?);
+        self.touched = true;
+        self.ip.leave_group(iface, group)
+    }
+
     /// Closes a socket. What was sent still leaves; what waits in it is lost.
     pub fn udp_close(&mut self, id: UdpId) {
         self.bid_farewell(Event::Datagram(id));
         self.bid_farewell(Event::DatagramRoom(id));
+        let joined = self.members.extract_if(.., |(member, ..)| *member == id);
+        for (_, iface, group) in joined.collect::<Vec<_>>() {
+            let _left = self.ip.leave_group(iface, group);
+        }
         self.udp.close(id.0);
     }
 }
@@ -357,7 +440,7 @@ impl Core {
     }
 
     /// Lets others who wait for something that is being closed look again.
-    fn bid_farewell(&mut self, event: Event) {
+    pub(super) fn bid_farewell(&mut self, event: Event) {
         self.touched = true;
         self.farewells.push(event);
     }

@@ -242,6 +242,10 @@ impl Core {
     }
 
     fn completes_checksums(&self, dst: IpAddr) -> bool {
+        if self.offload && !self.plain {
+            // Whichever it leaves by; only what comes back to ourselves meets no device.
+            return !self.ip.is_local(dst) && !dst.is_loopback();
+        }
         self.offload && self.ip.path(dst).is_some_and(|path| path.checksum_offload)
     }
 }

@@ -23,6 +23,10 @@ pub struct UdpId(pub(crate) outcrop_udp::SocketId);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PingId(pub(crate) u16);
 
+/// A raw socket of one [`Core`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RawId(pub(crate) u16);
+
 /// Something a program may be waiting for. Edges: each is told once when it becomes true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
@@ -46,6 +50,8 @@ pub enum Event {
     DatagramRoom(UdpId),
     /// An echo, or an error about one, waits.
     Echo(PingId),
+    /// A packet waits in a raw socket.
+    Raw(RawId),
 }
 
 impl Core {
@@ -72,6 +78,7 @@ impl Core {
             });
         }
         let echo = self.pings.poll_event().map(Event::Echo);
-        echo.or_else(|| self.farewells.pop())
+        let raw = || self.raws.poll_event().map(Event::Raw);
+        echo.or_else(raw).or_else(|| self.farewells.pop())
     }
 }

@@ -13,22 +13,24 @@ mod down;
 mod events;
 mod keys;
 mod ping;
+mod raw;
 mod up;
 
-use core::hash::Hasher;
+use core::hash::{Hash as _, Hasher};
 
 use bytes::Bytes;
 use outcrop_base::{Fact, Instant, InterfaceId, Level, PacketId, Seed};
 use outcrop_device::RxOffload;
-use outcrop_ip::{Cidr, ConfigError, InterfaceConfig};
+use outcrop_ip::{Cidr, ConfigError, Filter, InterfaceConfig, Refusal};
 
 use crate::Snapshot;
 
 pub use calls::{ConnectError, SendError};
 pub use down::PacketOut;
-pub use events::{Event, ListenerId, PingId, StreamId, UdpId};
+pub use events::{Event, ListenerId, PingId, RawId, StreamId, UdpId};
 pub use keys::KeyOwner;
 pub use ping::{Echo, PING_QUEUE};
+pub use raw::{RAW_QUEUE, RawOptions};
 
 /// Settings of every layer of one host.
 #[derive(Clone, Debug, Default)]
@@ -63,13 +65,17 @@ pub struct Core {
     udp: outcrop_udp::Endpoint,
     tcp: outcrop_tcp::Endpoint,
     pings: ping::Pings,
+    raws: raw::Raws,
+    /// Which UDP sockets have joined which groups.
+    members: Vec<(UdpId, InterfaceId, core::net::IpAddr)>,
     level: Level,
     /// The last number given to a packet.
     last_id: u64,
     /// The state the last arriving packet met; filled at `Level::Full`.
     met: Snapshot,
-    /// Whether any interface completes checksums for us.
+    /// Whether any interface completes checksums for us, and whether any does not.
     offload: bool,
+    plain: bool,
     /// News for waiters of what a program has closed.
     farewells: Vec<Event>,
     /// A call has caused something that `poll_transmit` or `poll_event` will show.
@@ -89,10 +95,13 @@ impl Core {
             udp: outcrop_udp::Endpoint::new(config.udp, seed),
             tcp: outcrop_tcp::Endpoint::new(config.tcp, seed),
             pings: ping::Pings::default(),
+            raws: raw::Raws::default(),
+            members: Vec::new(),
             level: Level::Off,
             last_id: 0,
             met: Snapshot::default(),
             offload: false,
+            plain: false,
             farewells: Vec::new(),
             touched: false,
             unsent: 0,
@@ -108,6 +117,7 @@ impl Core {
         let offload = interface.checksum_offload;
         self.ip.add_interface(interface)?;
         self.offload |= offload;
+        self.plain |= !offload;
         Ok(())
     }
 
@@ -122,6 +132,21 @@ impl Core {
         iface: InterfaceId,
     ) -> Result<(), ConfigError> {
         self.ip.add_route(dest, via, iface)
+    }
+
+    /// Refuses what goes to `dest`: a route that leads nowhere.
+    pub fn refuse_route(&mut self, dest: Cidr, how: Refusal) {
+        self.ip.refuse_route(dest, how);
+    }
+
+    /// Takes the route to exactly `dest` away; returns whether there was one.
+    pub fn remove_route(&mut self, dest: Cidr) -> bool {
+        self.ip.remove_route(dest)
+    }
+
+    /// Asks `filter` about every packet passed on for others from now on; `None` asks nobody.
+    pub fn set_filter(&mut self, filter: Option<Box<dyn Filter>>) {
+        self.ip.set_filter(filter);
     }
 
     /// The number for the next packet that crosses a device, counted from 1 in both directions.
@@ -222,6 +247,10 @@ impl Core {
         self.udp.fingerprint(now, into);
         self.tcp.fingerprint(now, into);
         self.pings.fingerprint(into);
+        self.raws.fingerprint(into);
+        for member in &self.members {
+            member.hash(&mut &mut *into);
+        }
     }
 
     /// Asserts the invariants of every layer.

@@ -37,6 +37,9 @@ impl Core {
             checksum: packet.offload.checksum,
             gso_size: packet.offload.gso_size,
         });
+        if !self.raws.is_empty() {
+            self.hear_raw();
+        }
         match delivery {
             Delivery::Up(up) => self.hand_up(up),
             Delivery::Done(verdict) => self.hear_ip(at).unwrap_or(verdict),
@@ -49,6 +52,7 @@ impl Core {
         match up.protocol {
             TCP => self.hand_to_tcp(up),
             UDP => self.hand_to_udp(&up),
+            protocol if self.ip.raw_listens(protocol) => Verdict::taken(PROTOCOL),
             _ => {
                 let _sent = self
                     .ip

@@ -9,22 +9,21 @@ use std::io::IoSlice;
 use outcrop_base::{
     Cause, Direction, Fact, FactKind, Instant, InterfaceId, Level, PacketRecord, Recorder,
 };
-use outcrop_device::{Device, Received};
+use outcrop_device::{Device, Offload, Received};
 
+use super::cut::cut;
 use crate::{Core, Counters, PacketIn, PacketOut};
 
 #[derive(Debug)]
 pub(super) struct Log<R> {
-    pub(super) iface: InterfaceId,
     pub(super) recorder: R,
     pub(super) counters: Counters,
     facts: Vec<Fact>,
 }
 
 impl<R: Recorder> Log<R> {
-    pub(super) fn new(iface: InterfaceId, recorder: R) -> Self {
+    pub(super) fn new(recorder: R) -> Self {
         Self {
-            iface,
             recorder,
             counters: Counters::default(),
             facts: Vec::new(),
@@ -36,9 +35,9 @@ impl<R: Recorder> Log<R> {
     }
 
     /// Hands a packet to the core and writes down what became of it.
-    pub(super) fn feed(&mut self, core: &mut Core, received: Received) {
+    pub(super) fn feed(&mut self, core: &mut Core, iface: InterfaceId, received: Received) {
         let Received { at, bytes, offload } = received;
-        let (id, iface, len) = (core.next_packet_id(), self.iface, bytes.len());
+        let (id, len) = (core.next_packet_id(), bytes.len());
         // Only a recorder needs the packet once it is taken: otherwise its buffer goes back at once.
         let kept = self.full().then(|| bytes.clone());
         let verdict = core.handle_packet(PacketIn {
@@ -66,8 +65,33 @@ impl<R: Recorder> Log<R> {
         self.facts(core, at);
     }
 
-    /// Writes a packet down and gives it to the device.
-    pub(super) fn send(&mut self, device: &mut impl Device, now: Instant, packet: &PacketOut<'_>) {
+    /// Writes a packet down and gives it to the device: in pieces, if it is for a device to cut and this one does not.
+    pub(super) fn send(
+        &mut self,
+        device: &mut (impl Device + ?Sized),
+        now: Instant,
+        packet: &PacketOut<'_>,
+    ) {
+        match packet.offload.gso {
+            Some(gso) if device.caps().gso_max == 0 => cut(packet.bytes, gso, &mut |bytes| {
+                let offload = Offload::default();
+                let piece = PacketOut {
+                    bytes,
+                    offload,
+                    ..*packet
+                };
+                self.send_one(device, now, &piece);
+            }),
+            Some(_) | None => self.send_one(device, now, packet),
+        }
+    }
+
+    fn send_one(
+        &mut self,
+        device: &mut (impl Device + ?Sized),
+        now: Instant,
+        packet: &PacketOut<'_>,
+    ) {
         if self.full() {
             self.recorder.packet(&PacketRecord {
                 at: now,

@@ -4,7 +4,11 @@
 //! batch, let programs act, flush. Owns: the device, the read buffers; the recorder in its log.
 //! Does not know: any protocol. The lock is held twice a turn, and never while anything waits.
 
+mod cut;
+mod headers;
 mod log;
+mod merge;
+mod port;
 mod wait;
 
 use core::future::Future;
@@ -14,24 +18,35 @@ use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 
-use outcrop_base::{Instant, InterfaceId, Recorder};
+use outcrop_base::{Instant, InterfaceId, Level, Recorder};
 use outcrop_device::{Device, Dry, Pool, Received, WakeSource};
 
 use crate::alarm::{Ask, Bell};
 use crate::{Counters, Runner, Shard, Tasks};
 use log::Log;
+use merge::Merger;
+use port::Port;
 
 /// Packets read in one turn, at most: more would let replies wait, fewer would cost locks.
 pub const BATCH: usize = 64;
 
-/// Drives one [`Shard`] over one device, and records what crosses it.
+/// The largest packet that may be planned for a device that cuts none: the driver cuts it, and TCP plans and IP wraps
+/// once for many segments. To be given as an interface's `gso_max`.
+pub const CUT_MAX: u32 = 65_535;
+
+/// Drives one [`Shard`] over one device, or several, and records what crosses them.
 #[derive(Debug)]
 pub struct Driver<D, R = ()> {
     shard: Shard,
+    iface: InterfaceId,
     device: D,
+    /// Further interfaces: a router's.
+    ports: Vec<Port>,
     log: Log<R>,
     pool: Pool,
     inbox: Vec<Received>,
+    /// Makes one of segments that arrived together.
+    merger: Option<Merger>,
     wakes: Vec<Waker>,
     /// Whether the device had nothing more when it was read last.
     dry: bool,
@@ -51,10 +66,13 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         };
         Self {
             shard,
+            iface,
             device,
-            log: Log::new(iface, recorder),
+            ports: Vec::new(),
+            log: Log::new(recorder),
             pool: Pool::new(),
             inbox: Vec::with_capacity(BATCH),
+            merger: None,
             wakes: Vec::new(),
             dry: false,
             busy_poll: Duration::ZERO,
@@ -67,6 +85,23 @@ impl<D: Device, R: Recorder> Driver<D, R> {
     #[must_use]
     pub const fn with_busy_poll(mut self, busy_poll: Duration) -> Self {
         self.busy_poll = busy_poll;
+        self
+    }
+
+    /// The same with a further interface. Its packets are read after those of the first; busy polling looks at the
+    /// first alone, and so does [`wake_source`](Self::wake_source): a driver with several waits by itself.
+    #[must_use]
+    pub fn with_port(mut self, iface: InterfaceId, device: Box<dyn Device>) -> Self {
+        self.ports.push(Port { iface, device });
+        self
+    }
+
+    /// Makes one super-segment of segments that are read together, as a device with offload would: for one without it,
+    /// under a host. Not while somebody records, who wants to see what crossed the device; not for a router, which
+    /// would pass on what nobody sent.
+    #[must_use]
+    pub fn with_merging(mut self) -> Self {
+        self.merger = Some(Merger::default());
         self
     }
 
@@ -116,10 +151,24 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             .device
             .receive(&mut self.pool, &mut self.inbox, BATCH)?;
         self.dry = dry == Dry::Yes;
+        let merger = self.merger.as_mut();
+        if let Some(merger) = merger.filter(|_| self.log.recorder.level() == Level::Off) {
+            merger.merge(&mut self.pool, &mut self.inbox);
+        }
         let now = self.shard.now();
+        self.shard.begin_turn(now);
         let mut inside = self.shard.lock();
         for received in self.inbox.drain(..) {
-            self.log.feed(&mut inside.core, received);
+            self.log.feed(&mut inside.core, self.iface, received);
+        }
+        for port in &mut self.ports {
+            let dry = port
+                .device
+                .receive(&mut self.pool, &mut self.inbox, BATCH)?;
+            self.dry &= dry == Dry::Yes;
+            for received in self.inbox.drain(..) {
+                self.log.feed(&mut inside.core, port.iface, received);
+            }
         }
         inside.core.handle_timeout(now);
         self.log.facts(&mut inside.core, now);
@@ -141,11 +190,15 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         for line in inside.secrets.drain(..) {
             self.log.recorder.secret(&line);
         }
-        let (log, device) = (&mut self.log, &mut self.device);
-        while device.room() {
-            let sent = inside
-                .core
-                .poll_transmit(now, &mut |packet| log.send(device, now, packet));
+        let (log, device, ports) = (&mut self.log, &mut self.device, &mut self.ports);
+        while device.room() && ports.iter().all(|port| port.device.room()) {
+            let sent = inside.core.poll_transmit(now, &mut |packet| match ports
+                .iter_mut()
+                .find(|port| port.iface == packet.iface)
+            {
+                Some(port) => log.send(&mut port.device, now, packet),
+                None => log.send(device, now, packet),
+            });
             log.facts(&mut inside.core, now);
             if !sent {
                 break;
@@ -167,7 +220,8 @@ impl<D: Device, R: Recorder> Driver<D, R> {
     pub fn deadline(&self) -> Option<Instant> {
         if self.dry {
             let deadlines = [self.shard.lock().deadline(), self.device.deadline()];
-            deadlines.into_iter().flatten().min()
+            let ports = self.ports.iter().map(|port| port.device.deadline());
+            deadlines.into_iter().chain(ports).flatten().min()
         } else {
             Some(Instant::ZERO)
         }
@@ -197,6 +251,11 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             // Asks at once if the device has rung since it was read dry.
             doorbell.register(&self.device_bell);
         }
+        for port in &self.ports {
+            if let WakeSource::Memory(doorbell) = port.device.wake_source() {
+                doorbell.register(&self.device_bell);
+            }
+        }
         self.shard.alarm().sleep(waker)
     }
 
@@ -217,7 +276,13 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             WakeSource::Memory(_) => None,
         };
         let alarm = self.shard.alarm();
-        let rung = wait::until_readable(device, alarm.fd(), deadline.map(|at| at - now));
+        let limit = deadline.map(|at| at - now);
+        let rung = if self.ports.is_empty() {
+            wait::until_readable(device, alarm.fd(), limit)
+        } else {
+            let ports = self.ports.iter().filter_map(Port::fd);
+            wait::until_any_readable(device.into_iter().chain(ports), alarm.fd(), limit)
+        };
         alarm.awake();
         if rung? {
             alarm.silence();

@@ -82,7 +82,7 @@ pub struct IpPrefix {
     pub ttl: Option<u8>,
     /// IPv6 flow label.
     pub flow_label: Option<u32>,
-    /// The peer's port, where a script has more than one peer (ours alone).
+    /// The peer's port, where a script has more than one peer: `[port N]`, or `N > N` before the flags.
     pub port: Option<u16>,
 }
 
@@ -170,6 +170,17 @@ pub enum TcpOption {
         /// Kind 254 instead of 34.
         experimental: bool,
     },
+    /// `ECN e1b N ceb N e0b N`, in either order and from the front (RFC 9768 3.2.3)
+    AccurateEcn(Counters),
+    /// `md5 HEX`, `md5 valid` or `md5 invalid` (RFC 2385)
+    Md5(Signature),
+    /// `uto N`, in seconds, or `uto N min` (RFC 5482)
+    UserTimeout {
+        /// Counted in minutes.
+        minutes: bool,
+        /// How many: 15 bits.
+        count: u16,
+    },
     /// Anything else, by kind: never sent by us, so it can only be injected.
     Other {
         /// Kind octet.
@@ -177,6 +188,26 @@ pub enum TcpOption {
         /// What follows the length octet.
         data: Vec<u8>,
     },
+}
+
+/// What an option of accurate ECN counts, as its fields say it: octets modulo 2^24.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// ECT(1) comes first (kind 174) instead of ECT(0) (kind 172).
+    pub ect1_first: bool,
+    /// The fields that are there, in their order on the wire.
+    pub fields: [Option<u32>; 3],
+}
+
+/// A signature, as a script names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signature {
+    /// These octets.
+    Digest(Vec<u8>),
+    /// What the key of the script makes of the segment.
+    Valid,
+    /// Anything but that.
+    Invalid,
 }
 
 /// An ICMP error.

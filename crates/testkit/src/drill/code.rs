@@ -320,6 +320,14 @@ impl Figures {
             // Linux counts what was lost until it is acknowledged, sent again or not.
             "tcpi_lost" if info.lost == 0 && self.repair() == "open" => 0,
             "tcpi_notsent_bytes" => info.send_queued.saturating_sub(outstanding),
+            "tcpi_rcv_space" | "tcpi_rcv_ssthresh" => info.detail.receive_capacity,
+            "tcpi_max_pacing_rate" => info
+                .detail
+                .max_pacing_rate
+                .map_or(u64::MAX >> 1, |rate| rate.0),
+            "tcpi_pacing_rate" => info.pacing_rate?.0,
+            "tcpi_delivery_rate" => info.totals.delivery_rate?.0,
+            "tcpi_delivery_rate_app_limited" => info.totals.delivery_app_limited.into(),
             "tcpi_snd_wnd" => info.snd_wnd,
             "tcpi_rcv_wnd" => info.rcv_wnd,
             "tcpi_snd_mss" => mss,
@@ -356,6 +364,10 @@ impl Figures {
             "tcpi_min_rtt" => Some(micros(info.min_rtt?)),
             "tcpi_last_data_sent" => age(info.totals.data_sent_at),
             "tcpi_last_data_recv" => age(info.totals.data_received_at),
+            "tcpi_last_ack_recv" => age(info.detail.heard_at),
+            "tcpi_ato" => Some(micros(info.detail.ack_delay)),
+            "tcpi_rcv_rtt" => Some(info.detail.receive_rtt.map_or(0, micros)),
+            "tcpi_last_ack_sent" => Some(0),
             "tcpi_busy_time" => self.why.map(|why| micros(why.shares.busy)),
             "tcpi_rwnd_limited" => share(Held::ReceiveWindow),
             "tcpi_sndbuf_limited" => share(Held::SendBuffer),
@@ -367,6 +379,26 @@ impl Figures {
     fn count(&self, name: &str) -> Option<u64> {
         let (info, totals) = (&self.info, &self.info.totals);
         Some(match name {
+            // Once everything is acknowledged the segments are known; the SYN counts as one.
+            "tcpi_delivered" if info.snd_una == info.snd_nxt && totals.retransmissions == 0 => {
+                totals.data_segments_out + 1
+            }
+            "tcpi_delivered_ce" => totals.echoes_in.into(),
+            "tcpi_received_ce" => totals.marks_in.into(),
+            "tcpi_delivered_ce_bytes" => info.delivered_marked.ce.into(),
+            "tcpi_delivered_e0_bytes" => info.delivered_marked.ect0.into(),
+            "tcpi_delivered_e1_bytes" => info.delivered_marked.ect1.into(),
+            "tcpi_received_ce_bytes" => info.received_marked.ce.into(),
+            "tcpi_received_e0_bytes" => info.received_marked.ect0.into(),
+            "tcpi_received_e1_bytes" => info.received_marked.ect1.into(),
+            "tcpi_rcv_ooopack" => totals.out_of_order_in.into(),
+            "tcpi_dsack_dups" => totals.duplicates_reported.into(),
+            "tcpi_reord_seen" => totals.reorderings.into(),
+            "tcpi_probes" => info.detail.probes.into(),
+            "tcpi_fackets" => 0,
+            "tcpi_advmss" => info.detail.advertised_mss.into(),
+            "tcpi_rcv_mss" => totals.largest_in.into(),
+            "tcpi_total_rto_recoveries" => totals.timeout_recoveries.into(),
             "tcpi_bytes_acked" => info.snd_una,
             "tcpi_bytes_received" => info.rcv_nxt,
             "tcpi_bytes_retrans" => info.retransmitted,

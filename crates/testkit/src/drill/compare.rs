@@ -3,7 +3,7 @@
 //! Job: find what differs. Owns: what each dialect forgives. Does not know: when packets left.
 //! Numbers on both sides are the script's.
 
-use super::ast::{IpPrefix, Tcp, TcpOption};
+use super::ast::{Counters, IpPrefix, Tcp, TcpOption};
 use super::report::Dialect;
 use super::wire::Seen;
 
@@ -48,20 +48,55 @@ pub(super) fn segments(expected: &Tcp, actual: &Tcp, dialect: Dialect) -> Vec<St
         actual.urg.unwrap_or(0).to_string(),
     );
     if let (Some(wanted), Some(got)) = (&expected.options, &actual.options) {
-        let list = |options: &[TcpOption]| {
+        let both = counted(wanted).zip(counted(got)).filter(|_| !strict);
+        let list = |options: &[TcpOption], other: Option<&Counters>| {
             let mut words: Vec<String> = options
                 .iter()
                 .filter(|o| counts(o, dialect))
-                .map(|o| word(o, dialect))
+                .filter_map(|o| match o {
+                    TcpOption::AccurateEcn(own) if !strict => common(own, other?),
+                    other => Some(word(other, dialect)),
+                })
                 .collect();
             if !strict {
                 words.sort();
             }
             format!("<{}>", words.join(","))
         };
-        differ("options", list(wanted), list(got));
+        let (theirs, ours) = both.unzip();
+        differ("options", list(wanted, ours), list(got, theirs));
     }
     wrong
+}
+
+fn counted(options: &[TcpOption]) -> Option<&Counters> {
+    options.iter().find_map(|option| match option {
+        TcpOption::AccurateEcn(counters) => Some(counters),
+        TcpOption::Eol
+        | TcpOption::Nop
+        | TcpOption::Mss(_)
+        | TcpOption::WindowScale(_)
+        | TcpOption::SackPermitted
+        | TcpOption::Sack(_)
+        | TcpOption::Timestamps { .. }
+        | TcpOption::FastOpen { .. }
+        | TcpOption::Md5(_)
+        | TcpOption::UserTimeout { .. }
+        | TcpOption::Other { .. } => None,
+    })
+}
+
+/// The counters that both ends of a comparison tell: which segments tell them, in which order and how many, RFC 9768
+/// 3.2.3.3 leaves to each system.
+fn common(own: &Counters, other: &Counters) -> Option<String> {
+    let told = |name| other.named().any(|(known, _)| known == name);
+    let mut fields: Vec<String> = own
+        .named()
+        .filter(|(name, _)| told(*name))
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    fields.sort();
+    (!fields.is_empty()).then(|| format!("ECN {}", fields.join(" ")))
 }
 
 /// Padding is a matter of taste.

@@ -3,6 +3,8 @@
 //! Job: cut text into tokens with their places. Owns: comments, numbers, quoted pieces. Does not know: what
 //! an event is. Source: the packetdrill language as its published scripts write it.
 
+use std::collections::BTreeMap;
+
 use super::ParseError;
 
 /// A token and the line it is on.
@@ -39,6 +41,8 @@ struct Lexer<'a> {
     rest: &'a str,
     line: usize,
     tokens: Vec<Token>,
+    /// Words that stand for others: `--define=NAME=value`.
+    defined: BTreeMap<String, Kind>,
 }
 
 pub(super) fn lex(text: &str) -> Result<Vec<Token>, ParseError> {
@@ -46,6 +50,7 @@ pub(super) fn lex(text: &str) -> Result<Vec<Token>, ParseError> {
         rest: text,
         line: 1,
         tokens: Vec::new(),
+        defined: BTreeMap::new(),
     };
     loop {
         let spaced = lexer.skip_space()?;
@@ -123,7 +128,10 @@ impl<'a> Lexer<'a> {
         match first {
             '`' => Ok(Kind::Shell(self.delimited("`", "`")?.trim().to_owned())),
             '"' => Ok(Kind::Text(self.delimited("\"", "\"")?.to_owned())),
-            'a'..='z' | 'A'..='Z' | '_' => Ok(Kind::Word(self.word().to_owned())),
+            'a'..='z' | 'A'..='Z' | '_' => {
+                let word = self.word().to_owned();
+                Ok(self.defined.get(&word).cloned().unwrap_or(Kind::Word(word)))
+            }
             '0'..='9' => Ok(Kind::Number(self.number().to_owned())),
             '<' | '>' | '(' | ')' | ',' | ':' | '=' | '[' | ']' | '{' | '}' | '|' | '+' | '-'
             | '~' | '*' | '.' | '&' | '/' | ';' | '!' | '\'' | '?' | '%' | '$' => {
@@ -149,6 +157,22 @@ impl<'a> Lexer<'a> {
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
         if name.is_empty() {
             return Err(ParseError::new(self.line, "an option without a name"));
+        }
+        if let ("define", Some((word, meaning))) = (name, value.split_once('=')) {
+            let inside = |mark| {
+                meaning
+                    .strip_prefix(mark)
+                    .and_then(|rest| rest.strip_suffix(mark))
+            };
+            let meaning = match (inside('"'), inside('`')) {
+                (Some(text), _) => Kind::Text(text.to_owned()),
+                (None, Some(command)) => Kind::Shell(command.to_owned()),
+                (None, None) if meaning.starts_with(|c: char| c.is_ascii_digit()) => {
+                    Kind::Number(meaning.to_owned())
+                }
+                (None, None) => Kind::Word(meaning.to_owned()),
+            };
+            self.defined.insert(word.to_owned(), meaning);
         }
         Ok(Kind::Option(name.to_owned(), value.to_owned()))
     }

@@ -24,7 +24,7 @@
 //! Files, in reading order: `ast` says what a script is, `lex` and `parse` read one, `run` plays it;
 //! `host` is the stack and its clock, `program` makes the calls, `numbers` translates sequence numbers and
 //! timestamps, `wire` and `icmp` know bytes, `compare` holds packets against each other, `code` evaluates
-//! assertions, `shell` and `rules` know what a script asks of the system, `report` words the verdict.
+//! assertions, `shell`, `sockstat` and `rules` know what a script asks of the system, `signature` signs, `report` words the verdict.
 
 pub mod ast;
 mod code;
@@ -39,6 +39,8 @@ mod report;
 mod rules;
 mod run;
 mod shell;
+mod signature;
+mod sockstat;
 mod text;
 mod wire;
 

@@ -90,6 +90,11 @@ impl Numbers {
         self.flows.len() - 1
     }
 
+    /// The ports of every flow: ours, theirs.
+    pub(super) fn ports(&self) -> impl Iterator<Item = (u16, u16)> {
+        self.flows.iter().map(|flow| (flow.local, flow.remote))
+    }
+
     fn flow(&self) -> Option<&Flow> {
         self.flows.get(self.current)
     }

@@ -7,7 +7,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use outcrop_stack::Config;
-use outcrop_tcp::{AckStyle, KeepAlive, SynCookies};
+use outcrop_tcp::{AckStyle, KeepAlive, PathProbing, SynCookies};
 
 use super::ast::{Action, Event, Script};
 use super::report::{Dialect, Family, Options, Stop};
@@ -38,6 +38,7 @@ pub(super) struct Rules {
     pub(super) fast_open: FastOpen,
     pub(super) keep_alive: KeepAlive,
     pub(super) syn_cookies: SynCookies,
+    pub(super) syn_with_fin: bool,
     /// The ends, if the script names them.
     pub(super) ends: (Option<IpAddr>, Option<IpAddr>),
     /// Written for IPv6 alone: its MTU is meant as it stands.
@@ -56,6 +57,7 @@ impl Rules {
             fast_open: FastOpen::default(),
             keep_alive: KeepAlive::default(),
             syn_cookies: SynCookies::default(),
+            syn_with_fin: dialect == Dialect::FreeBsd,
             ends: (None, None),
             for_v6: false,
         };
@@ -72,6 +74,7 @@ impl Rules {
             fast_open: rules.fast_open,
             keep_alive: rules.keep_alive,
             syn_cookies: rules.syn_cookies,
+            syn_with_fin: rules.syn_with_fin,
         };
         let is_packet =
             |event: &Event| matches!(event.action, Action::Inject(_) | Action::Expect(_));
@@ -100,6 +103,7 @@ impl Rules {
         (rules.config, rules.mtu) = (settings.config, settings.mtu);
         (rules.fast_open, rules.keep_alive) = (settings.fast_open, settings.keep_alive);
         rules.syn_cookies = settings.syn_cookies;
+        rules.syn_with_fin = settings.syn_with_fin;
         Ok(rules)
     }
 
@@ -109,13 +113,19 @@ impl Rules {
         // Windows are the script's business, unless it says otherwise: room for any of them, that stays.
         (start.receive_buffer, start.receive_buffer_max) = (BUFFER, None);
         (start.send_buffer, start.send_buffer_max) = (BUFFER, None);
+        // Scripts are written for systems that leave it to a discipline of their queues, which is not there.
+        start.pacing = false;
         match dialect {
             Dialect::Ours => {}
             Dialect::Linux => {
+                start.path_probing = PathProbing::Off;
                 start.congestion = outcrop_tcp::Algorithm::Cubic;
                 start.ack_style = AckStyle::Eager;
                 start.habits.slow_start_limit = None;
                 start.habits.reduce_window = true;
+                start.habits.count_delivered = true;
+                start.careful_rtt = true;
+                start.probe_after_answer = true;
                 start.quiet_timeout = true;
                 start.window_opens_slowly = true;
                 start.receive_buffer = LINUX_RECEIVE.0;
@@ -123,6 +133,7 @@ impl Rules {
                 start.send_buffer_max = Some(LINUX_SEND);
             }
             Dialect::FreeBsd => {
+                start.path_probing = PathProbing::Off;
                 start.delayed_ack = Duration::from_millis(40);
                 start.ack_style = AckStyle::EverySecond;
                 start.habits.slow_start_limit = Some(2);

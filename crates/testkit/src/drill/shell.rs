@@ -7,7 +7,7 @@
 use core::time::Duration;
 
 use outcrop_stack::Config;
-use outcrop_tcp::{EcnPolicy, KeepAlive, SynCookies};
+use outcrop_tcp::{EcnPolicy, KeepAlive, PathProbing, SynCookies};
 
 use super::program::algorithm;
 use super::report::Dialect;
@@ -21,6 +21,8 @@ pub(super) struct Settings {
     /// What keep-alive starts with once a program switches it on.
     pub(super) keep_alive: KeepAlive,
     pub(super) syn_cookies: SynCookies,
+    /// Listeners take the SYN of a segment with SYN and FIN.
+    pub(super) syn_with_fin: bool,
 }
 
 /// What the system as a whole allows of speaking in a SYN: the bits of Linux's `tcp_fastopen`.
@@ -74,12 +76,17 @@ impl System {
                 fast_open: rules.fast_open,
                 keep_alive: rules.keep_alive,
                 syn_cookies: rules.syn_cookies,
+                syn_with_fin: rules.syn_with_fin,
             },
         }
     }
 
     pub(super) const fn syn_cookies(&self) -> SynCookies {
         self.settings.syn_cookies
+    }
+
+    pub(super) const fn syn_with_fin(&self) -> bool {
+        self.settings.syn_with_fin
     }
 
     /// A shell line ran.
@@ -132,13 +139,22 @@ fn one(command: &str, settings: &mut Settings) -> Result<(), String> {
         {
             Ok(())
         }
+        // It leaves when is up to the sender's rate.
         "tc" if words.contains(&"fq") => {
-            Err("a queueing discipline that paces (`fq`) is not there".to_owned())
+            settings.config.tcp.settings.pacing = true;
+            Ok(())
         }
         "ip" if words.contains(&"tcp_metrics") => Ok(()),
         "ip" if words.contains(&"route") => route(&words, settings),
         "ip" if words.contains(&"link") && words.contains(&"mtu") => route(&words, settings),
         ":" => Ok(()),
+        // Of HyStart's two signs only the delay is there, which is bit 2.
+        "echo" if command.contains("hystart_detect") => {
+            match words.get(1).map(|bits| unsigned(bits)) {
+                Some(Some(bits)) if bits & 2 != 0 => Ok(()),
+                _ => Err("slow start without HyStart is not there".to_owned()),
+            }
+        }
         "echo" if !words.iter().any(|word| word.starts_with('>')) => Ok(()),
         _ => Err(format!("the command `{command}` is not there")),
     }
@@ -254,7 +270,6 @@ const HARMLESS: &[&str] = &[
     "net.ipv4.tcp_available_congestion_control",
     "net.ipv4.tcp_allowed_congestion_control",
     "net.ipv4.tcp_ecn_fallback",
-    "net.ipv4.tcp_ecn_option",
     "net.ipv4.tcp_ecn_option_beacon",
     "net.ipv4.ip_local_port_range",
     "net.ipv4.icmp_ratelimit",
@@ -345,15 +360,13 @@ fn sysctl(key: &str, value: &str, settings: &mut Settings) -> Result<(), String>
             settings.syn_cookies = SynCookies::Always;
             return Ok(());
         }
-        "net.ipv4.tcp_fastopen_key" => "a key for fast open cookies",
-        "net.ipv4.tcp_recovery" => "recovery without RACK",
-        "net.ipv4.tcp_early_retrans" => "recovery without tail loss probes",
-        "net.ipv4.tcp_frto" => "timeouts without F-RTO",
-        "net.ipv4.tcp_dsack" => "SACK without D-SACK",
-        "net.ipv4.tcp_ecn" => "Accurate ECN",
-        "net.inet.tcp.insecure_rst" | "net.inet.tcp.insecure_syn" | "net.inet.tcp.insecure_ack" => {
-            "a stack that anybody can reset (RFC 5961 switched off)"
+        "net.inet.tcp.drop_synfin" => {
+            settings.syn_with_fin = unsigned(value) == Some(0);
+            return Ok(());
         }
+        "net.ipv4.tcp_fastopen_key" => "a key for fast open cookies",
+        "net.ipv4.tcp_recovery" => "loss detection by counting instead of RACK",
+        "net.inet.tcp.insecure_ack" => "taking old acknowledgments without a challenge",
         _ => "",
     };
     if missing.is_empty() {
@@ -375,12 +388,8 @@ fn unsigned(value: &str) -> Option<u32> {
 fn as_it_is_anyway(key: &str, value: &str) -> bool {
     let number = unsigned(value);
     match key {
-        "net.ipv4.tcp_mtu_probing" => number == Some(0),
-        "net.ipv4.tcp_early_retrans"
-        | "net.ipv4.tcp_recovery"
-        | "net.ipv4.tcp_frto"
-        | "net.ipv4.tcp_dsack"
-        | "net.ipv4.tcp_retries1" => number != Some(0),
+        "net.ipv4.tcp_recovery" => number.is_some_and(|bits| bits & 1 != 0),
+        "net.ipv4.tcp_retries1" => number != Some(0),
         // A full accept queue drops the handshake's last ACK and lets the client repeat it.
         "net.ipv4.tcp_abort_on_overflow" => number == Some(0),
         "net.ipv4.tcp_shrink_window"
@@ -388,10 +397,7 @@ fn as_it_is_anyway(key: &str, value: &str) -> bool {
         | "net.ipv4.tcp_thin_linear_timeouts" => number == Some(0),
         "net.inet.tcp.syncookies" => true,
         "net.inet.tcp.syncookies_only" => number == Some(0),
-        "net.inet.tcp.insecure_rst"
-        | "net.inet.tcp.insecure_syn"
-        | "net.inet.tcp.insecure_ack"
-        | "net.inet.tcp.drop_synfin"
+        "net.inet.tcp.insecure_ack"
         | "net.inet.tcp.pmtud_blackhole_detection"
         | "net.inet.tcp.blackhole"
         | "net.inet.tcp.fastopen.server_enable" => number == Some(0),
@@ -415,9 +421,26 @@ fn offers(key: &str, value: &str, start: &mut outcrop_tcp::Settings) -> Option<(
                 0 => EcnPolicy::Off,
                 1 => EcnPolicy::Request,
                 2 => EcnPolicy::Accept,
+                3 => EcnPolicy::Accurate,
+                4 => EcnPolicy::RequestClassic,
+                5 => EcnPolicy::AcceptAccurate,
                 _ => return None,
             };
         }
+        "net.ipv4.tcp_mtu_probing" => {
+            start.path_probing = match number? {
+                0 => PathProbing::Off,
+                1 => PathProbing::OnBlackHole,
+                _ => PathProbing::Always,
+            };
+        }
+        "net.ipv4.tcp_ecn_option" => start.ecn_option = number? != 0,
+        "net.ipv4.tcp_dsack" => start.dsack = number? != 0,
+        "net.ipv4.tcp_frto" => start.frto = number? != 0,
+        // Early retransmit is gone from everywhere; the number says whether tails are probed.
+        "net.ipv4.tcp_early_retrans" => start.tail_probes = number? != 0,
+        "net.inet.tcp.insecure_rst" => start.guessable.resets = number? != 0,
+        "net.inet.tcp.insecure_syn" => start.guessable.syns = number? != 0,
         "net.ipv4.tcp_congestion_control"
         | "net.ipv4.tcp_default_congestion_control"
         | "net.inet.tcp.cc.algorithm" => start.congestion = algorithm(value)?,
@@ -442,11 +465,16 @@ fn sizes(key: &str, value: &str, start: &mut outcrop_tcp::Settings) -> Option<()
             let most = words.next().map(|most| most / 2);
             start.receive_buffer_max = most.filter(|_| start.receive_buffer_max.is_some());
         }
-        "net.ipv4.tcp_wmem" => start.send_buffer = words.nth(1)?,
+        "net.ipv4.tcp_wmem" => {
+            start.send_buffer = words.nth(1)?;
+            start.send_buffer_max = words.next().filter(|most| *most > start.send_buffer);
+        }
         "net.inet.tcp.recvspace" => start.receive_buffer = words.next()?,
         "net.inet.tcp.sendspace" => start.send_buffer = words.next()?,
         "net.ipv4.tcp_moderate_rcvbuf" => {
-            start.receive_buffer_max = start.receive_buffer_max.filter(|_| value != "0");
+            let usual = outcrop_tcp::Settings::default().receive_buffer_max;
+            let max = start.receive_buffer_max.or(usual);
+            start.receive_buffer_max = max.filter(|_| value != "0");
         }
         "net.ipv4.tcp_notsent_lowat" => {
             let mark = words.next()?;

@@ -4,7 +4,7 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use super::ast::{Body, Flags, Icmp, IpPrefix, Packet, Tcp, TcpOption};
+use super::ast::{Body, Counters, Flags, Icmp, IpPrefix, Packet, Signature, Tcp, TcpOption};
 
 impl Display for Flags {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -51,8 +51,39 @@ impl Display for TcpOption {
                 f.write_str(if *experimental { "FOEXP " } else { "FO " })?;
                 cookie.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
             }
+            Self::AccurateEcn(counters) => counters.fmt(f),
+            Self::UserTimeout { minutes, count } => {
+                write!(f, "uto {count}{}", if *minutes { " min" } else { "" })
+            }
+            Self::Md5(Signature::Valid) => f.write_str("md5 valid"),
+            Self::Md5(Signature::Invalid) => f.write_str("md5 invalid"),
+            Self::Md5(Signature::Digest(digest)) => {
+                f.write_str("md5 ")?;
+                digest.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
             Self::Other { kind, data } => write!(f, "option {kind} of {} bytes", data.len() + 2),
         }
+    }
+}
+
+impl Counters {
+    /// The fields with their names, in their order on the wire.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&'static str, u32)> {
+        let names = if self.ect1_first {
+            ["e1b", "ceb", "e0b"]
+        } else {
+            ["e0b", "ceb", "e1b"]
+        };
+        let fields = names.into_iter().zip(self.fields);
+        fields.filter_map(|(name, field)| Some((name, field?)))
+    }
+}
+
+impl Display for Counters {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("ECN")?;
+        self.named()
+            .try_for_each(|(name, count)| write!(f, " {name} {count}"))
     }
 }
 

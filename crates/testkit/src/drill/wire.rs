@@ -8,9 +8,10 @@ use core::net::{IpAddr, SocketAddr};
 
 use outcrop_base::{Checksum, Instant};
 
-use super::ast::{Flags, IpPrefix, TcpOption};
+use super::ast::{Counters, Flags, IpPrefix, Signature, TcpOption};
+use super::signature;
 
-const TCP: u8 = 6;
+pub(super) const TCP: u8 = 6;
 const UDP: u8 = 17;
 pub(super) const ICMP: u8 = 1;
 pub(super) const ICMP_V6: u8 = 58;
@@ -50,6 +51,8 @@ pub(super) struct Seen {
     pub(super) src: SocketAddr,
     pub(super) dst: SocketAddr,
     pub(super) inside: Inside,
+    /// Its TCP segment, if it is signed.
+    pub(super) signed: Option<Vec<u8>>,
     /// What is wrong with it whatever the script says.
     pub(super) fault: Option<&'static str>,
 }
@@ -103,13 +106,41 @@ impl Ip {
         sum.finish().to_be_bytes()
     }
 
-    /// A TCP packet; its payload is zeros.
-    pub(super) fn tcp(&self, ports: (u16, u16), segment: &Segment) -> Vec<u8> {
+    /// A TCP packet; its payload is zeros. `key` signs it, if it asks for that.
+    pub(super) fn tcp(&self, ports: (u16, u16), segment: &Segment, key: Option<&[u8]>) -> Vec<u8> {
         let mut bytes = tcp_header(ports, segment);
         bytes.resize(bytes.len() + segment.len, 0);
+        self.sign(&mut bytes, segment, key);
         let sum = self.sum(TCP, &bytes);
         put(&mut bytes, 16, &sum);
         self.wrap(TCP, &bytes)
+    }
+
+    fn sign(&self, bytes: &mut [u8], segment: &Segment, key: Option<&[u8]>) {
+        let asked = segment.options.iter().find_map(|option| match option {
+            TcpOption::Md5(signature) => Some(signature),
+            TcpOption::Eol
+            | TcpOption::Nop
+            | TcpOption::Mss(_)
+            | TcpOption::WindowScale(_)
+            | TcpOption::SackPermitted
+            | TcpOption::Sack(_)
+            | TcpOption::Timestamps { .. }
+            | TcpOption::FastOpen { .. }
+            | TcpOption::AccurateEcn(_)
+            | TcpOption::UserTimeout { .. }
+            | TcpOption::Other { .. } => None,
+        });
+        let Some((asked, place)) = asked.zip(signature::place(bytes)) else {
+            return;
+        };
+        let mut digest = signature::digest((self.src, self.dst), bytes, key.unwrap_or_default());
+        match asked {
+            Signature::Digest(_) => return,
+            Signature::Valid => {}
+            Signature::Invalid => digest.reverse(),
+        }
+        put(bytes, place.start, &digest);
     }
 
     /// A UDP packet; its payload is zeros.
@@ -203,6 +234,20 @@ fn write_option(option: &TcpOption, out: &mut Vec<u8>) {
         } => {
             sized(254, &[&[0xf9, 0x89], cookie.as_slice()].concat());
         }
+        TcpOption::AccurateEcn(counters) => {
+            let kind = if counters.ect1_first { 174 } else { 172 };
+            let octets = |(_, count): (&str, u32)| count.to_be_bytes().into_iter().skip(1);
+            sized(
+                kind,
+                &counters.named().flat_map(octets).collect::<Vec<u8>>(),
+            );
+        }
+        TcpOption::UserTimeout { minutes, count } => {
+            sized(28, &(u16::from(*minutes) << 15 | count).to_be_bytes());
+        }
+        TcpOption::Md5(Signature::Digest(digest)) => sized(19, digest),
+        // Made up by `signature` once the rest of the segment is known.
+        TcpOption::Md5(Signature::Valid | Signature::Invalid) => sized(19, &[0; 16]),
         TcpOption::Other { kind, data } => sized(*kind, data),
     }
 }
@@ -216,6 +261,7 @@ pub(super) fn dissect(at: Instant, bytes: &[u8]) -> Seen {
         flow_label: 0,
         src: SocketAddr::new(IpAddr::from([0; 4]), 0),
         dst: SocketAddr::new(IpAddr::from([0; 4]), 0),
+        signed: None,
         inside: Inside::Other(format!("{} bytes that are no packet", bytes.len())),
         fault: None,
     })
@@ -265,6 +311,7 @@ fn head(at: Instant, bytes: &[u8]) -> Option<Seen> {
         src: SocketAddr::new(src, port(0)?),
         dst: SocketAddr::new(dst, port(2)?),
         fault: fault.or_else(|| payload_fault(protocol, inner)),
+        signed: (protocol == TCP && signature::place(inner).is_some()).then(|| inner.to_vec()),
         inside: inside(protocol, inner)?,
     })
 }
@@ -359,6 +406,21 @@ fn read_options(bytes: &[u8]) -> Option<Vec<TcpOption>> {
                 val: read32(body, 0)?,
                 ecr: read32(body, 4)?,
             },
+            (172 | 174, 0 | 3 | 6 | 9) => {
+                let (fields, _) = body.as_chunks::<3>();
+                let mut fields = fields
+                    .iter()
+                    .map(|[a, b, c]| u32::from_be_bytes([0, *a, *b, *c]));
+                TcpOption::AccurateEcn(Counters {
+                    ect1_first: *kind == 174,
+                    fields: [fields.next(), fields.next(), fields.next()],
+                })
+            }
+            (28, 2) => TcpOption::UserTimeout {
+                minutes: *body.first()? & 0x80 != 0,
+                count: read16(body, 0)? & 0x7fff,
+            },
+            (19, _) => TcpOption::Md5(Signature::Digest(body.to_vec())),
             (34, _) => TcpOption::FastOpen {
                 cookie: body.to_vec(),
                 experimental: false,

@@ -281,6 +281,7 @@ impl Dice {
         settings.habits = Habits {
             slow_start_limit: self.pick([Some(8), Some(8), Some(2), None]),
             reduce_window: self.chance(0.3),
+            count_delivered: false,
         };
         settings.pacing = self.chance(0.2);
         settings.window_opens_slowly = self.chance(0.3);

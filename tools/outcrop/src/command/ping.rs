@@ -10,6 +10,7 @@ use std::io;
 use bytes::Bytes;
 use outcrop_socket::Ping;
 use outcrop_stack::Shard;
+use outcrop_stack::ip::EchoReply;
 
 use crate::cli;
 use crate::failure::Failure;
@@ -18,8 +19,8 @@ use crate::resolve::resolve;
 use crate::signals;
 use crate::statistics::Statistics;
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The least time between requests of a flood that are not answered.
+const FLOOD: Duration = Duration::from_millis(10);
 
 /// Pings a host; status 0 if it ever answered.
 pub(crate) fn run(options: &cli::Ping) -> Result<u8, Failure> {
@@ -38,12 +39,23 @@ pub(crate) fn run(options: &cli::Ping) -> Result<u8, Failure> {
         target,
         count: options.count,
         interval: Duration::from_secs_f64(options.interval),
+        wait: Duration::from_secs_f64(options.wait),
+        voice: match (options.flood, options.quiet) {
+            (_, true) => Voice::Silent,
+            (true, false) => Voice::Dots,
+            (false, false) => Voice::Lines,
+        },
+        flood: options.flood,
         data: payload(options.size),
     };
     println!("PING {target}: {} bytes of data", options.size);
     let statistics = host.run(|_| series.until(stop))?;
     let remains = host.finish()?;
-    println!("--- {target}\n{statistics}");
+    if options.flood {
+        // Behind the dots.
+        println!();
+    }
+    println!("--- {target} ping statistics ---\n{statistics}");
     remains.say_capture();
     Ok(u8::from(!statistics.any_reply()))
 }
@@ -53,13 +65,25 @@ struct Series {
     target: IpAddr,
     count: u16,
     interval: Duration,
+    wait: Duration,
+    flood: bool,
+    voice: Voice,
     data: Bytes,
+}
+
+/// How much is said of each answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Voice {
+    Silent,
+    Dots,
+    Lines,
 }
 
 impl Series {
     /// Pings until all are sent or somebody says stop.
     async fn until(self, stop: impl Future<Output = ()>) -> Statistics {
         let mut statistics = Statistics::default();
+        let begun = self.shard.now();
         let stopped = {
             let mut pings = pin!(self.all(&mut statistics));
             let mut stop = pin!(stop);
@@ -72,6 +96,7 @@ impl Series {
         if let Some(Err(error)) = stopped {
             eprintln!("outcrop: {}: {error}", self.target);
         }
+        statistics.on_end(self.shard.now() - begun);
         statistics
     }
 
@@ -80,27 +105,38 @@ impl Series {
         for seq in 1..=self.count {
             let began = self.shard.now();
             statistics.on_sent();
-            match ping
-                .ping(self.target, seq, self.data.clone(), PATIENCE)
-                .await
-            {
-                Ok((reply, trip)) => {
-                    statistics.on_reply(trip);
-                    println!(
-                        "{} bytes from {}: seq={seq} hops={} time={:.3} ms",
-                        reply.len,
-                        reply.from,
-                        reply.hop_limit,
-                        trip.as_secs_f64() * 1000.0
-                    );
-                }
-                Err(error) => println!("seq={seq} {error}"),
+            let wait = if self.flood { FLOOD } else { self.wait };
+            let answer = ping.ping(self.target, seq, self.data.clone(), wait).await;
+            let answered = answer.is_ok();
+            if let Ok((_, trip)) = &answer {
+                statistics.on_reply(*trip);
             }
-            if seq < self.count {
+            self.tell(seq, answer);
+            if seq < self.count && !self.flood {
                 self.shard.sleep_until(began + self.interval).await;
+            } else if self.flood && !answered {
+                // An error may have come sooner.
+                self.shard.sleep_until(began + FLOOD).await;
             }
         }
         Ok(())
+    }
+}
+
+impl Series {
+    fn tell(&self, seq: u16, answer: io::Result<(EchoReply, Duration)>) {
+        match (self.voice, answer) {
+            (Voice::Silent, _) | (Voice::Dots, Ok(_)) => {}
+            (Voice::Dots, Err(_)) => print!("."),
+            (Voice::Lines, Ok((reply, trip))) => println!(
+                "{} bytes from {}: seq={seq} hops={} time={:.3} ms",
+                reply.len,
+                reply.from,
+                reply.hop_limit,
+                trip.as_secs_f64() * 1000.0
+            ),
+            (Voice::Lines, Err(error)) => println!("seq={seq} {error}"),
+        }
     }
 }
 

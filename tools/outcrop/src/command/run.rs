@@ -21,7 +21,9 @@ use crate::stop::word;
 /// Runs a command against the stack in a private network; its status becomes ours.
 pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
     let site = Site::of(&options.serving)?;
-    let mut host = Host::start(&options.net, options.tcp.config()?, Place::Private, "run")?;
+    let net = options.serving.watched(&options.net);
+    let mut host = Host::start(&net, options.tcp.config()?, Place::Private, "run")?;
+    let site = site.with_watch(host.watch(&net));
     let https = Https::new(&options.serving.secure, &options.net, host.shard())?;
     let (shard, serving) = (host.shard().clone(), options.serving.clone());
     let (namespace, command) = (host.namespace().cloned(), options.command.clone());

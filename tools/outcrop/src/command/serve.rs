@@ -3,6 +3,7 @@
 use crate::cli;
 use crate::failure::Failure;
 use crate::host::{Host, Place};
+use crate::recording;
 use crate::report::Report;
 use crate::secure::Https;
 use crate::server::Server;
@@ -12,7 +13,9 @@ use crate::site::Site;
 /// Serves until asked to stop.
 pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
     let site = Site::of(&options.serving)?;
-    let mut host = Host::start(&options.net, options.tcp.config()?, Place::Here, "serve")?;
+    let net = options.serving.watched(&options.net);
+    let mut host = Host::start(&net, options.tcp.config()?, Place::Here, "serve")?;
+    let site = site.with_watch(host.watch(&net));
     let https = Https::new(&options.serving.secure, &options.net, host.shard())?;
     let stop = signals::stop()?;
     let (shard, serving, net) = (
@@ -24,20 +27,18 @@ pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
         let server = Server::start(&shard, &tasks, &serving, (&site, https.as_ref()))?;
         say_where(&serving, &net, https.as_ref());
         stop.await;
-        println!("stopping");
+        say(&net, format_args!("stopping\n"));
         Ok(server.stop().await)
     })??;
     let remains = host.finish()?;
-    print!(
-        "{}",
-        Report {
-            counters: &remains.counters,
-            tcp: &remains.tcp,
-            served
-        }
-    );
+    let report = Report {
+        counters: &remains.counters,
+        tcp: &remains.tcp,
+        served,
+    };
+    say(&options.net, format_args!("{report}"));
     if options.tcp.explain {
-        print!("{}", remains.accounts);
+        say(&options.net, format_args!("{}", remains.accounts));
     }
     remains.say_capture();
     Ok(0)
@@ -54,9 +55,21 @@ fn say_where(serving: &cli::Serving, net: &cli::Net, https: Option<&Https>) {
         format!("{scheme}://{one}{port}/ and {scheme}://[{two}]{port}/")
     };
     let secure = https.map(|https| format!(", {}", places("https", https.port, 443)));
-    println!(
-        "serving {}{} until Ctrl-C",
-        places("http", serving.port, 80),
-        secure.unwrap_or_default()
+    say(
+        net,
+        format_args!(
+            "serving {}{} until Ctrl-C\n",
+            places("http", serving.port, 80),
+            secure.unwrap_or_default()
+        ),
     );
+}
+
+/// To people: on standard error, where standard output is a capture.
+fn say(net: &cli::Net, text: core::fmt::Arguments<'_>) {
+    if recording::is_live(net) {
+        eprint!("{text}");
+    } else {
+        print!("{text}");
+    }
 }

@@ -14,7 +14,7 @@ use super::Outcome;
 use crate::ledger::mutate;
 use crate::report::{Error, Finding};
 use crate::workspace::Workspace;
-use crate::{clippy_toml, layering, ledger, shape};
+use crate::{clippy_toml, instructions, layering, ledger, shape};
 
 /// One step of the integration.
 pub(crate) struct Step {
@@ -121,6 +121,11 @@ pub(crate) const STEPS: &[Step] = &[
         how: How::Cargo(&MATRIX, &[]),
     },
     Step {
+        name: "instructions",
+        about: "what the hot functions cost, by callgrind, to three per cent",
+        how: How::Chore(instructions::run),
+    },
+    Step {
         name: "mutants",
         about: "ten rows of the ledgers broken by chance: their tests must notice",
         how: How::Chore(|w| ledger::break_rows(w, &MUTANTS)),
@@ -167,6 +172,8 @@ const MUTANTS: mutate::Options = mutate::Options {
     count: mutate::Count::Some(10),
     seed: None,
     rows: Vec::new(),
+    shard: None,
+    resume: false,
     limit: Some(Duration::from_secs(120)),
 };
 

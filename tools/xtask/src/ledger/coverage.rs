@@ -23,9 +23,15 @@ pub(crate) fn table(ledgers: &[(String, Ledger)]) -> String {
     let mut text = String::from(
         "# What the standards ask, and where we stand\n\n<!-- Written by `cargo xtask ledger`; do not edit. -->\n\n\
          A row is *done* when a test fails after the line that carries it out is broken; *partial* when part of it is;\n\
-         an *exception* is a deviation on purpose, explained in `docs/deviations.md`; *open* means not claimed yet. A row *with a\n\
-         break* names an edit of the sources that its tests are known to catch: `cargo xtask ledger --mutate all` makes each of them,\n\
-         and the integration ten at random.\n",
+         an *exception* is a deviation on purpose, explained in `docs/deviations.md`; *open* means not claimed yet.\n\n\
+         Every row that is done names at least one *break*: an edit of the sources that its tests catch. `cargo xtask ledger`\n\
+         refuses a row without one, and one whose place is gone. `cargo xtask ledger --mutate N` makes N of them, chosen by\n\
+         chance, one at a time in a copy of the sources below the target folder; the integration does so with ten.\n\n\
+         - `--mutate all` makes each of them, `--mutate new` those that were never caught in this target folder.\n\
+         - `--rows rfc5681,rfc9293:MUST-14` makes those of a document or of a row.\n\
+         - `--shard 1/4` to `--shard 4/4` are the parts of a long run; `--resume` goes on with one that was interrupted, and\n  \
+         leaves out what it has caught, as long as the sources are the same.\n\n\
+         The last line is `N breaks, N killed, N survived`; if one survived, a test is to be mended, and the run fails.\n",
     );
     text.push_str("\n## All documents\n\n");
     header(&mut text);

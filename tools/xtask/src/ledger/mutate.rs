@@ -6,6 +6,7 @@
 //! A row whose tests pass on broken code promises what nobody holds it to.
 
 mod bench;
+mod record;
 mod tree;
 
 use core::str::FromStr;
@@ -16,6 +17,7 @@ use super::{Break, Ledger, Status};
 use crate::report::{Error, Finding};
 use crate::workspace::Workspace;
 use bench::{Bench, Fate};
+use record::Record;
 use tree::Tree;
 
 /// How many breaks to try.
@@ -23,6 +25,8 @@ use tree::Tree;
 pub(crate) enum Count {
     /// Every one.
     All,
+    /// Every one that was never killed in this target folder.
+    New,
     /// So many, chosen by chance.
     Some(usize),
 }
@@ -33,11 +37,38 @@ impl FromStr for Count {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "all" => Ok(Self::All),
+            "new" => Ok(Self::New),
             number => number
                 .parse()
                 .map(Self::Some)
-                .map_err(|_| format!("`{number}` is neither a number nor `all`")),
+                .map_err(|_| format!("`{number}` is neither a number nor `all` nor `new`")),
         }
+    }
+}
+
+/// Which part of a long run: `2/4` is the second of four.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shard {
+    part: usize,
+    of: usize,
+}
+
+impl Shard {
+    /// Whether the break at this place of the list belongs to it.
+    const fn holds(self, index: usize) -> bool {
+        index % self.of == self.part - 1
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/').and_then(|(part, of)| {
+            let (part, of) = (part.parse().ok()?, of.parse().ok()?);
+            (1..=of).contains(&part).then_some(Self { part, of })
+        });
+        numbers.ok_or_else(|| format!("`{text}` is not of the kind `2/4`"))
     }
 }
 
@@ -50,11 +81,16 @@ pub(crate) struct Options {
     pub(crate) seed: Option<u64>,
     /// Only rows with these ids, or of these documents; empty means all.
     pub(crate) rows: Vec<String>,
+    /// Only this part of them.
+    pub(crate) shard: Option<Shard>,
+    /// Leave out what was killed before on the very same sources.
+    pub(crate) resume: bool,
     /// Begin no further one after this long.
     pub(crate) limit: Option<Duration>,
 }
 
 /// One break of one row.
+#[derive(Clone, Copy, Hash)]
 struct Mutant<'a> {
     document: &'a str,
     id: &'a str,
@@ -63,9 +99,14 @@ struct Mutant<'a> {
 }
 
 impl Mutant<'_> {
-    /// Whether `row` names it: `MUST-14`, `RFC 9293`, or both.
+    /// Whether `row` names it: `MUST-14`, `RFC 9293`, both, or `rfc9293`, `rfc9293:MUST-14`.
     fn is(&self, row: &str) -> bool {
-        row == self.id || row == self.document || row == self.name()
+        let file = self.document.to_lowercase().replace(' ', "");
+        row == self.id
+            || row == self.document
+            || row == file
+            || row == self.name()
+            || row == format!("{file}:{}", self.id)
     }
 
     fn name(&self) -> String {
@@ -80,13 +121,20 @@ pub(crate) fn run(
     options: &Options,
 ) -> Result<Vec<Finding>, Error> {
     let begin = Instant::now();
-    let chosen = choose(ledgers, options);
+    let place = workspace.target.join("mutate");
+    let tree = Tree::refresh(&workspace.root, &place)?;
+    let mut record = Record::open(&place, tree.digest)?;
+    let chosen = choose(ledgers, options, &record);
     if chosen.is_empty() {
-        return Ok(vec![Finding::new("--rows", "names no row with a break")]);
+        let nothing = Finding::new("--rows", "names no row with a break");
+        return Ok(if mutants(ledgers, options).is_empty() {
+            vec![nothing]
+        } else {
+            Vec::new()
+        });
     }
-    let tree = Tree::refresh(&workspace.root, &workspace.target.join("mutate"))?;
     let bench = Bench::new(workspace, &tree)?;
-    let mut findings = bench.sound(chosen.iter().flat_map(|mutant| mutant.tests))?;
+    let findings = bench.sound(chosen.iter().flat_map(|mutant| mutant.tests), &mut record)?;
     if !findings.is_empty() {
         return Ok(findings);
     }
@@ -94,11 +142,22 @@ pub(crate) fn run(
         "unbroken, all of their tests pass ({:.0} s)",
         begin.elapsed().as_secs_f64()
     );
+    break_each(&tree, &bench, &mut record, &chosen, options.limit)
+}
+
+fn break_each(
+    tree: &Tree,
+    bench: &Bench<'_>,
+    record: &mut Record,
+    chosen: &[Mutant<'_>],
+    limit: Option<Duration>,
+) -> Result<Vec<Finding>, Error> {
     // What was built before is not this run's doing: only what follows has a limit.
     let begin = Instant::now();
     let (mut killed, mut tried) = (0, 0);
-    for mutant in &chosen {
-        if options.limit.is_some_and(|limit| begin.elapsed() > limit) {
+    let mut findings = Vec::new();
+    for mutant in chosen {
+        if limit.is_some_and(|limit| begin.elapsed() > limit) {
             println!("{} left out for lack of time", chosen.len() - tried);
             break;
         }
@@ -108,32 +167,52 @@ pub(crate) fn run(
             None => Fate::Unbuilt("the place is not there".to_owned()),
         };
         tried += 1;
-        killed += usize::from(fate.is_killed());
+        if fate.is_killed() {
+            killed += 1;
+            record.killed(mutant)?;
+        }
         println!("{}", line(mutant, &fate, started.elapsed()));
         findings.extend(complaint(mutant, &fate));
     }
-    println!("{tried} tried, {killed} killed");
+    println!(
+        "{tried} breaks, {killed} killed, {} survived",
+        tried - killed
+    );
     Ok(findings)
 }
 
-fn choose<'a>(ledgers: &'a [(String, Ledger)], options: &Options) -> Vec<Mutant<'a>> {
-    let mut all = mutants(ledgers);
+fn choose<'a>(
+    ledgers: &'a [(String, Ledger)],
+    options: &Options,
+    record: &Record,
+) -> Vec<Mutant<'a>> {
+    let mut all = mutants(ledgers, options);
     let known = all.len();
-    all.retain(|mutant| options.rows.is_empty() || options.rows.iter().any(|row| mutant.is(row)));
     match options.count {
-        Count::All => println!("{} of {known} breaks", all.len()),
+        Count::All => {}
+        Count::New => all.retain(|mutant| !record.was_killed(mutant)),
         Count::Some(count) => {
             let seed = options.seed.unwrap_or_else(time_of_day);
             shuffle(&mut all, seed);
             all.truncate(count);
-            println!("{} of {known} breaks, --seed {seed}", all.len());
+            println!("--seed {seed}");
         }
     }
+    if options.resume {
+        all.retain(|mutant| !record.was_killed_here(mutant));
+    }
+    // Neighbours share what has to be built: the place that is mended and the next that is broken.
+    all.sort_by_key(|mutant| &mutant.change.file);
+    if let Some(shard) = options.shard {
+        let mut index = 0..;
+        all.retain(|_| index.next().is_some_and(|index| shard.holds(index)));
+    }
+    println!("{} of {known} breaks", all.len());
     all
 }
 
-/// Every break of every row that claims anything.
-fn mutants(ledgers: &[(String, Ledger)]) -> Vec<Mutant<'_>> {
+/// Every break of every row that claims anything and was asked for.
+fn mutants<'a>(ledgers: &'a [(String, Ledger)], options: &Options) -> Vec<Mutant<'a>> {
     let mut found = Vec::new();
     for (_, ledger) in ledgers {
         for row in &ledger.requirements {
@@ -148,6 +227,8 @@ fn mutants(ledgers: &[(String, Ledger)]) -> Vec<Mutant<'_>> {
             }));
         }
     }
+    let rows = &options.rows;
+    found.retain(|mutant| rows.is_empty() || rows.iter().any(|row| mutant.is(row)));
     found
 }
 
@@ -227,18 +308,56 @@ breaks = [{ file = "f.rs", find = "x", replace = "y" }]
             count,
             seed: Some(1),
             rows: rows.iter().map(|id| (*id).to_owned()).collect(),
+            shard: None,
+            resume: false,
             limit: None,
         }
     }
 
+    fn chosen(options: &Options) -> usize {
+        choose(&ledgers(), options, &Record::default()).len()
+    }
+
     #[test]
     fn rows_that_claim_something_are_broken_once_for_each_break() {
-        assert_eq!(choose(&ledgers(), &options(Count::All, &[])).len(), 2);
-        assert_eq!(choose(&ledgers(), &options(Count::Some(1), &[])).len(), 1);
-        let none = choose(&ledgers(), &options(Count::All, &["MUST-2"])).len();
+        assert_eq!(chosen(&options(Count::All, &[])), 2);
+        assert_eq!(chosen(&options(Count::Some(1), &[])), 1);
+        let none = chosen(&options(Count::All, &["MUST-2"]));
         assert_eq!(none, 0, "an open row claims nothing");
-        for row in ["MUST-1", "RFC 1", "RFC 1 MUST-1"] {
-            assert_eq!(choose(&ledgers(), &options(Count::All, &[row])).len(), 2);
+        for row in ["MUST-1", "RFC 1", "RFC 1 MUST-1", "rfc1", "rfc1:MUST-1"] {
+            assert_eq!(chosen(&options(Count::All, &[row])), 2);
+        }
+    }
+
+    #[test]
+    fn killed_once_it_is_not_new_and_on_the_same_sources_not_tried_again() {
+        let (ledgers, dir) = (ledgers(), tempfile::tempdir().unwrap());
+        let every = mutants(&ledgers, &options(Count::All, &[]));
+        let mut record = Record::open(dir.path(), 1).unwrap();
+        record.killed(&every[0]).unwrap();
+        let left = |digest, options: &Options| {
+            let record = Record::open(dir.path(), digest).unwrap();
+            choose(&ledgers, options, &record).len()
+        };
+        assert_eq!(left(2, &options(Count::New, &[])), 1);
+        assert_eq!(left(2, &options(Count::All, &[])), 2);
+        let resume = Options {
+            resume: true,
+            ..options(Count::All, &[])
+        };
+        assert_eq!((left(1, &resume), left(2, &resume)), (1, 2));
+    }
+
+    #[test]
+    fn shards_make_up_the_whole() {
+        let part = |text: &str| Options {
+            shard: Some(text.parse().unwrap()),
+            ..options(Count::All, &[])
+        };
+        assert_eq!((chosen(&part("1/2")), chosen(&part("2/2"))), (1, 1));
+        assert_eq!((chosen(&part("1/3")), chosen(&part("3/3"))), (1, 0));
+        for wrong in ["0/2", "3/2", "1", "a/b"] {
+            assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
         }
     }
 
@@ -260,6 +379,7 @@ breaks = [{ file = "f.rs", find = "x", replace = "y" }]
     fn a_count_is_a_number_or_all() {
         assert_eq!("12".parse(), Ok(Count::Some(12)));
         assert_eq!("all".parse(), Ok(Count::All));
+        assert_eq!("new".parse(), Ok(Count::New));
         assert!("few".parse::<Count>().is_err());
     }
 }

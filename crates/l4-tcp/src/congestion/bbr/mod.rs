@@ -13,6 +13,7 @@
 
 mod drain;
 mod model;
+mod parked;
 mod probe_bw;
 mod probe_rtt;
 mod startup;
@@ -24,9 +25,10 @@ use outcrop_base::Instant;
 
 use super::{
     AckEvent, CongestionEvent, CongestionKind, Controller, ControllerInfo, IdleEvent,
-    Phase as Shown, Rate, SentEvent, initial_window,
+    Parked as Kept, Phase as Shown, Rate, SentEvent, initial_window,
 };
 use model::Model;
+pub use parked::Parked;
 use probe_bw::{Cycle, Probing};
 use probe_rtt::RttProbe;
 use startup::FullPipe;
@@ -310,6 +312,11 @@ impl Controller for Bbr {
         self.window.pacing = Rate(per_mille(self.window.cwnd * 1000, startup::PACING_GAIN));
     }
 
+    /// 5.6.2, initialisation: a round trip that is known counts, not the millisecond assumed.
+    fn on_handshake(&mut self, rtt: Duration) {
+        self.first_round_trip(rtt);
+    }
+
     fn on_mss_change(&mut self, mss: u32) {
         self.mss = u64::from(mss.max(1));
         self.window.cwnd = self.window.cwnd.max(self.min_pipe());
@@ -347,6 +354,10 @@ impl Controller for Bbr {
 
     fn clone_box(&self) -> Box<dyn Controller> {
         Box::new(self.clone())
+    }
+
+    fn park(&self) -> Kept {
+        Kept::Bbr(Box::new(self.doze()))
     }
 
     fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {

@@ -5,12 +5,14 @@
 //! Sources: draft-ietf-ccwg-bbr 5.5.
 
 use core::hash::{Hash, Hasher};
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 use outcrop_base::Instant;
 
 use super::{BETA, per_mille};
 use crate::congestion::{AckEvent, Rate};
+use crate::span::Span;
 
 /// 2.8 MinRTTFilterLen.
 const MIN_RTT_WINDOW: Duration = Duration::from_secs(10);
@@ -29,6 +31,40 @@ pub(super) struct Model {
     rounds: Rounds,
     min_rtt: MinRtt,
     aggregation: Aggregation,
+}
+
+impl Remembered {
+    pub(super) fn wake(self) -> Model {
+        let bytes = |known: NonZeroU64| known.get() - 1;
+        let long = |seen: Option<(Span, Instant)>| seen.map(|(rtt, at)| (rtt.get(), at));
+        let [value, probe] = self.min_rtt;
+        Model {
+            max_bw: self.max_bw,
+            bounds: Bounds {
+                inflight_long: self.inflight_long.map(bytes),
+                inflight_short: self.inflight_short.map(bytes),
+                bw_short: self.bw_short.map(|rate| Rate(bytes(rate))),
+            },
+            latest: Latest {
+                round_delivered: self.delivered,
+                ..Latest::default()
+            },
+            rounds: Rounds {
+                delivered: self.delivered,
+                next: self.delivered,
+                start: false,
+            },
+            min_rtt: MinRtt {
+                value: long(value),
+                probe: long(probe),
+            },
+            aggregation: Aggregation {
+                extra: self.extra,
+                rounds: self.extra_rounds,
+                ..Aggregation::default()
+            },
+        }
+    }
 }
 
 /// What losses have taught: `None` is no bound.
@@ -75,7 +111,36 @@ struct Aggregation {
     rounds: u8,
 }
 
+/// What a pause leaves of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Remembered {
+    max_bw: [Rate; 2],
+    inflight_long: Option<NonZeroU64>,
+    inflight_short: Option<NonZeroU64>,
+    bw_short: Option<NonZeroU64>,
+    delivered: u64,
+    min_rtt: [Option<(Span, Instant)>; 2],
+    extra: [u64; 2],
+    extra_rounds: u8,
+}
+
 impl Model {
+    /// Everything sent has arrived: the round is over, and so is what was measured in it.
+    pub(super) fn doze(&self) -> Remembered {
+        let known = |bytes: u64| NonZeroU64::MIN.saturating_add(bytes);
+        let short = |seen: Option<(Duration, Instant)>| seen.map(|(rtt, at)| (Span::new(rtt), at));
+        Remembered {
+            max_bw: self.max_bw,
+            inflight_long: self.bounds.inflight_long.map(known),
+            inflight_short: self.bounds.inflight_short.map(known),
+            bw_short: self.bounds.bw_short.map(|rate| known(rate.0)),
+            delivered: self.rounds.delivered,
+            min_rtt: [short(self.min_rtt.value), short(self.min_rtt.probe)],
+            extra: self.aggregation.extra,
+            extra_rounds: self.aggregation.rounds,
+        }
+    }
+
     pub(super) const fn round_start(&self) -> bool {
         self.rounds.start
     }

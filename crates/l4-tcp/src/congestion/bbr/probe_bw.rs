@@ -80,7 +80,35 @@ pub(super) struct Probing {
     up_rounds: u8,
 }
 
+/// What a pause leaves of it: when to probe next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Schedule {
+    began: Option<Instant>,
+    wait_millis: u32,
+    rounds: u32,
+}
+
+impl Schedule {
+    pub(super) fn wake(self) -> Probing {
+        Probing {
+            began: self.began,
+            wait: Duration::from_millis(self.wait_millis.into()),
+            rounds: self.rounds.into(),
+            up_count: u64::MAX,
+            ..Probing::default()
+        }
+    }
+}
+
 impl Probing {
+    pub(super) fn doze(&self) -> Schedule {
+        Schedule {
+            began: self.began,
+            wait_millis: u32::try_from(self.wait.as_millis()).unwrap_or(u32::MAX),
+            rounds: u32::try_from(self.rounds).unwrap_or(u32::MAX),
+        }
+    }
+
     pub(super) fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
         let age = self.began.map(|began| now - began);
         (age, self.wait, self.rounds, self.acks).hash(&mut into);

@@ -27,6 +27,18 @@ pub(super) struct RttProbe {
 }
 
 impl RttProbe {
+    /// When it may end: with nothing under way it is as good as over.
+    pub(super) const fn doze(&self) -> Option<Instant> {
+        self.until
+    }
+
+    pub(super) const fn ending(until: Option<Instant>) -> Self {
+        Self {
+            until,
+            round_done: until.is_some(),
+        }
+    }
+
     pub(super) fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
         let left = self.until.map(|at| (at - now, now - at));
         (left, self.round_done).hash(&mut into);

@@ -118,7 +118,7 @@ fn option_tells_how_often_the_counter_wrapped() {
     };
     assert_eq!(end.on_ack(&with(6, 17, 1000)), 1);
     assert_eq!(end.on_ack(&with(6, 17, 9000)), 8);
-    assert_eq!(end.marked_bytes(), 9000);
+    assert_eq!(end.delivered().ce, 9000);
     assert!(end.marks());
 }
 
@@ -133,7 +133,7 @@ fn byte_counter_wraps_at_24_bits() {
         };
         assert_eq!(end.on_ack(&told), 1);
     }
-    assert_eq!(end.marked_bytes(), 0x0100_0100);
+    assert_eq!(end.delivered().ce, 0x0100_0100);
 }
 
 // 3.2.3.2.5: marked bytes without a marked packet.
@@ -154,26 +154,31 @@ fn zeroed_counter_is_not_believed() {
     let mut end = client(Mark::NotEct);
     assert_eq!(end.on_ack(&heard(0, 1)), 0);
     assert!(!end.marks());
-    let mut end = client(Mark::NotEct);
-    assert_eq!(
-        end.on_ack(&heard(7, 1)),
-        2,
-        "any other beginning is believed"
-    );
-    assert!(end.marks());
+    for (first, marked) in [(5, 0), (6, 1), (7, 2), (1, 4), (2, 5), (3, 6), (4, 7)] {
+        let mut end = client(Mark::NotEct);
+        let said = end.on_ack(&heard(first, 1));
+        assert_eq!(said, marked, "any other beginning is believed: {first}");
+        assert!(end.marks());
+    }
 }
 
 // 3.2.3.2.4: fields that begin with one arrive as zero.
 #[test]
 fn zeroed_option_is_ignored_for_good() {
-    let zeroed = Some(AccurateOption::new(false, &[0, 0, 0]));
-    let mut end = Accurate::new(true, Mark::NotEct, zeroed);
-    let told = Heard {
-        option: Some(AccurateOption::new(false, &[1, 5000])),
-        ..heard(6, 17)
-    };
-    assert_eq!(end.on_ack(&told), 17, "the conservative reading");
-    assert_eq!(end.marked_bytes(), 0);
+    for fields in [&[0, 0, 0][..], &[0, 500], &[0], &[1, 0, 0]] {
+        let zeroed = Some(AccurateOption::new(false, fields));
+        let mut end = Accurate::new(true, Mark::NotEct, zeroed);
+        let told = Heard {
+            option: Some(AccurateOption::new(false, &[1, 5000])),
+            ..heard(6, 17)
+        };
+        assert_eq!(
+            end.on_ack(&told),
+            17,
+            "the conservative reading: {fields:?}"
+        );
+        assert_eq!(end.delivered().ce, 0);
+    }
 }
 
 // 3.2.3.3: what never changed is left out, ECT(1) alone takes the other order.

@@ -87,6 +87,56 @@ fn echo_older_than_the_repair_is_the_originals() {
     }
 }
 
+// RFC 8985 6.2 step 5: what was sent again is late a round trip and a quarter after it left again, not before.
+#[test]
+fn segment_sent_again_is_timed_from_when_it_left_again() {
+    let (mut rack, mut records) = (Rack::default(), TxRecords::new());
+    rack.on_reordering();
+    let (first, second) = (StreamRange::new(0, 1000), StreamRange::new(1000, 2000));
+    for (order, (range, at)) in (0..).zip([(first, 0), (first, 100), (second, 100)]) {
+        records.on_sent(range, ms(at), order, STAMP);
+        rack.on_sent(range, order);
+    }
+    let min = Some(Duration::from_millis(20));
+    records.on_sacked(second, |part| rack.on_delivered(ms(120), part, None, min));
+    let s = Situation {
+        in_recovery: true,
+        mss: 1000,
+    };
+    let found = rack.detect(ms(120), &rtt_of_20(), &s, &mut records);
+    assert_eq!((found, rack.deadline()), (None, Some(ms(125))));
+    let found = rack.detect(ms(125), &rtt_of_20(), &s, &mut records);
+    assert_eq!(found, Some((first, 1000)));
+}
+
+// RFC 8985 6.2 step 2: what was sent last counts, not what arrived last; of what left at once the higher number.
+#[test]
+fn of_what_arrived_the_last_sent_is_what_others_are_held_against() {
+    for (times, lost) in [([0, 10, 20, 30], 2), ([0, 0, 0, 0], 2)] {
+        let (mut rack, mut records) = (Rack::default(), TxRecords::new());
+        let segment = |n: u64| StreamRange::new(n * 1000, (n + 1) * 1000);
+        for (n, at) in (0..).zip(times) {
+            records.on_sent(segment(n), ms(at), n, STAMP);
+            rack.on_sent(segment(n), n);
+        }
+        for (n, at) in [(3, 50), (1, 52)] {
+            records.on_sacked(segment(n), |part| {
+                rack.on_delivered(ms(at), part, None, None);
+            });
+        }
+        let s = Situation {
+            in_recovery: true,
+            mss: 1000,
+        };
+        let found = rack.detect(ms(60), &rtt_of_20(), &s, &mut records);
+        assert_eq!(
+            found.map(|(_, bytes)| bytes),
+            Some(lost * 1000),
+            "{times:?}"
+        );
+    }
+}
+
 // RFC 3522 3.2 step 5: an echo of the very millisecond of the retransmission proves nothing.
 #[test]
 fn only_an_older_echo_is_evidence() {
@@ -98,7 +148,7 @@ fn only_an_older_echo_is_evidence() {
             echo: Some(ms(echo)),
             una: 1000,
             progress: true,
-            duplicate: 0,
+            duplicate: None,
             original: false,
             sack: true,
         };
@@ -116,7 +166,7 @@ fn answer_for_an_earlier_repair_is_no_evidence_and_the_own_one_still_is() {
         echo: Some(ms(70)),
         una,
         progress: true,
-        duplicate: 0,
+        duplicate: None,
         original: false,
         sack: true,
     };
@@ -127,22 +177,42 @@ fn answer_for_an_earlier_repair_is_no_evidence_and_the_own_one_still_is() {
 // RFC 3522: only the first answer after the retransmission can tell.
 #[test]
 fn later_answers_are_no_evidence_and_nothing_is_undone_twice() {
-    let shown = |echo, duplicate| Shown {
+    let shown = |echo, duplicate: Option<(u64, u64)>| Shown {
         echo: Some(ms(echo)),
         una: 1000,
         progress: true,
-        duplicate,
+        duplicate: duplicate.map(|(start, end)| StreamRange::new(start, end)),
         original: false,
         sack: true,
     };
     let mut undo = Undo::default();
     undo.begin(false);
     undo.on_resent(ms(100), StreamRange::new(0, 1000));
-    assert_eq!(undo.on_ack(&shown(100, 0)), None);
-    assert_eq!(undo.on_ack(&shown(50, 0)), None);
-    assert_eq!(undo.on_ack(&shown(120, 600)), None);
-    assert_eq!(undo.on_ack(&shown(120, 400)), Some(Evidence::DSack));
-    assert_eq!(undo.on_ack(&shown(120, 400)), None);
+    assert_eq!(undo.on_ack(&shown(100, None)), None);
+    assert_eq!(undo.on_ack(&shown(50, None)), None);
+    assert_eq!(undo.on_ack(&shown(120, Some((0, 600)))), None);
+    let rest = shown(120, Some((600, 1000)));
+    assert_eq!(undo.on_ack(&rest), Some(Evidence::DSack));
+    assert_eq!(undo.on_ack(&rest), None);
+}
+
+// RFC 3708 2: what arrived twice without having been sent twice was doubled by the path, and proves nothing.
+#[test]
+fn duplicate_of_something_sent_once_is_no_evidence() {
+    let shown = |start, end| Shown {
+        echo: None,
+        una: 0,
+        progress: false,
+        duplicate: Some(StreamRange::new(start, end)),
+        original: false,
+        sack: true,
+    };
+    let mut undo = Undo::default();
+    undo.begin(false);
+    undo.on_resent(ms(100), StreamRange::new(5000, 6000));
+    assert_eq!(undo.on_ack(&shown(2000, 3000)), None);
+    assert_eq!(undo.on_ack(&shown(6000, 7000)), None);
+    assert_eq!(undo.on_ack(&shown(5000, 6000)), Some(Evidence::DSack));
 }
 
 // RFC 6582 3.2 step 3: a partial acknowledgment takes off what it covers, less the repaired segment.
@@ -188,7 +258,6 @@ fn ack(
         echo: None,
         pure: true,
         marked: 0,
-        counted: false,
     };
     r.on_ack(&input, c)
 }

@@ -101,6 +101,18 @@ fn three_losses_with_sack_cost_one_reduction() {
     assert_eq!(w.timeouts(), 0);
 }
 
+// RFC 5681 3.2 and RFC 2018 5.1: two losses of one window, found by different acknowledgments, halve it once. The first
+// acknowledgment made it eleven segments, all of them outstanding.
+#[test]
+fn losses_of_one_window_found_one_after_the_other_cost_one_reduction() {
+    let mut w = world(true, Script::losing([1, 8]), 14);
+    w.one_by_one = true;
+    w.run();
+    assert_eq!(w.outcomes.iter().filter(|o| o.lost.is_some()).count(), 2);
+    assert_eq!(w.outcomes.iter().filter(|o| o.reduced).count(), 1);
+    assert_eq!(w.controller.ssthresh(), 11 * MSS / 2);
+}
+
 // RFC 3042: the first two duplicates let one new segment out each, with SACK and without.
 #[test]
 fn first_two_duplicates_let_new_segments_out() {
@@ -211,7 +223,6 @@ fn reneging_peer_gets_the_bytes_again() {
         echo: None,
         pure: true,
         marked: 0,
-        counted: false,
     };
     w.recovery.on_ack(&input, &mut *w.controller);
     assert_eq!(w.recovery.in_flight(), 0);
@@ -319,7 +330,6 @@ fn echo_of_congestion_reduces_once_a_window() {
             echo: None,
             pure: true,
             marked: 1,
-            counted: false,
         };
         w.recovery.on_ack(&input, &mut *w.controller);
     }
@@ -334,4 +344,27 @@ fn super_segment_lost_in_the_middle_only_the_middle_is_sent_again() {
     w.run();
     assert_eq!(w.sent.len(), 2);
     assert_eq!(w.sent[1].range, StreamRange::new(3 * MSS, 4 * MSS));
+}
+
+// RFC 3168 6.1.2: what left before a reduction calls for no second one, to its last byte, and no window opens for a mark.
+#[test]
+fn marks_up_to_the_last_byte_sent_before_a_reduction_reduce_once_and_open_nothing() {
+    let mut w = world(true, Script::default(), 10);
+    w.flush();
+    let mut windows = Vec::new();
+    for una in [5 * MSS, 10 * MSS] {
+        let input = AckInput {
+            now: w.now,
+            una,
+            sack: &[],
+            echo: None,
+            pure: true,
+            marked: 1,
+        };
+        let out = w.recovery.on_ack(&input, &mut *w.controller);
+        windows.push((out.reduced, w.controller.cwnd()));
+    }
+    let reduced = windows.first().map_or(0, |(_, cwnd)| *cwnd);
+    assert!(reduced < 10 * MSS);
+    assert_eq!(windows, [(true, reduced), (false, reduced)]);
 }

@@ -233,7 +233,7 @@ impl World {
                 while self.peer.read().is_some() {}
                 let ack = Packet::Ack {
                     una: self.peer.nxt(),
-                    sack: self.peer.sack_ranges(3).collect(),
+                    sack: self.peer.sack_ranges(3, true).collect(),
                     echo: self.recent,
                 };
                 self.peer.on_sent(self.now, false);
@@ -251,7 +251,6 @@ impl World {
                     echo: self.timestamps.then_some(echo),
                     pure: true,
                     marked: 0,
-                    counted: false,
                 };
                 let out = self.recovery.on_ack(&input, &mut *self.controller);
                 self.outcomes.push(out);

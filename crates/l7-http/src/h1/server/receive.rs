@@ -54,6 +54,9 @@ impl Server {
     }
 
     fn read_head(&mut self) -> Option<ServerEvent> {
+        if self.input.is_empty() && !self.peer_finished {
+            return None;
+        }
         match self.scan_head() {
             Ok(Progress::Head(head)) => Some(self.begin(head)),
             Ok(Progress::More) if !self.peer_finished => None,
@@ -98,7 +101,7 @@ impl Server {
                         return Err(Reject::BadStartLine);
                     };
                     let raw = self.input.take(len);
-                    let fields_at = memchr::memchr(b'\n', &raw).map_or(len, |lf| lf + 1);
+                    let fields_at = line.len();
                     return parse::request(raw, line, fields_at, limits).map(Progress::Head);
                 }
             }

@@ -178,11 +178,11 @@ impl Parser {
         let action = match self.peek().clone() {
             Kind::Sign('<') => {
                 self.next += 1;
-                Action::Inject(self.packet()?)
+                Action::Inject(self.packet(true)?)
             }
             Kind::Sign('>') => {
                 self.next += 1;
-                Action::Expect(self.packet()?)
+                Action::Expect(self.packet(false)?)
             }
             Kind::Shell(command) => {
                 self.next += 1;
@@ -298,8 +298,14 @@ impl Parser {
             }
             Kind::Text(text) => {
                 self.next += 1;
-                // `"..." ...`: adjacent pieces do not occur in the suites.
-                Ok(Value::Text(text))
+                // Adjacent pieces are one text; `"text"...` is a text of which the beginning is given.
+                let mut whole = text;
+                while let Kind::Text(more) = self.peek().clone() {
+                    self.next += 1;
+                    whole.push_str(&more);
+                }
+                self.next += usize::from(*self.peek() == Kind::Ellipsis);
+                Ok(Value::Text(whole))
             }
             Kind::Sign('[') => {
                 self.next += 1;

@@ -1,6 +1,6 @@
 //! Packets: the prefix, TCP with its options, ICMP, UDP.
 
-use super::super::ast::{Body, Flags, Icmp, IpPrefix, Packet, Tcp, TcpOption};
+use super::super::ast::{Body, Counters, Flags, Icmp, IpPrefix, Packet, Signature, Tcp, TcpOption};
 use super::super::lex::Kind;
 use super::{ParseError, Parser, Result};
 
@@ -11,25 +11,28 @@ const COOKIES: [(&str, u64); 2] = [
 ];
 
 impl Parser {
-    pub(super) fn packet(&mut self) -> Result<Packet> {
+    /// The rest of a packet; `arrives` if it is the peer's.
+    pub(super) fn packet(&mut self, arrives: bool) -> Result<Packet> {
         for word in ["ipv4", "ipv6", "gre", "mpls", "psp", "udp6"] {
             if matches!(self.peek(), Kind::Word(found) if found == word) {
                 let what = format!("unknown encapsulation {word:?}");
                 return Err(ParseError::new(self.line(), what));
             }
         }
-        let ip = self.ip_prefix()?;
+        let mut ip = self.ip_prefix()?;
         let body = if ["icmp", "icmpv4", "icmpv6"]
             .iter()
             .any(|word| self.eat_word(word))
         {
             Body::Icmp(self.icmp()?)
         } else if self.eat_word("udp") {
+            ip.port = self.ports(arrives)?.or(ip.port);
             self.want('(')?;
             let len = self.unsigned("a length")?;
             self.want(')')?;
             Body::Udp(len)
         } else {
+            ip.port = self.ports(arrives)?.or(ip.port);
             Body::Tcp(self.tcp()?)
         };
         Ok(Packet { ip, body })
@@ -66,6 +69,21 @@ impl Parser {
         Ok(ip)
     }
 
+    /// `source > destination`; the peer's of the two.
+    fn ports(&mut self, arrives: bool) -> Result<Option<u16>> {
+        let both = matches!(
+            (self.peek(), self.peek_after(1), self.peek_after(2)),
+            (Kind::Number(_), Kind::Sign('>'), Kind::Number(_))
+        );
+        if !both {
+            return Ok(None);
+        }
+        let from = self.unsigned("a port")?;
+        self.want('>')?;
+        let to = self.unsigned("a port")?;
+        Ok(Some(if arrives { from } else { to }))
+    }
+
     fn tcp(&mut self) -> Result<Tcp> {
         let mut tcp = Tcp {
             flags: self.flags()?,
@@ -90,6 +108,10 @@ impl Parser {
         // The next event begins with its time, so a `<` here opens options.
         if self.eat('<') {
             tcp.options = self.options()?;
+        }
+        if self.is('{') {
+            let what = "unknown mutation: a packet that is changed on its way";
+            return Err(ParseError::new(self.line(), what));
         }
         Ok(tcp)
     }
@@ -119,9 +141,13 @@ impl Parser {
                     'E' => &mut flags.ece,
                     'W' => &mut flags.cwr,
                     'A' => &mut flags.ae,
-                    '0'..='9' | 'C' => {
-                        let what = "unknown TCP flags: counters of Accurate ECN";
-                        return Err(ParseError::new(self.line(), what));
+                    // The counter of accurate ECN is AE, CWR and ECE as a number (RFC 9768 3.2.2).
+                    '0'..='7' => {
+                        let count = letter.to_digit(8).unwrap_or(0);
+                        flags.ae |= count & 4 != 0;
+                        flags.cwr |= count & 2 != 0;
+                        flags.ece |= count & 1 != 0;
+                        continue;
                     }
                     _ => return self.fail("TCP flags out of FSRP.UEWA"),
                 };
@@ -177,6 +203,18 @@ impl Parser {
                 let [val, ecr] = numbers;
                 TcpOption::Timestamps { val, ecr }
             }
+            "ECN" => TcpOption::AccurateEcn(self.counters()?),
+            "uto" => TcpOption::UserTimeout {
+                count: self.unsigned::<u16>("a timeout")? & 0x7fff,
+                minutes: self.eat_word("min"),
+            },
+            "md5" => TcpOption::Md5(if self.eat_word("valid") {
+                Signature::Valid
+            } else if self.eat_word("invalid") {
+                Signature::Invalid
+            } else {
+                Signature::Digest(self.hex()?)
+            }),
             "FO" | "FOEXP" => TcpOption::FastOpen {
                 cookie: self.hex()?,
                 experimental: word == "FOEXP",
@@ -186,6 +224,27 @@ impl Parser {
                 return Err(ParseError::new(self.line(), what));
             }
         })
+    }
+
+    /// `e1b N ceb N e0b N` or `e0b N ceb N e1b N`; what is at the end may be left out.
+    fn counters(&mut self) -> Result<Counters> {
+        let ect1_first = matches!(self.peek(), Kind::Word(word) if word == "e1b");
+        let order = if ect1_first {
+            ["e1b", "ceb", "e0b"]
+        } else {
+            ["e0b", "ceb", "e1b"]
+        };
+        let mut counters = Counters {
+            ect1_first,
+            ..Counters::default()
+        };
+        for (name, field) in order.into_iter().zip(&mut counters.fields) {
+            if !self.eat_word(name) {
+                break;
+            }
+            *field = Some(self.unsigned::<u32>("a counter")? & 0x00ff_ffff);
+        }
+        Ok(counters)
     }
 
     /// Hexadecimal digits, which the lexer may have cut into words and numbers.
@@ -222,8 +281,10 @@ impl Parser {
         loop {
             if self.eat_word("mtu") {
                 icmp.mtu = Some(self.unsigned("an MTU")?);
+            } else if self.eat_word("id") {
+                icmp.mtu = Some(self.unsigned("an identifier")?);
             } else if self.eat('[') {
-                if self.eat_word("udp") {
+                if self.eat_word("udp") || self.eat_word("raw") {
                     let what = "unknown quote: a datagram in an ICMP message";
                     return Err(ParseError::new(self.line(), what));
                 }

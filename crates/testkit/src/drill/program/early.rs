@@ -50,7 +50,13 @@ impl Program {
                 return self.opened_before(host, call, id);
             }
             Kind::Stream(id) => Some(id),
-            Kind::Idle | Kind::Listener(_) | Kind::Datagram(_) | Kind::Epoll(_) => None,
+            Kind::Idle
+            | Kind::Listener(_)
+            | Kind::Datagram(_)
+            | Kind::Epoll(_)
+            | Kind::File
+            | Kind::PipeIn(_)
+            | Kind::PipeOut(_) => None,
         };
         match id.filter(|id| host.core.tcp_holds_syn(*id)) {
             Some(id) => self.first_words(host, call, id, nonblock),

@@ -5,17 +5,21 @@
 //! Sources: POSIX.1-2024 (the calls and their errors), RFC 9293 3.9.1 (what they mean to TCP).
 
 mod early;
+mod files;
 mod messages;
 mod names;
+mod notices;
 mod open;
 mod options;
 mod ready;
 mod transfer;
+mod urgent;
 
 use core::time::Duration;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use outcrop_base::Flow;
 use outcrop_stack::tcp::{CloseReason, Info, Settings, State};
 use outcrop_stack::{Event, ListenerId, StreamId, UdpId};
 
@@ -54,6 +58,12 @@ enum Kind {
     /// A UDP socket, bound or not.
     Datagram(Option<UdpId>),
     Epoll(Vec<ready::Watch>),
+    /// Zeros without end.
+    File,
+    /// The end of a pipe that is read, and how much there is.
+    PipeOut(i64),
+    /// The end that is written; the other one.
+    PipeIn(i64),
 }
 
 /// A descriptor and what hangs on it.
@@ -83,6 +93,8 @@ pub(super) struct Socket {
     /// `SO_RCVTIMEO` and `SO_SNDTIMEO`.
     wait_read: Option<Duration>,
     wait_write: Option<Duration>,
+    notices: notices::Notices,
+    mark: urgent::Mark,
 }
 
 impl Socket {
@@ -104,6 +116,8 @@ impl Socket {
             noted: BTreeMap::new(),
             wait_read: None,
             wait_write: None,
+            notices: notices::Notices::default(),
+            mark: urgent::Mark::default(),
         }
     }
 
@@ -126,6 +140,8 @@ pub(super) struct Program {
     pub(super) subject: Option<StreamId>,
     /// What the last ICMP error means to a call.
     pub(super) icmp: Errno,
+    /// The key of MD5 signatures, the same for all.
+    pub(super) key: Option<Vec<u8>>,
     /// How much of a waiting call is done, while it is tried again.
     progress: Option<i64>,
 }
@@ -138,6 +154,7 @@ impl Program {
             system,
             subject: None,
             icmp: "EHOSTUNREACH",
+            key: None,
             progress: None,
         }
     }
@@ -150,6 +167,7 @@ impl Program {
         self.hear(host);
         *again = self.progress.or(Some(0));
         if let Ok(Gave::Block(errno)) = gave
+            && call.name != "close"
             && (self.never_waits(call) || has_flag(call, "MSG_DONTWAIT"))
         {
             return Ok(Gave::Error(errno));
@@ -172,6 +190,10 @@ impl Program {
             "connect" => self.connect(host, call),
             "read" | "recv" | "recvfrom" | "recvmsg" | "readv" => self.receive(host, call),
             "write" | "send" | "sendto" | "sendmsg" | "writev" => self.send_or_open(host, call),
+            "open" | "openat" => Ok(self.open()),
+            "pipe" => self.pipe(call),
+            "sendfile" => self.sendfile(host, call),
+            "splice" => self.splice(host, call),
             "close" => self.close(host, call),
             "shutdown" => self.shutdown(host, call),
             "fcntl" => self.fcntl(call),
@@ -191,7 +213,9 @@ impl Program {
     }
 
     /// Gives a new descriptor its number.
-    pub(super) fn adopt(&mut self, fd: i64, socket: Socket) {
+    pub(super) fn adopt(&mut self, fd: i64, mut socket: Socket) {
+        let asked = socket.noted.contains_key("SO_OOBINLINE");
+        socket.mark.unknown = self.dialect == Dialect::Ours && !asked;
         if let Some(stream) = socket.stream() {
             self.subject = Some(stream);
         }
@@ -208,6 +232,7 @@ impl Program {
 
     /// Listens to the stack's news.
     pub(super) fn hear(&mut self, host: &mut Host) {
+        self.look(host);
         for event in core::mem::take(&mut host.news) {
             let (id, reason) = match event {
                 Event::Closed(id, reason) => (id, Some(reason)),
@@ -225,7 +250,9 @@ impl Program {
                     }
                     continue;
                 }
-                Event::Datagram(_) | Event::DatagramRoom(_) | Event::Echo(_) => continue,
+                Event::Datagram(_) | Event::DatagramRoom(_) | Event::Echo(_) | Event::Raw(_) => {
+                    continue;
+                }
             };
             let (icmp, dialect) = (self.icmp, self.dialect);
             let streams = self.sockets.values_mut();
@@ -242,6 +269,60 @@ impl Program {
                 }
             }
         }
+    }
+
+    /// What a program that waits for it would find.
+    fn look(&mut self, host: &Host) {
+        for socket in self.sockets.values_mut() {
+            socket.settle_notices(host);
+            if let Some(id) = socket.stream() {
+                socket.look_for_mark(host, id);
+            }
+        }
+    }
+
+    /// The sockets as `sockstat` lists them; `flows` may have more: handshakes nobody accepted, tuples at rest.
+    pub(super) fn table(&self, host: &Host, flows: &[Flow]) -> Vec<String> {
+        let family = if host.local.is_ipv4() { 4 } else { 6 };
+        let line = |who: &str, local: String, remote: String, state: State| {
+            let state = match state {
+                State::SynReceived => "SYN_RCVD".to_owned(),
+                other => other.name().replace('-', "_"),
+            };
+            format!("{who} tcp{family} {local} {remote} {state}")
+        };
+        let mut lines = Vec::new();
+        let mut seen = Vec::new();
+        for (fd, socket) in &self.sockets {
+            let who = format!("root test 1 {fd}");
+            if let Kind::Listener(id) = socket.kind {
+                let local = host.core.tcp_listener_addr(id);
+                let local = local.map_or_else(String::new, |addr| addr.to_string());
+                lines.push(line(&who, local, "*:*".to_owned(), State::Listen));
+            }
+            if let Some(info) = socket.stream().and_then(|id| host.core.tcp_info(id)) {
+                let flow = info.flow;
+                seen.push(flow);
+                lines.push(line(
+                    &who,
+                    flow.local.to_string(),
+                    flow.remote.to_string(),
+                    info.state,
+                ));
+            }
+        }
+        for flow in flows.iter().filter(|flow| !seen.contains(flow)) {
+            let state = host.core.tcp().state_of(flow);
+            if !matches!(state, State::Closed | State::Listen) {
+                lines.push(line(
+                    "? ? ? ?",
+                    flow.local.to_string(),
+                    flow.remote.to_string(),
+                    state,
+                ));
+            }
+        }
+        lines
     }
 
     /// What the stack knows of the stream that assertions are about.
@@ -269,6 +350,7 @@ impl Program {
         let fd = call.args.first().and_then(number);
         let socket = fd.and_then(|fd| self.sockets.get(&fd));
         match call.name.as_str() {
+            "close" => socket?.linger.map(Duration::from_secs),
             "poll" => millis(2),
             "epoll_wait" => millis(3),
             "read" | "recv" | "recvfrom" | "recvmsg" | "readv" | "accept" | "accept4" => {
@@ -284,7 +366,43 @@ impl Program {
         self.sockets.get_mut(&fd).ok_or("EBADF")
     }
 
+    /// POSIX: with `SO_LINGER` the call waits until the peer has everything, the FIN included, or its time is up.
+    fn lingers(&mut self, host: &mut Host, call: &Call) -> bool {
+        let Ok(socket) = self.entry(call) else {
+            return false;
+        };
+        let Some(id) = socket.stream().filter(|_| socket.linger > Some(0)) else {
+            return false;
+        };
+        if !socket.unread.is_empty() {
+            return false;
+        }
+        let _told = host.core.tcp_shutdown(id);
+        host.flush();
+        let state = host.core.tcp_info(id).map(|info| info.state);
+        matches!(
+            state,
+            Some(State::FinWait1 | State::Closing | State::LastAck)
+        )
+    }
+
+    /// A call gave up waiting.
+    pub(super) fn give_up(&mut self, host: &mut Host, call: &Call, errno: Errno) -> Called {
+        match call.name.as_str() {
+            "poll" | "epoll_wait" => Ok(Gave::Value(0)),
+            "close" => self.let_go(host, call),
+            _ => Ok(Gave::Error(errno)),
+        }
+    }
+
     fn close(&mut self, host: &mut Host, call: &Call) -> Called {
+        if self.lingers(host, call) {
+            return Ok(Gave::Block("EAGAIN"));
+        }
+        self.let_go(host, call)
+    }
+
+    fn let_go(&mut self, host: &mut Host, call: &Call) -> Called {
         let fd = call.args.first().and_then(number).unwrap_or(-1);
         let Some(socket) = self.sockets.remove(&fd) else {
             return Ok(Gave::Error("EBADF"));
@@ -304,7 +422,12 @@ impl Program {
                 host.core.udp_close(id);
                 Ok(())
             }
-            Kind::Datagram(None) | Kind::Idle | Kind::Epoll(_) => Ok(()),
+            Kind::Datagram(None)
+            | Kind::Idle
+            | Kind::Epoll(_)
+            | Kind::File
+            | Kind::PipeIn(_)
+            | Kind::PipeOut(_) => Ok(()),
         };
         Ok(match done {
             Ok(()) => Gave::Value(0),

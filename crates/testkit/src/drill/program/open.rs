@@ -7,6 +7,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use outcrop_stack::ConnectError;
 use outcrop_stack::tcp::{self, Listen, ListenError, State};
+use outcrop_tcp::auth::{Keyring, Prefix, Secret};
 
 use super::super::ast::{Call, Value};
 use super::super::host::Host;
@@ -63,7 +64,9 @@ impl Program {
     pub(super) fn listen(&mut self, host: &mut Host, call: &Call) -> Called {
         let backlog = call.args.get(1).and_then(number).unwrap_or(0);
         let local = SocketAddr::new(host.local, PORT);
+        let secret = self.secret();
         let (allowed, syn_cookies) = (self.system.fast_open(), self.system.syn_cookies());
+        let syn_with_fin = self.system.syn_with_fin();
         let socket = match self.entry(call) {
             Ok(socket) => socket,
             Err(errno) => return Ok(Gave::Error(errno)),
@@ -77,6 +80,7 @@ impl Program {
             Kind::Listener(_) => return Ok(Gave::Value(0)),
             Kind::Stream(_) => return Ok(Gave::Error("EINVAL")),
             Kind::Datagram(_) | Kind::Epoll(_) => return Ok(Gave::Error("EOPNOTSUPP")),
+            Kind::File | Kind::PipeIn(_) | Kind::PipeOut(_) => return Ok(Gave::Error("ENOTSOCK")),
         }
         let listen = Listen {
             // One more than the number given, as everywhere since 4.2BSD.
@@ -88,12 +92,18 @@ impl Program {
                 let seconds = u64::try_from(*seconds).ok().filter(|seconds| *seconds > 0);
                 seconds.map(core::time::Duration::from_secs)
             }),
+            syn_with_fin,
             ..Listen::default()
         };
         Ok(
             match host.core.tcp_listen(socket.bound.unwrap_or(local), listen) {
                 Ok(id) => {
                     socket.kind = Kind::Listener(id);
+                    if let Some(secret) = secret {
+                        let _set =
+                            host.core
+                                .tcp_set_md5sig(id, everybody(host.remote), Some(secret));
+                    }
                     Gave::Value(0)
                 }
                 Err(ListenError::AddressInUse) => Gave::Error("EADDRINUSE"),
@@ -112,6 +122,7 @@ impl Program {
             Kind::Listener(id) => *id,
             Kind::Idle | Kind::Stream(_) => return Ok(Gave::Error("EINVAL")),
             Kind::Datagram(_) | Kind::Epoll(_) => return Ok(Gave::Error("EOPNOTSUPP")),
+            Kind::File | Kind::PipeIn(_) | Kind::PipeOut(_) => return Ok(Gave::Error("ENOTSOCK")),
         };
         let Some(stream) = host.core.tcp_accept(id) else {
             socket.edges &= !super::ready::IN;
@@ -131,7 +142,7 @@ impl Program {
             .get(1)
             .and_then(|value| member(value, "sa_family"));
         let apart = apart.is_some_and(|family| text(family) == "AF_UNSPEC");
-        let (waiting, icmp) = (self.progress.is_some(), self.icmp);
+        let (waiting, icmp, secret) = (self.progress.is_some(), self.icmp, self.secret());
         let socket = match self.entry(call) {
             Ok(socket) => socket,
             Err(errno) => return Ok(Gave::Error(errno)),
@@ -141,6 +152,11 @@ impl Program {
                 let settings = Some(socket.settings);
                 match host.core.tcp_connect(socket.bound, remote, settings) {
                     Ok(id) => {
+                        if let Some(secret) = secret {
+                            let mut keys = Keyring::default();
+                            let _set = keys.set_md5sig(everybody(host.remote), Some(secret));
+                            let _set = host.core.tcp_set_keys(id, keys);
+                        }
                         socket.kind = Kind::Stream(id);
                         let holds = host.core.tcp_holds_syn(id);
                         socket.connecting = !holds;
@@ -201,8 +217,20 @@ impl Program {
                 Ok(connected.map_or(Gave::Error("EADDRNOTAVAIL"), |()| Gave::Value(0)))
             }
             Kind::Listener(_) | Kind::Epoll(_) => Ok(Gave::Error("EISCONN")),
+            Kind::File | Kind::PipeIn(_) | Kind::PipeOut(_) => Ok(Gave::Error("ENOTSOCK")),
         }
     }
+}
+
+impl Program {
+    fn secret(&self) -> Option<Secret> {
+        Secret::new(self.key.as_deref()?).ok()
+    }
+}
+
+/// Every peer of this family.
+const fn everybody(like: IpAddr) -> Prefix {
+    Prefix { addr: like, len: 0 }
 }
 
 const fn connect_errno(error: ConnectError) -> super::Errno {

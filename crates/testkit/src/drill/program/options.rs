@@ -64,6 +64,8 @@ fn apply(settings: &mut Settings, name: &str, value: i64, text: &str) -> Option<
             let span = Duration::from_millis(u64::from(unsigned));
             settings.user_timeout = on.then_some(span);
         }
+        // Ours alone: no system lets a program send the option of RFC 5482.
+        "TCP_USER_TIMEOUT_OPTION" => settings.user_timeout_option = on,
         "TCP_LINGER2" => settings.fin_wait_2 = seconds,
         "TCP_CONGESTION" => settings.congestion = algorithm(text)?,
         "SO_KEEPALIVE" => settings.keep_alive = on.then_some(keep),
@@ -81,7 +83,7 @@ fn apply(settings: &mut Settings, name: &str, value: i64, text: &str) -> Option<
         "SO_SNDBUF" | "SO_SNDBUFFORCE" => {
             (settings.send_buffer, settings.send_buffer_max) = (unsigned, None);
         }
-        "TCP_QUICKACK" if on => settings.quickack = true,
+        "TCP_QUICKACK" => settings.quickack = on,
         "TCP_NOTSENT_LOWAT" => settings.notsent_lowat = on.then_some(unsigned),
         "TCP_SYNCNT" => settings.syn_retries = u8::try_from(value).ok()?,
         "TCP_WINDOW_CLAMP" => settings.window_clamp = on.then_some(unsigned),
@@ -122,6 +124,9 @@ impl Program {
             Ok(socket) => socket,
             Err(errno) => return Ok(Gave::Error(errno)),
         };
+        if let ("TCP_QUICKACK", 0, Some(id)) = (name.as_str(), number_of, socket.stream()) {
+            let _ended = host.core.tcp_leave_quick_acks(id);
+        }
         if let Some(errno) = out_of_range(&name, number_of) {
             return Ok(Gave::Error(errno));
         }
@@ -138,6 +143,18 @@ impl Program {
                 if socket.settings.keep_alive.is_none() =>
             {
                 socket.noted.insert(name, number_of);
+                return Ok(Gave::Value(0));
+            }
+            // `{key="secret"}`; a script has one key, for everybody.
+            "TCP_MD5SIG" => {
+                let key = member(&value, "key").unwrap_or(&value);
+                let octets = text(key).into_bytes();
+                if let Kind::Listener(_) | Kind::Stream(_) = socket.kind {
+                    return Err(Stop::skip(
+                        "a key for a socket in use is not there (TCP_MD5SIG)",
+                    ));
+                }
+                self.key = Some(octets);
                 return Ok(Gave::Value(0));
             }
             "SO_RCVTIMEO" | "SO_SNDTIMEO" => {
@@ -160,6 +177,7 @@ impl Program {
                 return Ok(Gave::Value(0));
             }
             name if REMEMBERED.contains(&name) => {
+                socket.mark.unknown &= name != "SO_OOBINLINE";
                 socket.noted.insert(name.to_owned(), number_of);
                 return Ok(Gave::Value(0));
             }

@@ -15,7 +15,7 @@ use super::{Called, Gave, Kind, Program, Socket, failed, number};
 pub(super) const IN: i64 = 1;
 const PRI: i64 = 2;
 const OUT: i64 = 4;
-const ERR: i64 = 8;
+pub(super) const ERR: i64 = 8;
 const HUP: i64 = 0x10;
 const RDNORM: i64 = 0x40;
 const WRNORM: i64 = 0x100;
@@ -42,7 +42,11 @@ pub(super) const fn edge_of(event: Event) -> i64 {
         Event::Closed(..) => IN | OUT | HUP | ERR | RDHUP,
         Event::Urgent(_) => PRI,
         Event::Doubtful(_) => 0,
-        Event::Acceptable(_) | Event::Datagram(_) | Event::DatagramRoom(_) | Event::Echo(_) => IN,
+        Event::Acceptable(_)
+        | Event::Datagram(_)
+        | Event::DatagramRoom(_)
+        | Event::Echo(_)
+        | Event::Raw(_) => IN,
     }
 }
 
@@ -54,6 +58,7 @@ impl Socket {
             Kind::Idle => return OUT | HUP,
             Kind::Datagram(_) => return OUT,
             Kind::Epoll(_) => return 0,
+            Kind::File | Kind::PipeIn(_) | Kind::PipeOut(_) => return IN | OUT,
         };
         let Some(info) = host.core.tcp_info(id) else {
             return HUP;
@@ -85,8 +90,11 @@ impl Socket {
         if over {
             ready |= HUP;
         }
-        if self.error.is_some() {
+        if self.error.is_some() || !self.notices.is_empty() {
             ready |= ERR;
+        }
+        if self.has_urgent(host, id) {
+            ready |= PRI;
         }
         ready
     }

@@ -15,20 +15,6 @@ use super::super::report::{Dialect, Stop};
 use super::names::{member, text};
 use super::{Called, Errno, Gave, Kind, Program, Socket, errno_of, failed, has_flag, number};
 
-/// Flags that mean something this program does not do, and what that is.
-const UNKNOWN_FLAGS: [(&str, &str); 3] = [
-    ("MSG_ZEROCOPY", "sending without copying"),
-    ("MSG_EOR", "records in the stream"),
-    ("MSG_ERRQUEUE", "the queue of errors"),
-];
-
-fn refuse_flags(call: &Call) -> Result<(), Stop> {
-    match UNKNOWN_FLAGS.iter().find(|(flag, _)| has_flag(call, flag)) {
-        Some((flag, what)) => Err(Stop::skip(format!("{what} is not there ({flag})"))),
-        None => Ok(()),
-    }
-}
-
 /// How many bytes a call is about.
 pub(super) fn length(call: &Call) -> Option<i64> {
     if matches!(call.name.as_str(), "read" | "recv" | "recvfrom")
@@ -64,9 +50,11 @@ fn is_null(call: &Call) -> bool {
 
 impl Program {
     pub(super) fn receive(&mut self, host: &mut Host, call: &Call) -> Called {
-        refuse_flags(call)?;
+        if has_flag(call, "MSG_ERRQUEUE") {
+            return self.receive_error(call);
+        }
         if has_flag(call, "MSG_OOB") {
-            return Err(Stop::skip("urgent data out of line is not there (MSG_OOB)"));
+            return self.receive_urgent(host, call, has_flag(call, "MSG_PEEK"));
         }
         let wanted = length(call).ok_or_else(|| failed(call, "how many bytes?"))?;
         let (peek, all) = (has_flag(call, "MSG_PEEK"), has_flag(call, "MSG_WAITALL"));
@@ -88,11 +76,20 @@ impl Program {
                 return Ok(Gave::Error("ENOTCONN"));
             }
             Kind::Epoll(_) => return Ok(Gave::Error("EINVAL")),
+            Kind::File => return Ok(Gave::Value(wanted)),
+            Kind::PipeIn(_) | Kind::PipeOut(_) => {
+                return Err(Stop::skip("reading a pipe is not there"));
+            }
         };
         if is_null(call) && wanted > 0 {
             return Ok(Gave::Error("EFAULT"));
         }
         let wanted = usize::try_from(wanted).unwrap_or(0);
+        // The urgent byte may have to be passed over.
+        if socket.before_mark(host, id) == Some(0) {
+            let _held = socket.fill(host, id, wanted.saturating_add(1), icmp);
+        }
+        let wanted = socket.up_to_mark(host, id, wanted);
         let (ready, end) = socket.fill(host, id, wanted, icmp);
         let least = socket.noted.get("SO_RCVLOWAT").copied().unwrap_or(1);
         let least = usize::try_from(least).unwrap_or(1).min(wanted);
@@ -120,7 +117,6 @@ impl Program {
     }
 
     pub(super) fn send(&mut self, host: &mut Host, call: &Call) -> Called {
-        refuse_flags(call)?;
         let wanted = length(call).ok_or_else(|| failed(call, "how many bytes?"))?;
         let more = has_flag(call, "MSG_MORE");
         let (done, dialect) = (self.progress.unwrap_or(0), self.dialect);
@@ -132,6 +128,9 @@ impl Program {
         let id = match socket.kind {
             Kind::Stream(id) => id,
             Kind::Datagram(id) => return Ok(send_datagram(host, id, remote, wanted)),
+            Kind::File | Kind::PipeIn(_) | Kind::PipeOut(_) => {
+                return Err(Stop::skip("writing to files and pipes is not there"));
+            }
             Kind::Idle | Kind::Listener(_) | Kind::Epoll(_) => {
                 let errno = if dialect == Dialect::FreeBsd {
                     "ENOTCONN"
@@ -162,6 +161,8 @@ impl Program {
         data.push(Bytes::from(vec![0; left]));
         let written = if has_flag(call, "MSG_OOB") {
             host.core.tcp_write_urgent(id, &mut data)
+        } else if has_flag(call, "MSG_EOR") {
+            host.core.tcp_write_record(id, &mut data)
         } else {
             host.core.tcp_write(id, &mut data)
         };
@@ -174,8 +175,15 @@ impl Program {
             socket.hold_back(host, id, false);
         }
         let nonblock = socket.nonblock || has_flag(call, "MSG_DONTWAIT");
+        let over = done + taken == wanted || (nonblock && taken > 0);
+        let zero_copy = socket.noted.get("SO_ZEROCOPY").is_some_and(|on| *on != 0);
+        if over && zero_copy && has_flag(call, "MSG_ZEROCOPY") {
+            let info = host.core.tcp_info(id);
+            let end = info.map_or(0, |info| info.snd_una + info.send_queued);
+            socket.notices.on_sent(end);
+        }
         self.progress = Some(done + taken);
-        Ok(if done + taken == wanted || (nonblock && taken > 0) {
+        Ok(if over {
             Gave::Value(done + taken)
         } else {
             Gave::Block("EAGAIN")
@@ -192,7 +200,17 @@ impl Program {
             return Ok(Gave::Error("EINVAL"));
         };
         let actual = match request.as_str() {
-            "SIOCINQ" | "FIONREAD" => info.receive_queued + socket.unread.len() as u64,
+            "SIOCINQ" | "FIONREAD" => {
+                let all = info.receive_queued + socket.unread.len() as u64;
+                let id = socket.stream();
+                let mark = id.and_then(|id| socket.before_mark(host, id));
+                mark.filter(|before| *before > 0)
+                    .map_or(all, |before| all.min(before))
+            }
+            "SIOCATMARK" => {
+                let id = socket.stream();
+                u64::from(id.and_then(|id| socket.before_mark(host, id)) == Some(0))
+            }
             "SIOCOUTQ" | "TIOCOUTQ" => info.send_queued,
             "SIOCOUTQNSD" => info
                 .send_queued

@@ -34,6 +34,9 @@ pub(super) fn cookie_of(tcp: &Tcp) -> Option<&[u8]> {
             | TcpOption::SackPermitted
             | TcpOption::Sack(_)
             | TcpOption::Timestamps { .. }
+            | TcpOption::AccurateEcn(_)
+            | TcpOption::Md5(_)
+            | TcpOption::UserTimeout { .. }
             | TcpOption::Other { .. } => None,
         })
 }
@@ -108,13 +111,13 @@ impl Stage {
             ..Segment::default()
         };
         let before = self.host.out.len();
-        self.host.feed(ip.tcp((STRANGER, local), &ask));
+        self.host.feed(ip.tcp((STRANGER, local), &ask, None));
         let go = Segment {
             flags: flags(false, true),
             seq: 1,
             ..Segment::default()
         };
-        self.host.feed(ip.tcp((STRANGER, local), &go));
+        self.host.feed(ip.tcp((STRANGER, local), &go, None));
         let answers: Vec<_> = self.host.out.drain(before..).collect();
         answers.iter().find_map(|seen| match &seen.inside {
             Inside::Tcp(segment) => segment.options.iter().find_map(|option| match option {
@@ -127,6 +130,9 @@ impl Stage {
                 | TcpOption::SackPermitted
                 | TcpOption::Sack(_)
                 | TcpOption::Timestamps { .. }
+                | TcpOption::AccurateEcn(_)
+                | TcpOption::Md5(_)
+                | TcpOption::UserTimeout { .. }
                 | TcpOption::Other { .. } => None,
             }),
             Inside::Udp(_) | Inside::Icmp { .. } | Inside::Other(_) => None,

@@ -7,10 +7,10 @@ use core::time::Duration;
 
 use outcrop_base::Instant;
 
-use super::super::ast::{Body, Event, Icmp, IpPrefix, Packet, Tcp, TcpOption, When};
+use super::super::ast::{Body, Event, Icmp, IpPrefix, Packet, Signature, Tcp, TcpOption, When};
 use super::super::report::{Failure, Stop};
 use super::super::wire::{Inside, Seen, Segment};
-use super::super::{compare, icmp};
+use super::super::{compare, icmp, signature};
 use super::cookies::cookie_of;
 use super::{Stage, seconds, stamp};
 
@@ -99,6 +99,7 @@ impl Stage {
             have.flags.fin |= piece.flags.fin;
             have.options.clone_from(&piece.options);
             have.win = piece.win;
+            whole.signed = None;
             whole.at = next.at;
             whole.fault = whole.fault.or(next.fault);
             self.host.out.pop_front();
@@ -150,6 +151,9 @@ impl Stage {
                 cookie: self.cookies.in_script(cookie, wanted_cookie),
                 experimental: *experimental,
             },
+            TcpOption::Md5(Signature::Digest(digest)) => {
+                TcpOption::Md5(self.judged(seen, digest, wanted))
+            }
             TcpOption::Sack(blocks) => {
                 let script = |(l, r): &(u32, u32)| {
                     (
@@ -173,6 +177,9 @@ impl Stage {
             | TcpOption::WindowScale(_)
             | TcpOption::SackPermitted
             | TcpOption::FastOpen { .. }
+            | TcpOption::AccurateEcn(_)
+            | TcpOption::Md5(_)
+            | TcpOption::UserTimeout { .. }
             | TcpOption::Other { .. }) => other.clone(),
         });
         let options = options.collect();
@@ -194,6 +201,24 @@ impl Stage {
             win: shows_window.then_some(segment.win),
             urg: (segment.urg != 0).then_some(segment.urg),
             options: Some(options),
+        }
+    }
+
+    /// A signature as the script names it: `valid` or `invalid`, unless it writes the octets.
+    fn judged(&self, seen: &Seen, digest: &[u8], wanted: Option<&Tcp>) -> Signature {
+        let octets = wanted.is_some_and(|wanted| {
+            let octets = |o: &TcpOption| matches!(o, TcpOption::Md5(Signature::Digest(_)));
+            wanted.options.iter().flatten().any(octets)
+        });
+        let (Some(segment), false) = (&seen.signed, octets) else {
+            return Signature::Digest(digest.to_vec());
+        };
+        let ends = (seen.src.ip(), seen.dst.ip());
+        let key = self.program.key.as_deref().unwrap_or_default();
+        if signature::digest(ends, segment, key) == digest {
+            Signature::Valid
+        } else {
+            Signature::Invalid
         }
     }
 

@@ -31,7 +31,7 @@ impl Stage {
                         *cookie = self.live_cookie(cookie, tcp.flags, &ip);
                     }
                 }
-                ip.tcp((remote, local), &segment)
+                ip.tcp((remote, local), &segment, self.program.key.as_deref())
             }
             Body::Udp(len) => {
                 let (local, remote) = self.numbers.for_arrival(false, packet.ip.port);
@@ -63,6 +63,9 @@ impl Stage {
             | TcpOption::WindowScale(_)
             | TcpOption::SackPermitted
             | TcpOption::FastOpen { .. }
+            | TcpOption::AccurateEcn(_)
+            | TcpOption::Md5(_)
+            | TcpOption::UserTimeout { .. }
             | TcpOption::Other { .. } => option.clone(),
         };
         Segment {
@@ -99,7 +102,7 @@ impl Stage {
             dst: ip.src,
             prefix: IpPrefix::default(),
         };
-        let packet = ours.tcp((local, remote), &quoted);
+        let packet = ours.tcp((local, remote), &quoted, None);
         // RFC 792 quotes eight octets beyond the header; routers of today more.
         let quote = packet.get(..packet.len().min(80)).unwrap_or_default();
         Ok(ip.icmp(kind, rest, quote))

@@ -15,7 +15,9 @@ mod inject;
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-use outcrop_base::Instant;
+use core::net::SocketAddr;
+
+use outcrop_base::{Flow, Instant, Transport};
 
 use super::ast::{Action, Call, Event, Script, TcpOption, Time, Value, When};
 use super::code::{self, Wrong};
@@ -25,6 +27,7 @@ use super::program::{Gave, Program, number};
 use super::report::{Dialect, Failure, Options, Outcome, Report, Stop};
 use super::rules::Rules;
 use super::shell::{self, System};
+use super::sockstat;
 use super::wire::Inside;
 use cookies::Cookies;
 
@@ -188,7 +191,7 @@ impl Stage {
             Action::Inject(packet) => self.inject(packet),
             Action::Call(call) => self.call(event.line, call, until),
             // What shell lines ask for was collected before the host started; later ones concern new sockets.
-            Action::Shell(line) => self.program.system.hear(line).map_err(Stop::skip),
+            Action::Shell(line) => self.shell(line),
             Action::Code(text) => self.assert(text),
         }
     }
@@ -235,11 +238,8 @@ impl Stage {
             Gave::Block(errno) if impatient => {
                 let due = waiting.until;
                 self.is_due(waiting.line, due, self.host.now, "the call returned")?;
-                let gave = if is_poll {
-                    Gave::Value(0)
-                } else {
-                    Gave::Error(errno)
-                };
+                let gave = self.program.give_up(&mut self.host, &waiting.call, errno)?;
+                self.host.flush();
                 self.finish(waiting.line, &waiting.call, gave)
             }
             Gave::Block(_) if self.host.now > waiting.until + self.rules.tolerance => {
@@ -283,6 +283,25 @@ impl Stage {
         }
         let failure = Failure::new(line, format!("{what} at the wrong time"));
         Err(failure.compared(seconds(due), seconds(at)).into())
+    }
+
+    fn shell(&mut self, line: &str) -> Result<(), Stop> {
+        let ends = |(local, remote)| Flow {
+            transport: Transport::Tcp,
+            local: SocketAddr::new(self.host.local, local),
+            remote: SocketAddr::new(self.host.remote, remote),
+        };
+        let flows: Vec<Flow> = self.numbers.ports().map(ends).collect();
+        let table = self.program.table(&self.host, &flows);
+        match sockstat::check(line, &table) {
+            None => self.program.system.hear(line).map_err(Stop::skip),
+            Some(Ok(true)) => Ok(()),
+            Some(Ok(false)) => {
+                let failure = Failure::new(0, format!("`{line}` finds something else"));
+                Err(failure.compared("success", table.join("\n")).into())
+            }
+            Some(Err(what)) => Err(Stop::skip(what)),
+        }
     }
 
     fn assert(&self, text: &str) -> Result<(), Stop> {

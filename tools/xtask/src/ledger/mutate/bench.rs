@@ -16,6 +16,7 @@ use std::time::Instant;
 use cargo_metadata::Message;
 use cargo_metadata::diagnostic::DiagnosticLevel;
 
+use super::record::Record;
 use super::tree::Tree;
 use crate::ledger::SCRIPTS;
 use crate::report::{Error, Finding};
@@ -103,11 +104,11 @@ impl<'a> Bench<'a> {
     pub(super) fn sound<'t>(
         &self,
         tests: impl Iterator<Item = &'t String>,
+        record: &mut Record,
     ) -> Result<Vec<Finding>, Error> {
-        let tests: BTreeSet<&String> = tests.collect();
+        let tests: BTreeSet<&String> = tests.filter(|test| !record.has_passed(test)).collect();
         let mut findings = Vec::new();
-        let mut passed = BTreeSet::new();
-        for (binary, names) in self.binaries(tests.iter().copied()) {
+        for (_, binary, names) in self.binaries(tests.iter().copied()) {
             let program = match self.build(&binary)? {
                 Ok(program) => program,
                 Err(why) => {
@@ -115,21 +116,18 @@ impl<'a> Bench<'a> {
                     continue;
                 }
             };
-            let ran = self.run(&binary, &program, &names)?;
-            passed.extend(
-                ran.passed
-                    .into_iter()
-                    .map(|name| format!("{}::{name}", binary.0)),
-            );
+            for name in self.run(&binary, &program, &names)?.passed {
+                record.passed(&format!("{}::{name}", binary.0))?;
+            }
         }
-        let missing = tests.into_iter().filter(|test| !passed.contains(*test));
+        let missing = tests.into_iter().filter(|test| !record.has_passed(test));
         findings.extend(missing.map(|test| Finding::new(test.as_str(), "does not pass unbroken")));
         Ok(findings)
     }
 
     /// What `tests` say of the copy as it is.
     pub(super) fn fate(&self, tests: &[String]) -> Result<Fate, Error> {
-        for (binary, names) in self.binaries(tests.iter()) {
+        for (_, binary, names) in self.binaries(tests.iter()) {
             let program = match self.build(&binary)? {
                 Ok(program) => program,
                 Err(why) => return Ok(Fate::Unbuilt(why)),
@@ -142,11 +140,11 @@ impl<'a> Bench<'a> {
         Ok(Fate::Survived)
     }
 
-    /// Which binaries hold the tests.
+    /// Which binaries hold the tests, the one that is built soonest first: it mostly settles the matter.
     fn binaries<'t>(
         &self,
         tests: impl Iterator<Item = &'t String>,
-    ) -> BTreeMap<Binary, BTreeSet<String>> {
+    ) -> Vec<(usize, Binary, BTreeSet<String>)> {
         let mut found: BTreeMap<Binary, BTreeSet<String>> = BTreeMap::new();
         for test in tests {
             let Some((package, name)) = test.split_once("::") else {
@@ -159,7 +157,28 @@ impl<'a> Bench<'a> {
                 found.entry(binary).or_default().insert(name.to_owned());
             }
         }
-        found
+        let costly = found
+            .into_iter()
+            .map(|(binary, names)| (self.cost(&binary), binary, names));
+        let mut sorted: Vec<_> = costly.collect();
+        sorted.sort();
+        sorted
+    }
+
+    /// How much is built for it: the packages of ours below, and scripts need the laboratory.
+    fn cost(&self, (package, target): &Binary) -> usize {
+        let package = match target {
+            Target::Drill => RUNNER.0,
+            Target::Lib | Target::Bins | Target::Test(_) => package,
+        };
+        let member = self.workspace.crates.iter().find(|c| c.name == package);
+        member.map_or(0, |member| {
+            let below = &member.dependencies;
+            below
+                .iter()
+                .filter(|name| self.workspace.owns(name))
+                .count()
+        })
     }
 
     /// Builds a test binary; the compiler's first error if it cannot.
@@ -177,6 +196,7 @@ impl<'a> Bench<'a> {
             .current_dir(&self.tree.root)
             .env("CARGO_TARGET_DIR", &self.tree.build)
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .env("CARGO_INCREMENTAL", "1")
             // A broken line may leave a name unused; that is no error here.
             .env("RUSTFLAGS", "--cap-lints warn")
             .stdin(Stdio::null())

@@ -4,8 +4,10 @@
 //! Owns: that copy. Does not know: why a place is changed.
 //! Files that have not changed are not written, so that cargo does not build them again.
 
+use core::hash::{Hash as _, Hasher as _};
 use std::collections::BTreeSet;
 use std::fs;
+use std::hash::DefaultHasher;
 use std::path::{Path, PathBuf};
 
 use crate::ledger::Break;
@@ -14,6 +16,8 @@ use crate::workspace::read;
 
 /// What no build needs.
 const LEFT_OUT: [&str; 3] = ["target", ".git", "node_modules"];
+/// What is only read by people and by this program: it may change within a long run.
+const READ: [&str; 2] = ["docs", "xtask"];
 
 /// The copy.
 pub(super) struct Tree {
@@ -21,6 +25,8 @@ pub(super) struct Tree {
     pub(super) root: PathBuf,
     /// Where it is built.
     pub(super) build: PathBuf,
+    /// Of everything a build or a test reads.
+    pub(super) digest: u64,
 }
 
 /// A place that is broken until this is dropped.
@@ -40,10 +46,12 @@ impl Tree {
     /// Makes the copy in `place` equal to the workspace at `root`.
     pub(super) fn refresh(root: &Path, place: &Path) -> Result<Self, Error> {
         let copy = place.join("tree");
-        mirror(root, &copy)?;
+        let mut digest = DefaultHasher::new();
+        mirror(root, &copy, &mut digest)?;
         Ok(Self {
             root: copy,
             build: place.join("build"),
+            digest: digest.finish(),
         })
     }
 
@@ -60,34 +68,41 @@ impl Tree {
     }
 }
 
-fn mirror(from: &Path, to: &Path) -> Result<(), Error> {
+fn mirror(from: &Path, to: &Path, digest: &mut DefaultHasher) -> Result<(), Error> {
     fs::create_dir_all(to).map_err(Error::io(to))?;
-    let mut names = BTreeSet::new();
+    let mut entries = BTreeSet::new();
     for entry in fs::read_dir(from).map_err(Error::io(from))? {
-        let entry = entry.map_err(Error::io(from))?;
-        let name = entry.file_name();
-        if LEFT_OUT.iter().any(|left_out| name == *left_out) {
-            continue;
+        let name = entry.map_err(Error::io(from))?.file_name();
+        if !LEFT_OUT.iter().any(|left_out| name == *left_out) {
+            entries.insert(name);
         }
-        let (source, copy) = (entry.path(), to.join(&name));
+    }
+    for name in &entries {
+        let (source, copy) = (from.join(name), to.join(name));
         if source.is_dir() {
-            mirror(&source, &copy)?;
+            mirror(&source, &copy, digest)?;
         } else {
-            copy_if_new(&source, &copy)?;
+            let bytes = fs::read(&source).map_err(Error::io(&source))?;
+            // The book and the ledgers tell of the code; no test runs them.
+            if !READ
+                .iter()
+                .any(|part| source.iter().any(|name| name == *part))
+            {
+                (name, &bytes).hash(digest);
+            }
+            copy_if_new(&source, &copy, &bytes)?;
         }
-        names.insert(name);
     }
     for entry in fs::read_dir(to).map_err(Error::io(to))? {
         let entry = entry.map_err(Error::io(to))?;
-        if !names.contains(&entry.file_name()) {
+        if !entries.contains(&entry.file_name()) {
             remove(&entry.path())?;
         }
     }
     Ok(())
 }
 
-fn copy_if_new(source: &Path, copy: &Path) -> Result<(), Error> {
-    let bytes = fs::read(source).map_err(Error::io(source))?;
+fn copy_if_new(source: &Path, copy: &Path, bytes: &[u8]) -> Result<(), Error> {
     if fs::read(copy).is_ok_and(|have| have == bytes) {
         return Ok(());
     }

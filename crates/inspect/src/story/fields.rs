@@ -17,28 +17,28 @@ const PAYLOAD_SHOWN: usize = 160;
 
 /// A packet taken apart.
 #[derive(Debug)]
-pub(super) struct XRay {
+pub(crate) struct XRay {
     /// Fields in the order of their bytes.
-    pub(super) fields: Vec<Field>,
+    pub(crate) fields: Vec<Field>,
     /// The bytes, or the first of them.
-    pub(super) bytes: Bytes,
+    pub(crate) bytes: Bytes,
     /// How many bytes are not kept.
-    pub(super) hidden: usize,
+    pub(crate) hidden: usize,
 }
 
 /// A field.
 #[derive(Debug)]
-pub(super) struct Field {
+pub(crate) struct Field {
     /// `link`, `ip`, `tcp`..
-    pub(super) layer: &'static str,
+    pub(crate) layer: &'static str,
     /// Its bytes, from the start of the packet.
-    pub(super) range: Range<usize>,
+    pub(crate) range: Range<usize>,
     /// Its name.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Its value and what that means.
-    pub(super) value: String,
+    pub(crate) value: String,
     /// Where it is defined.
-    pub(super) source: &'static str,
+    pub(crate) source: &'static str,
 }
 
 /// Collects the fields, layer by layer.
@@ -70,7 +70,7 @@ impl Layer {
 }
 
 /// Takes a packet apart.
-pub(super) fn of(packet: &Packet, seen: &Seen) -> XRay {
+pub(crate) fn of(packet: &Packet, seen: &Seen) -> XRay {
     let mut layer = Layer::default();
     let upper = network(&mut layer, packet, seen);
     let rest = packet.bytes.len().saturating_sub(upper);

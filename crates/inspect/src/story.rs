@@ -1,7 +1,9 @@
-//! What a page shows, out of a capture.
+//! What views show, out of a capture.
 //!
 //! Job: read records, keep what the views need of the first ones, count the rest.
 //! Owns: the limits. Does not know: markup.
+
+mod fields;
 
 use core::time::Duration;
 use std::collections::HashSet;
@@ -9,56 +11,59 @@ use std::io::Read;
 
 use outcrop_capture::{Reader, Record};
 
-use super::fields::{self, XRay};
-use crate::conversation::{Conversations, Relative, Seen};
+use crate::conversation::{Conversation, Conversations, Relative, Seen};
 use crate::dissect::{Flags, Upper};
+use crate::exchange::Exchanges;
 use crate::http::start_lines;
 use crate::ladder::{event_text, is_again, label, name, payload};
+pub(crate) use fields::XRay;
 
 /// Packets drawn; beyond, a page is no longer read but scrolled.
-pub(super) const PACKETS_MAX: usize = 5_000;
+pub(crate) const PACKETS_MAX: usize = 5_000;
 /// Events drawn.
 const EVENTS_MAX: usize = 4 * PACKETS_MAX;
 /// Packets taken apart byte by byte: the largest part of a page.
-pub(super) const X_RAYS_MAX: usize = 1_000;
+pub(crate) const X_RAYS_MAX: usize = 1_000;
 /// HTTP start lines shown of a packet.
 const START_LINES_MAX: usize = 4;
 
 /// A capture as a page shows it.
 #[derive(Debug, Default)]
-pub(super) struct Story {
+pub(crate) struct Story {
     /// Every conversation, in order of appearance.
-    pub(super) threads: Vec<Thread>,
+    pub(crate) threads: Vec<Thread>,
     /// Packets in order; the steps name them by index.
-    pub(super) packets: Vec<Packet>,
+    pub(crate) packets: Vec<Packet>,
     /// Events in order.
-    pub(super) events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
+    /// HTTP in what is drawn.
+    pub(crate) exchanges: Exchanges,
     /// Packets in the file, drawn or not.
-    pub(super) total: usize,
+    pub(crate) total: usize,
     /// Why the file was not read to its end.
-    pub(super) damage: Option<String>,
+    pub(crate) damage: Option<String>,
     first: Option<Duration>,
     keys: HashSet<String>,
 }
 
 /// A conversation.
 #[derive(Debug)]
-pub(super) struct Thread {
+pub(crate) struct Thread {
     /// Its letter.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// `tcp`, `udp`, `ping`..
-    pub(super) talk: String,
-    pub(super) peer: String,
-    pub(super) ours: String,
+    pub(crate) talk: String,
+    pub(crate) peer: String,
+    pub(crate) ours: String,
     /// Whether the file says which end is ours.
-    pub(super) known: bool,
+    pub(crate) known: bool,
     /// What happened, in order.
-    pub(super) steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
 }
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// A packet, by index.
     Packet(usize),
     /// An event, by index.
@@ -67,53 +72,53 @@ pub(super) enum Step {
 
 /// A packet.
 #[derive(Debug)]
-pub(super) struct Packet {
+pub(crate) struct Packet {
     /// Its name on the page: `p12`.
-    pub(super) key: String,
-    pub(super) id: u64,
+    pub(crate) key: String,
+    pub(crate) id: u64,
     /// Since the first record.
-    pub(super) at: Duration,
-    pub(super) thread: Option<usize>,
-    pub(super) inbound: bool,
+    pub(crate) at: Duration,
+    pub(crate) thread: Option<usize>,
+    pub(crate) inbound: bool,
     /// Flags and numbers in words.
-    pub(super) label: String,
+    pub(crate) label: String,
     /// What the stack wrote beside it, pair by pair.
-    pub(super) notes: Vec<(String, String)>,
-    pub(super) sentence: Option<String>,
-    pub(super) again: bool,
+    pub(crate) notes: Vec<(String, String)>,
+    pub(crate) sentence: Option<String>,
+    pub(crate) again: bool,
     /// Whether the stack declared what it carried lost, later.
-    pub(super) lost: bool,
+    pub(crate) lost: bool,
     /// Bytes on the wire.
-    pub(super) len: u32,
+    pub(crate) len: u32,
     /// HTTP start lines.
-    pub(super) lines: Vec<String>,
-    pub(super) segment: Option<Segment>,
-    pub(super) xray: Option<XRay>,
+    pub(crate) lines: Vec<String>,
+    pub(crate) segment: Option<Segment>,
+    pub(crate) xray: Option<XRay>,
 }
 
 /// What a plot needs of a TCP segment.
 #[derive(Debug)]
-pub(super) struct Segment {
-    pub(super) relative: Relative,
-    pub(super) payload: usize,
-    pub(super) flags: Flags,
+pub(crate) struct Segment {
+    pub(crate) relative: Relative,
+    pub(crate) payload: usize,
+    pub(crate) flags: Flags,
 }
 
 /// An event.
 #[derive(Debug)]
-pub(super) struct Event {
-    pub(super) at: Duration,
+pub(crate) struct Event {
+    pub(crate) at: Duration,
     /// `state`, `lost`, `call`..
-    pub(super) kind: String,
-    pub(super) text: String,
+    pub(crate) kind: String,
+    pub(crate) text: String,
     /// Old and new state.
-    pub(super) change: Option<(String, String)>,
-    pub(super) cause: Option<String>,
+    pub(crate) change: Option<(String, String)>,
+    pub(crate) cause: Option<String>,
 }
 
 impl Packet {
     /// A note's value.
-    pub(super) fn note(&self, key: &str) -> Option<&str> {
+    pub(crate) fn note(&self, key: &str) -> Option<&str> {
         let (_, value) = self.notes.iter().find(|(k, _)| k == key)?;
         Some(value)
     }
@@ -121,15 +126,26 @@ impl Packet {
 
 impl Story {
     /// Reads a capture to its end or to its damage.
-    pub(super) fn read<R: Read>(
+    pub(crate) fn read<R: Read>(
         reader: &mut Reader<R>,
+        keep: &dyn Fn(&Conversation) -> bool,
     ) -> (Self, Result<(), outcrop_capture::ReadError>) {
         let mut story = Self::default();
-        let mut conversations = Conversations::new();
+        let (mut everybody, mut conversations) = (Conversations::new(), Conversations::new());
         let mut outcome = Ok(());
         for record in reader {
             match record {
-                Ok(record) => story.record(&record, &mut conversations),
+                Ok(record) => {
+                    // Those left out leave no gap among the letters.
+                    let whose = match &record {
+                        Record::Packet(packet) => everybody.packet(packet).conversation,
+                        Record::Event(event) => everybody.event(event),
+                    };
+                    let whose = whose.and_then(|index| everybody.get(index));
+                    if whose.is_none_or(keep) {
+                        story.record(&record, &mut conversations);
+                    }
+                }
                 Err(error) => {
                     story.damage = Some(error.to_string());
                     outcome = Err(error);
@@ -137,6 +153,7 @@ impl Story {
                 }
             }
         }
+        story.exchanges.finish();
         (story, outcome)
     }
 
@@ -146,6 +163,7 @@ impl Story {
                 self.total += 1;
                 if self.packets.len() < PACKETS_MAX {
                     let seen = conversations.packet(packet);
+                    self.exchanges.packet(packet, &seen);
                     self.packet(packet, &seen, conversations);
                 }
             }
@@ -263,7 +281,7 @@ impl Story {
     }
 
     /// The packets of a conversation.
-    pub(super) fn packets_of<'a>(&'a self, thread: &'a Thread) -> impl Iterator<Item = &'a Packet> {
+    pub(crate) fn packets_of<'a>(&'a self, thread: &'a Thread) -> impl Iterator<Item = &'a Packet> {
         thread.steps.iter().filter_map(|step| match step {
             Step::Packet(index) => self.packets.get(*index),
             Step::Event(_) => None,
@@ -271,7 +289,7 @@ impl Story {
     }
 
     /// The events of a conversation.
-    pub(super) fn events_of<'a>(&'a self, thread: &'a Thread) -> impl Iterator<Item = &'a Event> {
+    pub(crate) fn events_of<'a>(&'a self, thread: &'a Thread) -> impl Iterator<Item = &'a Event> {
         thread.steps.iter().filter_map(|step| match step {
             Step::Event(index) => self.events.get(*index),
             Step::Packet(_) => None,
@@ -298,11 +316,11 @@ fn segment(seen: &Seen) -> Option<Segment> {
 }
 
 /// Seconds with six decimals.
-pub(super) fn seconds(at: Duration) -> String {
+pub(crate) fn seconds(at: Duration) -> String {
     format!("{:.6}", at.as_secs_f64())
 }
 
 /// The packet a cause names, if it names one.
-pub(super) fn causing(cause: &str) -> Option<u64> {
+pub(crate) fn causing(cause: &str) -> Option<u64> {
     cause.strip_prefix("pkt:")?.parse().ok()
 }

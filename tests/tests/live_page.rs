@@ -1,0 +1,104 @@
+//! Pages about the stack, served by the stack: `/_inspect` and `/_self`, in a browser and beside a capture of the same run.
+
+use std::fs;
+
+use outcrop_tests::{Bench, tshark};
+
+/// Opens an address in a browser that is given so many seconds; `$BROWSER ADDRESS` prints the document.
+const BROWSER: &str = "browse() { timeout 60 chromium --headless --no-sandbox --disable-gpu \
+     --user-data-dir=\"$PWD/profile\" --enable-logging=stderr --dump-dom \"$@\" 2>> console; }\n";
+
+#[test]
+fn a_page_shows_every_packet_that_brought_it() {
+    let bench = Bench::new().options(&["--inspect", "--no-offload"]);
+    let script = format!(
+        "{BROWSER} browse --virtual-time-budget=6000 http://$STACK/_self > page.html; ! grep CONSOLE console"
+    );
+    assert_eq!(bench.sh(&script).stdout(), "");
+    let page = fs::read_to_string(bench.path("page.html")).unwrap();
+    // The connection is named on the page; the capture says which packets it had.
+    let port = page
+        .split("GET /_self")
+        .count()
+        .checked_sub(1)
+        .filter(|found| *found > 0)
+        .and_then(|_| page.split("<td class=\"m\">10.77.0.1:").nth(1))
+        .and_then(|rest| rest.split('<').next())
+        .unwrap();
+    let ids = tshark(
+        &bench.capture(),
+        &format!("tcp.port == {port}"),
+        &["frame.packet_id"],
+    );
+    assert!(ids.len() > 10, "{ids:?}");
+    let last = ids.last().unwrap();
+    for id in &ids {
+        assert!(
+            page.contains(&format!("<article class=\"pane\" id=\"p{id}\""))
+                || page.contains(&format!("<article class=\"pane on\" id=\"p{id}\"")),
+            "packet {id} of {last} is missing"
+        );
+    }
+    assert_eq!(page.matches("<article class=\"pane").count(), ids.len());
+    assert!(page.contains("FIN-WAIT-2 → TIME-WAIT"));
+}
+
+#[test]
+fn a_live_page_grows_and_does_not_show_who_looks() {
+    // A browser prints a document once it is loaded: this one is as soon as its picture has failed, seconds later.
+    let frame = "<iframe src=/_inspect></iframe><img src=http://10.77.0.1:8000/><pre></pre><script>onload = () => \
+        document.querySelector('pre').textContent = document.querySelector('iframe').contentDocument.body.outerHTML</script>";
+    let bench = Bench::new()
+        .options(&["--inspect", "--no-offload"])
+        .file("frame.html", frame);
+    // Something happens all the time while the browser looks.
+    let script = format!(
+        "{BROWSER} curl -so seen http://$STACK/before
+         python3 -c \"import socket, time
+late, _ = socket.create_server(('$KERNEL', 8000)).accept()
+time.sleep(6)\" &
+         browse http://$STACK/frame.html > page.html & page=$!
+         n=0; while kill -0 $page 2> kill; do n=$((n+1)); curl -so seen http://$STACK/tick-$n; sleep 0.2; done
+         wait $page; ! grep CONSOLE console"
+    );
+    assert_eq!(bench.sh(&script).stdout(), "");
+    let page = fs::read_to_string(bench.path("page.html")).unwrap();
+    let asked = tshark(&bench.capture(), "http.request", &["http.request.uri"]);
+    let opened = asked.iter().position(|uri| uri == "/_inspect").unwrap();
+    let shown = |uri: &String| page.contains(&format!("GET {uri} HTTP/1.1"));
+    assert!(shown(&"/before".to_owned()));
+    // The page was written when it was asked for: what came later came by itself.
+    let later = asked.iter().skip(opened + 1);
+    let grown = later.filter(|uri| uri.starts_with("/tick-") && shown(uri));
+    assert!(grown.count() > 0, "{asked:?}");
+    assert!(
+        !page.contains("GET /_inspect"),
+        "an onlooker is on the page"
+    );
+    assert!(page.contains("class=\"live\""));
+}
+
+#[test]
+fn over_https_the_story_is_told_as_well() {
+    let bench = Bench::new().options(&["--inspect", "--tls", "--no-offload"]);
+    let script = "
+         curl -s --local-port 50001 https://$STACK/_self > first
+         curl -s \"https://$STACK/_self?of=$KERNEL:50001\" > whole
+         curl -s -o /dev/null -w '%{http_code}' \"http://$STACK/_self?of=nobody\"";
+    let said = bench.sh(script).stdout();
+    assert_eq!(said, "400");
+    let [first, whole] =
+        ["first", "whole"].map(|name| fs::read_to_string(bench.path(name)).unwrap());
+    assert!(first.contains("data-once=\"/_self?of=10.77.0.1:50001\""));
+    let ids = tshark(&bench.capture(), "tcp.port == 50001", &["frame.packet_id"]);
+    assert_eq!(whole.matches("<article class=pane id=p").count(), ids.len());
+    assert!(whole.contains("10.77.0.2:443") && whole.contains("FIN"));
+}
+
+#[test]
+fn nobody_is_shown_anything_unless_it_was_asked_for() {
+    let bench = Bench::new().file("index.html", "hello");
+    let script = "for page in _self _inspect _inspect/events _inspect/capture.pcapng; do
+         curl -s -o /dev/null -w '%{http_code} ' http://$STACK/$page; done";
+    assert_eq!(bench.sh(script).stdout(), "404 404 404 404 ");
+}
