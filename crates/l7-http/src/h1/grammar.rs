@@ -95,7 +95,8 @@ pub(super) fn is_host(value: &[u8]) -> bool {
         value.get(end + 1..)
     } else {
         let end = find(b':', value).unwrap_or(value.len());
-        let valid = |host: &[u8]| all(&HOST, host) && is_well_encoded(host);
+        let encoded = |host: &[u8]| find(b'%', host).is_none() || is_well_encoded(host);
+        let valid = |host: &[u8]| all(&HOST, host) && encoded(host);
         if !value.get(..end).is_some_and(valid) {
             return false;
         }
@@ -110,8 +111,8 @@ pub(super) fn is_host(value: &[u8]) -> bool {
 
 /// Whether every percent sign begins two hexadecimal digits (RFC 3986 section 2.1).
 fn is_well_encoded(text: &[u8]) -> bool {
-    memchr::memchr_iter(b'%', text).all(|at| {
-        let digits = text.get(at + 1..at + 3);
+    text.split(|b| *b == b'%').skip(1).all(|after| {
+        let digits = after.first_chunk::<2>();
         digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     })
 }
