@@ -591,10 +591,11 @@ pub fn dhcp_messages(data: &[u8]) {
         let asked = four.poll_transmit(at).map(|transmit| transmit.payload);
         let asked6 = six.poll_transmit(at).map(|transmit| transmit.payload);
         // The question's own number and names, so that the rest is looked at.
-        let answer = asked.map(|asked| [&[2], &asked[1..240], piece].concat());
+        let part = |asked: &[u8], until| asked.get(1..until).unwrap_or_default().to_vec();
+        let answer = asked.map(|asked| [&[2], &*part(&asked, 240), piece].concat());
         let answer6 = asked6.map(|asked| {
             let kind = 2 + 5 * (piece.first().copied().unwrap_or(0) & 1);
-            [&[kind], &asked[1..18], b"\0\x02\0\x04serv", piece].concat()
+            [&[kind], &*part(&asked, 18), b"\0\x02\0\x04serv", piece].concat()
         });
         for bytes in [Some(piece.to_vec()), answer] {
             let bytes = bytes.unwrap_or_default();

@@ -124,7 +124,7 @@ fn play(bench: &Bench, column: impl Fn(usize) -> bool) -> Vec<Vec<String>> {
         .map(|(_, row)| {
             let cells = row.iter().enumerate().map(|(at, how)| match how {
                 _ if !column(at) => String::new(),
-                how if how.is_empty() => "-".to_owned(),
+                &"" => "-".to_owned(),
                 _ => lines.next().unwrap_or("lost").to_owned(),
             });
             cells.collect()

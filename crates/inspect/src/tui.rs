@@ -127,8 +127,8 @@ impl Tui {
             (TuiKey::Pane, Focus::Packets) => self.focus = Focus::Fields,
             (TuiKey::Pane, Focus::Fields) => self.focus = Focus::Packets,
             (TuiKey::Conversation, _) => self.next_conversation(),
-            (TuiKey::Cause, _) => self.to_cause(),
-            (TuiKey::Notable, _) => self.to_notable(),
+            (TuiKey::Cause, _) => self.choose_cause(),
+            (TuiKey::Notable, _) => self.choose_notable(),
             (_, Focus::Packets) => {
                 self.at = moved(self.at, key, self.shown.len());
                 self.field = 0;
@@ -155,7 +155,7 @@ impl Tui {
         self.field = 0;
     }
 
-    fn to_cause(&mut self) {
+    fn choose_cause(&mut self) {
         let cause = self.packet().and_then(|packet| packet.note("cause"));
         let id = cause.and_then(crate::story::causing);
         let place = (0..self.shown.len())
@@ -166,7 +166,7 @@ impl Tui {
         }
     }
 
-    fn to_notable(&mut self) {
+    fn choose_notable(&mut self) {
         let notable = |place: &usize| {
             let packet = self.packet_at(*place);
             packet.is_some_and(|p| p.again || p.lost || p.note("drop").is_some())

@@ -1,6 +1,8 @@
 //! When what may leave does leave: windows spread over their round trip by default (D-22, RFC 9406 4.3).
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
     clippy::cast_possible_truncation,
     reason = "tests"
 )]

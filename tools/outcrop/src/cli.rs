@@ -118,7 +118,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  sudo outcrop dhcp --tap tap0 --json\n  \
                             sudo outcrop dhcp serve --tap tap1 --addr 10.9.0.1/24 --pool 10.9.0.100-10.9.0.199"
     )]
-    Dhcp(Dhcp),
+    Dhcp(Box<Dhcp>),
     /// Print a capture as text: tcpdump's grammar, with state and reason behind each packet.
     Print(Print),
     /// Draw a capture as a ladder: who sent what to whom, in which state, and why.

@@ -10,12 +10,12 @@
 //!                       └─────────► /_self             this very connection, now and once it is over
 //! ```
 
+use core::future::Future as _;
 use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::future::Future as _;
 use std::io::{self, IoSlice, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -144,7 +144,7 @@ impl Keeper {
         })
     }
 
-    fn sealed(&mut self, changed: bool) {
+    fn sealed(&self, changed: bool) {
         let mut memory = self.kept.lock();
         memory.seal();
         memory.changes += u64::from(changed);

@@ -68,6 +68,10 @@ enum Asked {
     Nothing,
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a keyboard has more keys than we have meanings"
+)]
 fn meaning(event: &Event) -> Asked {
     let Event::Key(key) = event else {
         return Asked::Nothing;

@@ -117,10 +117,7 @@ fn whoever_does_not_continue_the_run_goes_on_as_he_came() {
             fin: true,
             ..next.clone()
         },
-        Sent {
-            v6: true,
-            ..next.clone()
-        },
+        Sent { v6: true, ..next },
         sent(1000, 1001),
         sent(1000, 0),
     ];
