@@ -198,7 +198,8 @@ impl Series {
         if dst != self.dst || protocol != self.protocol() {
             return None;
         }
-        let inner = quote.get(at..)?;
+        // Whoever reports an error quotes 64 bits behind the header at least (RFC 792).
+        let inner = quote.get(at..).filter(|inner| inner.len() >= 8)?;
         let (first, second) = (word(inner, 0)?, word(inner, 2)?);
         match self.kind {
             Kind::Udp => (first == self.ident).then(|| second.wrapping_sub(self.port)),
