@@ -2,7 +2,7 @@
 //!
 //! Job: name them in one place each. Owns: nothing. Does not know: how they are used.
 
-/// The device's words, for whoever drives a [`Driver`] from above.
+/// The device's words, for whoever drives a [`Driver`](crate::Driver) from above.
 pub mod device {
     pub use outcrop_device::{
         Caps, Clock, Device, Doorbell, Medium, Offload, PairEnd, Received, RxOffload, WakeSource,
