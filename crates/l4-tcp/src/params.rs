@@ -155,9 +155,12 @@ pub const SLOW_START_LIMIT_SEGMENTS: u16 = 8;
 
 /// Duplicate acknowledgments that mean a loss (RFC 5681 3.2).
 pub const DUP_THRESH: u32 = 3;
-/// The most separate ranges the sender remembers as selectively acknowledged; what a peer reports
-/// beyond is not believed yet and costs at most a needless retransmission.
+/// Separate ranges the sender remembers as selectively acknowledged, however little is outstanding. What a peer
+/// reports beyond is not believed yet and costs at most a needless retransmission.
 pub const MAX_SACKED_RANGES: usize = 1024;
+/// Beyond, one more for so many bytes outstanding: two of the smallest segments an honest path carries (536 bytes), since
+/// there is a gap between two ranges.
+pub const SACKED_RANGE_AVERAGE: u64 = 1024;
 /// Pieces of out-of-order data a receiver keeps whatever their size. Beyond, the pieces must hold
 /// [`OUT_OF_ORDER_AVERAGE`] bytes each on average: somebody who sends crumbs (CVE-2018-5390) has them
 /// dropped, and they will come again.
