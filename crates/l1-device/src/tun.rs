@@ -173,12 +173,7 @@ impl Tun {
         tuns.collect()
     }
 
-    fn opened(
-        fd: OwnedFd,
-        name: String,
-        format: Format,
-        clock: &Clock,
-    ) -> Result<Self, OpenError> {
+    fn opened(fd: OwnedFd, name: String, format: Format, clock: &Clock) -> Result<Self, OpenError> {
         let mtu = kernel::link(&name).map_or(1_500, |link| link.mtu);
         if let Err(error) = kernel::set_queue(&name, TX_QUEUE_LEN) {
             log::warn!("{name}: the kernel's queue stays short, expect loss in bulk: {error}");

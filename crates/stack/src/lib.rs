@@ -83,7 +83,7 @@ pub use self::core::{
 };
 pub use counters::Counters;
 pub use driver::{BATCH, CUT_MAX, Driver};
-pub use several::{ring, run_all};
+pub use several::{ring, run_all, settle_all};
 pub use shard::Shard;
 pub use sleep::Sleep;
 pub use snapshot::Snapshot;

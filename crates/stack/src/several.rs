@@ -6,6 +6,7 @@
 //! came in, or where it was opened. See `core/strays.rs` for what comes in elsewhere.
 
 use core::future::Future;
+use core::time::Duration;
 use std::io;
 use std::panic::resume_unwind;
 use std::thread;
@@ -32,38 +33,54 @@ pub fn ring<D: Device, R: Recorder>(drivers: Vec<Driver<D, R>>) -> Vec<Driver<D,
         .collect()
 }
 
-/// Runs `main` and what it starts in each shard, the first on this thread, each other on one of its own, until all have
-/// ended; `main` is told which shard it is in. A shard that has ended answers nobody any more: let them end together.
+/// Runs in each shard one of `mains` and what it starts, the first on this thread, each other on one of its own, until all
+/// have ended. A shard that has ended answers nobody any more: let them end together.
 ///
 /// # Errors
 /// The device is gone or broken, for any of them: the first of these errors.
-pub fn run_all<D, R, T, F>(
+///
+/// # Panics
+/// As any of them.
+pub fn run_all<D, R, T, F, M>(
     drivers: &mut [Driver<D, R>],
-    main: impl Fn(usize, Tasks) -> F + Sync,
+    mains: impl IntoIterator<Item = M>,
 ) -> io::Result<Vec<T>>
 where
     D: Device,
     R: Recorder + Send,
     T: Send + 'static,
     F: Future<Output = T> + 'static,
+    M: FnOnce(Tasks) -> F + Send,
 {
-    let Some((first, others)) = drivers.split_first_mut() else {
-        return Ok(Vec::new());
-    };
-    let main = &main;
+    let each = drivers.iter_mut().zip(mains);
+    in_parallel(each.map(|(driver, main)| move || driver.run(main)))
+}
+
+/// Lets every shard go on without programs, as [`Driver::settle`] does; returns whether no connection is left in any.
+///
+/// # Errors
+/// As [`run_all`].
+pub fn settle_all<D: Device, R: Recorder + Send>(
+    drivers: &mut [Driver<D, R>],
+    limit: Duration,
+) -> io::Result<bool> {
+    let each = drivers.iter_mut();
+    let settled = in_parallel(each.map(|driver| move || driver.settle(limit)))?;
+    Ok(settled.into_iter().all(|settled| settled))
+}
+
+/// Does each thing on a thread of its own, the first on this one.
+fn in_parallel<T: Send>(
+    things: impl Iterator<Item = impl FnOnce() -> io::Result<T> + Send>,
+) -> io::Result<Vec<T>> {
+    let mut things = things.collect::<Vec<_>>().into_iter();
+    let first = things.next();
     thread::scope(|scope| {
-        let others: Vec<_> = (1..)
-            .zip(others)
-            .map(|(number, driver)| {
-                let run = move || driver.run(|tasks| main(number, tasks));
-                let named = thread::Builder::new().name(format!("shard {number}"));
-                named.spawn_scoped(scope, run)
-            })
-            .collect::<io::Result<_>>()?;
-        let first = first.run(|tasks| main(0, tasks));
+        let others: Vec<_> = things.map(|thing| scope.spawn(thing)).collect();
+        let first = first.map(|first| first());
         let ended = others
             .into_iter()
             .map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        core::iter::once(first).chain(ended).collect()
+        first.into_iter().chain(ended).collect()
     })
 }
