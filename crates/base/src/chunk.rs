@@ -17,6 +17,8 @@ pub const MAX_SLICES: usize = 18;
 pub const COALESCE_BELOW: usize = 4096;
 /// Room of one tail; a full segment's worth of small pieces then spans few slices.
 const TAIL_CAPACITY: usize = 16 * 1024;
+/// Room of the tail of a queue that waits, at least.
+const SMALL_TAIL: usize = 256;
 /// Places an emptied queue may keep: a batch of super-segments, in about half a kibibyte.
 const FEW_PIECES: usize = 16;
 
@@ -120,6 +122,24 @@ impl ChunkQueue {
             self.tail.extend_from_slice(now);
             self.end += now.len() as u64;
             bytes = later;
+        }
+    }
+
+    /// Copies the pieces that hold any of the last `count` bytes and are shorter than `below` into memory of their own:
+    /// a small piece of a large buffer then no longer keeps all of it. Nor does the tail keep much more than it holds.
+    pub fn compact(&mut self, count: usize, below: usize) {
+        let from = self.end.saturating_sub(count as u64);
+        let last = self.chunks.iter_mut().rev();
+        for chunk in last.take_while(|chunk| chunk.at + chunk.bytes.len() as u64 > from) {
+            if chunk.bytes.len() < below {
+                chunk.bytes = Bytes::copy_from_slice(&chunk.bytes);
+            }
+        }
+        let fit = self.tail.len().next_power_of_two().max(SMALL_TAIL);
+        if !self.tail.is_empty() && self.tail.capacity() > fit {
+            let mut tail = BytesMut::with_capacity(fit);
+            tail.extend_from_slice(&self.tail);
+            self.tail = tail;
         }
     }
 
@@ -320,6 +340,20 @@ mod tests {
         let mut queue = ChunkQueue::new();
         queue.push(big.clone());
         assert_eq!(queue.pop(usize::MAX).unwrap().as_ptr(), big.as_ptr());
+    }
+
+    #[test]
+    fn compacting_gives_back_the_buffer_of_the_last_small_pieces_and_keeps_every_byte() {
+        let piece = |len: usize| Bytes::from(vec![len as u8; 70_000]).slice(..len);
+        let lens = [5_000, 6_000, 40_000, 7_000];
+        let pieces = lens.map(piece);
+        let mut queue = ChunkQueue::new();
+        pieces.iter().for_each(|piece| queue.push(piece.clone()));
+        let all = queue.range_to_vec(0..58_000);
+        queue.compact(7_000 + 40_000 + 1, 34_000);
+        assert_eq!(queue.range_to_vec(0..58_000), all);
+        let same = pieces.map(|piece| queue.pop(usize::MAX).unwrap().as_ptr() == piece.as_ptr());
+        assert_eq!(same, [true, false, true, false]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Data shorter than this is copied out of the device's read buffer, which it would pin as a whole.
-const COPY_BELOW: usize = 16 * 1024;
+const COPY_BELOW: usize = 34 * 1024;
 /// What a waiting datagram costs beyond its data; an empty one is not free.
 const DATAGRAM_OVERHEAD: usize = 128;
 /// News from the path that one socket keeps.

@@ -307,6 +307,7 @@ impl Endpoint {
             if let Some((_, place)) = self.places.get_mut(id) {
                 place.in_ready = false;
                 if let Phase::Open(connection) = &mut place.phase {
+                    connection.compact();
                     place.edges.insert(connection.take_edges());
                 }
                 self.queue_events(id);
