@@ -15,7 +15,9 @@ use bytes::{Bytes, BytesMut};
 pub const MAX_SLICES: usize = 18;
 /// Pieces shorter than this are copied into the tail: cheaper than a slice of their own.
 pub const COALESCE_BELOW: usize = 4096;
-/// Room of one tail; a full segment's worth of small pieces then spans few slices.
+/// Room of the first tail: enough for a short answer, and little enough that memory for it is at hand at once.
+const FIRST_TAIL: usize = 1024;
+/// Room of every later tail; a full segment's worth of small pieces then spans few slices.
 const TAIL_CAPACITY: usize = 16 * 1024;
 /// Room of the tail of a queue that waits, at least.
 const SMALL_TAIL: usize = 256;
@@ -114,8 +116,14 @@ impl ChunkQueue {
         while !bytes.is_empty() {
             let room = self.tail.capacity() - self.tail.len();
             if room == 0 {
+                let first = self.chunks.is_empty() && self.tail.is_empty();
+                let enough = if first && bytes.len() <= FIRST_TAIL {
+                    FIRST_TAIL
+                } else {
+                    TAIL_CAPACITY
+                };
                 self.seal_tail();
-                self.tail.reserve(TAIL_CAPACITY);
+                self.tail.reserve(enough);
                 continue;
             }
             let (now, later) = bytes.split_at(room.min(bytes.len()));

@@ -248,8 +248,11 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             }
         }
         inside.collect_wakes(&mut self.wakes);
+        // Of what came back from ourselves.
+        self.strays.extend(inside.core.strays());
         drop(inside);
         self.wake();
+        self.hand_on(now);
     }
 
     fn wake(&mut self) {
