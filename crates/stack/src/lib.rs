@@ -23,7 +23,7 @@
 //!
 //! Files, in reading order: `core/mod.rs`, `core/up.rs` (the way in), `core/down.rs` (the way out),
 //! `core/links.rs` (what has neighbours), `core/calls.rs`, `core/news.rs` (addresses that come and go),
-//! `core/events.rs`, `core/ping.rs`, `core/raw.rs`; then `shard.rs`, `wakers.rs`, `alarm.rs`,
+//! `core/events.rs`, `core/ping.rs`, `core/raw.rs`, `core/scope.rs`; then `shard.rs`, `wakers.rs`, `alarm.rs`,
 //! `sleep.rs`; then `driver/` (the loop, its log, its sleep), `tasks.rs`, `counters.rs`, `snapshot.rs`.
 //!
 //! Two hosts, no network:

@@ -16,6 +16,7 @@ mod links;
 mod news;
 mod ping;
 mod raw;
+mod scope;
 mod up;
 
 use core::hash::{Hash as _, Hasher};
