@@ -7,7 +7,7 @@ use core::future::Future;
 use core::net::IpAddr;
 use core::time::Duration;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use outcrop_base::{Instant, InterfaceId, Recorder, Seed, WallClock};
@@ -20,6 +20,7 @@ use outcrop_testkit::emulated::Emulated;
 
 use crate::accounts::Accounts;
 use crate::cli::Net;
+use crate::control::Control;
 use crate::failure::Failure;
 use crate::link::Link;
 use crate::recording::Recording;
@@ -43,6 +44,8 @@ pub(crate) enum Place {
 pub(crate) struct Host {
     driver: Driver<Box<dyn Device>, Recording>,
     namespace: Option<Namespace>,
+    /// What the device is called.
+    name: String,
 }
 
 /// What a run leaves.
@@ -92,6 +95,7 @@ impl Host {
             .map_err(|error| Failure::new(format!("the stack: {error}")))?;
         let recording = Recording::begin(net, &link.tun, &seed, wall, command)?;
         log::info!("the stack is {} and {}", net.addr, net.addr6);
+        let name = link.tun.name().to_owned();
         let device: Box<dyn Device> = match &net.link {
             None => Box::new(link.tun),
             Some(between) => Box::new(emulated(link.tun, between, shard.clock(), &seed)?),
@@ -99,12 +103,18 @@ impl Host {
         Ok(Self {
             driver: driver(Driver::new(shard, TUN, device, recording), net),
             namespace: link.namespace,
+            name,
         })
     }
 
     /// The running stack, for sockets.
     pub(crate) fn shard(&self) -> &Shard {
         self.driver.shard()
+    }
+
+    /// Answers what can be asked of a running stack, at the socket `asked` for or at one that clients find.
+    pub(crate) fn control(&self, asked: Option<&Path>) -> Result<Option<Control>, Failure> {
+        Control::start(asked, self.shard(), vec![(TUN, self.name.clone())])
     }
 
     /// The pages about the stack itself, if they were asked for.
@@ -269,7 +279,7 @@ pub(crate) fn seed(asked: Option<u64>) -> Result<Seed, Failure> {
         return Ok(Seed::from_number(number));
     }
     let mut bytes = [0; 32];
-    let path = std::path::Path::new("/dev/urandom");
+    let path = Path::new("/dev/urandom");
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
     read.map_err(|error| Failure::file("chance", path, &error))?;
     Ok(Seed::new(bytes))

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::thread;
 
@@ -9,6 +10,7 @@ use outcrop_device::namespace::Namespace;
 use rustix::process::Pid;
 
 use crate::cli;
+use crate::control::place;
 use crate::failure::Failure;
 use crate::host::{Host, Place};
 use crate::news;
@@ -25,6 +27,8 @@ pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
     let net = options.serving.watched(&options.net);
     let mut host = Host::start(&net, options.tcp.config()?, Place::Private, "run")?;
     let site = site.with_watch(host.watch(&net));
+    let control = host.control(options.serving.control.as_deref())?;
+    let introduced = control.as_ref().map(|control| control.path().to_owned());
     let https = Https::new(&options.serving.secure, &options.net, host.shard())?;
     let (shard, serving) = (host.shard().clone(), options.serving.clone());
     let (namespace, command) = (host.namespace().cloned(), options.command.clone());
@@ -37,7 +41,11 @@ pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
             tasks.spawn(news::tell(shard.clone())).detach();
         }
         let server = Server::start(&shard, &tasks, &serving, (&site, https.as_ref()))?;
-        let mut child = start(namespace.as_ref(), &command, https.as_ref())?;
+        let known = Known {
+            https: https.as_ref(),
+            control: introduced.as_deref(),
+        };
+        let mut child = start(namespace.as_ref(), &command, known)?;
         signals::pass_on_to(Pid::from_child(&child))?;
         thread::spawn(move || tell.tell(child.wait()));
         let status = ended.await;
@@ -45,6 +53,7 @@ pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
         drop(https);
         Ok::<_, Failure>((status, server.stop().await))
     })?;
+    drop(control);
     let remains = host.finish()?;
     let (status, served) = done?;
     if options.stats {
@@ -65,19 +74,31 @@ pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
     Ok(code_of(status))
 }
 
+/// What a command is told of the stack it runs beside.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known<'a> {
+    /// Whose certificates it is to trust.
+    pub(super) https: Option<&'a Https>,
+    /// Where the stack can be asked.
+    pub(super) control: Option<&'a Path>,
+}
+
 /// Starts `command` in the private network.
 pub(super) fn start(
     namespace: Option<&Namespace>,
     command: &[OsString],
-    https: Option<&Https>,
+    known: Known<'_>,
 ) -> Result<Child, Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Failure::asked("no command to run"));
     };
     let mut command = Command::new(program);
     command.args(arguments);
-    if let Some(https) = https {
+    if let Some(https) = known.https {
         https.introduce(&mut command);
+    }
+    if let Some(control) = known.control {
+        command.env(place::VARIABLE, control);
     }
     let child = match namespace {
         Some(namespace) => namespace.spawn(command),

@@ -19,6 +19,7 @@ pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
     let net = options.serving.watched(&options.net);
     let mut host = Host::start(&net, options.tcp.config()?, Place::Here, "serve")?;
     let site = site.with_watch(host.watch(&net));
+    let control = host.control(options.serving.control.as_deref())?;
     let https = Https::new(&options.serving.secure, &options.net, host.shard())?;
     let stop = signals::stop()?;
     let announces = options.net.tap.is_some();
@@ -45,6 +46,7 @@ pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
         }
         Ok(served)
     })??;
+    drop(control);
     let remains = host.finish()?;
     let report = Report {
         counters: &remains.counters,
