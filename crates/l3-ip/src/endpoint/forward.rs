@@ -41,10 +41,10 @@ impl Transit {
 
 /// A packet for somebody else, its header read.
 #[derive(Clone, Copy, Debug)]
-struct Traveller<'a> {
-    packet: &'a PacketIn,
-    src: IpAddr,
-    dst: IpAddr,
+pub(super) struct Traveller<'a> {
+    pub(super) packet: &'a PacketIn,
+    pub(super) src: IpAddr,
+    pub(super) dst: IpAddr,
     hops: u8,
     protocol: u8,
     /// Where the transport's header begins.
@@ -141,6 +141,12 @@ impl Endpoint {
             let rule = Rule::ForwardScope;
             return Err(refused(rule, DropReason::IpNotForwardable, None));
         }
+        let back = self.routes.find(src);
+        let would_answer = matches!(back, Some(Found::Hop(hop)) if hop.iface == packet.iface);
+        if self.config.strict_source && !address::stays_on_link(src) && !would_answer {
+            let rule = Rule::ForwardSource;
+            return Err(refused(rule, DropReason::IpFiltered, None));
+        }
         if address::stays_on_link(src) {
             // RFC 4443 3.1, code 2.
             let error = Some(Error::BeyondScope);
@@ -236,6 +242,7 @@ impl Endpoint {
             let about = traveller.about();
             let _verdict = self.error(&about, Error::Redirect { gateway }, false);
         }
+        self.redirect_v6(traveller, hop);
         Ok(())
     }
 

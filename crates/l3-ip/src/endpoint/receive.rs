@@ -130,6 +130,9 @@ impl Endpoint {
         let Some(cast) = self.check_addresses(&packet, src, dst)? else {
             return Err(self.forward_v6(&packet, &header));
         };
+        if cast == Cast::Unicast {
+            self.heard_near(src, packet.iface);
+        }
         let mut datagram = Datagram {
             cast,
             packet,

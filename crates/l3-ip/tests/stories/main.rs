@@ -8,11 +8,13 @@
     reason = "tests"
 )]
 
+mod advertising;
 mod echo;
 mod errors;
 mod groups;
 mod host;
 mod judged;
+mod labels;
 mod redirects;
 mod router;
 mod sending;

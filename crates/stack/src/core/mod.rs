@@ -16,6 +16,7 @@ mod links;
 mod news;
 mod ping;
 mod raw;
+mod scope;
 mod strays;
 mod up;
 
