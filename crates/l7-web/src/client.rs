@@ -5,5 +5,8 @@
 
 pub mod cache;
 pub mod jar;
+pub mod payload;
+pub mod pool;
 pub mod redirect;
 pub mod retry;
+pub mod route;
