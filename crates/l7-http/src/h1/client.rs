@@ -99,6 +99,8 @@ pub struct Client {
     method: Method,
     /// Methods of the requests that were sent behind this one.
     ahead: VecDeque<Method>,
+    /// How many of them will never be answered.
+    lost: usize,
     writer: BodyWriter,
     /// The body waits for a 100.
     held: bool,
@@ -120,6 +122,7 @@ impl Client {
             event: None,
             method: Method::GET,
             ahead: VecDeque::new(),
+            lost: 0,
             writer: BodyWriter::Nothing,
             held: false,
             output: ChunkQueue::new(),
@@ -237,7 +240,7 @@ impl Client {
             Reading::Head(scan, _) => (1, scan).hash(&mut state),
             Reading::Body(reader) => (2, reader).hash(&mut state),
         }
-        (&self.method, &self.ahead).hash(&mut state);
+        (&self.method, &self.ahead, self.lost).hash(&mut state);
         self.writer.hash(&mut state);
         let output = self.output.start()..self.output.end();
         self.output.range_to_vec(output).hash(&mut state);
@@ -271,7 +274,7 @@ impl Client {
 
     fn read(&mut self) -> Option<ClientEvent> {
         let outcome = match &self.reading {
-            Reading::Idle => return None,
+            Reading::Idle => return self.lose_ahead(),
             Reading::Head(..) => self.read_head(),
             Reading::Body(_) => self.read_body(),
         };

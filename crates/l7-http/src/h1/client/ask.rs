@@ -12,7 +12,7 @@ use super::super::scan::Scan;
 use super::super::server::OWNED_FIELDS;
 use super::super::state::{OutOfTurn, Role, State, Step};
 use super::super::{BodyLength, SendError, emit};
-use super::{Client, Reading};
+use super::{Client, ClientError, ClientEvent, Reading};
 
 /// Whether doing it twice comes to the same as doing it once (RFC 9110 section 9.2.2).
 #[must_use]
@@ -93,7 +93,7 @@ impl Client {
     #[must_use]
     pub fn unanswered(&self) -> usize {
         let current = !matches!(self.reading, Reading::Idle);
-        self.ahead.len() + usize::from(current)
+        self.ahead.len() + self.lost + usize::from(current)
     }
 
     /// The answer before is complete: the next request sent is the one to be answered now.
@@ -108,6 +108,16 @@ impl Client {
             self.reading = Reading::Head(Scan::default(), None);
             self.rearm();
         }
+    }
+
+    /// The connection ended before the turn of those that were sent behind: told once.
+    pub(super) fn lose_ahead(&mut self) -> Option<ClientEvent> {
+        if self.ahead.is_empty() || self.exchange.reusable() {
+            return None;
+        }
+        self.lost += self.ahead.len();
+        self.ahead.clear();
+        Some(ClientEvent::Failed(ClientError::NoAnswer))
     }
 
     fn out_of_turn(&self) -> SendError {

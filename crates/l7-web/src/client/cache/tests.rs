@@ -307,7 +307,7 @@ fn cache_in_a_folder_outlives_its_program_and_keeps_within_its_bytes() {
     for n in 10..40 {
         keep(&mut cache, n, vec![0; 1000]);
     }
-    let size = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().metadata().unwrap().len();
+    let size = |entry: io::Result<std::fs::DirEntry>| entry.unwrap().metadata().unwrap().len();
     assert!(
         std::fs::read_dir(folder.path())
             .unwrap()

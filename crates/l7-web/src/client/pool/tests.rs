@@ -100,7 +100,7 @@ fn queue_is_full_whoever_comes_is_sent_away_until_one_leaves() {
 #[test]
 fn counts_hold_whatever_happens() {
     let mut pool = Pool::new(bounds(2, 3));
-    let (mut lent, mut seed, mut made) = (Vec::new(), 7_u32, 0);
+    let (mut lent, mut seed, mut made) = (Vec::new(), 7_u32, 0_u32);
     for step in 0..5000 {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let to = ['a', 'b', 'c'][(seed >> 16) as usize % 3];
@@ -109,7 +109,7 @@ fn counts_hold_whatever_happens() {
                 Some(Grant::Reuse(id)) => lent.push((to, id)),
                 Some(Grant::Dial(_)) => {
                     made += 1;
-                    lent.push((to, (made % 250) as u8));
+                    lent.push((to, u8::try_from(made % 250).unwrap()));
                 }
                 None => assert!(pool.next().is_none()),
             },
