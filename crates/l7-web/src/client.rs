@@ -16,6 +16,7 @@ mod news;
 mod payload;
 pub mod pool;
 pub mod redirect;
+pub mod resume;
 pub mod retry;
 pub mod route;
 mod world;

@@ -24,6 +24,8 @@ const HEURISTIC_MOST: Duration = Duration::from_secs(86_400);
 
 /// What an answer counts for besides its body.
 const OVERHEAD: usize = 1024;
+/// Bytes of the largest body that is kept, whatever room there is.
+const LARGEST: usize = 32 << 20;
 /// Answers kept for one address, which vary with the request.
 const VARIANTS: usize = 16;
 
@@ -234,7 +236,7 @@ impl Cache {
             200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501
         );
         let vary = joined(fields, &header::VARY).unwrap_or_default();
-        if forbidden || !known || vary.contains('*') || body.len() + OVERHEAD > self.shelf.most() {
+        if forbidden || !known || vary.contains('*') || body.len() > self.largest() {
             return;
         }
         let names = vary
@@ -275,13 +277,13 @@ impl Cache {
             && !request.contains_key(header::RANGE)
             && !directives(request).contains_key("no-store")
             && !directives(fields).contains_key("no-store")
-            && length.is_none_or(|length| length + OVERHEAD <= self.shelf.most())
+            && length.is_none_or(|length| length <= self.largest())
     }
 
-    /// Bytes that an answer may have to be kept.
+    /// Bytes that an answer's body may have to be kept: it is collected in memory on the way.
     #[must_use]
-    pub const fn largest(&self) -> usize {
-        self.shelf.most().saturating_sub(OVERHEAD)
+    pub fn largest(&self) -> usize {
+        self.shelf.most().saturating_sub(OVERHEAD).min(LARGEST)
     }
 
     /// The server said 304: what is kept has these fields now (RFC 9111 section 4.3.4); it is the answer.

@@ -97,6 +97,13 @@ impl Proxy {
         })
     }
 
+    /// Who we are to it.
+    #[must_use]
+    pub fn user(mut self, user: &str, password: &str) -> Self {
+        self.credentials = auth::basic(user, password);
+        self
+    }
+
     /// Asks for a tunnel for http too.
     #[must_use]
     pub const fn always_tunnel(mut self) -> Self {
