@@ -547,10 +547,32 @@ pub(crate) struct Asking {
     /// Go on where the file of --output ends: `-`, or with the byte named.
     #[arg(short = 'C', long, value_name = "-|BYTE", requires = "output", value_parser = crate::values::offset, help_heading = "Request")]
     pub(crate) continue_at: Option<crate::values::Offset>,
-    /// Through this HTTP proxy, by CONNECT.
+    /// Through this HTTP proxy: by CONNECT for https, by the whole URL for http.
     #[arg(short = 'x', long, value_name = "URL", help_heading = "Request")]
     pub(crate) proxy: Option<Url>,
-    /// Try so often again what failed and may be done twice.
+    /// Say to the proxy who asks: `USER:PASSWORD`.
+    #[arg(
+        short = 'U',
+        long,
+        value_name = "USER:PASSWORD",
+        requires = "proxy",
+        help_heading = "Request"
+    )]
+    pub(crate) proxy_user: Option<String>,
+    /// Ask the proxy for a tunnel (CONNECT) for http too.
+    #[arg(short = 'p', long, requires = "proxy", help_heading = "Request")]
+    pub(crate) proxytunnel: bool,
+    /// Hosts that are asked without the proxy, joined by commas; the names below them too.
+    #[arg(
+        long,
+        value_name = "HOSTS",
+        value_delimiter = ',',
+        requires = "proxy",
+        help_heading = "Request"
+    )]
+    pub(crate) noproxy: Vec<String>,
+    /// Try so often again what failed and may be done twice; what broke off in the middle goes on there if the server has
+    /// a strong ETag for it.
     #[arg(
         long,
         value_name = "NUMBER",
@@ -563,8 +585,16 @@ pub(crate) struct Asking {
 /// Options of `outcrop get`.
 #[derive(Args, Debug)]
 pub(crate) struct Get {
-    /// What to fetch: `http://HOST[:PORT]/PATH`, or `https://..`.
-    pub(crate) url: Url,
+    /// What to fetch: `http://HOST[:PORT]/PATH`, or `https://..`. Several come one after the other, over one connection
+    /// where that is possible.
+    #[arg(required = true, value_name = "URL")]
+    pub(crate) urls: Vec<Url>,
+    /// Ask for all of them at once, in one write for each server, before the first answer (pipelining).
+    #[arg(long, conflicts_with_all = ["data", "upload", "request", "continue_at", "output", "location", "cache"])]
+    pub(crate) pipeline: bool,
+    /// Keep answers in this folder for the next time, as far as HTTP allows (RFC 9111), and use those there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
     /// Write the body to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -585,12 +615,21 @@ pub(crate) struct Get {
     /// For https: believe every certificate. Whoever answers may then be anybody.
     #[arg(short = 'k', long, help_heading = "TLS")]
     pub(crate) insecure: bool,
+    /// For https: our certificate, with those that vouch for it, in PEM, for servers that ask for one.
+    #[arg(long, value_name = "FILE", requires = "key", help_heading = "TLS")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The private key of --cert, in PEM.
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "TLS")]
+    pub(crate) key: Option<PathBuf>,
     /// For https: put the keys into the capture, so that Wireshark shows what is inside.
     #[arg(long, requires = "capture", help_heading = "TLS")]
     pub(crate) keys: bool,
     /// Give up after this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: u64,
+    /// Give a connection up that is not there after this many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) connect_timeout: u64,
     #[command(flatten)]
     pub(crate) tcp: Tcp,
     #[command(flatten)]

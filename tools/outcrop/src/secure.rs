@@ -119,13 +119,14 @@ impl Https {
 
 /// How a client behaves; nothing if the URL asks for no TLS.
 pub(crate) fn client(options: &Get, shard: &Shard) -> Result<Option<ClientTls>, Failure> {
-    if !options.url.secure && !options.asking.location {
+    let secure = options.urls.iter().any(|url| url.secure);
+    if !secure && !options.asking.location {
         return Ok(None);
     }
     match client_tls(options, shard) {
         Ok(tls) => Ok(Some(tls)),
         // It may never be wanted: whether a redirect leads to https is not known yet.
-        Err(error) if !options.url.secure => {
+        Err(error) if !secure => {
             log::info!("{error}");
             Ok(None)
         }
@@ -144,6 +145,9 @@ fn client_tls(options: &Get, shard: &Shard) -> Result<ClientTls, Failure> {
             .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?
     };
     let mut client = client.alpn(&["http/1.1"]);
+    if let Some((cert, key)) = options.cert.as_ref().zip(options.key.as_ref()) {
+        client = client.identity(Identity::from_files(cert, key).map_err(tls_failure)?);
+    }
     if let Some(sink) = key_sink(options.keys, shard)? {
         client = client.keys(sink);
     }

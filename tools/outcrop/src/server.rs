@@ -338,7 +338,7 @@ async fn converse<S: ByteStream>(
         },
         ..Config::default()
     };
-    let mut connection = Connection::new(stream, sleep, site, config, info);
+    let mut connection = Connection::new(stream, sleep, site, config, info).concurrent();
     let mut stop = Stop::of(Rc::clone(state));
     let (mut told, mut counted) = (false, 0);
     let ended = poll_fn(|cx| {
