@@ -9,6 +9,7 @@
 )]
 
 pub mod fuzz;
+pub mod matrix;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
