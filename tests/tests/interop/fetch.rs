@@ -143,9 +143,9 @@ fn play(bench: &Bench, column: impl Fn(usize) -> bool) -> Vec<Vec<String>> {
         "{WORDS}client() {{ /usr/bin/python3 {programs}/clients.py \"$@\"; }}
          page() {{ case $1 in https*) export KEY=$(echo | openssl s_client -connect $STACK:443 2>/dev/null | openssl x509 -pubkey -noout |
             openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64);; esac
-            said=$(echo \"$2\" | timeout 90 python3 {programs}/browse.py $1 - 2>&1); echo \"$said\"; test \"$said\" = \"$3\"; }}
-         chromium() {{ if mkdir $T/asked 2>/dev/null; then timeout 90 python3 {programs}/browse.py $U/ - <$T/chromium >$T/answers; touch $T/asked/done; fi
-            for i in $(seq 900); do test -e $T/asked/done && break; sleep 0.1; done; cat $T/answers; test \"$(sed -n $1p $T/answers)\" = $2; }}\n"
+            said=$(echo \"$2\" | timeout 250 python3 {programs}/browse.py $1 - 2>&1); echo \"$said\"; test \"$said\" = \"$3\"; }}
+         chromium() {{ if mkdir $T/asked 2>/dev/null; then timeout 250 python3 {programs}/browse.py $U/ - <$T/chromium >$T/answers; touch $T/asked/done; fi
+            for i in $(seq 2400); do test -e $T/asked/done && break; sleep 0.1; done; cat $T/answers; test \"$(sed -n $1p $T/answers)\" = $2; }}\n"
     );
     let scripts = || {
         let rows = PROGRAMS.iter().map(|(_, row)| row);
@@ -167,11 +167,11 @@ fn play(bench: &Bench, column: impl Fn(usize) -> bool) -> Vec<Vec<String>> {
 fn the_table_in_the_book_is_what_the_programs_do() {
     let data = noise(1 << 20);
     let files = Bench::new()
-        .options(&["--tls"])
+        .options(&["--tls", "--capture-level", "off"])
         .file("data", &data)
         .file("page", vec![b'p'; 5000])
         .file("index.html", "<title>x</title>");
-    let example = Bench::example("todo");
+    let example = Bench::example("todo").options(&["--capture-level", "off"]);
     for bench in [&files, &example] {
         std::fs::write(bench.path("data"), &data).expect("a file is written");
         std::fs::write(bench.path("chromium"), CHROMIUM).expect("a file is written");

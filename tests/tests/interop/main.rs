@@ -2,5 +2,6 @@
 //!
 //! `UPDATE=1 cargo test -p outcrop-tests --test interop` writes the tables anew.
 
+mod browser;
 mod fetch;
 mod tools;

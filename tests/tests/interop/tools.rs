@@ -58,7 +58,7 @@ const ROWS: &[Row] = &[
         "packages sealed $S; fetch_all; apt-get -q update | tee second; grep -q '^Hit:' second; ! grep -q '^Get:' second"),
     ("pip", "download by an index", "wheel simple; pip download -q --no-deps --index-url $U/simple/ --trusted-host $STACK leaf; cmp *.whl $F/*.whl"),
     ("pip", "the same over TLS, installed; the second time from its cache, asked again with validators",
-        "wheel trusted; for i in 1 2; do rm -rf got; pip -v install --no-deps --target got --index-url $S/trusted/ leaf > log$i; cmp got/leaf/data $T/data; done"),
+        "wheel trusted; for i in 1 2; do rm -rf got; pip -vvv install --no-deps --target got --index-url $S/trusted/ leaf > log$i; cmp got/leaf/data $T/data; done; grep -q 'GET /trusted/leaf.* 304' log2"),
     ("ab", "2,000 requests over 16 connections kept open",
         "ab -q -k -n 2000 -c 16 $U/page | tee report; grep -q '^Complete requests: *2000$' report; grep -q '^Failed requests: *0$' report; grep -q '^Keep-Alive requests: *2000$' report"),
     ("ab", "a connection for each of 500 requests; 200 uploads; 60 connections of TLS",
