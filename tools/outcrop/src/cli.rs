@@ -374,12 +374,16 @@ pub(crate) struct Secure {
     /// Port of the HTTPS server.
     #[arg(long, value_name = "PORT", default_value_t = 443, value_parser = clap::value_parser!(u16).range(1..), help_heading = "TLS")]
     pub(crate) tls_port: u16,
-    /// Certificates in PEM, one's own first; read again when the file changes. Implies --tls.
+    /// Certificates in PEM, one's own first; read again when the file changes. Implies --tls. May be given again with
+    /// another --key: the client's server name chooses, and the first is for all others.
     #[arg(long, value_name = "FILE", requires = "key", help_heading = "TLS")]
-    pub(crate) cert: Option<PathBuf>,
+    pub(crate) cert: Vec<PathBuf>,
     /// The private key of --cert, in PEM.
     #[arg(long, value_name = "FILE", requires = "cert", help_heading = "TLS")]
-    pub(crate) key: Option<PathBuf>,
+    pub(crate) key: Vec<PathBuf>,
+    /// Clients must show a certificate signed by an authority of this file, in PEM. Implies --tls.
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub(crate) client_ca: Option<PathBuf>,
     /// Write the certificate of the run's own authority here, for clients to trust.
     #[arg(
         long,
