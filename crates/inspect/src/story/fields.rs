@@ -11,9 +11,14 @@ use outcrop_capture::Packet;
 
 use crate::conversation::Seen;
 use crate::dissect::{ARP_LEN, Arp, Mac, Network, Tcp, TcpOption, Udp, Upper, V4, V6};
+use crate::placed::Field;
 
-/// Payload bytes kept of a packet.
+/// Payload bytes shown of a packet whatever they are.
 const PAYLOAD_SHOWN: usize = 160;
+/// Payload bytes shown if they are fields.
+const DISSECTED_SHOWN: usize = 1_024;
+/// A field longer than this is a body: it need not be seen to its end.
+const HEAD_FIELD_MAX: usize = 256;
 
 /// A packet taken apart.
 #[derive(Debug)]
@@ -24,21 +29,9 @@ pub(crate) struct XRay {
     pub(crate) bytes: Bytes,
     /// How many bytes are not kept.
     pub(crate) hidden: usize,
-}
-
-/// A field.
-#[derive(Debug)]
-pub(crate) struct Field {
-    /// `link`, `ip`, `tcp`..
-    pub(crate) layer: &'static str,
-    /// Its bytes, from the start of the packet.
-    pub(crate) range: Range<usize>,
-    /// Its name.
-    pub(crate) name: &'static str,
-    /// Its value and what that means.
-    pub(crate) value: String,
-    /// Where it is defined.
-    pub(crate) source: &'static str,
+    /// Where the payload begins, and how long the packet is.
+    payload: usize,
+    len: usize,
 }
 
 /// Collects the fields, layer by layer.
@@ -62,15 +55,66 @@ impl Layer {
         self.fields.push(Field {
             layer: self.layer,
             range: self.start + range.start..self.start + range.end,
-            name,
+            name: name.into(),
             value,
             source: self.source,
         });
     }
 }
 
-/// Takes a packet apart.
-pub(crate) fn of(packet: &Packet, seen: &Seen) -> XRay {
+impl XRay {
+    /// Takes the headers of a packet apart; what its payload is, others say.
+    pub(crate) fn of(packet: &Packet, fields: Vec<Field>, payload: usize) -> Self {
+        let shown = packet.bytes.len().min(payload + DISSECTED_SHOWN);
+        Self {
+            fields,
+            bytes: packet.bytes.slice(..shown),
+            hidden: usize::try_from(packet.original_len).unwrap_or(usize::MAX),
+            payload,
+            len: packet.bytes.len(),
+        }
+    }
+
+    /// Whether a later packet may still say what the bytes of this one are.
+    pub(crate) fn add(&mut self, field: Field) {
+        self.fields.push(field);
+    }
+
+    /// Nothing more is coming: what nobody owns is payload, and what nobody needs to see is hidden.
+    pub(crate) fn settle(&mut self) {
+        self.fields.sort_by_key(|field| field.range.start);
+        let mut at = self.payload;
+        let mut gaps = Vec::new();
+        let owned = self.fields.iter().filter(|f| f.range.start >= self.payload);
+        let ends = owned.map(|field| field.range.clone());
+        for range in ends.chain([self.len..self.len]) {
+            if range.start > at {
+                gaps.push(at..range.start);
+            }
+            at = at.max(range.end);
+        }
+        for range in gaps {
+            let bytes = self.bytes.get(range.start..).unwrap_or_default();
+            let bytes = bytes.get(..range.len().min(bytes.len())).unwrap_or_default();
+            self.fields.push(Field {
+                layer: "data",
+                value: preview(bytes, range.len()),
+                range,
+                name: "payload".into(),
+                source: "",
+            });
+        }
+        self.fields.sort_by_key(|field| field.range.start);
+        let told = self.fields.iter().filter(|field| field.range.len() <= HEAD_FIELD_MAX);
+        let told = told.map(|field| field.range.end).max().unwrap_or(0);
+        let shown = told.max(self.payload + PAYLOAD_SHOWN).min(self.bytes.len());
+        self.bytes = Bytes::copy_from_slice(self.bytes.get(..shown).unwrap_or_default());
+        self.hidden = self.hidden.saturating_sub(shown);
+    }
+}
+
+/// The fields of a packet's headers, and where its payload begins.
+pub(crate) fn headers(packet: &Packet, seen: &Seen) -> (Vec<Field>, usize) {
     let mut layer = Layer::default();
     let upper = network(&mut layer, packet, seen);
     let rest = packet.bytes.len().saturating_sub(upper);
@@ -90,20 +134,7 @@ pub(crate) fn of(packet: &Packet, seen: &Seen) -> XRay {
         }
         Upper::Fragment { .. } | Upper::Other { .. } | Upper::None => 0,
     };
-    let from = upper + header;
-    if rest > header {
-        let value = preview(packet.bytes.get(from..).unwrap_or_default());
-        layer
-            .enter("data", "", from)
-            .add(0..rest - header, "payload", value);
-    }
-    let shown = packet.bytes.len().min(from + PAYLOAD_SHOWN);
-    let all = usize::try_from(packet.original_len).unwrap_or(usize::MAX);
-    XRay {
-        fields: layer.fields,
-        bytes: Bytes::copy_from_slice(packet.bytes.get(..shown).unwrap_or_default()),
-        hidden: all.saturating_sub(shown),
-    }
+    (layer.fields, upper + header)
 }
 
 /// Fields up to the transport; where that begins.
@@ -152,17 +183,13 @@ fn network(layer: &mut Layer, packet: &Packet, seen: &Seen) -> usize {
     }
 }
 
-/// The first words of a payload, if they are words.
-fn preview(bytes: &[u8]) -> String {
-    let text: String = bytes
-        .iter()
-        .take(48)
-        .take_while(|b| b.is_ascii_graphic() || **b == b' ')
-        .map(|b| char::from(*b))
-        .collect();
-    match text.len() {
-        0..4 => format!("{} bytes", bytes.len()),
-        _ => format!("{} bytes: {text}", bytes.len()),
+/// The first words of a payload of `len` bytes, if they are words.
+fn preview(bytes: &[u8], len: usize) -> String {
+    let words = crate::exchange::field::preview(bytes);
+    let words = words.split_once(": ").map_or("", |(_, words)| words);
+    match words.len() {
+        0 => format!("{len} bytes"),
+        _ => format!("{len} bytes: {words}"),
     }
 }
 
