@@ -4,13 +4,16 @@
 //! Owns: names, meanings and the section that defines them. Does not know: markup.
 //! Sources: RFC 791 3.1, RFC 8200 3, RFC 9293 3.1, RFC 792, RFC 4443, RFC 768.
 
+mod icmp;
+mod transport;
+
 use core::ops::Range;
 
 use bytes::Bytes;
 use outcrop_capture::Packet;
 
 use crate::conversation::Seen;
-use crate::dissect::{ARP_LEN, Arp, Mac, Network, Tcp, TcpOption, Udp, Upper, V4, V6};
+use crate::dissect::{ARP_LEN, Arp, Mac, Network, Upper, V4, V6, long, protocol as numbers, word};
 use crate::placed::Field;
 
 /// Payload bytes shown of a packet whatever they are.
@@ -119,12 +122,11 @@ pub(crate) fn headers(packet: &Packet, seen: &Seen) -> (Vec<Field>, usize) {
     let upper = network(&mut layer, packet, seen);
     let rest = packet.bytes.len().saturating_sub(upper);
     let header = match &seen.upper {
-        Upper::Tcp(segment) => tcp(layer.enter("tcp", "RFC 9293 3.1", upper), segment),
-        Upper::Udp(datagram) => udp(layer.enter("udp", "RFC 768", upper), datagram),
-        Upper::Icmp { v6, body } => {
-            let source = if *v6 { "RFC 4443 2.1" } else { "RFC 792" };
-            icmp(layer.enter("icmp", source, upper), &body.bytes)
+        Upper::Tcp(segment) => {
+            transport::tcp(layer.enter("tcp", "RFC 9293 3.1", upper), segment)
         }
+        Upper::Udp(datagram) => transport::udp(layer.enter("udp", "RFC 768", upper), datagram),
+        Upper::Icmp { v6, body } => icmp::message(&mut layer, *v6, body, upper),
         Upper::BadTcp(_) | Upper::BadUdp(_) => {
             let what = format!("{rest} bytes");
             layer
@@ -153,17 +155,24 @@ fn network(layer: &mut Layer, packet: &Packet, seen: &Seen) -> usize {
             .enter("link", "", 0)
             .add(0..start, "link header", what);
     }
-    let rest = 0..all - start;
-    match &seen.network {
+    network_layer(layer, &seen.network, start, all - start)
+}
+
+/// Fields of a network header that begins at `start`, of `len` bytes with what follows; where the transport begins.
+fn network_layer(layer: &mut Layer, network: &Network, start: usize, len: usize) -> usize {
+    let rest = 0..len;
+    let all = start + len;
+    match network {
         Network::V4(ip) => {
             let len = usize::from(ip.total_len).saturating_sub(ip.body.wire_len);
             v4(layer.enter("ip", "RFC 791 3.1", start), ip, len);
             start + len
         }
         Network::V6(ip) => {
+            v6(layer.enter("ip", "RFC 8200 3", start), ip);
             let behind = ip.extensions().body.wire_len;
             let extensions = ip.body.wire_len.saturating_sub(behind);
-            v6(layer.enter("ip", "RFC 8200 3", start), ip, extensions);
+            v6_extensions(layer.enter("ip", "RFC 8200 4", start + 40), ip, extensions);
             start + 40 + extensions
         }
         Network::Arp(said) => {
@@ -256,7 +265,7 @@ fn v4(layer: &mut Layer, ip: &V4, len: usize) {
     }
 }
 
-fn v6(layer: &mut Layer, ip: &V6, extensions: usize) {
+fn v6(layer: &mut Layer, ip: &V6) {
     let class = traffic_class(ip.class);
     layer.add(
         0..4,
@@ -268,12 +277,34 @@ fn v6(layer: &mut Layer, ip: &V6, extensions: usize) {
     layer.add(7..8, "hop limit", format!("{} hops", ip.hop_limit));
     layer.add(8..24, "source", ip.src.to_string());
     layer.add(24..40, "destination", ip.dst.to_string());
-    if extensions > 0 {
-        layer.add(
-            40..40 + extensions,
-            "extension headers",
-            format!("{extensions} bytes"),
-        );
+}
+
+/// The headers between an IPv6 header and its transport: `len` bytes.
+fn v6_extensions(layer: &mut Layer, ip: &V6, len: usize) {
+    let bytes = &ip.body.bytes;
+    let (mut kind, mut at) = (ip.next_header, 0);
+    while at < len {
+        let Some(next) = bytes.get(at) else {
+            break;
+        };
+        layer.add(at..at + 1, "next header", protocol(*next));
+        if kind == numbers::FRAGMENT {
+            let (Some(word), Some(id)) = (word(bytes, at + 2), long(bytes, at + 4)) else {
+                break;
+            };
+            let more = if word & 1 == 1 { ", more follow" } else { "" };
+            layer.add(at + 1..at + 2, "reserved", String::new());
+            layer.add(at + 2..at + 4, "fragment offset", format!("{}{more}", word & !7));
+            layer.add(at + 4..at + 8, "identification", format!("0x{id:08x}"));
+            at += 8;
+        } else {
+            let units = bytes.get(at + 1).map_or(0, |units| usize::from(*units));
+            let end = (at + 8 * (units + 1)).min(len);
+            layer.add(at + 1..at + 2, "header length", format!("{} bytes", 8 * (units + 1)));
+            layer.add(at + 2..end, "options", format!("{} bytes", end.saturating_sub(at + 2)));
+            at = end;
+        }
+        kind = *next;
     }
 }
 
@@ -297,101 +328,4 @@ fn protocol(number: u8) -> String {
         _ => return number.to_string(),
     };
     format!("{number}: {name}")
-}
-
-/// Length of the header.
-fn tcp(layer: &mut Layer, tcp: &Tcp) -> usize {
-    let len = 20 + tcp.options.len();
-    layer.add(0..2, "source port", tcp.src_port.to_string());
-    layer.add(2..4, "destination port", tcp.dst_port.to_string());
-    layer.add(4..8, "sequence number", tcp.seq.to_string());
-    layer.add(8..12, "acknowledgment number", tcp.ack.to_string());
-    layer.add(12..13, "data offset", format!("{len} bytes"));
-    layer.add(13..14, "control bits", tcp.flags.to_string());
-    layer.add(14..16, "window", format!("{}, unscaled", tcp.window));
-    layer.add(16..18, "checksum", format!("0x{:04x}", tcp.checksum));
-    layer.add(18..20, "urgent pointer", tcp.urgent.to_string());
-    let mut at = 20;
-    for option in tcp.options() {
-        let Ok(option) = option else {
-            layer.add(
-                at..len,
-                "broken option",
-                "its length is impossible".to_owned(),
-            );
-            break;
-        };
-        let single = matches!(option.kind, TcpOption::END | TcpOption::NOP);
-        let end = at + if single { 1 } else { 2 + option.data.len() };
-        let (name, value) = tcp_option(tcp, option);
-        layer.add(at..end, name, value);
-        at = end;
-    }
-    len
-}
-
-fn tcp_option(tcp: &Tcp, option: TcpOption<'_>) -> (&'static str, String) {
-    let bytes = || format!("{} bytes", option.data.len());
-    match option.kind {
-        TcpOption::END => ("end of options", String::new()),
-        TcpOption::NOP => ("no operation", String::new()),
-        TcpOption::MSS => (
-            "maximum segment size",
-            tcp.mss().map_or_else(bytes, |mss| mss.to_string()),
-        ),
-        TcpOption::WINDOW_SCALE => (
-            "window scale",
-            tcp.window_scale()
-                .map_or_else(bytes, |scale| format!("times 2^{scale}")),
-        ),
-        TcpOption::SACK_PERMITTED => ("SACK permitted", String::new()),
-        TcpOption::SACK => (
-            "selective acknowledgment",
-            option
-                .sack_blocks()
-                .map(|block| format!("{}–{} ", block.left, block.right))
-                .collect(),
-        ),
-        TcpOption::TIMESTAMPS => (
-            "timestamps",
-            tcp.timestamps()
-                .map_or_else(bytes, |(value, echo)| format!("{value}, echoing {echo}")),
-        ),
-        kind => ("option", format!("kind {kind}, {}", bytes())),
-    }
-}
-
-/// Length of the header.
-fn udp(layer: &mut Layer, udp: &Udp) -> usize {
-    layer.add(0..2, "source port", udp.src_port.to_string());
-    layer.add(2..4, "destination port", udp.dst_port.to_string());
-    layer.add(4..6, "length", format!("{} bytes", udp.len));
-    layer.add(6..8, "checksum", format!("0x{:04x}", udp.checksum));
-    8
-}
-
-/// Length of the header.
-fn icmp(layer: &mut Layer, bytes: &[u8]) -> usize {
-    let (Some(kind), Some(code)) = (bytes.first(), bytes.get(1)) else {
-        return 0;
-    };
-    layer.add(0..1, "type", kind.to_string());
-    layer.add(1..2, "code", code.to_string());
-    let Some(sum) = crate::dissect::word(bytes, 2) else {
-        return 2;
-    };
-    layer.add(2..4, "checksum", format!("0x{sum:04x}"));
-    let (Some(high), Some(low)) = (
-        crate::dissect::word(bytes, 4),
-        crate::dissect::word(bytes, 6),
-    ) else {
-        return 4;
-    };
-    if matches!(kind, 0 | 8 | 128 | 129) {
-        layer.add(4..6, "identifier", high.to_string());
-        layer.add(6..8, "sequence number", low.to_string());
-    } else {
-        layer.add(4..8, "rest of header", format!("0x{high:04x}{low:04x}"));
-    }
-    8
 }

@@ -11,6 +11,8 @@ pub(super) const SERVER_HELLO: u8 = 2;
 const NEW_SESSION_TICKET: u8 = 4;
 const ENCRYPTED_EXTENSIONS: u8 = 8;
 const CERTIFICATE: u8 = 11;
+const SERVER_KEY_EXCHANGE: u8 = 12;
+const CERTIFICATE_VERIFY: u8 = 15;
 pub(super) const FINISHED: u8 = 20;
 pub(super) const KEY_UPDATE: u8 = 24;
 
@@ -56,6 +58,11 @@ impl<'a> Walk<'a> {
     /// Bytes left of what is being read.
     pub(super) const fn left(&self) -> usize {
         self.end.saturating_sub(self.at)
+    }
+
+    /// The next byte, left where it is.
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
     }
 
     /// The next `count` bytes as a field whose value is made of them.
@@ -180,8 +187,7 @@ pub(super) fn read(
             None => {}
         },
         NEW_SESSION_TICKET => {
-            walk.number(4, "ticket lifetime", |seconds| format!("{seconds} s"));
-            walk.rest("ticket");
+            ticket(&mut walk, hello.is_13);
         }
         ENCRYPTED_EXTENSIONS => {
             let mut seen = extension::Seen::default();
@@ -189,6 +195,12 @@ pub(super) fn read(
             seen.put(&mut line);
         }
         CERTIFICATE => certificate(&mut walk, hello.is_13),
+        SERVER_KEY_EXCHANGE => {
+            server_key_exchange(&mut walk);
+        }
+        CERTIFICATE_VERIFY => {
+            signature(&mut walk);
+        }
         FINISHED => walk.rest("verify data"),
         KEY_UPDATE => walk.rest("update requested"),
         _ => walk.rest("message"),
@@ -262,4 +274,39 @@ fn certificate(walk: &mut Walk<'_>, is_13: bool) {
         }
         Some(())
     });
+}
+
+/// RFC 8422 5.4: a named curve, a point on it, and who says so. Other kinds have no fields.
+fn server_key_exchange(walk: &mut Walk<'_>) -> Option<()> {
+    const NAMED_CURVE: u8 = 3;
+    if walk.peek() == Some(NAMED_CURVE) {
+        walk.defined_in("RFC 8422 5.4");
+        walk.number(1, "curve type", |_| "named_curve".to_owned())?;
+        walk.number(2, "named curve", name::group)?;
+        walk.counted(1, ["public key length", "public key"], hex)?;
+        signature(walk)?;
+    }
+    walk.rest("parameters");
+    Some(())
+}
+
+/// RFC 8446 4.4.3.
+fn signature(walk: &mut Walk<'_>) -> Option<()> {
+    walk.number(2, "signature algorithm", name::number16)?;
+    walk.counted(2, ["signature length", "signature"], hex)
+        .map(drop)
+}
+
+/// RFC 8446 4.6.1; of TLS 1.2 (RFC 5077 3.3) it has neither age nor nonce nor extensions.
+fn ticket(walk: &mut Walk<'_>, is_13: bool) -> Option<()> {
+    walk.number(4, "ticket lifetime", |seconds| format!("{seconds} s"))?;
+    if is_13 {
+        walk.number(4, "ticket age add", |add| add.to_string())?;
+        walk.counted(1, ["ticket nonce length", "ticket nonce"], hex)?;
+    }
+    walk.counted(2, ["ticket length", "ticket"], hex)?;
+    if is_13 {
+        extension::list(walk, NEW_SESSION_TICKET, &mut extension::Seen::default());
+    }
+    Some(())
 }

@@ -74,7 +74,7 @@ pub(super) fn suite(number: u32) -> String {
 
 pub(super) fn compression(number: u32) -> String {
     match number {
-        0 => "none".to_owned(),
+        0 => "null".to_owned(),
         _ => number.to_string(),
     }
 }
@@ -86,7 +86,11 @@ pub(super) fn group(number: u32) -> String {
         0x0019 => "secp521r1",
         0x001d => "x25519",
         0x001e => "x448",
-        0x0100..=0x0104 => "a finite-field group",
+        0x0100 => "ffdhe2048",
+        0x0101 => "ffdhe3072",
+        0x0102 => "ffdhe4096",
+        0x0103 => "ffdhe6144",
+        0x0104 => "ffdhe8192",
         0x11ec => "X25519MLKEM768",
         _ => return number16(number),
     };
