@@ -98,7 +98,11 @@ const NAMES: [(&str, &[&str], usize); 88] = [
     ("tls.handshake.random", &["random"], 0),
     ("tls.handshake.session_id_length", &["session id length"], 0),
     ("tls.handshake.session_id", &["session id"], 0),
-    ("tls.handshake.cipher_suites_length", &["cipher suites length"], 0),
+    (
+        "tls.handshake.cipher_suites_length",
+        &["cipher suites length"],
+        0,
+    ),
     ("tls.handshake.ciphersuite", &["cipher suite"], 0),
 ];
 
@@ -107,7 +111,11 @@ const MORE: [(&str, &[&str], usize); 29] = [
     ("tls.handshake.server_curve_type", &["curve type"], 0),
     ("tls.handshake.server_named_curve", &["named curve"], 0),
     ("tls.handshake.server_point", &["public key"], 0),
-    ("tls.handshake.comp_methods_length", &["compression methods length"], 0),
+    (
+        "tls.handshake.comp_methods_length",
+        &["compression methods length"],
+        0,
+    ),
     ("tls.handshake.comp_method", &["compression method"], 0),
     (
         "tls.handshake.extensions_length",
@@ -116,31 +124,103 @@ const MORE: [(&str, &[&str], usize); 29] = [
     ),
     ("tls.handshake.extension.type", &["extension type"], 0),
     ("tls.handshake.extension.len", &["extension length"], 0),
-    ("tls.handshake.extensions_server_name_list_len", &["server name list length"], 0),
-    ("tls.handshake.extensions_server_name_type", &["server name type"], 0),
-    ("tls.handshake.extensions_server_name_len", &["server name length"], 0),
+    (
+        "tls.handshake.extensions_server_name_list_len",
+        &["server name list length"],
+        0,
+    ),
+    (
+        "tls.handshake.extensions_server_name_type",
+        &["server name type"],
+        0,
+    ),
+    (
+        "tls.handshake.extensions_server_name_len",
+        &["server name length"],
+        0,
+    ),
     ("tls.handshake.extensions_server_name", &["server name"], 0),
-    ("tls.handshake.extensions_alpn_len", &["protocols length"], 0),
-    ("tls.handshake.extensions_alpn_str_len", &["protocol length"], 0),
+    (
+        "tls.handshake.extensions_alpn_len",
+        &["protocols length"],
+        0,
+    ),
+    (
+        "tls.handshake.extensions_alpn_str_len",
+        &["protocol length"],
+        0,
+    ),
     ("tls.handshake.extensions_alpn_str", &["protocol"], 0),
-    ("tls.handshake.extensions.supported_versions_len", &["supported versions length"], 0),
-    ("tls.handshake.extensions.supported_version", &["supported version"], 0),
-    ("tls.handshake.extensions_supported_groups_length", &["supported groups length"], 0),
-    ("tls.handshake.extensions_supported_group", &["supported group"], 0),
-    ("tls.handshake.sig_hash_alg_len", &["signature algorithms length"], 0),
+    (
+        "tls.handshake.extensions.supported_versions_len",
+        &["supported versions length"],
+        0,
+    ),
+    (
+        "tls.handshake.extensions.supported_version",
+        &["supported version"],
+        0,
+    ),
+    (
+        "tls.handshake.extensions_supported_groups_length",
+        &["supported groups length"],
+        0,
+    ),
+    (
+        "tls.handshake.extensions_supported_group",
+        &["supported group"],
+        0,
+    ),
+    (
+        "tls.handshake.sig_hash_alg_len",
+        &["signature algorithms length"],
+        0,
+    ),
     ("tls.handshake.sig_hash_alg", &["signature algorithm"], 0),
-    ("tls.handshake.extensions_key_share_client_length", &["key shares length"], 0),
-    ("tls.handshake.extensions_key_share_group", &["key share group"], 0),
-    ("tls.handshake.extensions_key_share_key_exchange_length", &["key exchange length"], 0),
-    ("tls.handshake.extensions_key_share_key_exchange", &["key exchange"], 0),
-    ("tls.handshake.certificate_request_context_length", &["request context length"], 0),
-    ("tls.handshake.certificates_length", &["certificates length"], 0),
-    ("tls.handshake.certificate_length", &["certificate length"], 0),
+    (
+        "tls.handshake.extensions_key_share_client_length",
+        &["key shares length"],
+        0,
+    ),
+    (
+        "tls.handshake.extensions_key_share_group",
+        &["key share group"],
+        0,
+    ),
+    (
+        "tls.handshake.extensions_key_share_key_exchange_length",
+        &["key exchange length"],
+        0,
+    ),
+    (
+        "tls.handshake.extensions_key_share_key_exchange",
+        &["key exchange"],
+        0,
+    ),
+    (
+        "tls.handshake.certificate_request_context_length",
+        &["request context length"],
+        0,
+    ),
+    (
+        "tls.handshake.certificates_length",
+        &["certificates length"],
+        0,
+    ),
+    (
+        "tls.handshake.certificate_length",
+        &["certificate length"],
+        0,
+    ),
     ("tls.handshake.certificate", &["certificate"], 0),
 ];
 
 /// Header lines, whose names are the header's own.
-const LINES: [&str; 3] = ["http.request.line", "http.response.line", "http.chunked_trailer_part"];
+const LINES: [&str; 3] = [
+    "http.request.line",
+    "http.response.line",
+    "http.chunked_trailer_part",
+];
 
 /// Fields that we word in another way: bit by bit, as a power, with raw numbers.
 const WORDED: [&str; 11] = [
@@ -163,7 +243,10 @@ fn fixtures() -> Vec<PathBuf> {
     for folder in [root.clone(), root.join("foreign")] {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.extension().is_some_and(|end| end == "pcap" || end == "pcapng") {
+            if path
+                .extension()
+                .is_some_and(|end| end == "pcap" || end == "pcapng")
+            {
                 found.push(path);
             }
         }
@@ -218,7 +301,10 @@ fn attribute<'a>(element: &'a str, name: &str) -> Option<&'a str> {
 
 /// A frame of a PDML file, group by group.
 fn groups(frame: &str) -> Vec<Group> {
-    let mut groups = vec![Group { fixed: true, ..Group::default() }];
+    let mut groups = vec![Group {
+        fixed: true,
+        ..Group::default()
+    }];
     let (mut frames, mut sealed) = (Vec::new(), false);
     for element in frame.split('<') {
         let element = format!(" {}", element.replace('\n', " "));
@@ -234,13 +320,24 @@ fn groups(frame: &str) -> Vec<Group> {
         // A record, or a message above, may stand in a buffer of its own.
         let apart = matches!(name.as_str(), "http" | "tls.handshake") || name == "tls.record";
         if apart && element.trim_start().starts_with(['p', 'f']) {
-            groups.push(Group { frames: core::mem::take(&mut frames), ..Group::default() });
+            groups.push(Group {
+                frames: core::mem::take(&mut frames),
+                ..Group::default()
+            });
         }
-        let known = NAMES.iter().chain(&MORE).any(|(theirs, ..)| *theirs == name);
+        let known = NAMES
+            .iter()
+            .chain(&MORE)
+            .any(|(theirs, ..)| *theirs == name);
         if !known && !LINES.contains(&name.as_str()) {
             continue;
         }
-        let number = |what| attribute(&element, what).unwrap_or("0").parse::<usize>().unwrap();
+        let number = |what| {
+            attribute(&element, what)
+                .unwrap_or("0")
+                .parse::<usize>()
+                .unwrap()
+        };
         let words = ["show", "showname"].map(|what| attribute(&element, what).unwrap_or_default());
         let field = Theirs {
             pos: number("pos"),
@@ -249,7 +346,11 @@ fn groups(frame: &str) -> Vec<Group> {
             name,
         };
         // A record's header is in the packet, whatever became of its content; of an empty field there are no bytes.
-        let group = if field.name.starts_with("tls.record") { groups.first_mut() } else { groups.last_mut() };
+        let group = if field.name.starts_with("tls.record") {
+            groups.first_mut()
+        } else {
+            groups.last_mut()
+        };
         if field.size > 0 {
             group.unwrap().fields.push(field);
         }
@@ -263,12 +364,16 @@ fn is(ours: &Field, theirs: &Theirs) -> bool {
     let (named, more) = match known.find(|(name, ..)| *name == theirs.name) {
         Some((_, names, more)) => (names.contains(&&*ours.name), *more),
         // A header's line: tshark shows the whole, we name and value.
-        None => (ours.layer == "http" && theirs.words.contains(&ours.name.to_lowercase()), 0),
+        None => (
+            ours.layer == "http" && theirs.words.contains(&ours.name.to_lowercase()),
+            0,
+        ),
     };
     let value = ours.value.to_lowercase();
     let word = value.split([' ', ',', ':', '…']).next().unwrap_or_default();
     let joined = theirs.words.replace(' ', "");
-    let says = theirs.words.contains(word) || joined.contains(word) || WORDED.contains(&&*theirs.name);
+    let says =
+        theirs.words.contains(word) || joined.contains(word) || WORDED.contains(&&*theirs.name);
     named && ours.range.len() == theirs.size + more && says
 }
 
@@ -277,7 +382,9 @@ fn shifts(group: &Group, ours: &[&Field]) -> BTreeSet<usize> {
     let mut possible: Option<BTreeSet<usize>> = None;
     for field in &group.fields {
         let candidates = ours.iter().filter(|ours| is(ours, field));
-        let here = candidates.filter_map(|ours| ours.range.start.checked_sub(field.pos)).collect();
+        let here = candidates
+            .filter_map(|ours| ours.range.start.checked_sub(field.pos))
+            .collect();
         possible = Some(match possible {
             Some(before) => before.intersection(&here).copied().collect(),
             None => here,
@@ -290,7 +397,11 @@ fn shifts(group: &Group, ours: &[&Field]) -> BTreeSet<usize> {
 fn compare(path: &Path, counts: &mut BTreeMap<String, usize>, wrong: &mut Vec<String>) {
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
     let ours = ours(path);
-    let checksums = ["tls.desegment_ssl_application_data:FALSE", "ip.defragment:FALSE", "ipv6.defragment:FALSE"];
+    let checksums = [
+        "tls.desegment_ssl_application_data:FALSE",
+        "ip.defragment:FALSE",
+        "ipv6.defragment:FALSE",
+    ];
     let mut arguments = vec!["-n", "-r", path.to_str().unwrap(), "-T", "pdml"];
     arguments.extend(checksums.iter().flat_map(|preference| ["-o", preference]));
     let pdml = tool("tshark", &arguments);
@@ -305,22 +416,35 @@ fn compare(path: &Path, counts: &mut BTreeMap<String, usize>, wrong: &mut Vec<St
         number += 1;
         numbers.insert(index as u64 + 1, number);
         let here = &ours[&number];
-        for group in groups(frame).iter().filter(|group| !group.fields.is_empty()) {
+        for group in groups(frame)
+            .iter()
+            .filter(|group| !group.fields.is_empty())
+        {
             let mut pool: Vec<&Field> = here.iter().collect();
             for frame in &group.frames {
                 pool.extend(&ours[&numbers[frame]]);
             }
             let shifts = shifts(group, &pool);
-            let agrees = if group.fixed { shifts.contains(&0) } else { !shifts.is_empty() };
+            let agrees = if group.fixed {
+                shifts.contains(&0)
+            } else {
+                !shifts.is_empty()
+            };
             if !agrees {
                 let alone = |field: &&Theirs| {
-                    let one = |ours: &&&Field| is(ours, field) && (!group.fixed || ours.range.start == field.pos);
+                    let one = |ours: &&&Field| {
+                        is(ours, field) && (!group.fixed || ours.range.start == field.pos)
+                    };
                     !pool.iter().any(|ours| one(&ours))
                 };
                 let alone: Vec<_> = group.fields.iter().filter(alone).collect();
-                let pool = pool.iter().map(|f| format!("{:?} {} {}", f.range, f.name, f.value));
+                let pool = pool
+                    .iter()
+                    .map(|f| format!("{:?} {} {}", f.range, f.name, f.value));
                 let pool = pool.collect::<Vec<_>>().join("\n");
-                wrong.push(format!("{name}: packet {number}: {alone:?} is not in\n{pool}"));
+                wrong.push(format!(
+                    "{name}: packet {number}: {alone:?} is not in\n{pool}"
+                ));
             }
             for field in &group.fields {
                 let protocol = field.name.split('.').next().unwrap();
@@ -339,7 +463,12 @@ fn every_field_of_every_fixture_lies_where_tshark_says() {
         compare(&path, &mut counts, &mut wrong);
     }
     println!("{counts:?}");
-    let first = wrong.iter().take(20).cloned().collect::<Vec<_>>().join("\n\n");
+    let first = wrong
+        .iter()
+        .take(20)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("\n\n");
     assert!(wrong.is_empty(), "{} differ:\n{first}", wrong.len());
     for (protocol, least) in [
         ("eth", 1_000),
@@ -360,12 +489,24 @@ fn every_field_of_every_fixture_lies_where_tshark_says() {
 
 #[test]
 fn what_is_inside_tls_is_what_tshark_decrypts() {
-    for name in ["tls13-aes128", "tls13-aes256", "tls13-chacha20", "tls12-aes128", "tls12-aes256", "tls12-chacha20"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../fixtures/foreign/{name}.pcapng"));
+    for name in [
+        "tls13-aes128",
+        "tls13-aes256",
+        "tls13-chacha20",
+        "tls12-aes128",
+        "tls12-aes256",
+        "tls12-chacha20",
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join(format!("../fixtures/foreign/{name}.pcapng"));
         let rows = outcrop_tests::tshark(
             &path,
             "http",
-            &["http.request.method", "http.request.uri", "http.response.code"],
+            &[
+                "http.request.method",
+                "http.request.uri",
+                "http.response.code",
+            ],
         );
         assert_eq!(rows, ["GET\t/hello.txt\t", "\t\t200"], "{name}");
         let mut model = Model::new();
@@ -377,6 +518,10 @@ fn what_is_inside_tls_is_what_tshark_decrypts() {
         assert_eq!(exchanges.len(), 1, "{name}");
         assert_eq!(exchanges[0].request.start_line, "GET /hello.txt HTTP/1.1");
         let response = exchanges[0].response.as_ref().unwrap();
-        assert_eq!((response.status(), response.body_len), (Some(200), 18), "{name}");
+        assert_eq!(
+            (response.status(), response.body_len),
+            (Some(200), 18),
+            "{name}"
+        );
     }
 }

@@ -149,9 +149,8 @@ impl Connection {
     }
 
     fn held_bytes(&self) -> usize {
-        let of = |(stream, follower): &(Stream, Follower)| {
-            stream.held_bytes() + follower.held_bytes()
-        };
+        let of =
+            |(stream, follower): &(Stream, Follower)| stream.held_bytes() + follower.held_bytes();
         let halves: usize = self.halves.iter().map(of).sum();
         halves + self.tls.as_ref().map_or(0, |tls| tls.held_bytes())
     }

@@ -125,7 +125,10 @@ mod tests {
         };
         let mut out = Vec::new();
         spans.place(12..20, &what, &mut out);
-        let places: Vec<_> = out.iter().map(|p| (p.number, p.field.range.clone())).collect();
+        let places: Vec<_> = out
+            .iter()
+            .map(|p| (p.number, p.field.range.clone()))
+            .collect();
         assert_eq!(places, [(1, 66..70), (4, 66..70)]);
     }
 }

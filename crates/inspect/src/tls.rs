@@ -136,9 +136,10 @@ impl Session {
         let Some(half) = self.halves.get_mut(which) else {
             return;
         };
-        let protected = half.opener.as_ref().is_some_and(|opener| {
-            opener.protects(record.kind)
-        });
+        let protected = half
+            .opener
+            .as_ref()
+            .is_some_and(|opener| opener.protects(record.kind));
         if !protected {
             // Without its handshake nobody can tell which key it had.
             if record.kind == content::APPLICATION_DATA {
@@ -147,7 +148,10 @@ impl Session {
             let spans = record.spans.slice(HEADER..record.bytes.len());
             return self.content(which, record.kind, (body, spans), keys, fields, told);
         }
-        let opened = half.opener.as_mut().and_then(|opener| opener.open(&record.bytes));
+        let opened = half
+            .opener
+            .as_mut()
+            .and_then(|opener| opener.open(&record.bytes));
         let Some(opened) = opened else {
             return sealed(record, "no key in the capture opens it", fields, told);
         };
@@ -155,8 +159,16 @@ impl Session {
         let end = start + opened.plain.len();
         let around = [
             (HEADER..start, "explicit nonce", "RFC 5288 3"),
-            (end..end + usize::from(opened.inner), "inner content type", "RFC 8446 5.2"),
-            (end + usize::from(opened.inner)..record.bytes.len(), "padding and authentication tag", "RFC 8446 5.2"),
+            (
+                end..end + usize::from(opened.inner),
+                "inner content type",
+                "RFC 8446 5.2",
+            ),
+            (
+                end + usize::from(opened.inner)..record.bytes.len(),
+                "padding and authentication tag",
+                "RFC 8446 5.2",
+            ),
         ];
         for (range, name, source) in around {
             let value = match name {
@@ -171,7 +183,14 @@ impl Session {
             return;
         }
         let spans = record.spans.slice(start..end);
-        self.content(which, opened.kind, (&opened.plain, spans), keys, fields, told);
+        self.content(
+            which,
+            opened.kind,
+            (&opened.plain, spans),
+            keys,
+            fields,
+            told,
+        );
     }
 
     /// What a record that can be read says.
@@ -192,7 +211,8 @@ impl Session {
                 let description = walk.number(1, "alert description", name::alert);
                 walk.rest("behind the alert");
                 if let Some(description) = level.and(description) {
-                    told.lines.push(format!("TLS alert: {}", name::alert(description)));
+                    told.lines
+                        .push(format!("TLS alert: {}", name::alert(description)));
                 }
             }
             content::CHANGE_CIPHER_SPEC => {
@@ -338,8 +358,14 @@ fn header(record: &Record, fields: &mut Vec<Placed>) {
 /// A record nobody can read here.
 fn sealed(record: &Record, why: &str, fields: &mut Vec<Placed>, told: &mut Told) {
     let len = record.bytes.len().saturating_sub(HEADER);
-    let what = meaning("RFC 8446 5.2", "protected content", format!("{len} bytes: {why}"));
-    record.spans.place(HEADER..record.bytes.len(), &what, fields);
+    let what = meaning(
+        "RFC 8446 5.2",
+        "protected content",
+        format!("{len} bytes: {why}"),
+    );
+    record
+        .spans
+        .place(HEADER..record.bytes.len(), &what, fields);
     let kind = name::content(record.kind);
     told.lines.push(format!("TLS {kind}, {len} bytes, sealed"));
 }

@@ -107,7 +107,11 @@ fn above(packets: &[Vec<Field>]) -> Vec<(String, String)> {
 
 #[test]
 fn segments_of_any_size_say_the_same() {
-    for name in ["tls13-aes128.pcapng", "tls12-chacha20.pcapng", "chunked.pcap"] {
+    for name in [
+        "tls13-aes128.pcapng",
+        "tls12-chacha20.pcapng",
+        "chunked.pcap",
+    ] {
         let file = fixture(name);
         let (payloads, keys) = (payloads(&file), keys(&file));
         let (lines, fields) = taken_apart(&resegmented(&payloads, 1_400), Some(&keys));
@@ -124,7 +128,11 @@ fn segments_of_any_size_say_the_same() {
             rest.dedup();
             assert_eq!(cut, rest, "{name} in pieces of {size}");
             let messages = |lines: &[String]| lines.iter().filter(|l| l.starts_with("TLS")).count();
-            assert_eq!(messages(&again), messages(&lines), "{name} in pieces of {size}");
+            assert_eq!(
+                messages(&again),
+                messages(&lines),
+                "{name} in pieces of {size}"
+            );
         }
     }
 }
@@ -133,14 +141,26 @@ fn segments_of_any_size_say_the_same() {
 fn without_its_keys_tls_stays_sealed_and_says_so() {
     let file = fixture("tls13-aes128.pcapng");
     let (opened, _) = taken_apart(&file, None);
-    assert!(opened.contains(&"GET /hello.txt HTTP/1.1".to_owned()), "{opened:?}");
+    assert!(
+        opened.contains(&"GET /hello.txt HTTP/1.1".to_owned()),
+        "{opened:?}"
+    );
     let bare = resegmented(&payloads(&file), 1_400);
     let wrong = keys(&file).replace("_TRAFFIC_SECRET_0 ", "_TRAFFIC_SECRET_7 ");
     for keys in [None, Some(wrong.as_str())] {
         let (lines, fields) = taken_apart(&bare, keys);
-        assert!(!lines.iter().any(|line| line.contains("HTTP/1.1 200")), "{lines:?}");
-        assert!(lines.iter().any(|line| line.ends_with("sealed")), "{lines:?}");
-        let sealed = fields.iter().flatten().find(|field| field.name == "protected content");
+        assert!(
+            !lines.iter().any(|line| line.contains("HTTP/1.1 200")),
+            "{lines:?}"
+        );
+        assert!(
+            lines.iter().any(|line| line.ends_with("sealed")),
+            "{lines:?}"
+        );
+        let sealed = fields
+            .iter()
+            .flatten()
+            .find(|field| field.name == "protected content");
         let why = &sealed.unwrap().value;
         assert!(why.contains("no key"), "{why} {lines:?}");
     }
@@ -149,7 +169,10 @@ fn without_its_keys_tls_stays_sealed_and_says_so() {
     assert!(nothing.is_err());
     har(&mut Reader::new(&file[..]).unwrap(), &mut out).unwrap();
     let archive = String::from_utf8(out).unwrap();
-    assert!(archive.contains("/hello.txt") && archive.contains("\"status\": 200"), "{archive}");
+    assert!(
+        archive.contains("/hello.txt") && archive.contains("\"status\": 200"),
+        "{archive}"
+    );
 }
 
 #[test]

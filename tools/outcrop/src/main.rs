@@ -19,6 +19,8 @@ mod command {
     pub(crate) mod run;
     pub(crate) mod serve;
     pub(crate) mod show;
+    pub(crate) mod to_drill;
+    pub(crate) mod to_drill;
     pub(crate) mod traceroute;
     pub(crate) mod tui;
     pub(crate) mod wire;
@@ -101,6 +103,7 @@ fn run(command: Command, verbose: u8) -> Result<u8, Failure> {
         Command::Ladder(options) => command::show::run_ladder(&options),
         Command::Pipeline(options) => command::demo::run_pipeline(&options),
         Command::Drill(options) => command::drill::run(&options),
+        Command::ToDrill(options) => command::to_drill::run(&options),
         Command::Replay(options) => command::replay::run(&options),
         Command::Router(options) => command::router::run(&options),
         Command::Traceroute(options) => command::traceroute::run(&options),

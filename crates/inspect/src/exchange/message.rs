@@ -205,7 +205,9 @@ impl Follower {
                 }
                 // Neither begins with anything else: binary protocols are left alone at once.
                 let text = !head.is_empty() || rest.first().is_some_and(u8::is_ascii_graphic);
-                if text && line(head, rest) && (head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n"))
+                if text
+                    && line(head, rest)
+                    && (head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n"))
                 {
                     let head = core::mem::take(head);
                     return self.head(head, done);

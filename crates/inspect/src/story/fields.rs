@@ -98,7 +98,9 @@ impl XRay {
         }
         for range in gaps {
             let bytes = self.bytes.get(range.start..).unwrap_or_default();
-            let bytes = bytes.get(..range.len().min(bytes.len())).unwrap_or_default();
+            let bytes = bytes
+                .get(..range.len().min(bytes.len()))
+                .unwrap_or_default();
             self.fields.push(Field {
                 layer: "data",
                 value: preview(bytes, range.len()),
@@ -108,7 +110,10 @@ impl XRay {
             });
         }
         self.fields.sort_by_key(|field| field.range.start);
-        let told = self.fields.iter().filter(|field| field.range.len() <= HEAD_FIELD_MAX);
+        let told = self
+            .fields
+            .iter()
+            .filter(|field| field.range.len() <= HEAD_FIELD_MAX);
         let told = told.map(|field| field.range.end).max().unwrap_or(0);
         let shown = told.max(self.payload + PAYLOAD_SHOWN).min(self.bytes.len());
         self.bytes = Bytes::copy_from_slice(self.bytes.get(..shown).unwrap_or_default());
@@ -122,9 +127,7 @@ pub(crate) fn headers(packet: &Packet, seen: &Seen) -> (Vec<Field>, usize) {
     let upper = network(&mut layer, packet, seen);
     let rest = packet.bytes.len().saturating_sub(upper);
     let header = match &seen.upper {
-        Upper::Tcp(segment) => {
-            transport::tcp(layer.enter("tcp", "RFC 9293 3.1", upper), segment)
-        }
+        Upper::Tcp(segment) => transport::tcp(layer.enter("tcp", "RFC 9293 3.1", upper), segment),
         Upper::Udp(datagram) => transport::udp(layer.enter("udp", "RFC 768", upper), datagram),
         Upper::Icmp { v6, body } => icmp::message(&mut layer, *v6, body, upper),
         Upper::BadTcp(_) | Upper::BadUdp(_) => {
@@ -294,14 +297,26 @@ fn v6_extensions(layer: &mut Layer, ip: &V6, len: usize) {
             };
             let more = if word & 1 == 1 { ", more follow" } else { "" };
             layer.add(at + 1..at + 2, "reserved", String::new());
-            layer.add(at + 2..at + 4, "fragment offset", format!("{}{more}", word & !7));
+            layer.add(
+                at + 2..at + 4,
+                "fragment offset",
+                format!("{}{more}", word & !7),
+            );
             layer.add(at + 4..at + 8, "identification", format!("0x{id:08x}"));
             at += 8;
         } else {
             let units = bytes.get(at + 1).map_or(0, |units| usize::from(*units));
             let end = (at + 8 * (units + 1)).min(len);
-            layer.add(at + 1..at + 2, "header length", format!("{} bytes", 8 * (units + 1)));
-            layer.add(at + 2..end, "options", format!("{} bytes", end.saturating_sub(at + 2)));
+            layer.add(
+                at + 1..at + 2,
+                "header length",
+                format!("{} bytes", 8 * (units + 1)),
+            );
+            layer.add(
+                at + 2..end,
+                "options",
+                format!("{} bytes", end.saturating_sub(at + 2)),
+            );
             at = end;
         }
         kind = *next;

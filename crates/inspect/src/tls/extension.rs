@@ -101,7 +101,8 @@ fn one(walk: &mut Walk<'_>, kind: u32, message: u8, seen: &mut Seen) -> Option<(
         SIGNATURE_ALGORITHMS => {
             let len = walk.length(2, "signature algorithms length")?;
             walk.within(len, |walk| {
-                walk.number(2, "signature algorithm", name::number16).map(drop)
+                walk.number(2, "signature algorithm", name::number16)
+                    .map(drop)
             });
         }
         KEY_SHARE => key_share(walk, asks)?,
@@ -130,5 +131,7 @@ fn key_share(walk: &mut Walk<'_>, asks: bool) -> Option<()> {
 /// Text of a peer: nothing in it moves a cursor.
 fn text(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    text.chars().map(|c| if c.is_control() { '·' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '·' } else { c })
+        .collect()
 }

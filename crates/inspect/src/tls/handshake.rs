@@ -167,7 +167,9 @@ pub(super) fn read(
     let mut walk = Walk::new(message, spans, "RFC 8446 4", fields);
     let kind = walk.number(1, "handshake type", name::handshake);
     walk.number(3, "handshake length", |len| format!("{len} bytes"));
-    let kind = kind.and_then(|kind| u8::try_from(kind).ok()).unwrap_or(u8::MAX);
+    let kind = kind
+        .and_then(|kind| u8::try_from(kind).ok())
+        .unwrap_or(u8::MAX);
     let mut line = format!("TLS {}", name::handshake(kind.into()));
     // A retry asks for another ClientHello: no keys come of it.
     let mut effect = kind;

@@ -6,7 +6,9 @@
 
 use core::fmt;
 
-use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use ring::aead::{
+    AES_128_GCM, AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey,
+};
 use ring::hkdf::{HKDF_SHA256, HKDF_SHA384, KeyType, Prk};
 use ring::hmac;
 
@@ -145,7 +147,9 @@ impl Opener {
             [&number, record.get(..3)?, &len.to_be_bytes()].concat()
         };
         let mut bytes = sealed.to_vec();
-        let opened = key.aead.open_in_place(nonce, Aad::from(additional), &mut bytes);
+        let opened = key
+            .aead
+            .open_in_place(nonce, Aad::from(additional), &mut bytes);
         let mut plain = opened.ok()?.to_vec();
         key.number += 1;
         let mut kind = *record.first()?;
@@ -189,7 +193,11 @@ impl Key {
         let (ours, theirs) = (hello.client_random?, hello.server_random?);
         let master = keys.get(Label::Master, ours)?;
         let key_len = suite.aead.key_len();
-        let iv_len = if suite.explicit { NONCE - EXPLICIT } else { NONCE };
+        let iv_len = if suite.explicit {
+            NONCE - EXPLICIT
+        } else {
+            NONCE
+        };
         let seed = [b"key expansion", &theirs[..], &ours[..]].concat();
         let block = prf(suite, master, &seed, 2 * (key_len + iv_len));
         let side = usize::from(!client);
@@ -223,7 +231,11 @@ impl KeyType for Length {
 
 /// HKDF-Expand-Label without a context (RFC 8446 7.1).
 fn expand(suite: Suite, secret: &[u8], label: &str, len: usize) -> Option<Vec<u8>> {
-    let hash = if suite.sha384 { HKDF_SHA384 } else { HKDF_SHA256 };
+    let hash = if suite.sha384 {
+        HKDF_SHA384
+    } else {
+        HKDF_SHA256
+    };
     if secret.len() != suite.hash_len() {
         return None;
     }
@@ -243,7 +255,11 @@ fn expand(suite: Suite, secret: &[u8], label: &str, len: usize) -> Option<Vec<u8
 
 /// The pseudorandom function of TLS 1.2 (RFC 5246 5); `seed` has the label before it.
 fn prf(suite: Suite, secret: &[u8], seed: &[u8], len: usize) -> Vec<u8> {
-    let hash = if suite.sha384 { hmac::HMAC_SHA384 } else { hmac::HMAC_SHA256 };
+    let hash = if suite.sha384 {
+        hmac::HMAC_SHA384
+    } else {
+        hmac::HMAC_SHA256
+    };
     let key = hmac::Key::new(hash, secret);
     let mut out = Vec::new();
     let mut a = hmac::sign(&key, seed);

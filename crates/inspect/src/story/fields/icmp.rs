@@ -85,13 +85,21 @@ fn discovery(layer: &mut Layer, kind: u8, bytes: &Bytes) -> usize {
             break;
         };
         layer.add(at..at + 1, "option type", kind.to_string());
-        layer.add(at + 1..at + 2, "option length", format!("{units} times 8 bytes"));
+        layer.add(
+            at + 1..at + 2,
+            "option length",
+            format!("{units} times 8 bytes"),
+        );
         let mac = option.get(2..).and_then(<[u8]>::first_chunk::<6>);
         match (*kind, mac) {
             (SOURCE_LINK | TARGET_LINK, Some(mac)) if option.len() == 8 => {
                 layer.add(at + 2..end, "link-layer address", Mac(*mac).to_string());
             }
-            _ => layer.add(at + 2..end, "option data", format!("{} bytes", option.len() - 2)),
+            _ => layer.add(
+                at + 2..end,
+                "option data",
+                format!("{} bytes", option.len() - 2),
+            ),
         }
         at = end;
     }
