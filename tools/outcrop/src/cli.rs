@@ -136,6 +136,15 @@ pub(crate) enum Command {
     /// A script lists packets that arrive, packets that must leave, and the program's calls. A packet that
     /// nobody expects fails it. Exits with 0 only if no script failed.
     Drill(Drill),
+    /// Draft a script in the packetdrill language from one TCP connection of a capture; `outcrop drill` passes it.
+    ///
+    /// The peer's packets are injected as they came, the program's calls are guessed from ours. Where another stack was
+    /// recorded and ours does otherwise, the line says so and quotes what was recorded.
+    #[command(
+        after_help = "Examples:\n  outcrop to-drill run.pcapng -o run.pkt && outcrop drill run.pkt\n  \
+                            outcrop to-drill --conn 2 --role client other.pcap -o second.pkt"
+    )]
+    ToDrill(ToDrill),
     /// Ask DHCP servers for an address and print what they grant; or be one (`outcrop dhcp serve`).
     ///
     /// Speaks on a TAP. Without --keep the address is given back at once.
@@ -723,6 +732,31 @@ pub(crate) struct Drill {
     /// Whose habits the scripts assume; without it each script's own words decide.
     #[arg(long, value_enum)]
     pub(crate) dialect: Option<Dialect>,
+}
+
+/// Options of `outcrop to-drill`.
+#[derive(Args, Debug)]
+pub(crate) struct ToDrill {
+    /// The capture: pcapng of ours or of others, or classic pcap.
+    pub(crate) file: PathBuf,
+    /// Which TCP connection, counted from 1 among those that begin with their SYN.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) conn: usize,
+    /// Which end the script's stack is. Without it the end that recorded, or in captures of others the server.
+    #[arg(long, value_enum)]
+    pub(crate) role: Option<DrillRole>,
+    /// The script to write; without it standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// An end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DrillRole {
+    /// The one that sent the SYN.
+    Client,
+    /// The one that answered it.
+    Server,
 }
 
 /// Whose habits a script assumes.
