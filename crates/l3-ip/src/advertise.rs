@@ -243,9 +243,9 @@ impl Advertiser {
     /// The next voice whose time it is.
     pub(crate) fn due(&mut self, now: Instant, random: &mut Random) -> Option<Voice> {
         let config = &self.config;
-        let mut voices = self.voices.iter_mut();
-        let due = voices.find_map(|voice| voice.due(now, config, random).then_some(voice.voice));
-        due
+        self.voices
+            .iter_mut()
+            .find_map(|voice| voice.due(now, config, random).then_some(voice.voice))
     }
 
     /// The voices that have spoken, which are to say that it is over.

@@ -6,6 +6,7 @@
 mod lower;
 
 use core::net::SocketAddr;
+use core::num::NonZeroU16;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -135,6 +136,15 @@ pub(crate) enum Command {
     /// A script lists packets that arrive, packets that must leave, and the program's calls. A packet that
     /// nobody expects fails it. Exits with 0 only if no script failed.
     Drill(Drill),
+    /// Draft a script in the packetdrill language from one TCP connection of a capture; `outcrop drill` passes it.
+    ///
+    /// The peer's packets are injected as they came, the program's calls are guessed from ours. Where another stack was
+    /// recorded and ours does otherwise, the line says so and quotes what was recorded.
+    #[command(
+        after_help = "Examples:\n  outcrop to-drill run.pcapng -o run.pkt && outcrop drill run.pkt\n  \
+                            outcrop to-drill --conn 2 --role client other.pcap -o second.pkt"
+    )]
+    ToDrill(ToDrill),
     /// Ask DHCP servers for an address and print what they grant; or be one (`outcrop dhcp serve`).
     ///
     /// Speaks on a TAP. Without --keep the address is given back at once.
@@ -332,6 +342,10 @@ pub(crate) struct Serving {
     /// packets in memory; whoever can fetch a page here can see them.
     #[arg(long)]
     pub(crate) inspect: bool,
+    /// Open the TUN with so many queues, each served by a thread and a part of the stack of its own. A flow stays in the
+    /// queue where the kernel puts it.
+    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU16::MIN, value_parser = crate::values::queues)]
+    pub(crate) queues: NonZeroU16,
     /// Answer `outcrop neigh`, `route`, `addr` and `conn` at this Unix socket. Without it: at one that they find.
     #[arg(long, value_name = "SOCKET")]
     pub(crate) control: Option<PathBuf>,
@@ -369,12 +383,16 @@ pub(crate) struct Secure {
     /// Port of the HTTPS server.
     #[arg(long, value_name = "PORT", default_value_t = 443, value_parser = clap::value_parser!(u16).range(1..), help_heading = "TLS")]
     pub(crate) tls_port: u16,
-    /// Certificates in PEM, one's own first; read again when the file changes. Implies --tls.
+    /// Certificates in PEM, one's own first; read again when the file changes. Implies --tls. May be given again with
+    /// another --key: the client's server name chooses, and the first is for all others.
     #[arg(long, value_name = "FILE", requires = "key", help_heading = "TLS")]
-    pub(crate) cert: Option<PathBuf>,
+    pub(crate) cert: Vec<PathBuf>,
     /// The private key of --cert, in PEM.
     #[arg(long, value_name = "FILE", requires = "cert", help_heading = "TLS")]
-    pub(crate) key: Option<PathBuf>,
+    pub(crate) key: Vec<PathBuf>,
+    /// Clients must show a certificate signed by an authority of this file, in PEM. Implies --tls.
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub(crate) client_ca: Option<PathBuf>,
     /// Write the certificate of the run's own authority here, for clients to trust.
     #[arg(
         long,
@@ -542,10 +560,32 @@ pub(crate) struct Asking {
     /// Go on where the file of --output ends: `-`, or with the byte named.
     #[arg(short = 'C', long, value_name = "-|BYTE", requires = "output", value_parser = crate::values::offset, help_heading = "Request")]
     pub(crate) continue_at: Option<crate::values::Offset>,
-    /// Through this HTTP proxy, by CONNECT.
+    /// Through this HTTP proxy: by CONNECT for https, by the whole URL for http.
     #[arg(short = 'x', long, value_name = "URL", help_heading = "Request")]
     pub(crate) proxy: Option<Url>,
-    /// Try so often again what failed and may be done twice.
+    /// Say to the proxy who asks: `USER:PASSWORD`.
+    #[arg(
+        short = 'U',
+        long,
+        value_name = "USER:PASSWORD",
+        requires = "proxy",
+        help_heading = "Request"
+    )]
+    pub(crate) proxy_user: Option<String>,
+    /// Ask the proxy for a tunnel (CONNECT) for http too.
+    #[arg(short = 'p', long, requires = "proxy", help_heading = "Request")]
+    pub(crate) proxytunnel: bool,
+    /// Hosts that are asked without the proxy, joined by commas; the names below them too.
+    #[arg(
+        long,
+        value_name = "HOSTS",
+        value_delimiter = ',',
+        requires = "proxy",
+        help_heading = "Request"
+    )]
+    pub(crate) noproxy: Vec<String>,
+    /// Try so often again what failed and may be done twice; what broke off in the middle goes on there if the server has
+    /// a strong ETag for it.
     #[arg(
         long,
         value_name = "NUMBER",
@@ -558,8 +598,16 @@ pub(crate) struct Asking {
 /// Options of `outcrop get`.
 #[derive(Args, Debug)]
 pub(crate) struct Get {
-    /// What to fetch: `http://HOST[:PORT]/PATH`, or `https://..`.
-    pub(crate) url: Url,
+    /// What to fetch: `http://HOST[:PORT]/PATH`, or `https://..`. Several come one after the other, over one connection
+    /// where that is possible.
+    #[arg(required = true, value_name = "URL")]
+    pub(crate) urls: Vec<Url>,
+    /// Ask for all of them at once, in one write for each server, before the first answer (pipelining).
+    #[arg(long, conflicts_with_all = ["data", "upload", "request", "continue_at", "output", "location", "cache"])]
+    pub(crate) pipeline: bool,
+    /// Keep answers in this folder for the next time, as far as HTTP allows (RFC 9111), and use those there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
     /// Write the body to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -580,12 +628,21 @@ pub(crate) struct Get {
     /// For https: believe every certificate. Whoever answers may then be anybody.
     #[arg(short = 'k', long, help_heading = "TLS")]
     pub(crate) insecure: bool,
+    /// For https: our certificate, with those that vouch for it, in PEM, for servers that ask for one.
+    #[arg(long, value_name = "FILE", requires = "key", help_heading = "TLS")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The private key of --cert, in PEM.
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "TLS")]
+    pub(crate) key: Option<PathBuf>,
     /// For https: put the keys into the capture, so that Wireshark shows what is inside.
     #[arg(long, requires = "capture", help_heading = "TLS")]
     pub(crate) keys: bool,
     /// Give up after this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: u64,
+    /// Give a connection up that is not there after this many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) connect_timeout: u64,
     #[command(flatten)]
     pub(crate) tcp: Tcp,
     #[command(flatten)]
@@ -675,6 +732,31 @@ pub(crate) struct Drill {
     /// Whose habits the scripts assume; without it each script's own words decide.
     #[arg(long, value_enum)]
     pub(crate) dialect: Option<Dialect>,
+}
+
+/// Options of `outcrop to-drill`.
+#[derive(Args, Debug)]
+pub(crate) struct ToDrill {
+    /// The capture: pcapng of ours or of others, or classic pcap.
+    pub(crate) file: PathBuf,
+    /// Which TCP connection, counted from 1 among those that begin with their SYN.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) conn: usize,
+    /// Which end the script's stack is. Without it the end that recorded, or in captures of others the server.
+    #[arg(long, value_enum)]
+    pub(crate) role: Option<DrillRole>,
+    /// The script to write; without it standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// An end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DrillRole {
+    /// The one that sent the SYN.
+    Client,
+    /// The one that answered it.
+    Server,
 }
 
 /// Whose habits a script assumes.

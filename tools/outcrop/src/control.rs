@@ -50,12 +50,12 @@ impl Control {
     /// Answers at `asked`, or at a place of our own where clients look; failing there is no reason not to run.
     pub(crate) fn start(
         asked: Option<&Path>,
-        shard: &Shard,
+        shards: Vec<Shard>,
         names: Names,
     ) -> Result<Option<Self>, Failure> {
         let started = match asked {
-            Some(path) => Self::at(path.to_owned(), shard, names),
-            None => place::own().and_then(|path| Self::at(path, shard, names)),
+            Some(path) => Self::at(path.to_owned(), shards, names),
+            None => place::own().and_then(|path| Self::at(path, shards, names)),
         };
         match (started, asked) {
             (Ok(control), _) => Ok(Some(control)),
@@ -67,17 +67,17 @@ impl Control {
         }
     }
 
-    fn at(path: PathBuf, shard: &Shard, names: Names) -> io::Result<Self> {
+    fn at(path: PathBuf, shards: Vec<Shard>, names: Names) -> io::Result<Self> {
         place::clear(&path)?;
         let listener = bound(&path)?;
         let over = Arc::new(AtomicBool::new(false));
-        let (shard, stop) = (shard.clone(), Arc::clone(&over));
+        let stop = Arc::clone(&over);
         let answering = move || {
             for client in listener.incoming() {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let answered = client.and_then(|client| answer(&client, &shard, &names));
+                let answered = client.and_then(|client| answer(&client, &shards, &names));
                 if let Err(error) = answered {
                     log::debug!("control: {error}");
                 }
@@ -126,7 +126,7 @@ fn bound(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// One request: a word and the end of its line. One answer: a document.
-fn answer(client: &UnixStream, shard: &Shard, names: &Names) -> io::Result<()> {
+fn answer(client: &UnixStream, shards: &[Shard], names: &Names) -> io::Result<()> {
     client.set_read_timeout(Some(PATIENCE))?;
     client.set_write_timeout(Some(PATIENCE))?;
     let mut word = [0; MAX_REQUEST];
@@ -141,7 +141,7 @@ fn answer(client: &UnixStream, shard: &Shard, names: &Names) -> io::Result<()> {
     }
     let asked = String::from_utf8_lossy(word.get(..len).unwrap_or_default());
     let reply = match Table::named(asked.trim_end()) {
-        Some(table) => tables::read(table, shard, names),
+        Some(table) => tables::read(table, shards, names),
         None => tables::refusal("ask for neigh, route, addr or conn"),
     };
     let reply = serde_json::to_vec(&reply)?;

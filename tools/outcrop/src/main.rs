@@ -22,6 +22,7 @@ mod command {
     pub(crate) mod serve;
     pub(crate) mod show;
     pub(crate) mod switch;
+    pub(crate) mod to_drill;
     pub(crate) mod traceroute;
     pub(crate) mod tui;
     pub(crate) mod wire;
@@ -108,6 +109,7 @@ fn run(command: Command, verbose: u8) -> Result<u8, Failure> {
         Command::Ladder(options) => command::show::run_ladder(&options),
         Command::Pipeline(options) => command::demo::run_pipeline(&options),
         Command::Drill(options) => command::drill::run(&options),
+        Command::ToDrill(options) => command::to_drill::run(&options),
         Command::Replay(options) => command::replay::run(&options),
         Command::Switch(options) => command::switch::run(&options),
         Command::Router(options) => command::router::run(&options),

@@ -23,7 +23,7 @@ use std::io::Read;
 
 use outcrop_capture::{ReadError, Reader, Record};
 
-use conversation::{Conversation, Packet};
+pub(crate) use conversation::{ACK, Conversation, FIN, Packet, RST, SYN};
 
 /// What a foreign replay found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -60,7 +60,11 @@ pub(crate) fn run(options: &cli::Router) -> Result<u8, Failure> {
     let taps = Taps::begin(asked, names, &section.with("command", "router"), wall)?;
     let names = (0..).map(InterfaceId).zip(&links);
     let names = names.map(|(id, link)| (id, link.spec.name.0.clone()));
-    let control = Control::start(options.control.as_deref(), &shard, names.collect())?;
+    let control = Control::start(
+        options.control.as_deref(),
+        vec![shard.clone()],
+        names.collect(),
+    )?;
     let (places, devices) = split(links, options, (&clock, &seed))?;
     let mut devices = devices.into_iter();
     let first = devices.next();

@@ -158,8 +158,19 @@ pub(super) fn refusal(why: &str) -> Reply {
     Reply::Error(why.to_owned())
 }
 
-/// Copies a table; the stack waits only for as long as that takes.
-pub(super) fn read(table: Table, shard: &Shard, names: &Names) -> Reply {
+/// Copies a table of a host: its shards hold the connections among them, and the rest each.
+pub(super) fn read(table: Table, shards: &[Shard], names: &Names) -> Reply {
+    if table == Table::Connections {
+        return connections(shards);
+    }
+    let Some(first) = shards.first() else {
+        return refusal("no stack answers here");
+    };
+    shared(table, first, names)
+}
+
+/// The stack waits only for as long as the copying takes.
+fn shared(table: Table, shard: &Shard, names: &Names) -> Reply {
     let now = shard.now();
     shard.call(|core| match table {
         Table::Neighbors => bounded(neighbors(core, names), Reply::Neigh),
@@ -168,15 +179,26 @@ pub(super) fn read(table: Table, shard: &Shard, names: &Names) -> Reply {
             let links = core.ip().interfaces().iter();
             bounded(links.map(|l| interface(core, l, names, now)), Reply::Addr)
         }
-        Table::Connections => {
+        Table::Connections => Reply::Conn(Vec::new(), 0),
+    })
+}
+
+fn connections(shards: &[Shard]) -> Reply {
+    let (mut rows, mut more) = (Vec::new(), 0);
+    for shard in shards {
+        let now = shard.now();
+        shard.call(|core| {
             let flows = core.tcp().open_accounts(now);
-            let infos = flows.filter_map(|account| {
+            let mut infos = flows.filter_map(|account| {
                 let id = core.tcp().find(&account.flow)?;
                 core.tcp().info(id)
             });
-            bounded(infos.map(|info| connection(&info)), Reply::Conn)
-        }
-    })
+            let room = MAX_ROWS - rows.len();
+            rows.extend(infos.by_ref().take(room).map(|info| connection(&info)));
+            more += infos.count();
+        });
+    }
+    Reply::Conn(rows, more)
 }
 
 fn bounded<T>(

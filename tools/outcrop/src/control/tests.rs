@@ -54,7 +54,7 @@ fn names() -> Names {
 fn running() -> (tempfile::TempDir, Control) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("control");
-    let control = Control::start(Some(&path), &shard(), names());
+    let control = Control::start(Some(&path), vec![shard()], names());
     (folder, control.unwrap().unwrap())
 }
 
@@ -64,7 +64,7 @@ fn the_socket_is_its_owners_alone_and_goes_with_the_stack() {
     let path = control.path().to_owned();
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let second = Control::start(Some(&path), &shard(), names()).unwrap_err();
+    let second = Control::start(Some(&path), vec![shard()], names()).unwrap_err();
     assert!(second.to_string().contains("another stack"), "{second}");
     drop(control);
     assert!(!path.exists());
