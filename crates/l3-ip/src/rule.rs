@@ -83,6 +83,8 @@ rules! {
     GroupMessage = "group:message", "RFC 3376 4, RFC 3810 5.1.14 and 5.2, RFC 2236 2";
     /// A router passes a packet on by its longest matching route.
     Forward = "forward:pass", "RFC 1812 5.2.1, RFC 8200 3";
+    /// A packet to a group goes on where a person said so.
+    ForwardGroup = "forward:group", "RFC 1812 5.3.10";
     /// Some addresses never cross a router.
     ForwardScope = "forward:scope", "RFC 1812 4.2.2.11 and 5.3.7, RFC 3927 7, RFC 4291 2.5.6, RFC 2644 3";
     /// A source that would not be reached by the link it came from is refused, if that is asked for.

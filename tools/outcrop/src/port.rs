@@ -147,6 +147,37 @@ impl FromStr for RouteSpec {
     }
 }
 
+/// Where packets to groups go on: `GROUPS=FROM,TO[,TO..]`, links by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GroupSpec {
+    /// Which groups.
+    pub(crate) groups: ip::Cidr,
+    /// The link they come in by.
+    pub(crate) from: DeviceName,
+    /// The links they go on to.
+    pub(crate) to: Vec<DeviceName>,
+}
+
+impl FromStr for GroupSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let example = "such as 239.1.0.0/16=left,right";
+        let (groups, links) = text
+            .split_once('=')
+            .ok_or_else(|| format!("lacks links: {example}"))?;
+        let groups: ip::Cidr = groups.parse().map_err(|why| format!("{groups}: {why}"))?;
+        let links: Result<Vec<DeviceName>, _> = links.split(',').map(str::parse).collect();
+        let mut links = links?.into_iter();
+        match (links.next(), links.collect::<Vec<_>>()) {
+            (Some(from), to) if !to.is_empty() => Ok(Self { groups, from, to }),
+            _ => Err(format!(
+                "needs a link to come in by and one to go on to: {example}"
+            )),
+        }
+    }
+}
+
 /// A script for one of the private networks: `NAME=SCRIPT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AtSpec {
@@ -217,8 +248,16 @@ mod tests {
             ("10.9.0.0/16=there", "is no gateway"),
             ("10.9.0.0/16=fd02::2", "another family"),
             ("default=blackhole", "0.0.0.0/0 or ::/0"),
+            ("::/0=fe80::2%a b", "no name for a device"),
         ] {
             let why = text.parse::<RouteSpec>().unwrap_err();
+            assert!(why.contains(said), "{text}: {why}");
+        }
+        for (text, said) in [
+            ("239.1.0.0/16", "lacks links"),
+            ("239.1.0.0/16=left", "one to go on to"),
+        ] {
+            let why = text.parse::<GroupSpec>().unwrap_err();
             assert!(why.contains(said), "{text}: {why}");
         }
     }

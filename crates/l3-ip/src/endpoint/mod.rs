@@ -11,6 +11,7 @@ mod discovery;
 mod forward;
 mod group;
 mod icmp;
+mod multicast;
 mod near;
 mod raw;
 mod receive;

@@ -15,6 +15,7 @@ mod groups;
 mod host;
 mod judged;
 mod labels;
+mod passed_groups;
 mod redirects;
 mod router;
 mod sending;

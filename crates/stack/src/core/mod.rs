@@ -160,6 +160,20 @@ impl Core {
         self.ip.refuse_route(dest, how);
     }
 
+    /// Passes packets to `groups` on to the links `to`, if they come in by `from`. An Ethernet among them has to take all
+    /// groups (`ethernet::Filter::AllGroups`).
+    ///
+    /// # Errors
+    /// What is no group, or stays on its link; an interface that does not exist or is named twice; too many routes.
+    pub fn route_groups(
+        &mut self,
+        groups: Cidr,
+        from: InterfaceId,
+        to: Vec<InterfaceId>,
+    ) -> Result<(), ConfigError> {
+        self.ip.route_groups(groups, from, to)
+    }
+
     /// Takes the route to exactly `dest` away; returns whether there was one.
     pub fn remove_route(&mut self, dest: Cidr) -> bool {
         self.ip.remove_route(dest)

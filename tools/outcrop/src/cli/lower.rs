@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::{CaptureLevel, LINK_HELP};
 use crate::advertise::AdvertiseSpec;
-use crate::port::{AtSpec, PortSpec, RouteSpec};
+use crate::port::{AtSpec, GroupSpec, PortSpec, RouteSpec};
 
 /// What is done with a table of a running stack: as with `ip`, it can be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -67,6 +67,9 @@ pub(crate) struct Router {
     /// A route: DESTINATION=GATEWAY, or =blackhole, =unreachable, =prohibit. May be given again.
     #[arg(long, value_name = "ROUTE")]
     pub(crate) route: Vec<RouteSpec>,
+    /// Pass multicast on: GROUPS=FROM,TO[,TO..], links by name, such as 239.1.0.0/16=left,right. May be given again.
+    #[arg(long, value_name = "GROUPS=LINKS")]
+    pub(crate) multicast: Vec<GroupSpec>,
     /// A shell command for one of the private networks: NAME=SCRIPT; ended when the command has ended.
     #[arg(long, value_name = "NAME=SCRIPT")]
     pub(crate) at: Vec<AtSpec>,

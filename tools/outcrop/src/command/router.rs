@@ -27,11 +27,12 @@ use crate::control::Control;
 use crate::failure::Failure;
 use crate::host::seed;
 use crate::joined::{self, Joined};
-use crate::port::{AtSpec, PortSpec, RouteSpec, Way};
+use crate::port::{AtSpec, GroupSpec, PortSpec, RouteSpec, Way};
 use crate::recording::{Taps, hex};
 use crate::report::Passed;
 use crate::signals;
 use crate::stop::word;
+use crate::values::DeviceName;
 
 /// How long what waits in emulated links may take to leave after the end.
 const LINGER: Duration = Duration::from_millis(100);
@@ -126,7 +127,8 @@ fn core(options: &cli::Router, links: &[Joined], seed: &Seed) -> Result<Core, Fa
         let interface = InterfaceConfig::tun(InterfaceId(number), link.spec.mtu, addresses);
         let bad = |error| Failure::asked(format!("{}: {error}", link.spec.name.0));
         if link.spec.tap {
-            ethernet(&mut core, link, interface, seed).map_err(bad)?;
+            let all_groups = !options.multicast.is_empty();
+            ethernet(&mut core, link, interface, (seed, all_groups)).map_err(bad)?;
         } else {
             core.add_interface(interface).map_err(bad)?;
         }
@@ -134,6 +136,9 @@ fn core(options: &cli::Router, links: &[Joined], seed: &Seed) -> Result<Core, Fa
     advertise(&mut core, options, links)?;
     for route in &options.route {
         add_route(&mut core, route, links)?;
+    }
+    for spec in &options.multicast {
+        route_groups(&mut core, spec, links)?;
     }
     Ok(core)
 }
@@ -162,17 +167,36 @@ fn add_route(core: &mut Core, route: &RouteSpec, links: &[Joined]) -> Result<(),
         .map_err(|error| bad(&error))
 }
 
+fn route_groups(core: &mut Core, spec: &GroupSpec, links: &[Joined]) -> Result<(), Failure> {
+    let bad = |why: &dyn core::fmt::Display| {
+        Failure::asked(format!("--multicast: {}: {why}", spec.groups))
+    };
+    let number = |name: &DeviceName| {
+        let mut all = (0..).zip(links);
+        let found = all.find(|(_, link)| link.spec.name == *name);
+        let (number, _) = found.ok_or_else(|| bad(&format!("no link is called {}", name.0)))?;
+        Ok(InterfaceId(number))
+    };
+    let to: Result<Vec<_>, Failure> = spec.to.iter().map(number).collect();
+    core.route_groups(spec.groups, number(&spec.from)?, to?)
+        .map_err(|error| bad(&error))
+}
+
 /// A link with neighbours. In a private network nobody else can have an address of ours; elsewhere the link is asked.
 fn ethernet(
     core: &mut Core,
     link: &Joined,
     mut interface: InterfaceConfig,
-    seed: &Seed,
+    (seed, all_groups): (&Seed, bool),
 ) -> Result<(), ConfigError> {
     let (iface, now) = (interface.id, Instant::ZERO);
     let addresses = core::mem::take(&mut interface.addresses);
     let mac = MacAddr::generate(seed, &link.spec.name.0);
-    core.add_ethernet(interface, ethernet::Config::new(mac))?;
+    let mut config = ethernet::Config::new(mac);
+    if all_groups {
+        config.filter = ethernet::Filter::AllGroups;
+    }
+    core.add_ethernet(interface, config)?;
     let lease = Lease {
         check: link.namespace.is_none(),
         ..Lease::FOREVER
