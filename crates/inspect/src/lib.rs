@@ -66,6 +66,7 @@
 #![forbid(unsafe_code)]
 
 mod conversation;
+mod difference;
 pub mod dissect;
 mod exchange;
 mod export;
@@ -83,6 +84,7 @@ mod tls;
 mod tui;
 
 pub use conversation::{Conversation, Conversations, End, Relative, Seen, Talk};
+pub use difference::difference;
 pub use exchange::{Carried, EXCHANGES_MAX, Exchange, Exchanges, Message};
 pub use export::{Chosen, ExportError, choose, har, qlog, xplot};
 pub use http::start_lines;

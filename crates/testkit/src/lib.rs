@@ -63,6 +63,7 @@ pub mod emulated;
 pub mod explore;
 pub mod foreign;
 pub mod replay;
+pub mod rewrite;
 pub mod scenario;
 pub mod simulate;
 mod site;

@@ -126,7 +126,8 @@ pub(crate) enum Command {
     Conn(Conn),
     /// Play a capture again in virtual time, and say where it differs.
     ///
-    /// A recorded scenario, both ends ours, must come out the same to the byte. In a capture of other stacks the
+    /// First every packet by itself: each header is read and written anew, and must be the same bytes. Then the
+    /// conversation. A recorded scenario, both ends ours, must come out the same to the byte. In a capture of other stacks the
     /// client's half is fed to our server, and our half is held against the promises of the recorded one. The
     /// first difference is printed as a diff, and what came out this time is written to a file. A live
     /// recording has half of its story in the kernel and cannot be played again.
@@ -715,7 +716,10 @@ pub(crate) struct Traceroute {
 pub(crate) struct Replay {
     /// The capture.
     pub(crate) file: PathBuf,
-    /// Where to write what we sent this time, if it differs.
+    /// Only take every packet apart and write it anew; play nothing.
+    #[arg(long)]
+    pub(crate) wire: bool,
+    /// Where to write what came out this time, if it differs.
     #[arg(long, value_name = "FILE", default_value = "actual.pcapng")]
     pub(crate) actual: PathBuf,
 }
