@@ -8,6 +8,7 @@
     reason = "a bench for tests: it fails loudly"
 )]
 
+pub mod corpus;
 pub mod fuzz;
 pub mod matrix;
 
