@@ -167,7 +167,8 @@ impl Stage {
             self.unacked.push((end, self.now));
         }
         self.fed += 1;
-        self.stamps.extend(packet.options.timestamps.map(|(val, _)| val));
+        self.stamps
+            .extend(packet.options.timestamps.map(|(val, _)| val));
         if packet.has(FIN) {
             self.first_fin.get_or_insert(false);
         }
@@ -285,7 +286,10 @@ impl Stage {
             && packet.has(ACK)
             && !self.stamps.contains(&ecr)
         {
-            self.differ(format!("a timestamp {ecr} was echoed that the client never sent, at {}", self.now));
+            self.differ(format!(
+                "a timestamp {ecr} was echoed that the client never sent, at {}",
+                self.now
+            ));
         }
         self.ours.take(&packet);
         self.check_acknowledgment(&packet);
@@ -344,7 +348,9 @@ impl Stage {
         if !self.differences.is_empty() {
             return;
         }
-        let recorded = conversation.server_half().find(|packet| is_it(packet, self.recorded_isn));
+        let recorded = conversation
+            .server_half()
+            .find(|packet| is_it(packet, self.recorded_isn));
         self.place.recorded = recorded.map(|packet| (packet.at, packet.seq));
     }
 
@@ -368,7 +374,10 @@ impl Stage {
         if let Some((end, _)) = self.unacked.first().copied() {
             self.differ(format!("offset {end} of the client was never acknowledged"));
         }
-        let remark = self.differences.first().map(|what| format!("Here: {what}."));
+        let remark = self
+            .differences
+            .first()
+            .map(|what| format!("Here: {what}."));
         let mut capture = self.recorder.into_inner().unwrap_or_default();
         if let (Some(remark), Some(number)) = (remark, self.place.ours) {
             capture = annotate(&capture, number, &remark).unwrap_or(capture);
@@ -439,8 +448,14 @@ impl Stage {
         if let Some(ours) = self.first_fin.filter(|ours| *ours != server && !together) {
             let who = |server| if server { "the server" } else { "the client" };
             let (seq, at) = (first.seq, first.at);
-            self.point(conversation, |packet, _| (packet.seq, packet.at) == (seq, at));
-            self.differ(format!("who finishes first: recorded {}, now {}", who(server), who(ours)));
+            self.point(conversation, |packet, _| {
+                (packet.seq, packet.at) == (seq, at)
+            });
+            self.differ(format!(
+                "who finishes first: recorded {}, now {}",
+                who(server),
+                who(ours)
+            ));
         }
     }
 }
