@@ -8,7 +8,12 @@
     reason = "a bench for tests: it fails loudly"
 )]
 
+mod fields;
 pub mod fuzz;
+mod lan;
+
+pub use fields::assert_fields_agree;
+pub use lan::Lan;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -2,12 +2,14 @@
 //!
 //! Job: for every byte of a packet, say which layer owns it and what it means.
 //! Owns: names, meanings and the section that defines them. Does not know: markup.
-//! Sources: RFC 791 3.1, RFC 8200 3, RFC 9293 3.1, RFC 792, RFC 4443, RFC 768.
+//! Sources: RFC 791 3.1, RFC 8200 3, RFC 9293 3.1, RFC 792, RFC 4443, RFC 768; DHCP says its own.
 
 use core::ops::Range;
 
 use bytes::Bytes;
+use outcrop_base::FieldValue;
 use outcrop_capture::Packet;
+use outcrop_dhcp::{v4, v6};
 
 use crate::conversation::Seen;
 use crate::dissect::{ARP_LEN, Arp, Mac, Network, Tcp, TcpOption, Udp, Upper, V4, V6};
@@ -76,7 +78,10 @@ pub(crate) fn of(packet: &Packet, seen: &Seen) -> XRay {
     let rest = packet.bytes.len().saturating_sub(upper);
     let header = match &seen.upper {
         Upper::Tcp(segment) => tcp(layer.enter("tcp", "RFC 9293 3.1", upper), segment),
-        Upper::Udp(datagram) => udp(layer.enter("udp", "RFC 768", upper), datagram),
+        Upper::Udp(datagram) => {
+            let header = udp(layer.enter("udp", "RFC 768", upper), datagram);
+            header + dhcp(layer.enter("dhcp", "", upper + header), datagram)
+        }
         Upper::Icmp { v6, body } => {
             let source = if *v6 { "RFC 4443 2.1" } else { "RFC 792" };
             icmp(layer.enter("icmp", source, upper), &body.bytes)
@@ -126,13 +131,13 @@ fn network(layer: &mut Layer, packet: &Packet, seen: &Seen) -> usize {
     match &seen.network {
         Network::V4(ip) => {
             let len = usize::from(ip.total_len).saturating_sub(ip.body.wire_len);
-            v4(layer.enter("ip", "RFC 791 3.1", start), ip, len);
+            ipv4(layer.enter("ip", "RFC 791 3.1", start), ip, len);
             start + len
         }
         Network::V6(ip) => {
             let behind = ip.extensions().body.wire_len;
             let extensions = ip.body.wire_len.saturating_sub(behind);
-            v6(layer.enter("ip", "RFC 8200 3", start), ip, extensions);
+            ipv6(layer.enter("ip", "RFC 8200 3", start), ip, extensions);
             start + 40 + extensions
         }
         Network::Arp(said) => {
@@ -201,7 +206,7 @@ fn arp(layer: &mut Layer, said: &Arp) {
     layer.add(24..28, "target's address", said.target.to_string());
 }
 
-fn v4(layer: &mut Layer, ip: &V4, len: usize) {
+fn ipv4(layer: &mut Layer, ip: &V4, len: usize) {
     layer.add(0..1, "version, header length", format!("4, {len} bytes"));
     layer.add(1..2, "DSCP and ECN", traffic_class(ip.tos));
     layer.add(2..4, "total length", format!("{} bytes", ip.total_len));
@@ -229,7 +234,7 @@ fn v4(layer: &mut Layer, ip: &V4, len: usize) {
     }
 }
 
-fn v6(layer: &mut Layer, ip: &V6, extensions: usize) {
+fn ipv6(layer: &mut Layer, ip: &V6, extensions: usize) {
     let class = traffic_class(ip.class);
     layer.add(
         0..4,
@@ -341,6 +346,39 @@ fn udp(layer: &mut Layer, udp: &Udp) -> usize {
     layer.add(4..6, "length", format!("{} bytes", udp.len));
     layer.add(6..8, "checksum", format!("0x{:04x}", udp.checksum));
     8
+}
+
+/// Length of the message, if it is one of DHCP.
+fn dhcp(layer: &mut Layer, udp: &Udp) -> usize {
+    let message = &udp.payload.bytes;
+    let on = |ports: [u16; 2]| ports.contains(&udp.src_port) || ports.contains(&udp.dst_port);
+    let mut visit = |field: outcrop_base::Field<'_>| {
+        let octet = |bit: u32| usize::try_from(bit / 8).unwrap_or(usize::MAX);
+        layer.source = field.source;
+        layer.add(
+            octet(field.bits.start)..octet(field.bits.end),
+            field.name,
+            shown(&field.value),
+        );
+    };
+    if on([v4::CLIENT_PORT, v4::SERVER_PORT]) {
+        v4::wire::fields(message, &mut visit);
+    } else if on([v6::CLIENT_PORT, v6::SERVER_PORT]) {
+        v6::wire::fields(message, &mut visit);
+    } else {
+        return 0;
+    }
+    message.len()
+}
+
+fn shown(value: &FieldValue<'_>) -> String {
+    match value {
+        FieldValue::Number(number) => number.to_string(),
+        FieldValue::Address(addr) => addr.to_string(),
+        FieldValue::Mac(mac) => Mac(*mac).to_string(),
+        FieldValue::Text(text) => (*text).to_owned(),
+        FieldValue::Bytes(bytes) => preview(bytes),
+    }
 }
 
 /// Length of the header.
