@@ -12,7 +12,7 @@ needed_by_test="$needed_by_demo openssl:openssl wget:wget tshark:tshark editcap:
 nc:netcat-openbsd traceroute:traceroute tracepath:iputils-tracepath python3:python3 ip:iproute2 unshare:util-linux setpriv:util-linux
 valgrind:valgrind arping:arping ndisc6:ndisc6 nmap:nmap hping3:hping3 scapy:python3-scapy t50:t50 chromium:chromium
 dnsmasq:dnsmasq-base busybox:busybox dhclient:isc-dhcp-client radvd:radvd
-slowhttptest:slowhttptest aria2c:aria2 http:httpie node:nodejs perl:perl"
+slowhttptest:slowhttptest aria2c:aria2 http:httpie node:nodejs perl:perl redis-server:redis-server"
 
 case $what in
     demo) needed=$needed_by_demo ;;

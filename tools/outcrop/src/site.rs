@@ -8,7 +8,7 @@ use std::path::Path;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use outcrop_http::Body;
-use outcrop_http::files::Files;
+use outcrop_http::files::{Files, Options};
 use outcrop_http::h1::{Prepared, RequestHead};
 use outcrop_http::pages::{self, Welcome};
 use outcrop_http::serve::{About, Answer, App, Handler as _, Upgrade};
@@ -46,7 +46,14 @@ impl Site {
     pub(crate) fn of(serving: &Serving) -> Result<Self, Failure> {
         match serving.example {
             Some(ExampleName::Todo) => Ok(Self::with(Pages::Example(Example::new()?))),
-            None => Self::new(serving.root.as_deref()),
+            None => {
+                let options = Options {
+                    precompressed: serving.precompressed,
+                    listing: serving.listing,
+                    cache_control: serving.cache_control.clone(),
+                };
+                Self::new(serving.root.as_deref(), options)
+            }
         }
     }
 
@@ -68,7 +75,7 @@ impl Site {
     }
 
     /// The files in `root`, or the built-in page.
-    pub(crate) fn new(root: Option<&Path>) -> Result<Self, Failure> {
+    pub(crate) fn new(root: Option<&Path>, options: Options) -> Result<Self, Failure> {
         let pages = match root {
             None => Pages::BuiltIn(picture()),
             Some(root) => {
@@ -80,7 +87,8 @@ impl Site {
                     )));
                 }
                 Pages::Files(
-                    Files::open(root).map_err(|error| Failure::file("--root", root, &error))?,
+                    Files::with(root, options)
+                        .map_err(|error| Failure::file("--root", root, &error))?,
                 )
             }
         };
@@ -211,12 +219,14 @@ mod tests {
     #[test]
     fn a_root_that_is_no_folder_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let said = Site::new(Some(file.path())).unwrap_err().to_string();
+        let said = Site::new(Some(file.path()), Options::default())
+            .unwrap_err()
+            .to_string();
         assert!(
             said.contains("is not a folder") && said.contains("--root"),
             "{said}"
         );
-        let said = Site::new(Some(Path::new("/no/such/folder")))
+        let said = Site::new(Some(Path::new("/no/such/folder")), Options::default())
             .unwrap_err()
             .to_string();
         assert!(said.contains("/no/such/folder: does not exist"), "{said}");
