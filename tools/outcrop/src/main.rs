@@ -20,7 +20,6 @@ mod command {
     pub(crate) mod serve;
     pub(crate) mod show;
     pub(crate) mod to_drill;
-    pub(crate) mod to_drill;
     pub(crate) mod traceroute;
     pub(crate) mod tui;
     pub(crate) mod wire;
@@ -35,6 +34,7 @@ mod link;
 mod news;
 mod port;
 mod probe;
+mod progress;
 mod recording;
 mod report;
 mod resolve;
