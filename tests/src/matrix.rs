@@ -3,15 +3,17 @@
 //! Job: run many small scripts beside one server, a few at a time, and write what became of each as a table; compare it
 //! with the book's. Owns: a folder for each script, how many run at once. Does not know: what the scripts do.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::Bench;
 
 /// Scripts at once: some wait for the network, two are computing.
 const AT_ONCE: usize = 3;
 
-/// Waits until a file has a line like that; for scripts that talk to a program step by step.
-pub const TILL: &str = "till() { for i in $(seq 600); do grep -aqs \"$1\" \"$2\" && return; sleep 0.1; done; echo \"$2 never said $1\"; return 1; }\n";
+/// For every script: `till TEXT FILE` waits until a file says so, `not COMMAND` is so if the command fails (`!` would not
+/// end a script).
+const WORDS: &str = "till() { for i in $(seq 600); do grep -aqs \"$1\" \"$2\" && return; sleep 0.1; done; echo \"$2 never said $1\"; return 1; }
+not() { if \"$@\"; then echo \"should have failed: $*\"; return 1; fi; }\n";
 
 /// What became of each script: `ok`, or the end of what it said. Each runs by `sh -eu` in a folder of its own after the
 /// definitions in `words`; `$T` is the scratch folder, in which `root` is served.
@@ -25,8 +27,10 @@ pub fn play(bench: &Bench, words: &str, scripts: &[&str]) -> Vec<String> {
 
 fn play_some(bench: &Bench, words: &str, scripts: &[&str], at_once: usize) -> Vec<String> {
     let folder = |at: usize| bench.path(&format!("job{at}"));
-    std::fs::write(bench.path("words"), words).expect("a file is written");
+    std::fs::write(bench.path("words"), format!("{WORDS}{words}")).expect("a file is written");
     for (at, script) in scripts.iter().enumerate() {
+        // Left by an earlier table of the same bench, perhaps.
+        let _absent = std::fs::remove_dir_all(folder(at));
         std::fs::create_dir(folder(at)).expect("a folder is made");
         std::fs::write(folder(at).join("script"), script).expect("a file is written");
     }
@@ -82,9 +86,7 @@ fn rows_some(bench: &Bench, words: &str, rows: &[Row], at_once: usize) -> String
 /// # Panics
 /// If the book says otherwise.
 pub fn book(name: &str, table: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../docs/book/src")
-        .join(name);
+    let path = page(name);
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, table).expect("the table is written");
     }
@@ -93,4 +95,12 @@ pub fn book(name: &str, table: &str) {
         table == written,
         "{name} says otherwise; UPDATE=1 writes this:\n{table}"
     );
+}
+
+/// A file of the book.
+#[must_use]
+pub fn page(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs/book/src")
+        .join(name)
 }

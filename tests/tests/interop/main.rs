@@ -4,4 +4,5 @@
 
 mod browser;
 mod fetch;
+mod sealed;
 mod tools;

@@ -22,6 +22,7 @@ mod report;
 mod scenario;
 mod serving;
 mod statistics;
+mod words;
 
 use core::error::Error;
 use std::path::PathBuf;
