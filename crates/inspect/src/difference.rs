@@ -16,7 +16,11 @@ const DUMP_WIDTH: usize = 16;
 /// The diff: up to five packets of what went before, then `-` what was recorded and `+` what came out, with their bytes.
 /// Both are shown with sequence numbers relative to their own beginning.
 #[must_use]
-pub fn difference(before: [&[Packet]; 2], expected: Option<&Packet>, actual: Option<&Packet>) -> String {
+pub fn difference(
+    before: [&[Packet]; 2],
+    expected: Option<&Packet>,
+    actual: Option<&Packet>,
+) -> String {
     let [recorded, replayed] = before;
     let mut recorded = Lines::after(recorded);
     let mut replayed = Lines::after(replayed);

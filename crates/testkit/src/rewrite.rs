@@ -12,8 +12,8 @@ use std::io::{IoSlice, Read};
 
 use bytes::Bytes;
 use outcrop_base::{
-    Arrival, Cast, Cause, ChecksumState, Ecn, Flow, HeaderRoom, Instant, InterfaceId, IpFields, Limit, Note,
-    PacketId, Path, Transport, Why,
+    Arrival, Cast, Cause, ChecksumState, Ecn, Flow, HeaderRoom, Instant, InterfaceId, IpFields,
+    Limit, Note, PacketId, Path, Transport, Why,
 };
 use outcrop_capture::{Link, Packet, ReadError, Reader, Record};
 use outcrop_ethernet::wire as frame;
@@ -48,8 +48,9 @@ impl Rewritten {
             *self.same.entry(layer).or_default() += 1;
         } else if self.differences.len() < TOLD_MAX {
             let number = self.packets;
-            self.differences
-                .push(format!("packet {number}: {layer}: {was:02x?} became {written:02x?}"));
+            self.differences.push(format!(
+                "packet {number}: {layer}: {was:02x?} became {written:02x?}"
+            ));
         }
     }
 
@@ -96,7 +97,11 @@ fn link(packet: &Packet, found: &mut Rewritten) {
         ARP => match frame::arp::parse(&bytes) {
             Ok(said) => {
                 let written = frame::arp::emit(&said);
-                found.hold("arp", &written, bytes.get(..written.len()).unwrap_or_default());
+                found.hold(
+                    "arp",
+                    &written,
+                    bytes.get(..written.len()).unwrap_or_default(),
+                );
             }
             Err(_) => found.leave_out("arp"),
         },

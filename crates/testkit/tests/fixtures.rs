@@ -46,7 +46,8 @@ fn provenance() -> BTreeMap<String, BTreeMap<String, String>> {
 
 /// Whether to accept what came out; `true` only where a person asked for it.
 fn blesses() -> bool {
-    let is = |name| std::env::var(name).is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
+    let is =
+        |name| std::env::var(name).is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
     assert!(
         !(is("BLESS") && is("CI")),
         "BLESS=1 is for a person who then looks at the difference; in CI a recording is never accepted"
@@ -71,10 +72,17 @@ fn every_capture_says_where_it_came_from_and_is_what_it_says() {
         let entry = known.remove(&name);
         let entry = entry.unwrap_or_else(|| panic!("{name} has no entry in fixtures/{PROVENANCE}"));
         for key in ["made_by", "shows", "licence", "level", "proof"] {
-            assert!(entry.get(key).is_some_and(|said| !said.is_empty()), "{name} does not say {key}");
+            assert!(
+                entry.get(key).is_some_and(|said| !said.is_empty()),
+                "{name} does not say {key}"
+            );
         }
         let bytes = std::fs::read(root().join(&name)).unwrap();
-        assert_eq!(entry.get("sha256"), Some(&sha256(&bytes)), "{name} has been changed");
+        assert_eq!(
+            entry.get("sha256"),
+            Some(&sha256(&bytes)),
+            "{name} has been changed"
+        );
     }
     assert!(known.is_empty(), "no such captures: {:?}", known.keys());
 }
@@ -85,17 +93,35 @@ fn every_header_of_every_capture_is_written_as_it_was_read() {
     for name in captures() {
         let bytes = std::fs::read(root().join(&name)).unwrap();
         let found = rewrite(&bytes[..]).unwrap();
-        assert!(found.differences.is_empty(), "{name}: {:#?}", found.differences);
+        assert!(
+            found.differences.is_empty(),
+            "{name}: {:#?}",
+            found.differences
+        );
         // Only what is no header of ours may be left out.
         let out: Vec<_> = found.left_out.keys().copied().collect();
         let fine = ["behind a fragment header", "icmp"];
-        assert!(out.iter().all(|layer| fine.contains(layer)), "{name}: {:?}", found.left_out);
+        assert!(
+            out.iter().all(|layer| fine.contains(layer)),
+            "{name}: {:?}",
+            found.left_out
+        );
         for (layer, count) in found.same {
             *same.entry(layer).or_default() += count;
         }
     }
     println!("{same:?}");
-    for layer in ["ethernet", "arp", "ipv4", "ipv6", "ipv6 fragment", "icmp", "neighbour discovery", "udp", "tcp"] {
+    for layer in [
+        "ethernet",
+        "arp",
+        "ipv4",
+        "ipv6",
+        "ipv6 fragment",
+        "icmp",
+        "neighbour discovery",
+        "udp",
+        "tcp",
+    ] {
         assert!(same.contains_key(layer), "no {layer} in any capture");
     }
 }
@@ -123,7 +149,11 @@ fn every_scenario_comes_out_to_the_byte() {
                     "{name}: packet {} differs in {:?}\n{}what came out this time: {}\nagain: outcrop replay {}",
                     divergence.number,
                     divergence.what,
-                    difference(both, divergence.expected.as_ref(), divergence.actual.as_ref()),
+                    difference(
+                        both,
+                        divergence.expected.as_ref(),
+                        divergence.actual.as_ref()
+                    ),
                     actual.display(),
                     path.display()
                 )
@@ -141,7 +171,11 @@ fn every_foreign_server_is_matched_by_ours() {
             continue;
         }
         let report = foreign::play(&std::fs::read(root().join(&name)).unwrap()[..]).unwrap();
-        assert!(report.differences.is_empty(), "{name}: {:#?}", report.differences);
+        assert!(
+            report.differences.is_empty(),
+            "{name}: {:#?}",
+            report.differences
+        );
         played += 1;
     }
     assert!(played >= 18, "{played}");

@@ -39,6 +39,7 @@ mod link;
 mod news;
 mod port;
 mod probe;
+mod progress;
 mod recording;
 mod report;
 mod resolve;

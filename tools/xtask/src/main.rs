@@ -10,6 +10,7 @@ mod clippy_toml;
 mod instructions;
 mod layering;
 mod ledger;
+mod reached;
 mod report;
 mod shape;
 mod source;
@@ -51,6 +52,12 @@ enum Chore {
     },
     /// Count the instructions of the hot functions and compare with docs/bench/instructions.toml; BLESS=1 writes it.
     Instructions,
+    /// Write the book's page of the states, rules and reasons that scripts and captures reach.
+    Reached {
+        /// Only say whether it is current.
+        #[arg(long)]
+        check: bool,
+    },
     /// Check the requirement ledgers and print their coverage into the book.
     Ledger {
         /// Only say whether the book's table is current.
@@ -101,6 +108,7 @@ fn run(cli: &Cli) -> Result<Vec<Finding>, Error> {
         Chore::Shape => shape::run(&workspace),
         Chore::ClippyToml { check } => clippy_toml::run(&workspace, *check),
         Chore::Instructions => instructions::run(&workspace),
+        Chore::Reached { check } => reached::run(&workspace, *check),
         Chore::Ledger {
             mutate: Some(count),
             seed,

@@ -69,6 +69,8 @@ struct Stage {
     recorder: Writer<Vec<u8>>,
     /// Packets recorded, and which of them showed the first difference.
     recorded: u64,
+    /// Where those that we sent are among them.
+    numbers: Vec<u64>,
     place: Place,
 }
 
@@ -109,6 +111,7 @@ impl Stage {
             first_fin: None,
             recorder: recorder()?,
             recorded: 0,
+            numbers: Vec::new(),
             place: Place::default(),
         })
     }
@@ -167,7 +170,8 @@ impl Stage {
             self.unacked.push((end, self.now));
         }
         self.fed += 1;
-        self.stamps.extend(packet.options.timestamps.map(|(val, _)| val));
+        self.stamps
+            .extend(packet.options.timestamps.map(|(val, _)| val));
         if packet.has(FIN) {
             self.first_fin.get_or_insert(false);
         }
@@ -285,10 +289,14 @@ impl Stage {
             && packet.has(ACK)
             && !self.stamps.contains(&ecr)
         {
-            self.differ(format!("a timestamp {ecr} was echoed that the client never sent, at {}", self.now));
+            self.differ(format!(
+                "a timestamp {ecr} was echoed that the client never sent, at {}",
+                self.now
+            ));
         }
         self.ours.take(&packet);
         self.check_acknowledgment(&packet);
+        self.numbers.push(self.recorded);
         self.sent.push(packet);
     }
 
@@ -334,7 +342,8 @@ impl Stage {
 
     fn differ(&mut self, what: String) {
         if self.differences.is_empty() {
-            self.place.ours = Some(self.recorded).filter(|number| *number > 0);
+            let last = Some(self.recorded).filter(|number| *number > 0);
+            self.place.ours = self.place.ours.or(last);
         }
         self.differences.push(what);
     }
@@ -344,8 +353,18 @@ impl Stage {
         if !self.differences.is_empty() {
             return;
         }
-        let recorded = conversation.server_half().find(|packet| is_it(packet, self.recorded_isn));
+        let recorded = conversation
+            .server_half()
+            .find(|packet| is_it(packet, self.recorded_isn));
         self.place.recorded = recorded.map(|packet| (packet.at, packet.seq));
+    }
+
+    /// The first difference shows in the first packet of ours that `is_it`.
+    fn point_ours(&mut self, is_it: impl Fn(&Packet) -> bool) {
+        if self.differences.is_empty() {
+            let place = self.sent.iter().position(is_it);
+            self.place.ours = place.and_then(|place| self.numbers.get(place).copied());
+        }
     }
 
     fn judge(mut self, conversation: &Conversation) -> Report {
@@ -368,7 +387,10 @@ impl Stage {
         if let Some((end, _)) = self.unacked.first().copied() {
             self.differ(format!("offset {end} of the client was never acknowledged"));
         }
-        let remark = self.differences.first().map(|what| format!("Here: {what}."));
+        let remark = self
+            .differences
+            .first()
+            .map(|what| format!("Here: {what}."));
         let mut capture = self.recorder.into_inner().unwrap_or_default();
         if let (Some(remark), Some(number)) = (remark, self.place.ours) {
             capture = annotate(&capture, number, &remark).unwrap_or(capture);
@@ -401,6 +423,8 @@ impl Stage {
                 for ((name, theirs), (_, ours)) in offered(recorded).into_iter().zip(offered(&ours))
                 {
                     if theirs != ours {
+                        self.point(conversation, |packet, _| packet.has(SYN));
+                        self.point_ours(|packet| packet.has(SYN));
                         self.differ(format!(
                             "the SYN-ACK's {name} option: recorded {theirs}, ours {ours}"
                         ));
@@ -439,8 +463,14 @@ impl Stage {
         if let Some(ours) = self.first_fin.filter(|ours| *ours != server && !together) {
             let who = |server| if server { "the server" } else { "the client" };
             let (seq, at) = (first.seq, first.at);
-            self.point(conversation, |packet, _| (packet.seq, packet.at) == (seq, at));
-            self.differ(format!("who finishes first: recorded {}, now {}", who(server), who(ours)));
+            self.point(conversation, |packet, _| {
+                (packet.seq, packet.at) == (seq, at)
+            });
+            self.differ(format!(
+                "who finishes first: recorded {}, now {}",
+                who(server),
+                who(ours)
+            ));
         }
     }
 }

@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Instant;
 
 use outcrop_device::namespace::Namespace;
+use outcrop_http::files::Options;
 use outcrop_inspect::{LadderOptions, Paint};
 
 use super::{inspect, show};
@@ -34,7 +35,7 @@ pub(crate) fn run(options: &cli::Demo) -> Result<u8, Failure> {
         .map_err(|error| Failure::file("--out", &options.out, &error))?;
     let capture = options.out.join("demo.pcapng");
     let asked = as_if_asked(&capture)?;
-    let site = Site::new(None)?;
+    let site = Site::new(None, Options::default())?;
     let mut host = Host::start(&asked.net, asked.tcp.config()?, Place::Private, "demo")?;
     let (shard, serving) = (host.shard().clone(), asked.serving.clone());
     let stage = Stage {

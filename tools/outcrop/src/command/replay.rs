@@ -124,7 +124,9 @@ fn beside(capture: &[u8], actual: &[u8], place: Place) -> String {
         let is_it = |packet: &Packet| packet.at.saturating_sub(start) >= at;
         recorded.iter().position(is_it)
     });
-    let ours_at = place.ours.and_then(|number| usize::try_from(number).ok()?.checked_sub(1));
+    let ours_at = place
+        .ours
+        .and_then(|number| usize::try_from(number).ok()?.checked_sub(1));
     let before = |list: &'_ [Packet], at: Option<usize>| -> Vec<Packet> {
         list.get(..at.unwrap_or(0)).unwrap_or_default().to_vec()
     };

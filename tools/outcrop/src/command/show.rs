@@ -9,9 +9,10 @@ use outcrop_inspect::{InspectError, LadderOptions, Paint, PrintOptions, ladder, 
 
 use crate::cli;
 use crate::failure::Failure;
+use crate::progress::Tracked;
 
 /// Opens a capture of any kind, with its name in whatever is wrong with it.
-pub(crate) fn open(path: &Path) -> Result<Reader<File>, Failure> {
+pub(crate) fn open(path: &Path) -> Result<Reader<Tracked>, Failure> {
     let file = File::open(path).map_err(|error| Failure::file("capture", path, &error))?;
     if path.is_dir() {
         return Err(Failure::new(format!(
@@ -19,7 +20,8 @@ pub(crate) fn open(path: &Path) -> Result<Reader<File>, Failure> {
             path.display()
         )));
     }
-    Reader::new(file).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+    Reader::new(Tracked::new(file))
+        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
 
 /// Prints a capture in tcpdump's grammar.
