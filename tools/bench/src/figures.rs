@@ -59,6 +59,9 @@ pub(crate) struct Table {
     pub(crate) kernel: String,
     pub(crate) rounds: u32,
     pub(crate) seconds: u32,
+    /// What whoever measured has to say to it.
+    #[serde(default)]
+    pub(crate) notes: Vec<String>,
     /// Who is not in it, and why.
     pub(crate) absent: Vec<Absent>,
     pub(crate) rows: Vec<Row>,
@@ -124,6 +127,7 @@ impl Table {
             kernel: version(&read("/proc/sys/kernel/osrelease")),
             rounds: plan.rounds,
             seconds: plan.seconds,
+            notes: plan.note.clone(),
             absent,
             rows: Vec::new(),
             held: Vec::new(),
@@ -295,6 +299,7 @@ mod tests {
             kernel: "6.1".to_owned(),
             rounds: 2,
             seconds: 1,
+            notes: vec!["a note".to_owned()],
             absent: Vec::new(),
             rows: Vec::new(),
             held: Vec::new(),

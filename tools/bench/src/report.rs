@@ -148,10 +148,16 @@ fn when(table: &Table) -> String {
             ),
         );
     }
+    for note in &table.notes {
+        push(&mut text, format_args!("{note}\n"));
+    }
     for absent in &table.absent {
         push(
             &mut text,
-            format_args!("Absent: {}: {}.\n", absent.who, absent.why),
+            format_args!(
+                "Absent, or not there to the end: {}: {}.\n",
+                absent.who, absent.why
+            ),
         );
     }
     text
