@@ -15,7 +15,7 @@ dnsmasq:dnsmasq-base busybox:busybox dhclient:isc-dhcp-client radvd:radvd
 slowhttptest:slowhttptest aria2c:aria2 http:httpie node:nodejs perl:perl git:git wrk:wrk h2load:nghttp2-client haproxy:haproxy
 sslscan:sslscan"
 # Module of Debian's Python, and its package.
-modules_of_test='pip:python3-pip urllib3:python3-urllib3 requests:python3-requests httpx:python3-httpx aiohttp:python3-aiohttp'
+modules_of_test='pip:python3-pip urllib3:python3-urllib3 requests:python3-requests httpx:python3-httpx aiohttp:python3-aiohttp h11:python3-h11'
 
 case $what in
     demo) needed=$needed_by_demo modules= ;;

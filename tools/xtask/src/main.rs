@@ -8,6 +8,7 @@
 mod ci;
 mod clippy_toml;
 mod instructions;
+mod interop;
 mod layering;
 mod ledger;
 mod report;
@@ -51,6 +52,8 @@ enum Chore {
     },
     /// Count the instructions of the hot functions and compare with docs/bench/instructions.toml; BLESS=1 writes it.
     Instructions,
+    /// Run suites that others wrote against our server: installs each from its registry.
+    Interop(interop::Options),
     /// Check the requirement ledgers and print their coverage into the book.
     Ledger {
         /// Only say whether the book's table is current.
@@ -100,6 +103,7 @@ fn run(cli: &Cli) -> Result<Vec<Finding>, Error> {
         Chore::Layering { write } => layering::run(&workspace, *write),
         Chore::Shape => shape::run(&workspace),
         Chore::ClippyToml { check } => clippy_toml::run(&workspace, *check),
+        Chore::Interop(options) => interop::run(&workspace, options),
         Chore::Instructions => instructions::run(&workspace),
         Chore::Ledger {
             mutate: Some(count),
