@@ -146,13 +146,14 @@ fn read_all(files: &[(PathBuf, PathBuf)]) -> Result<Vec<Identity>, IdentityError
 
 /// How a client behaves; nothing if the URL asks for no TLS.
 pub(crate) fn client(options: &Get, shard: &Shard) -> Result<Option<ClientTls>, Failure> {
-    if !options.url.secure && !options.asking.location {
+    let secure = options.urls.iter().any(|url| url.secure);
+    if !secure && !options.asking.location {
         return Ok(None);
     }
     match client_tls(options, shard) {
         Ok(tls) => Ok(Some(tls)),
         // It may never be wanted: whether a redirect leads to https is not known yet.
-        Err(error) if !options.url.secure => {
+        Err(error) if !secure => {
             log::info!("{error}");
             Ok(None)
         }
