@@ -790,7 +790,7 @@ pub(crate) enum Dialect {
 /// Options of `outcrop print`.
 #[derive(Args, Debug)]
 pub(crate) struct Print {
-    /// The capture: pcapng of ours or of others, or classic pcap.
+    /// The capture: pcapng of ours or of others, or classic pcap; `-` for standard input, shown as it comes.
     pub(crate) file: PathBuf,
     /// Leave out state and reasons: what tcpdump would print.
     #[arg(long)]
@@ -803,7 +803,7 @@ pub(crate) struct Print {
 /// Options of `outcrop ladder`.
 #[derive(Args, Debug)]
 pub(crate) struct Ladder {
-    /// The capture: pcapng of ours or of others, or classic pcap.
+    /// The capture: pcapng of ours or of others, or classic pcap; `-` for standard input, shown as it comes.
     pub(crate) file: PathBuf,
     /// Draw every event: timers set and stopped, round-trip samples.
     #[arg(long)]
