@@ -4,6 +4,7 @@
 //! Owns: the limits. Does not know: markup.
 
 mod fields;
+mod points;
 
 use core::time::Duration;
 use std::collections::HashSet;
@@ -17,6 +18,7 @@ use crate::exchange::Exchanges;
 use crate::http::start_lines;
 use crate::ladder::{event_text, is_again, label, name, payload};
 pub(crate) use fields::XRay;
+pub(crate) use points::{POINTS_MAX, Point, Waited};
 
 /// Packets drawn; beyond, a page is no longer read but scrolled.
 pub(crate) const PACKETS_MAX: usize = 5_000;
@@ -36,14 +38,18 @@ pub(crate) struct Story {
     pub(crate) packets: Vec<Packet>,
     /// Events in order.
     pub(crate) events: Vec<Event>,
-    /// HTTP in what is drawn.
+    /// HTTP, in all of it.
     pub(crate) exchanges: Exchanges,
+    /// Every packet in figures, up to [`POINTS_MAX`].
+    pub(crate) points: Vec<Point>,
     /// Packets in the file, drawn or not.
     pub(crate) total: usize,
     /// Why the file was not read to its end.
     pub(crate) damage: Option<String>,
     first: Option<Duration>,
     keys: HashSet<String>,
+    /// Packets before those that are drawn.
+    skip: usize,
 }
 
 /// A conversation.
@@ -130,7 +136,19 @@ impl Story {
         reader: &mut Reader<R>,
         keep: &dyn Fn(&Conversation) -> bool,
     ) -> (Self, Result<(), outcrop_capture::ReadError>) {
-        let mut story = Self::default();
+        Self::read_from(reader, keep, 0)
+    }
+
+    /// The same, and of the packets those after the first `skip` are kept whole.
+    pub(crate) fn read_from<R: Read>(
+        reader: &mut Reader<R>,
+        keep: &dyn Fn(&Conversation) -> bool,
+        skip: usize,
+    ) -> (Self, Result<(), outcrop_capture::ReadError>) {
+        let mut story = Self {
+            skip,
+            ..Self::default()
+        };
         let (mut everybody, mut conversations) = (Conversations::new(), Conversations::new());
         let mut outcome = Ok(());
         for record in reader {
@@ -161,16 +179,21 @@ impl Story {
         match record {
             Record::Packet(packet) => {
                 self.total += 1;
-                if self.packets.len() < PACKETS_MAX {
-                    let seen = conversations.packet(packet);
-                    self.exchanges.packet(packet, &seen);
+                let seen = conversations.packet(packet);
+                self.exchanges.packet(packet, &seen);
+                let at = self.since(packet.at);
+                if self.points.len() < POINTS_MAX {
+                    self.points.extend(points::of(packet, &seen, at));
+                }
+                if self.total > self.skip && self.packets.len() < PACKETS_MAX {
                     self.packet(packet, &seen, conversations);
                 }
             }
             Record::Event(event) => {
                 // Timers set and stopped, round-trip samples: the terminal's `--every-event` has them.
                 let detail = event.get("PRIORITY") == Some("7");
-                if self.total <= PACKETS_MAX && self.events.len() < EVENTS_MAX && !detail {
+                let drawn = self.skip..=self.skip.saturating_add(PACKETS_MAX);
+                if drawn.contains(&self.total) && self.events.len() < EVENTS_MAX && !detail {
                     let thread = conversations.event(event);
                     self.event(event, thread, conversations);
                 }
@@ -254,6 +277,11 @@ impl Story {
         }
     }
 
+    /// When the capture begins, as the file says it.
+    pub(crate) fn first(&self) -> Duration {
+        self.first.unwrap_or_default()
+    }
+
     fn since(&mut self, at: Duration) -> Duration {
         at.saturating_sub(*self.first.get_or_insert(at))
     }
@@ -277,6 +305,22 @@ impl Story {
         }
         if let Some(thread) = self.threads.get_mut(index) {
             thread.steps.push(step);
+        }
+    }
+
+    /// Keeps the first packets only, with what happened until then.
+    pub(crate) fn shorten(&mut self, most: usize) {
+        self.packets.truncate(most);
+        let until = self.packets.last().map(|packet| packet.at);
+        let ends = |event: &Event| until.is_none_or(|until| event.at > until);
+        let events = self.events.iter().position(ends);
+        self.events.truncate(events.unwrap_or(self.events.len()));
+        let (packets, events) = (self.packets.len(), self.events.len());
+        for thread in &mut self.threads {
+            thread.steps.retain(|step| match step {
+                Step::Packet(index) => *index < packets,
+                Step::Event(index) => *index < events,
+            });
         }
     }
 

@@ -284,7 +284,7 @@ impl Watch {
     ) -> Answer {
         let capture = self.kept.capture();
         let mut text = Vec::new();
-        let options = PageOptions { name, keep, follow };
+        let options = PageOptions { keep, follow, ..PageOptions::named(name) };
         let drawn = Reader::new(&capture[..]).map(|mut reader| {
             // What is damaged is said on the page.
             let _said = page_with(&mut reader, &options, &mut text);
