@@ -77,6 +77,8 @@ pub struct PageOptions<'a> {
     pub what_if: WhatIf<'a>,
     /// Packets passed over before those drawn in detail.
     pub skip: usize,
+    /// Other pages to go on to: address and words.
+    pub links: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> PageOptions<'a> {
@@ -89,6 +91,7 @@ impl<'a> PageOptions<'a> {
             follow: Follow::Not,
             what_if: WhatIf::No,
             skip: 0,
+            links: &[],
         }
     }
 }
@@ -249,10 +252,26 @@ fn intro(page: &mut Markup, story: &Story) {
         }
     );
     for (at, ask, answer) in [
-        ("ladder", "Why was this packet sent?", "Choose an arrow: the X-ray begins with the reason and what caused it."),
-        ("xray", "What state was the sender in?", "The X-ray says; the state diagram shows the way there."),
-        ("bytes", "Which layer owns this byte?", "Point at a byte of the X-ray, or at a field."),
-        ("summary", "Where did the time go?", "The longest pauses are named, with what was waited for."),
+        (
+            "ladder",
+            "Why was this packet sent?",
+            "Choose an arrow: the X-ray begins with the reason and what caused it.",
+        ),
+        (
+            "xray",
+            "What state was the sender in?",
+            "The X-ray says; the state diagram shows the way there.",
+        ),
+        (
+            "bytes",
+            "Which layer owns this byte?",
+            "Point at a byte of the X-ray, or at a field.",
+        ),
+        (
+            "summary",
+            "Where did the time go?",
+            "The longest pauses are named, with what was waited for.",
+        ),
     ] {
         put!(
             page,
@@ -299,9 +318,17 @@ fn head(page: &mut Markup, options: &PageOptions<'_>, story: &Story) {
     }
     put!(
         page,
-        "</head><body{attribute} data-start=\"{}\"><header><p class=mark>Outcrop</p><h1>{name}</h1>{sign}</header>",
+        "</head><body{attribute} data-start=\"{}\"><header><p class=mark>Outcrop</p><h1>{name}</h1>{sign}",
         start(story)
     );
+    if !options.links.is_empty() {
+        put!(page, "<nav class=also aria-label=\"Other pages\">");
+        for (at, words) in options.links {
+            put!(page, "<a href=\"{}\">{}</a> ", Text(at), Text(words));
+        }
+        put!(page, "</nav>");
+    }
+    put!(page, "</header>");
     if let Follow::Once(at) = options.follow {
         put!(
             page,
@@ -347,7 +374,7 @@ fn foot(page: &mut Markup) {
         page,
         "<nav id=cursor hidden aria-label=\"Chosen packet\"><button type=button id=play aria-label=\"play\">▶</button>\
          <button type=button id=back aria-label=\"previous packet\">←</button><output id=now></output>\
-         <button type=button id=next aria-label=\"next packet\">→</button></nav><script>{SCRIPT}</script></body></html>\n"
+         <button type=button id=next aria-label=\"next packet\">→</button><button type=button id=read>X-ray</button></nav><script>{SCRIPT}</script></body></html>\n"
     );
 }
 

@@ -27,6 +27,7 @@ mod echo;
 mod example;
 mod failure;
 mod fetch;
+mod future;
 mod host;
 mod lease;
 mod link;

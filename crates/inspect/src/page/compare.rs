@@ -178,7 +178,9 @@ impl Curve {
 
     const fn title(self) -> &'static str {
         match self {
-            Self::Sequence => "Sequence <small>the farther side’s bytes; ○ sent again, ✕ lost</small>",
+            Self::Sequence => {
+                "Sequence <small>the farther side’s bytes; ○ sent again, ✕ lost</small>"
+            }
             Self::Window => "Congestion window <small>bytes, of our sender</small>",
         }
     }
@@ -188,7 +190,9 @@ fn plot(page: &mut Markup, shown: &[Shown<'_>; 2], curve: Curve) {
     let [first, second] = shown;
     let inbound = first.bytes(true) > first.bytes(false);
     let values = shown.iter().flat_map(|one| &one.packets);
-    let top = values.filter_map(|packet| curve.value(packet, inbound)).max();
+    let top = values
+        .filter_map(|packet| curve.value(packet, inbound))
+        .max();
     let Some(top) = top.filter(|top| *top > 0) else {
         return;
     };
@@ -246,7 +250,11 @@ fn stairs(
             write!(path, "H{x:.1}V{y:.1}")
         };
         if curve == Curve::Sequence && packet.again {
-            let _infallible = write!(marks, "M{:.1} {at:.1}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0", x - 4.0);
+            let _infallible = write!(
+                marks,
+                "M{:.1} {at:.1}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0",
+                x - 4.0
+            );
         }
         if curve == Curve::Sequence && (packet.lost || packet.note("drop").is_some()) {
             let (x, y) = (x - 4.0, at - 4.0);

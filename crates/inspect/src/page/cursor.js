@@ -91,7 +91,7 @@
   const stop = () => { clearTimeout(playing); playing = 0; play.textContent = '▶'; play.setAttribute('aria-label', 'play'); };
   document.getElementById('back').onclick = () => { stop(); choose(at - 1, true); };
   document.getElementById('next').onclick = () => { stop(); choose(at + 1, true); };
-  now.onclick = () => panes[at].scrollIntoView({ block: 'start' });
+  document.getElementById('read').onclick = now.onclick = () => panes[at].scrollIntoView({ block: 'start' });
   // Packet by packet; a long pause is felt, but not waited for.
   function run() {
     if (at >= keys.length - 1) return stop();

@@ -26,8 +26,9 @@ pub(super) const fn is_large(story: &Story) -> bool {
 
 /// Draws the canvas' frame, with the figures.
 pub(super) fn draw(page: &mut Markup, story: &Story) {
-    let mut choice: Vec<(usize, Vec<&Point>)> =
-        (0..story.threads.len()).map(|index| (index, Vec::new())).collect();
+    let mut choice: Vec<(usize, Vec<&Point>)> = (0..story.threads.len())
+        .map(|index| (index, Vec::new()))
+        .collect();
     for point in &story.points {
         if let Some((_, points)) = choice.get_mut(point.thread) {
             points.push(point);
@@ -89,7 +90,9 @@ type Column = (&'static str, fn(&Point) -> i64);
 fn columns(page: &mut Markup, points: &[&Point]) {
     let columns: [Column; 8] = [
         ("id", |p| i64::try_from(p.id).unwrap_or(i64::MAX)),
-        ("us", |p| i64::try_from(p.at.as_micros()).unwrap_or(i64::MAX)),
+        ("us", |p| {
+            i64::try_from(p.at.as_micros()).unwrap_or(i64::MAX)
+        }),
         ("kind", |p| {
             i64::from(p.inbound) | i64::from(p.again) << 1 | i64::from(p.dropped) << 2
         }),

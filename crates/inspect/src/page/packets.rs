@@ -168,7 +168,11 @@ fn layers(page: &mut Markup, packet: &Packet) {
             bytes.max(1)
         );
     }
-    put!(page, "</span><small>{} bytes on the wire</small>", packet.len);
+    put!(
+        page,
+        "</span><small>{} bytes on the wire</small>",
+        packet.len
+    );
 }
 
 /// Everything noted beside it, for who wants it exactly.
@@ -181,7 +185,12 @@ fn figures(page: &mut Markup, packet: &Packet) {
         "<details class=figures-of><summary>All figures noted with it</summary><dl class=notes>"
     );
     for (key, value) in &packet.notes {
-        put!(page, "<div><dt>{}<dd>{}</div>", Text(meaning(key)), Text(value));
+        put!(
+            page,
+            "<div><dt>{}<dd>{}</div>",
+            Text(meaning(key)),
+            Text(value)
+        );
     }
     put!(page, "</dl></details>");
     if let Some(src) = packet.note("src") {
@@ -210,7 +219,10 @@ fn meaning(key: &str) -> &str {
 }
 
 fn fields(page: &mut Markup, xray: &XRay) {
-    put!(page, "<table class=fields><caption>Point at a field to see its bytes, at a byte to see its field.</caption><tbody>");
+    put!(
+        page,
+        "<table class=fields><caption>Point at a field to see its bytes, at a byte to see its field.</caption><tbody>"
+    );
     let mut layer = "";
     for (index, field) in xray.fields.iter().enumerate() {
         if field.layer != layer {

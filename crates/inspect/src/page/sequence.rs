@@ -9,8 +9,8 @@
 use super::chart::{HEIGHT, RIGHT, Scale, WIDTH, axes, float};
 use super::markup::{Markup, put};
 use crate::dissect::Flags;
-use outcrop_base::Why;
 use crate::story::{Packet, Segment, Story, Thread};
+use outcrop_base::Why;
 
 /// So many duplicates of an acknowledgment mean a loss (RFC 5681 3.2).
 const DUPLICATES: u32 = 3;
@@ -107,7 +107,12 @@ fn feedback<'a>(
         repeated = if duplicate { repeated + 1 } else { 0 };
         last = Some(ack);
         if repeated == DUPLICATES {
-            put!(page, "<text class=third x={:.1} y={:.1}>3</text>", x - 9.0, y - 3.0);
+            put!(
+                page,
+                "<text class=third x={:.1} y={:.1}>3</text>",
+                x - 9.0,
+                y - 3.0
+            );
         }
         put!(
             page,

@@ -63,7 +63,10 @@ fn told(page: &mut Markup, story: &Story, (side, exchange): (&str, &Exchange)) {
     };
     match message {
         Some(message) => head(page, story, message),
-        None => put!(page, "<p class=empty>None came while this was recorded.</p>"),
+        None => put!(
+            page,
+            "<p class=empty>None came while this was recorded.</p>"
+        ),
     }
     put!(page, "</article>");
 }

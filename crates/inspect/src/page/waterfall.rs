@@ -60,10 +60,7 @@ pub(super) fn draw(page: &mut Markup, story: &Story) {
          <span><i class=\"box w-held\"></i>here, but behind a hole</span></p>\
          <div class=scroll tabindex=0><table><thead><tr><th><th>request<th>answer<th class=n>bytes<th class=bar>time<th class=n>ms\
          </thead><tbody>",
-        scale
-            .start
-            .saturating_sub(story.first())
-            .as_secs_f64(),
+        scale.start.saturating_sub(story.first()).as_secs_f64(),
         scale.length,
         scale.length * 1e3
     );

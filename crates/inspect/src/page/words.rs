@@ -93,8 +93,8 @@ pub(super) fn of_limit(name: &str) -> Option<&'static str> {
         Limit::Nagle => "Nagle's algorithm or a cork: a small segment waits for company",
         Limit::Sws => "silly window avoidance: too little room to be worth a segment",
         Limit::Recovery => "loss recovery goes first",
-        Limit::Segment => "nothing: the segment is full, more follows at once",
-        Limit::None => return None,
+        // A full segment holds nobody back: more follows at once.
+        Limit::Segment | Limit::None => return None,
     })
 }
 

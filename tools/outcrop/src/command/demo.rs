@@ -64,7 +64,7 @@ pub(crate) fn run(options: &cli::Demo) -> Result<u8, Failure> {
     )?;
     heading(paint, "Look for yourself");
     let page = options.out.join("demo.html");
-    inspect::write(&capture, &page)?;
+    inspect::write(&capture, &page, 1)?;
     how_to_open(&capture);
     println!(
         "  {}   # all of it on one page: open it in a browser",
