@@ -1,7 +1,8 @@
 """Drives headless Chromium over its debugging pipe: opens a page, runs lines of JavaScript in it, prints what they give.
 
 Usage: browse.py URL SCREENSHOT < script
-Each line of the script is an expression; a promise is awaited. A line of JSON comes out for each.
+Each line of the script is an expression; a promise is awaited. A line of JSON comes out for each. Two lines are no
+expressions: `!console` gives what the console was told and what went wrong, `!requests` the addresses asked for.
 """
 
 import json
@@ -32,6 +33,16 @@ os.close(ask_read)
 os.close(say_write)
 said = os.fdopen(say_read, "rb")
 number = 0
+told = {"!console": [], "!requests": []}
+
+
+def note(event):
+    """Keeps what the page said by itself."""
+    params = event.get("params", {})
+    if event.get("method") == "Network.requestWillBeSent":
+        told["!requests"].append(params["request"]["url"])
+    elif event.get("method") in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"):
+        told["!console"].append(params)
 
 
 def hear():
@@ -54,17 +65,24 @@ def ask(method, session=None, **params):
         answer = hear()
         if answer.get("id") == number:
             return answer["result"] if "result" in answer else answer
+        note(answer)
 
 
 try:
-    target = ask("Target.createTarget", url=url)["targetId"]
+    target = ask("Target.createTarget", url="about:blank")["targetId"]
     session = ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+    for domain in ("Runtime", "Log", "Network", "Page"):
+        ask(domain + ".enable", session)
+    ask("Page.navigate", session, url=url)
     # The page may still be on its way: what is asked of the old document is lost with it.
     while ask("Runtime.evaluate", session, expression="document.readyState + location.href",
               returnByValue=True).get("result", {}).get("value") != "complete" + url:
         pass
     for line in sys.stdin:
-        if line.strip():
+        if line.strip() in told:
+            ask("Runtime.evaluate", session, expression="0")
+            print(json.dumps(told[line.strip()]), flush=True)
+        elif line.strip():
             given = ask("Runtime.evaluate", session, expression=line, awaitPromise=True, returnByValue=True)
             wrong = given.get("exceptionDetails")
             if "result" not in given:

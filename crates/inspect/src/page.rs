@@ -103,8 +103,10 @@ pub struct Beside<'a> {
     pub names: (&'a str, &'a str),
     /// What a reader is told first.
     pub told: &'a str,
-    /// The packet that the page's own run lost on the link, by its number.
-    pub lost: Option<u64>,
+    /// The packet of the page's own capture that all turns on, by its number: it is chosen first.
+    pub turn: Option<u64>,
+    /// Whether the link lost that one.
+    pub lost: bool,
 }
 
 /// Writes a capture as one self-contained page; `name` is what to call it.
@@ -133,7 +135,7 @@ pub fn page_with<R: Read>(
     let (mut story, outcome) = Story::read_from(reader, options.keep, options.skip);
     shorten(&mut story);
     let mut page = Markup::default();
-    head(&mut page, options, &story);
+    head(&mut page, options, &story, None);
     put!(page, "<div id=all>");
     intro(&mut page, &story);
     views(&mut page, options, &story);
@@ -158,11 +160,14 @@ pub fn compare<R: Read, S: Read>(
     let (mut story, outcome) = Story::read_from(reader, options.keep, options.skip);
     shorten(&mut story);
     let (others, other_outcome) = Story::read(other, &|_| true);
-    for packet in &mut story.packets {
-        packet.lost |= beside.lost == Some(packet.id);
-    }
+    let mut packets = story.packets.iter_mut();
+    let turn = packets.find(|packet| beside.turn == Some(packet.id));
+    let turn = turn.map(|packet| {
+        packet.lost |= beside.lost;
+        packet.key.clone()
+    });
     let mut page = Markup::default();
-    head(&mut page, options, &story);
+    head(&mut page, options, &story, turn.as_deref());
     put!(
         page,
         "<div id=all><section id=intro><p>{}</p></section>",
@@ -281,7 +286,7 @@ fn intro(page: &mut Markup, story: &Story) {
     put!(page, "</ul></section>");
 }
 
-fn head(page: &mut Markup, options: &PageOptions<'_>, story: &Story) {
+fn head(page: &mut Markup, options: &PageOptions<'_>, story: &Story, first: Option<&str>) {
     let name = Text(options.name);
     // Only a page that follows may ask for anything, and its own server only.
     let (connect, attribute, sign) = match options.follow {
@@ -319,7 +324,7 @@ fn head(page: &mut Markup, options: &PageOptions<'_>, story: &Story) {
     put!(
         page,
         "</head><body{attribute} data-start=\"{}\"><header><p class=mark>Outcrop</p><h1>{name}</h1>{sign}",
-        start(story)
+        first.unwrap_or_else(|| start(story))
     );
     if !options.links.is_empty() {
         put!(page, "<nav class=also aria-label=\"Other pages\">");
@@ -354,7 +359,7 @@ fn warnings(page: &mut Markup, story: &Story) {
         let last = story.packets.last().map_or(0, |packet| packet.id);
         put!(
             page,
-            "<p class=warn>The capture holds {} packets: all are plotted, #{first} to #{last} are drawn in detail. \
+            "<p class=tell>The capture holds {} packets: all are plotted, #{first} to #{last} are drawn in detail. \
              <code>outcrop inspect --from NUMBER</code> draws others.</p>",
             words::grouped(story.total as u64)
         );

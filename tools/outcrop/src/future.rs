@@ -37,8 +37,8 @@ pub(crate) struct Future {
     pub(crate) play: Play,
     /// Each change in words.
     told: Vec<String>,
-    /// What the link lost of ours, by the last change.
-    lost: Option<u64>,
+    /// The last change, and whether it lost a packet of ours.
+    last: (Change, bool),
 }
 
 impl Future {
@@ -58,7 +58,7 @@ impl Future {
                 after: next.after,
                 play: next.play,
                 told,
-                lost: (ours && change.fault == Fault::Drop).then_some(change.packet),
+                last: (*change, ours && change.fault == Fault::Drop),
             });
         }
         future.ok_or_else(|| WhatIfError::NoChange(String::new()).into())
@@ -73,10 +73,12 @@ impl Future {
             self.play.scenario,
             self.play.seed
         );
+        let (last, lost) = self.last;
         let beside = Beside {
             names: ("as it was", "what if"),
             told: &told,
-            lost: self.lost,
+            turn: Some(last.packet),
+            lost,
         };
         let options = PageOptions {
             what_if: offer,

@@ -1,7 +1,7 @@
 //! Two captures on one axis.
 //!
 //! Job: lay one connection of each over the other: totals, sequences, windows, and packet beside packet.
-//! Owns: which connections, and what makes two packets the same here: time, direction and label.
+//! Owns: which connections, and what puts two packets into one row: time, direction and label.
 //! Does not know: which of the two is right.
 
 use core::fmt::Write as _;
@@ -178,9 +178,7 @@ impl Curve {
 
     const fn title(self) -> &'static str {
         match self {
-            Self::Sequence => {
-                "Sequence <small>the farther side’s bytes; ○ sent again, ✕ lost</small>"
-            }
+            Self::Sequence => "Sequence <small>highest byte sent; ○ sent again, ✕ lost</small>",
             Self::Window => "Congestion window <small>bytes, of our sender</small>",
         }
     }
@@ -307,16 +305,14 @@ fn rows<'a>(shown: &'a [Shown<'a>; 2]) -> Vec<Row<'a>> {
     }
 }
 
+/// Whether two packets belong in one row.
 fn same([first, second]: &[Shown<'_>; 2], a: &Packet, b: &Packet) -> bool {
-    first.since(a) == second.since(b)
-        && a.inbound == b.inbound
-        && a.label == b.label
-        && a.lost == b.lost
+    first.since(a) == second.since(b) && a.inbound == b.inbound && a.label == b.label
 }
 
 fn beside(page: &mut Markup, shown: &[Shown<'_>; 2]) {
     let rows = rows(shown);
-    let is_same = |row: &Row<'_>| row.0.is_some() && row.1.is_some();
+    let is_same = |row: &Row<'_>| matches!(row, (Some(a), Some(b)) if a.lost == b.lost);
     let prefix = rows.iter().take_while(|row| is_same(row)).count();
     let folded = prefix.saturating_sub(CONTEXT);
     put!(page, "<h3>Packet beside packet</h3><p class=note>");

@@ -43,7 +43,6 @@
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
     pen.font = '11px system-ui';
-    split = Math.round(height * .64);
     const first = Math.max(0, at(from) - 1), last = Math.min(talk.us.length, at(until) + 1);
     let low = Infinity, high = -Infinity, most = 1;
     for (let i = first; i < last; i++) {
@@ -51,22 +50,25 @@
       most = Math.max(most, talk.cwnd[i], talk.flight[i]);
     }
     if (low > high) { low = 0; high = 1; }
+    // Captures of others know of no windows: all the room is the sequence's.
+    const windows = most > 1;
+    split = windows ? Math.round(height * .64) : height - FOOT + 10;
     const upper = n => split - 14 - (n - low) / (high - low || 1) * (split - 24);
     const lower = n => height - FOOT - n / most * (height - split - FOOT - 10);
-    axes(upper, low, high, lower, most);
+    axes(upper, low, high, lower, windows && most);
     pen.save();
     pen.beginPath(); pen.rect(LEFT, 0, width - LEFT, height); pen.clip();
-    const ink = [colour('--out'), colour('--in'), colour('--again'), colour('--bad')];
+    const ink = [colour('--in'), colour('--soft'), colour('--again'), colour('--bad')];
     const paths = ink.map(() => new Path2D());
     for (let i = first; i < last; i++) {
       if (!talk.len[i]) continue;
-      const kind = talk.kind[i], path = paths[kind & 4 ? 3 : kind & 2 ? 2 : kind & 1];
+      const kind = talk.kind[i], path = paths[kind & 4 ? 3 : kind & 2 ? 2 : +((kind & 1) === busy())];
       const place = x(talk.us[i]), top = upper(talk.seq[i] + talk.len[i]), bottom = upper(talk.seq[i]);
       path.moveTo(place, bottom + .7); path.lineTo(place, Math.min(top, bottom - 1));
     }
     pen.lineWidth = 1.8;
     paths.forEach((path, k) => { pen.strokeStyle = ink[k]; pen.stroke(path); });
-    stairs(first, last, i => talk.ack[i] && (talk.kind[i] & 1) === busy() ? upper(talk.ack[i]) : null, colour('--soft'), 1);
+    stairs(first, last, i => talk.ack[i] && (talk.kind[i] & 1) === busy() ? upper(talk.ack[i]) : null, colour('--out'), 1);
     stairs(first, last, i => talk.cwnd[i] ? lower(talk.cwnd[i]) : null, colour('--in'), 1.6);
     stairs(first, last, i => talk.cwnd[i] ? lower(talk.flight[i]) : null, colour('--out'), 1);
     if (near >= 0) {
@@ -113,14 +115,15 @@
     };
     const short = n => n >= 1e7 ? +(n / 1e6).toPrecision(6) + ' M' : n >= 1e4 ? +(n / 1e3).toPrecision(6) + ' k' : String(n);
     for (const n of steps(low, high, 6)) line(upper(n), short(n));
-    for (const n of steps(0, most, 3)) line(lower(n), short(n));
+    if (most) for (const n of steps(0, most, 3)) line(lower(n), short(n));
     pen.textAlign = 'center';
     for (const n of steps(from / 1e6, until / 1e6, 7)) {
       const place = x(n * 1e6);
       if (place >= LEFT) pen.fillText(+n.toPrecision(9) + ' s', Math.min(place, width - 20), height - 6);
     }
     pen.textAlign = 'left';
-    pen.fillText('sequence', LEFT + 6, 12); pen.fillText('windows', LEFT + 6, split + 4);
+    pen.fillText('sequence', LEFT + 6, 12);
+    if (most) pen.fillText('windows', LEFT + 6, split + 4);
   }
   function zoom(by, about = (from + until) / 2) {
     const [first, last] = ends();

@@ -13,7 +13,7 @@ use super::words::grouped;
 use crate::story::{PACKETS_MAX, POINTS_MAX, Point, Story};
 
 /// Packets of a long capture drawn in detail.
-pub(super) const DETAIL_MAX: usize = 1_000;
+pub(super) const DETAIL_MAX: usize = 500;
 /// Conversations to choose from: those with the most packets.
 const CHOICE_MAX: usize = 40;
 /// A version of the columns, for whoever reads them.
@@ -57,8 +57,8 @@ pub(super) fn draw(page: &mut Markup, story: &Story) {
          <button type=button data-zoom=2 aria-label=\"zoom out\">−</button>\
          <button type=button data-zoom=0>all</button></p>\
          <canvas tabindex=0 role=img aria-label=\"Sequence numbers and windows over time, of every packet\"></canvas>\
-         <output class=m></output><p class=legend><span><i class=seg></i>sent by us</span> <span><i class=peer></i>sent by the \
-         peer</span> <span><i class=again></i>sent again</span> <span><i class=bad></i>dropped</span> <span><i class=ack></i>\
+         <output class=m></output><p class=legend><span><i class=seg></i>segment</span> <span><i class=peer></i>of the other \
+         end</span> <span><i class=again></i>sent again</span> <span><i class=bad></i>dropped</span> <span><i class=ack></i>\
          acknowledged</span> <span><i class=f-cwnd></i>congestion window</span> <span><i class=f-inflight></i>in flight</span>\
          </p>"
     );

@@ -24,14 +24,19 @@ pub(crate) fn run(options: &cli::Inspect) -> Result<u8, Failure> {
     } else if let Some(other) = &options.compare {
         beside(&options.file, other, into)?;
     } else {
-        write(&options.file, into, options.from)?;
+        write(&options.file, into, options.from, &[])?;
     }
     println!("{}", into.display());
     Ok(0)
 }
 
-/// Writes `capture` as the page `into`, in detail from this packet on.
-pub(crate) fn write(capture: &Path, into: &Path, from: usize) -> Result<(), Failure> {
+/// Writes `capture` as the page `into`, in detail from this packet on, with these other pages to go on to.
+pub(crate) fn write(
+    capture: &Path,
+    into: &Path,
+    from: usize,
+    links: &[(&str, &str)],
+) -> Result<(), Failure> {
     let mut reader = open(capture)?;
     let command = command(capture);
     let name = name(capture);
@@ -42,6 +47,7 @@ pub(crate) fn write(capture: &Path, into: &Path, from: usize) -> Result<(), Fail
     let options = PageOptions {
         what_if,
         skip: from.saturating_sub(1),
+        links,
         ..PageOptions::named(&name)
     };
     appear(capture, into, |out| page_with(&mut reader, &options, out))
@@ -74,7 +80,8 @@ fn beside(first: &Path, second: &Path, into: &Path) -> Result<(), Failure> {
         told: &format!(
             "{others} beside {name}, each from its own first packet on: the connection of each that carried the most."
         ),
-        lost: None,
+        turn: None,
+        lost: false,
     };
     let title = format!("{name} beside {others}");
     let options = PageOptions::named(&title);
