@@ -102,3 +102,49 @@ fn nobody_is_shown_anything_unless_it_was_asked_for() {
          curl -s -o /dev/null -w '%{http_code} ' http://$STACK/$page; done";
     assert_eq!(bench.sh(script).stdout(), "404 404 404 404 ");
 }
+
+#[test]
+fn a_click_on_another_fate_shows_both_futures() {
+    let bench = Bench::new().options(&["--inspect", "--no-offload"]).file(
+        "futures",
+        "document.querySelector('.pane.on .whatif a').getAttribute('href')
+         document.querySelectorAll('nav.also a').length
+         !console
+",
+    );
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/programs/browse.py");
+    let script = format!(
+        "timeout 100 python3 {program} http://$STACK/_inspect/what-if - < root/futures > first
+         href=$(sed -n 1p first | tr -d '\"')
+         echo \"({{console: 0}}).console\" > lines; echo \"document.querySelector('#intro').textContent\" >> lines
+         echo \"document.querySelectorAll('#compare .beside tbody tr').length > 5\" >> lines; echo '!console' >> lines
+         echo '!requests' >> lines
+         timeout 100 python3 {program} \"http://$STACK$href\" - < lines > second
+         cat first second
+         for wrong in scenario=none then=drop:9999 then=drop faults=right:x:drop; do
+           curl -s -o /dev/null -w '%{{http_code}} ' \"http://$STACK/_inspect/what-if?$wrong\"; done"
+    );
+    let said = bench.sh(&script).stdout();
+    let lines: Vec<_> = said.lines().collect();
+    let [
+        href,
+        links,
+        console,
+        _,
+        told,
+        rows,
+        console_then,
+        requests,
+        refused,
+    ] = lines[..]
+    else {
+        panic!("{said}");
+    };
+    assert!(href.contains("then=drop:"), "{href}");
+    // The six plays there are.
+    assert_eq!((links, console), ("6", "[]"));
+    assert!(told.contains("had been lost on the link"), "{told}");
+    assert_eq!((rows, console_then), ("true", "[]"));
+    assert_eq!(requests.matches("http://").count(), 1, "{requests}");
+    assert_eq!(refused, "400 400 400 400 ");
+}

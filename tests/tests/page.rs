@@ -250,7 +250,7 @@ fn of_a_hundred_thousand_packets_all_are_plotted_and_the_document_stays_small() 
     );
     assert_eq!(said[2], "true");
     assert!(
-        said[4].contains('#') && said[4].contains(" s, from us"),
+        said[4].contains('#') && said[4].contains(" s, to us"),
         "{}",
         said[4]
     );

@@ -10,7 +10,6 @@ use super::chart::{HEIGHT, RIGHT, Scale, WIDTH, axes, float};
 use super::markup::{Markup, put};
 use crate::dissect::Flags;
 use crate::story::{Packet, Segment, Story, Thread};
-use outcrop_base::Why;
 
 /// So many duplicates of an acknowledgment mean a loss (RFC 5681 3.2).
 const DUPLICATES: u32 = 3;
@@ -161,15 +160,18 @@ fn data(page: &mut Markup, scale: &Scale, packet: &Packet, segment: &Segment) {
             high - 3.0
         );
     }
-    let mark = match (again(packet), segment.flags) {
-        (Some(letter), _) => letter,
-        (None, flags) if flags.has(Flags::SYN) => "SYN",
-        (None, flags) if flags.has(Flags::FIN) => "FIN",
-        (None, _) => "",
+    let (class, mark) = match (again(packet), segment.flags) {
+        (Some(letter), _) => ("", letter),
+        (None, flags) if flags.has(Flags::SYN) => ("flag", "SYN"),
+        (None, flags) if flags.has(Flags::FIN) => ("flag", "FIN"),
+        (None, _) => ("", ""),
     };
     if !mark.is_empty() {
         let (x, y) = (x + 6.0, high + 4.0);
-        put!(page, "<text x={x:.1} y={y:.1}>{mark}</text>");
+        put!(
+            page,
+            "<text class=\"{class}\" x={x:.1} y={y:.1}>{mark}</text>"
+        );
     }
     put!(page, "</a>");
 }
@@ -179,10 +181,10 @@ fn again(packet: &Packet) -> Option<&'static str> {
     if !packet.again {
         return None;
     }
-    Some(match packet.note("why").and_then(Why::from_name) {
-        Some(Why::FastRetransmit) => "F",
-        Some(Why::TailLossProbe) => "T",
+    Some(match packet.note("why") {
+        Some("fast-retransmit") => "F",
+        Some("tail-loss-probe") => "T",
         // In captures of others nobody says which: tcptrace's letter.
-        _ => "R",
+        Some(_) | None => "R",
     })
 }
