@@ -1,7 +1,8 @@
 #!/bin/sh
-# Makes sure that what `make demo` or `make test` needs is there: installs it where it may, else says what to do.
+# Makes sure that what `make demo`, `make test` or `make bench` needs is there: installs it where it may, else says what
+# to do.
 #
-#   tools/setup.sh demo | test
+#   tools/setup.sh demo | test | bench | bench-quick
 set -eu
 
 what=${1:-test}
@@ -13,12 +14,24 @@ nc:netcat-openbsd traceroute:traceroute tracepath:iputils-tracepath python3:pyth
 valgrind:valgrind arping:arping ndisc6:ndisc6 nmap:nmap hping3:hping3 scapy:python3-scapy t50:t50 chromium:chromium
 dnsmasq:dnsmasq-base busybox:busybox dhclient:isc-dhcp-client radvd:radvd
 slowhttptest:slowhttptest aria2c:aria2 http:httpie node:nodejs perl:perl"
+needed_by_bench='cc:gcc wrk:wrk nginx:nginx-light ip:iproute2 unshare:util-linux nsenter:util-linux taskset:util-linux'
+# Wanted, not needed: stacks that a test or the bench compares us with. Who looks for them says so where they are absent.
+wanted=
 
 case $what in
     demo) needed=$needed_by_demo ;;
-    test) needed=$needed_by_test ;;
+    test)
+        needed=$needed_by_test
+        wanted='/usr/include/lwip/lwip/tcpip.h:liblwip-dev'
+        ;;
+    bench)
+        needed=$needed_by_bench
+        wanted='/usr/include/lwip/lwip/tcpip.h:liblwip-dev /usr/bin/go:golang-go
+/usr/share/gocode/src/gvisor.dev/gvisor/pkg/tcpip:golang-gvisor-gvisor-dev'
+        ;;
+    bench-quick) needed=$needed_by_bench ;;
     *)
-        echo "setup: $what: unknown; say demo or test" >&2
+        echo "setup: $what: unknown; say demo, test, bench or bench-quick" >&2
         exit 2
         ;;
 esac
@@ -71,14 +84,18 @@ if [ ! -r /dev/net/tun ] || [ ! -w /dev/net/tun ]; then
     exit 1
 fi
 
-# lwIP, with which a test compares us: wanted, not needed. The test says so where it is absent.
-if [ "$what" = test ] && [ ! -e /usr/include/lwip/lwip/tcpip.h ]; then
-    if [ "$(id -u)" = 0 ] && has apt-get; then
-        echo "setup: installing liblwip-dev"
-        export DEBIAN_FRONTEND=noninteractive
-        # Some systems do not have it.
-        apt-get install -q -y --no-install-recommends liblwip-dev || echo "setup: liblwip-dev: not to be had; nothing is compared with lwIP"
-    else
-        echo "setup: liblwip-dev is not installed: nothing is compared with lwIP"
+for pair in $wanted; do
+    package=${pair#*:}
+    if [ -e "${pair%%:*}" ]; then
+        continue
     fi
-fi
+    if [ "$(id -u)" = 0 ] && has apt-get; then
+        echo "setup: installing $package"
+        export DEBIAN_FRONTEND=noninteractive
+        # Some systems do not have it, and some have an old list of what they have.
+        apt-get install -q -y --no-install-recommends "$package" || apt-get update -q || true
+        apt-get install -q -y --no-install-recommends "$package" || echo "setup: $package: not to be had; nothing is compared with it"
+    else
+        echo "setup: $package is not installed: nothing is compared with it"
+    fi
+done

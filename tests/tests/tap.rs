@@ -73,7 +73,9 @@ fn the_kernel_sees_its_neighbor_resolve_age_and_answer_again() {
              net.ipv4.neigh.outcrop0.delay_first_probe_time=1 net.ipv6.neigh.outcrop0.delay_first_probe_time=1;
         ping -c1 -q $STACK >/dev/null; ping -c1 -q fd77::2 >/dev/null; {NEIGHBORS} | grep -c REACHABLE;
         sleep 4; {NEIGHBORS} | grep -cE 'STALE|DELAY|PROBE|REACHABLE';
-        ping -c1 -q $STACK >/dev/null; ping -c1 -q fd77::2 >/dev/null; sleep 3; {NEIGHBORS} | grep -cE 'REACHABLE|STALE'"
+        ping -c1 -q $STACK >/dev/null; ping -c1 -q fd77::2 >/dev/null;
+        for i in $(seq 100); do [ $({NEIGHBORS} | grep -cE 'REACHABLE|STALE') = 2 ] && break; sleep 0.2; done
+        {NEIGHBORS} | grep -cE 'REACHABLE|STALE'"
     );
     let bench = bench();
     assert_eq!(bench.sh(&script).stdout(), "2\n2\n2\n");

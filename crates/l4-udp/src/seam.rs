@@ -7,7 +7,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 
 use bytes::Bytes;
-use outcrop_base::{Ecn, Flow, Instant, InterfaceId, IpFields, Note, PathSignalKind};
+use outcrop_base::{Ecn, Flow, Instant, InterfaceId, IpFields, Note, PathSignalKind, Share};
 
 /// Settings of one [`Endpoint`](crate::Endpoint).
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Config {
     pub send_datagrams: usize,
     /// Ports given to sockets that do not care.
     pub ephemeral_ports: RangeInclusive<u16>,
+    /// Which of them are ours, if several engines are one host.
+    pub share: Share,
 }
 
 impl Default for Config {
@@ -30,6 +32,7 @@ impl Default for Config {
             send_datagrams: 256,
             // The dynamic ports of RFC 6335 6.
             ephemeral_ports: 49_152..=65_535,
+            share: Share::ALL,
         }
     }
 }

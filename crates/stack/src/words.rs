@@ -28,7 +28,7 @@ pub mod tcp {
     pub use outcrop_tcp::{
         Algorithm, CloseReason, Config, ConnectError, Counters, Doubt, EcnPolicy, Explanation,
         Held, Info, KeepAlive, Listen, ListenError, PathProbing, Rate, ReadError, Settings, Shares,
-        StaleId, State, SynCookies, Totals, WriteError, auth,
+        StaleId, State, SynCookies, Totals, WriteError, auth, params,
     };
 }
 /// UDP's words.

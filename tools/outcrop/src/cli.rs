@@ -4,6 +4,7 @@
 //! done; values arrive parsed and in range (`values`).
 
 use core::net::SocketAddr;
+use core::num::NonZeroU16;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -311,6 +312,10 @@ pub(crate) struct Serving {
     /// packets in memory; whoever can fetch a page here can see them.
     #[arg(long)]
     pub(crate) inspect: bool,
+    /// Open the TUN with so many queues, each served by a thread and a part of the stack of its own. A flow stays in the
+    /// queue where the kernel puts it.
+    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU16::MIN, value_parser = crate::values::queues)]
+    pub(crate) queues: NonZeroU16,
     /// Answer requests that arrive in a SYN (TCP Fast Open); such a request may be served twice.
     #[arg(long)]
     pub(crate) fast_open: bool,

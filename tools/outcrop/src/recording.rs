@@ -193,7 +193,7 @@ impl Taps {
 }
 
 /// `run.pcapng` and `left`: `run-left.pcapng`.
-fn beside(path: &Path, name: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, name: &str) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let ending = path.extension().map(|ending| ending.to_string_lossy());
     let ending = ending.map_or_else(String::new, |ending| format!(".{ending}"));

@@ -5,10 +5,11 @@
 
 use core::cell::{Cell, RefCell};
 use core::future::{Future, poll_fn};
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use outcrop_base::ByteStream;
 use outcrop_http::h1::ServerConfig;
@@ -24,6 +25,7 @@ use crate::failure::Failure;
 use crate::secure::Https;
 use crate::services::{self, everywhere, refused};
 use crate::site::Site;
+use crate::stop::Hear;
 
 /// How long a client may take to agree on keys.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -47,6 +49,10 @@ pub(crate) struct Served {
     /// Connections that broke.
     pub(crate) broken: u64,
 }
+
+/// What runs in one shard, started on its thread.
+pub(crate) type Main = Box<dyn FnOnce(Tasks) -> Running + Send>;
+type Running = Pin<Box<dyn Future<Output = Result<Served, Failure>>>>;
 
 /// A running server. It stops when it is told; dropping it changes nothing.
 #[derive(Debug)]
@@ -78,7 +84,7 @@ struct Stop {
 }
 
 impl Server {
-    /// Starts everything that is served.
+    /// Starts everything that is served, in one shard.
     pub(crate) fn start(
         shard: &Shard,
         tasks: &Tasks,
@@ -88,10 +94,8 @@ impl Server {
         services::start(shard, tasks, serving.tcp_echo, &serving.group)?;
         let state = Rc::new(State::default());
         let plain = everywhere(serving.port).map(|address| (address, None));
-        let secure = https.map(|https| {
-            tasks.spawn(https.renewals(shard)).detach();
-            everywhere(https.port).map(|address| (address, Some(https.tls.clone())))
-        });
+        let secure = https
+            .map(|https| everywhere(https.port).map(|address| (address, Some(https.tls.clone()))));
         for (address, tls) in plain.into_iter().chain(secure.into_iter().flatten()) {
             let mut socket = TcpSocket::new(shard);
             let listener = set_up(&mut socket, serving)
@@ -101,8 +105,21 @@ impl Server {
             let accepting = accept(tasks.clone(), listener, served, Rc::clone(&state));
             tasks.spawn(accepting).detach();
         }
-        if let Some(example) = site.example() {
-            let (example, shard) = (example.clone(), shard.clone());
+        Ok(Self {
+            shard: shard.clone(),
+            example: site.example().cloned(),
+            state,
+        })
+    }
+
+    /// Looks after what all shards have in common: the certificate is kept fresh, those who listen know that we are
+    /// still there.
+    pub(crate) fn keep_house(&self, tasks: &Tasks, https: Option<&Https>) {
+        if let Some(https) = https {
+            tasks.spawn(https.renewals(&self.shard)).detach();
+        }
+        if let Some(example) = &self.example {
+            let (example, shard) = (example.clone(), self.shard.clone());
             let breathing = async move {
                 loop {
                     shard.sleep_until(shard.now() + BREATH).await;
@@ -111,10 +128,23 @@ impl Server {
             };
             tasks.spawn(breathing).detach();
         }
-        Ok(Self {
-            shard: shard.clone(),
-            example: site.example().cloned(),
-            state,
+    }
+
+    /// What runs in a further shard: the same server, until it is `over`.
+    pub(crate) fn beside(
+        shard: Shard,
+        serving: &Serving,
+        (site, https): (&Site, Option<&Arc<Https>>),
+        over: Hear<()>,
+    ) -> Main {
+        let (serving, site) = (serving.clone(), site.clone());
+        let https = https.map(Arc::clone);
+        Box::new(move |tasks| {
+            Box::pin(async move {
+                let server = Self::start(&shard, &tasks, &serving, (&site, https.as_deref()))?;
+                over.await;
+                Ok(server.stop().await)
+            })
         })
     }
 
@@ -126,6 +156,18 @@ impl Server {
         self.state.stop();
         let _late = timeout(&self.shard, GRACE, self.state.emptied()).await;
         self.state.served.get()
+    }
+}
+
+impl Served {
+    /// What was done in every shard.
+    pub(crate) fn of_all(shards: &[Self]) -> Self {
+        shards.iter().fold(Self::default(), |all, shard| Self {
+            connections: all.connections + shard.connections,
+            requests: all.requests + shard.requests,
+            refused: all.refused + shard.refused,
+            broken: all.broken + shard.broken,
+        })
     }
 }
 

@@ -128,6 +128,15 @@ impl Endpoint {
         self.places.find(flow)
     }
 
+    /// Whether a segment of `flow` is for this endpoint: somebody has the flow, or rests in TIME-WAIT, or it `opens`
+    /// one and somebody listens.
+    #[must_use]
+    pub fn expects(&self, flow: &Flow, opens: bool) -> bool {
+        self.places.find(flow).is_some()
+            || (opens && self.listeners.find(flow.local).is_some())
+            || self.time_wait.rests(flow)
+    }
+
     /// Tells a connection's state as keys and values: what a capture writes beside each packet.
     pub fn describe(&self, id: ConnId, visit: &mut dyn FnMut(&'static str, Value<'_>)) {
         if let Some(info) = self.info(id) {

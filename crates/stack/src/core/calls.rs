@@ -424,7 +424,7 @@ impl Core {
 impl Core {
     /// A new sender of echo requests; `None` if all identifiers are taken.
     pub fn ping_open(&mut self) -> Option<PingId> {
-        self.pings.open()
+        self.pings.open(self.share)
     }
 
     /// Forgets a sender and what waits for it.

@@ -6,7 +6,7 @@
 //! Sources: RFC 1122 1.1.3 (the layers of a host), RFC 5927 4 (ICMP errors are validated by the transport).
 //!
 //! `up` is the way in, `down` the way out, `calls` what programs ask, `events` what they are told,
-//! `ping` the little that echo requests need above IP.
+//! `ping` the little that echo requests need above IP, `strays` what is for another core of the same host.
 
 mod calls;
 mod down;
@@ -16,12 +16,13 @@ mod links;
 mod news;
 mod ping;
 mod raw;
+mod strays;
 mod up;
 
 use core::hash::{Hash as _, Hasher};
 
 use bytes::Bytes;
-use outcrop_base::{Fact, Instant, InterfaceId, Level, PacketId, Seed};
+use outcrop_base::{Fact, Instant, InterfaceId, Level, PacketId, Seed, Share};
 use outcrop_device::RxOffload;
 use outcrop_ip::{Cidr, ConfigError, Filter, InterfaceConfig, Refusal};
 
@@ -33,6 +34,7 @@ pub use events::{Event, ListenerId, PingId, RawId, StreamId, UdpId};
 pub use keys::KeyOwner;
 pub use ping::{Echo, PING_QUEUE};
 pub use raw::{RAW_QUEUE, RawOptions};
+pub use strays::{STRAYS, Stray};
 
 /// Settings of every layer of one host.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +45,8 @@ pub struct Config {
     pub udp: outcrop_udp::Config,
     /// TCP.
     pub tcp: outcrop_tcp::Config,
+    /// Which of several cores of the same host this is; it counts for UDP and TCP instead of what they say.
+    pub share: Share,
 }
 
 /// A packet as the device gave it, with its number in this run.
@@ -71,6 +75,9 @@ pub struct Core {
     /// The links with neighbours; none on a TUN.
     links: links::Links,
     config_news: news::News,
+    share: Share,
+    /// What is for the next core.
+    strays: strays::Strays,
     seed: Seed,
     /// Which UDP sockets have joined which groups.
     members: Vec<(UdpId, InterfaceId, core::net::IpAddr)>,
@@ -95,7 +102,9 @@ pub struct Core {
 impl Core {
     /// A host without interfaces; everything random in it follows from `seed`.
     #[must_use]
-    pub fn new(config: Config, seed: &Seed) -> Self {
+    pub fn new(mut config: Config, seed: &Seed) -> Self {
+        config.udp.share = config.share;
+        config.tcp.share = config.share;
         Self {
             ip: outcrop_ip::Endpoint::new(config.ip, seed),
             udp: outcrop_udp::Endpoint::new(config.udp, seed),
@@ -104,6 +113,8 @@ impl Core {
             raws: raw::Raws::default(),
             links: links::Links::default(),
             config_news: news::News::default(),
+            share: config.share,
+            strays: strays::Strays::new(),
             seed: seed.split("links"),
             members: Vec::new(),
             level: Level::Off,
@@ -161,6 +172,11 @@ impl Core {
     /// The number for the next packet that crosses a device, counted from 1 in both directions.
     pub const fn next_packet_id(&mut self) -> PacketId {
         self.last_id += 1;
+        PacketId(self.last_id)
+    }
+
+    /// The number given last.
+    pub(crate) const fn last_packet_id(&self) -> PacketId {
         PacketId(self.last_id)
     }
 
@@ -262,6 +278,7 @@ impl Core {
         self.raws.fingerprint(into);
         self.links.fingerprint(now, into);
         self.config_news.fingerprint(into);
+        self.strays.len().hash(&mut &mut *into);
         for member in &self.members {
             member.hash(&mut &mut *into);
         }
