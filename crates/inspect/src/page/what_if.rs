@@ -25,6 +25,14 @@ const FATES: [(&str, &str, &str); 3] = [
     ("duplicate", "", "arrived twice"),
 ];
 
+/// The fates a packet may have: one that was lost cannot be lost once more.
+fn fates(packet: &Packet) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let lost = packet.lost;
+    FATES
+        .into_iter()
+        .filter(move |(fate, ..)| !(lost && *fate == "drop"))
+}
+
 /// Offers the fates of a packet.
 pub(super) fn offer(page: &mut Markup, offer: WhatIf<'_>, packet: &Packet) {
     let id = packet.id;
@@ -32,7 +40,7 @@ pub(super) fn offer(page: &mut Markup, offer: WhatIf<'_>, packet: &Packet) {
         WhatIf::No => {}
         WhatIf::Address(address) => {
             put!(page, "<p class=whatif><b>What if</b> it had ");
-            for (fate, by, words) in FATES {
+            for (fate, by, words) in fates(packet) {
                 put!(
                     page,
                     "<a href=\"{}{fate}:{id}{by}\">{words}</a> ",
@@ -44,10 +52,10 @@ pub(super) fn offer(page: &mut Markup, offer: WhatIf<'_>, packet: &Packet) {
         WhatIf::Command(command) => {
             put!(
                 page,
-                "<details class=whatif><summary><b>What if</b> it had been lost, come later, arrived twice?</summary>\
+                "<details class=whatif><summary><b>What if</b> another fate had befallen it?</summary>\
                  <p class=lead>This scenario can be played again, on the same engine, in virtual time:</p>"
             );
-            for (fate, by, words) in FATES {
+            for (fate, by, words) in fates(packet) {
                 put!(
                     page,
                     "<p><small>had it {words}</small><br><code>{} --what-if {fate}:{id}{by}</code></p>",
