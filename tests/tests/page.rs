@@ -276,18 +276,31 @@ fn long(packets: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_script_in_a_file_name_does_not_run() {
+fn a_script_in_a_file_name_in_a_header_or_in_a_comment_does_not_run() {
     let folder = tempfile::tempdir().unwrap();
     let hostile = folder
         .path()
         .join("<img src=x onerror=document.body.replaceChildren()>.pcapng");
-    fs::copy(fixture("get.pcapng"), &hostile).unwrap();
+    let mut capture = fs::read(fixture("get.pcapng")).unwrap();
+    // Of the same length: a field of the request, and the reason of the SYN-ACK.
+    for (plain, script) in [
+        ("Host: outcrop", "A:<script>x()"),
+        ("why=syn-ack", "why=<img x>"),
+    ] {
+        let at = capture
+            .windows(plain.len())
+            .position(|w| w == plain.as_bytes());
+        capture[at.unwrap()..][..script.len()].copy_from_slice(script.as_bytes());
+    }
+    fs::write(&hostile, capture).unwrap();
     let (document, console) = Page::of(&hostile).opened("p1");
     assert!(document.contains("&lt;img src=x") && document.contains("class=\"row p1 in on\""));
+    assert!(document.contains("&lt;script&gt;x()") && document.contains("&lt;img x&gt;"));
     assert!(
         !document.contains("<img") && !console.contains("CONSOLE"),
         "{console}"
     );
+    assert_eq!(document.matches("<script").count(), 1, "ours only");
 }
 
 /// tshark's names and ours.
