@@ -13,8 +13,12 @@ needed_by_test="$needed_by_demo openssl:openssl wget:wget tshark:tshark editcap:
 nc:netcat-openbsd traceroute:traceroute tracepath:iputils-tracepath python3:python3 ip:iproute2 unshare:util-linux setpriv:util-linux
 valgrind:valgrind arping:arping ndisc6:ndisc6 nmap:nmap hping3:hping3 scapy:python3-scapy t50:t50 chromium:chromium
 dnsmasq:dnsmasq-base busybox:busybox dhclient:isc-dhcp-client radvd:radvd
-slowhttptest:slowhttptest aria2c:aria2 http:httpie node:nodejs perl:perl"
+slowhttptest:slowhttptest aria2c:aria2 http:httpie node:nodejs perl:perl git:git wrk:wrk h2load:nghttp2-client haproxy:haproxy
+sslscan:sslscan"
+# Module of Debian's Python, and its package.
+modules_of_test='pip:python3-pip urllib3:python3-urllib3 requests:python3-requests httpx:python3-httpx aiohttp:python3-aiohttp'
 needed_by_bench='cc:gcc wrk:wrk nginx:nginx-light ip:iproute2 unshare:util-linux nsenter:util-linux taskset:util-linux'
+modules=
 # Wanted, not needed: stacks that a test or the bench compares us with. Who looks for them says so where they are absent.
 wanted=
 
@@ -22,6 +26,7 @@ case $what in
     demo) needed=$needed_by_demo ;;
     test)
         needed=$needed_by_test
+        modules=$modules_of_test
         wanted='/usr/include/lwip/lwip/tcpip.h:liblwip-dev'
         ;;
     bench)
@@ -53,6 +58,12 @@ for pair in $needed; do
             *" ${pair#*:} "*) ;;
             *) missing="$missing ${pair#*:}" ;;
         esac
+    fi
+done
+
+for pair in $modules; do
+    if ! /usr/bin/python3 -c "import importlib.util as u; exit(u.find_spec('${pair%%:*}') is None)" 2>/dev/null; then
+        missing="$missing ${pair#*:}"
     fi
 done
 

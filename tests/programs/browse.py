@@ -1,8 +1,9 @@
 """Opens a page in headless Chromium, runs lines of JavaScript in it, prints what they give.
 
 Usage: browse.py URL SCREENSHOT < script
-Each line of the script is an expression; a promise is awaited. A line of JSON comes out for each. Two lines are no
-expressions: `!console` gives what the console was told and what went wrong, `!requests` the addresses asked for.
+Each line of the script is an expression; a promise is awaited. A line of JSON comes out for each. Some lines are no
+expressions: `open URL` goes on in a new tab, of which the picture is then taken; `!console` gives what the console was
+told and what went wrong, `!requests` the addresses asked for.
 """
 
 import json
@@ -14,12 +15,15 @@ url, screenshot = sys.argv[1], sys.argv[2]
 with Browser() as browser:
     browser.open(url)
     for line in sys.stdin:
-        line = line.strip()
-        if line in browser.told:
+        word, _, rest = line.strip().partition(" ")
+        if word == "open":
+            browser.tab()
+            browser.open(rest)
+        elif word in browser.told:
             # What was said until now is heard with the answer to this.
             browser.evaluate("0")
-            print(json.dumps(browser.told[line]), flush=True)
-        elif line:
+            print(json.dumps(browser.told[word]), flush=True)
+        elif word:
             given = browser.evaluate(line)
             wrong = given.get("exceptionDetails")
             if "result" not in given:

@@ -25,13 +25,21 @@ class Browser:
             os.dup2(63, 3)
             os.dup2(64, 4)
 
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--hide-scrollbars",
+                 f"--window-size={width},{height}", "--user-data-dir=" + self.profile.name]
+        # Certificates with this key are believed (SHA-256 of the key, in base 64), and no others that the system does not know.
+        if os.environ.get("KEY"):
+            flags.append("--ignore-certificate-errors-spki-list=" + os.environ["KEY"])
         self.process = subprocess.Popen(
-            ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--hide-scrollbars",
-             f"--window-size={width},{height}", "--user-data-dir=" + self.profile.name, "about:blank"],
-            preexec_fn=pipes, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            ["chromium", *flags, "about:blank"], preexec_fn=pipes, close_fds=False,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(ask_read)
         os.close(say_write)
         self.said = os.fdopen(say_read, "rb")
+        self.tab()
+
+    def tab(self):
+        """Goes on in a new tab."""
         target = self.ask("Target.createTarget", None, url="about:blank")["targetId"]
         self.session = self.ask("Target.attachToTarget", None, targetId=target, flatten=True)["sessionId"]
         for domain in ("Runtime", "Log", "Network", "Page"):

@@ -21,7 +21,9 @@ use std::collections::HashMap;
 use outcrop_base::Checksum;
 use outcrop_capture::{Packet, Record};
 
+use crate::conversation::Conversations;
 use crate::dissect::{Body, Network, NetworkFault, protocol};
+use crate::exchange::Exchanges;
 use crate::paint::Paint;
 
 /// Appends formatted text to a `String`, which cannot fail.
@@ -57,6 +59,9 @@ pub struct Printer {
     flows: HashMap<tcp::Key, tcp::Base>,
     /// Whether the packet at hand is quoted by an ICMP error.
     quoting: bool,
+    /// For what is inside TLS, which tcpdump does not look at.
+    conversations: Conversations,
+    exchanges: Exchanges,
 }
 
 /// What a transport's printer needs from the layer below.
@@ -76,8 +81,7 @@ impl Printer {
     pub fn new(options: PrintOptions) -> Self {
         Self {
             options,
-            flows: HashMap::new(),
-            quoting: false,
+            ..Self::default()
         }
     }
 
@@ -94,6 +98,7 @@ impl Printer {
                 out.push('\n');
             }
             Record::Event(_) => {}
+            Record::Secrets(lines) => self.exchanges.secrets(lines),
         }
     }
 
@@ -102,6 +107,10 @@ impl Printer {
         self.network(&Network::of(packet), out);
         if self.options.annotate {
             note::put_suffix(out, packet, self.options.paint);
+            let seen = self.conversations.packet(packet);
+            for line in self.exchanges.packet(packet, &seen).lines {
+                note::put_inside(out, &line, self.options.paint);
+            }
         }
     }
 

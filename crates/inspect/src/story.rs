@@ -3,11 +3,11 @@
 //! Job: read records, keep what the views need of the first ones, count the rest.
 //! Owns: the limits. Does not know: markup.
 
-mod fields;
+pub(crate) mod fields;
 mod points;
 
 use core::time::Duration;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
 use outcrop_capture::{Reader, Record};
@@ -17,6 +17,8 @@ use crate::dissect::{Flags, Upper};
 use crate::exchange::Exchanges;
 use crate::http::start_lines;
 use crate::ladder::{event_text, is_again, label, name, payload};
+use crate::model::Model;
+use crate::placed::Placed;
 pub(crate) use fields::XRay;
 pub(crate) use points::{POINTS_MAX, Point, Waited};
 
@@ -38,16 +40,18 @@ pub(crate) struct Story {
     pub(crate) packets: Vec<Packet>,
     /// Events in order.
     pub(crate) events: Vec<Event>,
-    /// HTTP, in all of it.
-    pub(crate) exchanges: Exchanges,
     /// Every packet in figures, up to [`POINTS_MAX`].
     pub(crate) points: Vec<Point>,
+    /// Who talks, and HTTP in all of it.
+    model: Model,
     /// Packets in the file, drawn or not.
     pub(crate) total: usize,
     /// Why the file was not read to its end.
     pub(crate) damage: Option<String>,
     first: Option<Duration>,
     keys: HashSet<String>,
+    /// Where a packet is, by its ordinal in the file.
+    numbers: HashMap<u64, usize>,
     /// Packets before those that are drawn.
     skip: usize,
 }
@@ -149,7 +153,7 @@ impl Story {
             skip,
             ..Self::default()
         };
-        let (mut everybody, mut conversations) = (Conversations::new(), Conversations::new());
+        let mut everybody = Conversations::new();
         let mut outcome = Ok(());
         for record in reader {
             match record {
@@ -158,10 +162,11 @@ impl Story {
                     let whose = match &record {
                         Record::Packet(packet) => everybody.packet(packet).conversation,
                         Record::Event(event) => everybody.event(event),
+                        Record::Secrets(_) => None,
                     };
                     let whose = whose.and_then(|index| everybody.get(index));
                     if whose.is_none_or(keep) {
-                        story.record(&record, &mut conversations);
+                        story.record(&record);
                     }
                 }
                 Err(error) => {
@@ -171,22 +176,21 @@ impl Story {
                 }
             }
         }
-        story.exchanges.finish();
+        story.model.finish();
+        let xrays = story.packets.iter_mut().filter_map(|p| p.xray.as_mut());
+        xrays.for_each(XRay::settle);
         (story, outcome)
     }
 
-    fn record(&mut self, record: &Record, conversations: &mut Conversations) {
+    fn record(&mut self, record: &Record) {
         match record {
             Record::Packet(packet) => {
                 self.total += 1;
-                let seen = conversations.packet(packet);
-                self.exchanges.packet(packet, &seen);
-                let at = self.since(packet.at);
-                if self.points.len() < POINTS_MAX {
-                    self.points.extend(points::of(packet, &seen, at));
-                }
                 if self.total > self.skip && self.packets.len() < PACKETS_MAX {
-                    self.packet(packet, &seen, conversations);
+                    self.packet(packet);
+                } else {
+                    let seen = self.model.pass(packet);
+                    self.point(packet, &seen);
                 }
             }
             Record::Event(event) => {
@@ -194,20 +198,31 @@ impl Story {
                 let detail = event.get("PRIORITY") == Some("7");
                 let drawn = self.skip..=self.skip.saturating_add(PACKETS_MAX);
                 if drawn.contains(&self.total) && self.events.len() < EVENTS_MAX && !detail {
-                    let thread = conversations.event(event);
-                    self.event(event, thread, conversations);
+                    self.event(event);
                 }
             }
+            Record::Secrets(lines) => self.model.secrets(lines),
         }
     }
 
-    fn packet(
-        &mut self,
-        packet: &outcrop_capture::Packet,
-        seen: &Seen,
-        conversations: &Conversations,
-    ) {
+    /// HTTP, in all of it.
+    pub(crate) const fn exchanges(&self) -> &Exchanges {
+        self.model.exchanges()
+    }
+
+    fn packet(&mut self, packet: &outcrop_capture::Packet) {
+        let taken = self.model.packet(packet);
+        for Placed { number, field } in taken.belated {
+            let place = self.numbers.get(&number).copied();
+            let waiting = place.and_then(|index| self.packets.get_mut(index));
+            if let Some(xray) = waiting.and_then(|packet| packet.xray.as_mut()) {
+                xray.add(field);
+            }
+        }
+        let seen = &taken.seen;
+        self.point(packet, seen);
         let index = self.packets.len();
+        self.numbers.insert(packet.number, index);
         let id = packet.shown_id();
         let mut key = format!("p{id}");
         // A number a file gives twice.
@@ -216,6 +231,7 @@ impl Story {
         }
         let pair = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
         let at = self.since(packet.at);
+        let clear = start_lines(payload(seen)).map(str::to_owned);
         self.packets.push(Packet {
             key,
             id,
@@ -228,22 +244,22 @@ impl Story {
             again: is_again(packet, seen),
             lost: false,
             len: packet.original_len,
-            lines: start_lines(payload(seen))
-                .take(START_LINES_MAX)
-                .map(str::to_owned)
-                .collect(),
+            lines: clear.chain(taken.lines).take(START_LINES_MAX).collect(),
             segment: segment(seen),
-            xray: (index < X_RAYS_MAX).then(|| fields::of(packet, seen)),
+            xray: (index < X_RAYS_MAX).then(|| XRay::of(packet, taken.fields, taken.payload)),
         });
-        self.step(seen.conversation, Step::Packet(index), conversations);
+        self.step(seen.conversation, Step::Packet(index));
     }
 
-    fn event(
-        &mut self,
-        event: &outcrop_capture::Event,
-        thread: Option<usize>,
-        conversations: &Conversations,
-    ) {
+    fn point(&mut self, packet: &outcrop_capture::Packet, seen: &Seen) {
+        let at = self.since(packet.at);
+        if self.points.len() < POINTS_MAX {
+            self.points.extend(points::of(packet, seen, at));
+        }
+    }
+
+    fn event(&mut self, event: &outcrop_capture::Event) {
+        let thread = self.model.conversations_mut().event(event);
         let index = self.events.len();
         let at = self.since(event.at);
         let owned = |name| event.get(name).map(str::to_owned);
@@ -254,7 +270,7 @@ impl Story {
             change: owned("NET_FROM").zip(owned("NET_STATE")),
             cause: owned("NET_CAUSE"),
         });
-        self.step(thread, Step::Event(index), conversations);
+        self.step(thread, Step::Event(index));
         if event.get("NET_EVENT") == Some("lost") {
             let start = event.get("NET_START").and_then(|start| start.parse().ok());
             self.declare_lost(thread, start);
@@ -286,12 +302,12 @@ impl Story {
         at.saturating_sub(*self.first.get_or_insert(at))
     }
 
-    fn step(&mut self, thread: Option<usize>, step: Step, conversations: &Conversations) {
+    fn step(&mut self, thread: Option<usize>, step: Step) {
         let Some(index) = thread else {
             return;
         };
         while self.threads.len() <= index {
-            let Some(conversation) = conversations.get(self.threads.len()) else {
+            let Some(conversation) = self.model.conversations().get(self.threads.len()) else {
                 return;
             };
             self.threads.push(Thread {

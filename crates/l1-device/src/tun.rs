@@ -288,9 +288,13 @@ fn open_fd(
             offload::open(name, format, several)
         }
     };
-    opened.map_err(|source| match explain(name, source) {
-        OpenError::NotATun(name) if several && is_tun(&name) => OpenError::OneQueue(name),
-        other => other,
+    opened.map_err(|source| {
+        let why = explain(name, source);
+        if several && matches!(why, OpenError::NotATun(_)) && is_tun(name) {
+            OpenError::OneQueue(name.to_owned())
+        } else {
+            why
+        }
     })
 }
 

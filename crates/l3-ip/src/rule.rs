@@ -83,8 +83,12 @@ rules! {
     GroupMessage = "group:message", "RFC 3376 4, RFC 3810 5.1.14 and 5.2, RFC 2236 2";
     /// A router passes a packet on by its longest matching route.
     Forward = "forward:pass", "RFC 1812 5.2.1, RFC 8200 3";
+    /// A packet to a group goes on where a person said so.
+    ForwardGroup = "forward:group", "RFC 1812 5.3.10";
     /// Some addresses never cross a router.
     ForwardScope = "forward:scope", "RFC 1812 4.2.2.11 and 5.3.7, RFC 3927 7, RFC 4291 2.5.6, RFC 2644 3";
+    /// A source that would not be reached by the link it came from is refused, if that is asked for.
+    ForwardSource = "forward:source", "RFC 1812 5.3.8, RFC 3704 2.2";
     /// A packet whose hops are used up goes no further.
     ForwardHops = "forward:hops", "RFC 1812 5.3.1, RFC 4443 3.3";
     /// What no route leads to is refused.
@@ -113,6 +117,8 @@ rules! {
     NdRouter = "nd:router", "RFC 4861 6.3.4, RFC 4862 5.5.3";
     /// Only routers are asked for routers.
     NdRouterSolicitation = "nd:router-solicitation", "RFC 4861 6.2.6";
+    /// Who asks for IPv4 routers is answered by one.
+    RouterDiscovery = "icmp:router-solicitation", "RFC 1256 4.2, RFC 1812 4.3.3.10";
     /// A better first hop is believed of the present one alone.
     NdRedirect = "nd:redirect", "RFC 4861 8.1, 8.3";
     /// The queue of our own packets is bounded.

@@ -12,6 +12,7 @@
 
 mod app;
 mod connection;
+mod early;
 mod upgrade;
 
 use core::net::SocketAddr;
@@ -55,6 +56,9 @@ pub struct Config {
     pub http: ServerConfig,
     /// How long the client may take none of our bytes before the connection is given up.
     pub write_stall: Duration,
+    /// Pipelined requests that may begin before their turn, where the connection is [`Connection::concurrent`]. What
+    /// waits beyond them waits as bytes.
+    pub ahead: usize,
 }
 
 impl Default for Config {
@@ -62,6 +66,7 @@ impl Default for Config {
         Self {
             http: ServerConfig::default(),
             write_stall: Duration::from_secs(60),
+            ahead: 8,
         }
     }
 }

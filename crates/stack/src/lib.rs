@@ -23,8 +23,9 @@
 //!
 //! Files, in reading order: `core/mod.rs`, `core/up.rs` (the way in), `core/down.rs` (the way out),
 //! `core/links.rs` (what has neighbours), `core/calls.rs`, `core/news.rs` (addresses that come and go),
-//! `core/events.rs`, `core/ping.rs`, `core/raw.rs`, `core/strays.rs`; then `shard.rs`, `wakers.rs`, `alarm.rs`,
-//! `sleep.rs`; then `driver/` (the loop, its log, its sleep), `several.rs`, `tasks.rs`, `counters.rs`, `snapshot.rs`.
+//! `core/events.rs`, `core/ping.rs`, `core/raw.rs`, `core/scope.rs`, `core/strays.rs`; then `shard.rs`, `wakers.rs`,
+//! `alarm.rs`, `sleep.rs`; then `driver/` (the loop, its log, its sleep), `several.rs`, `tasks.rs`, `counters.rs`,
+//! `snapshot.rs`.
 //!
 //! Two hosts, no network:
 //!

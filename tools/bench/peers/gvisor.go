@@ -52,7 +52,8 @@ func (*link) GSOMaxSize() uint32                      { return most - 100 }
 func (*link) SupportedGSO() stack.SupportedGSO        { return stack.HostGSOSupported }
 func (l *link) IsAttached() bool                      { return l.dispatcher != nil }
 func (*link) Capabilities() stack.LinkEndpointCapabilities {
-	return stack.CapabilityRXChecksumOffload | stack.CapabilityTXChecksumOffload
+	// What is sent with GSO options leaves its checksum to the kernel; the rest, such as a SYN, is summed here.
+	return stack.CapabilityRXChecksumOffload
 }
 
 func (l *link) Attach(dispatcher stack.NetworkDispatcher) {

@@ -116,7 +116,7 @@ impl Contender {
 
     /// One measurement; `None` if this one does not do that.
     pub(crate) fn run(
-        &mut self,
+        &self,
         scenario: &Scenario,
         seconds: u32,
         network: &Veth,

@@ -5,11 +5,12 @@
 //! busy ones beside them cost. Owns: the clients and their addresses. Does not know: what of the memory is whose.
 //! The same connections without a kernel, up to a million: `examples/idle.rs`.
 
+use core::time::Duration;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::figures::{Held, Sample};
 use crate::load::Report;

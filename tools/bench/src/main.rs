@@ -141,13 +141,13 @@ fn main() -> ExitCode {
 fn measure(plan: &Plan) -> Outcome<()> {
     let root = scenario::files(&plan.out)?;
     let network = network::Veth::new()?;
-    let (mut contenders, absent) = Contender::all(plan, &root)?;
+    let (contenders, absent) = Contender::all(plan, &root)?;
     let mut table = Table::new(plan, absent);
     // They listen by now, or will by the time the first answers have been given.
     std::thread::sleep(core::time::Duration::from_millis(300));
     for scenario in Scenario::ALL.iter().filter(|scenario| plan.wants(scenario)) {
         for round in 1..=plan.rounds {
-            for contender in &mut contenders {
+            for contender in &contenders {
                 turn(
                     &mut table,
                     contender,
@@ -186,7 +186,7 @@ fn measure(plan: &Plan) -> Outcome<()> {
 /// One measurement. A failure is part of the result, and no reason to lose the rest.
 fn turn(
     table: &mut Table,
-    contender: &mut Contender,
+    contender: &Contender,
     scenario: &Scenario,
     (round, seconds, network): (u32, u32, &network::Veth),
 ) {

@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use core::num::NonZeroU16;
 use core::time::Duration;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use outcrop_base::{Instant, InterfaceId, Recorder, Seed, Share, WallClock};
@@ -23,6 +23,7 @@ use outcrop_testkit::emulated::Emulated;
 
 use crate::accounts::Accounts;
 use crate::cli::Net;
+use crate::control::Control;
 use crate::failure::Failure;
 use crate::link::Link;
 use crate::recording::{self, Recording};
@@ -47,6 +48,8 @@ pub(crate) struct Host {
     shard: Shard,
     drivers: Vec<Driver<Box<dyn Device>, Recording>>,
     namespace: Option<Namespace>,
+    /// What the device is called.
+    name: String,
 }
 
 /// What the shards of one host have in common.
@@ -115,6 +118,7 @@ impl Host {
             Place::Here => Link::here(net, &common.clock, queues),
             Place::Private => Link::private(net, &common.clock, queues),
         }?;
+        let name = link.tuns.first().map(|tun| tun.name().to_owned());
         let shares = (0..queues.get()).filter_map(|index| Share::new(index, queues.get()));
         let drivers = link.tuns.into_iter().zip(shares).zip(0..);
         let drivers = drivers.map(|((tun, share), number)| common.driver(tun, share, number));
@@ -125,6 +129,7 @@ impl Host {
             shard: first.ok_or_else(|| Failure::new("the link came without its TUN"))?,
             drivers,
             namespace: link.namespace,
+            name: name.unwrap_or_default(),
         })
     }
 
@@ -136,6 +141,15 @@ impl Host {
     /// Every shard.
     pub(crate) fn shards(&self) -> impl Iterator<Item = Shard> {
         self.drivers.iter().map(|driver| driver.shard().clone())
+    }
+
+    /// Answers what can be asked of a running stack, at the socket `asked` for or at one that clients find.
+    pub(crate) fn control(&self, asked: Option<&Path>) -> Result<Option<Control>, Failure> {
+        Control::start(
+            asked,
+            self.shards().collect(),
+            vec![(TUN, self.name.clone())],
+        )
     }
 
     /// The pages about the stack itself, if they were asked for.
@@ -382,7 +396,7 @@ pub(crate) fn seed(asked: Option<u64>) -> Result<Seed, Failure> {
         return Ok(Seed::from_number(number));
     }
     let mut bytes = [0; 32];
-    let path = std::path::Path::new("/dev/urandom");
+    let path = Path::new("/dev/urandom");
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
     read.map_err(|error| Failure::file("chance", path, &error))?;
     Ok(Seed::new(bytes))

@@ -6,7 +6,7 @@
 use core::cell::{Cell, RefCell};
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,6 +29,9 @@ use crate::stop::Hear;
 
 /// How long a client may take to agree on keys.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long, and how many bytes, a client that was refused may go on before it is reset.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_MAX: usize = 64 << 10;
 /// How often those who listen are told that we are still there: well within the patience of anything between.
 const BREATH: Duration = Duration::from_secs(15);
 /// How long answers under way may take after the server was asked to stop.
@@ -293,9 +296,9 @@ async fn serve(stream: TcpStream, site: Site, state: Rc<State>) {
     state.end();
 }
 
-async fn serve_secure(stream: TcpStream, tls: ServerTls, site: Site, state: Rc<State>) {
+async fn serve_secure(mut stream: TcpStream, tls: ServerTls, site: Site, state: Rc<State>) {
     let (info, shard) = (begin(&stream, &state), stream.shard().clone());
-    let shaken = timeout(&shard, HANDSHAKE, outcrop_tls::accept(stream, &tls)).await;
+    let shaken = timeout(&shard, HANDSHAKE, outcrop_tls::accept(&mut stream, &tls)).await;
     match shaken {
         Ok(Ok(stream)) => converse(stream, (info, shard), site, &state).await,
         failed => {
@@ -308,9 +311,27 @@ async fn serve_secure(stream: TcpStream, tls: ServerTls, site: Site, state: Rc<S
             );
             log::debug!("connection {}: no TLS: {why}", info.serial);
             state.count(|served| served.broken += 1);
+            let _gone_or_late = timeout(&shard, LINGER, linger(&mut stream)).await;
         }
     }
     state.end();
+}
+
+/// Ends our side and lets what the client still says pass: whoever closes while bytes wait unread sends a reset
+/// (RFC 2525 section 2.17), and that takes the alert from the client before it is read.
+async fn linger(stream: &mut TcpStream) {
+    let mut passed = 0;
+    poll_fn(|cx| {
+        let _gone = ready!(stream.poll_close(cx));
+        while passed < LINGER_MAX {
+            match ready!(stream.poll_read(cx)) {
+                Ok(Some(bytes)) => passed += bytes.len(),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
 }
 
 fn begin(stream: &TcpStream, state: &State) -> ConnectionInfo {
@@ -338,7 +359,7 @@ async fn converse<S: ByteStream>(
         },
         ..Config::default()
     };
-    let mut connection = Connection::new(stream, sleep, site, config, info);
+    let mut connection = Connection::new(stream, sleep, site, config, info).concurrent();
     let mut stop = Stop::of(Rc::clone(state));
     let (mut told, mut counted) = (false, 0);
     let ended = poll_fn(|cx| {

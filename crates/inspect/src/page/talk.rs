@@ -18,7 +18,7 @@ const VALUE_MAX: usize = 400;
 
 /// Draws the exchanges, if there was HTTP.
 pub(super) fn draw(page: &mut Markup, story: &Story) {
-    let exchanges = story.exchanges.list();
+    let exchanges = story.exchanges().list();
     if exchanges.is_empty() {
         return;
     }

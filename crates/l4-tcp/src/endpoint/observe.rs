@@ -43,7 +43,7 @@ impl Endpoint {
     }
 
     /// Why a connection is not sending more at `now`, and how its life divided; of one that has ended, the final account.
-    /// `None` before the handshake is over.
+    /// `None` for a stale id.
     #[must_use]
     pub fn explain(&self, now: Instant, id: ConnId) -> Option<Explanation> {
         let (place, flow) = (self.places.get(id)?, self.places.flow(id)?);
@@ -52,7 +52,7 @@ impl Endpoint {
                 place.with_connection(&self.shared, |connection| connection.explain(now, flow))
             }
             Phase::Ended(ended) => ended.explanation.as_deref().copied(),
-            Phase::Embryo(_) => None,
+            Phase::Embryo(embryo) => Some(embryo.explain(now, flow)),
         }
     }
 

@@ -12,6 +12,7 @@ use http::StatusCode;
 use http_body::{Body as _, Frame};
 use outcrop_base::{ByteStream, Instant};
 
+use super::early::Ahead;
 use super::{About, Answer, App, Config, ConnectionInfo, Summary, Upgrade};
 use crate::body::{Feeder, incoming};
 use crate::h1::{BodyLength, Closing, Framing, RequestHead, Server, ServerEvent};
@@ -32,8 +33,12 @@ pub struct Connection<S, T, A: App> {
     server: Server,
     info: ConnectionInfo,
     config: Config,
+    /// What began before its turn.
+    ahead: Ahead<A>,
     /// The app owes an answer.
     asked: bool,
+    /// It was ready before its turn.
+    ready: Option<Answer<A::Body>>,
     /// The answer's body, being sent.
     answer: Option<A::Body>,
     /// Where the request's body goes.
@@ -66,7 +71,9 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             server,
             info,
             config,
+            ahead: Ahead::never(),
             asked: false,
+            ready: None,
             answer: None,
             feeder: None,
             upgrade: None,
@@ -76,6 +83,17 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             alarm: None,
             summary: Summary::default(),
         }
+    }
+
+    /// Lets pipelined requests that are safe begin while others are under way: `Config::ahead` of them at most, each with
+    /// a clone of the app. Answers leave in order all the same; until its turn no byte of a body is asked for.
+    #[must_use]
+    pub fn concurrent(mut self) -> Self
+    where
+        A: Clone,
+    {
+        self.ahead = Ahead::of(self.config.ahead, A::clone);
+        self
     }
 
     /// No further request: ends at once if idle, else after the answer under way.
@@ -95,10 +113,26 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
     /// Requests to the app, answers to the engine; true if anything moved.
     fn exchange(&mut self, cx: &mut Context<'_>) -> bool {
         let mut moved = false;
-        while self.take_request(cx) | self.take_answer(cx) | self.send_body(cx) {
+        while self.take_request(cx) | self.take_answer(cx) | self.send_body(cx) | self.look_ahead()
+        {
             moved = true;
         }
+        self.ahead.poll(cx);
         moved
+    }
+
+    /// Begins what may begin before its turn; true if anything did.
+    fn look_ahead(&mut self) -> bool {
+        let busy = (self.asked || self.answer.is_some()) && self.feeder.is_none();
+        busy && self.ahead.begin(&self.app, &self.server, &self.about())
+    }
+
+    fn about(&self) -> About {
+        About {
+            connection: self.info,
+            request: self.server.requests(),
+            at: self.now,
+        }
     }
 
     fn take_request(&mut self, cx: &Context<'_>) -> bool {
@@ -124,6 +158,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
                     feeder.end(Err(io::ErrorKind::InvalidData));
                 }
                 self.asked = false;
+                self.ready = None;
                 self.answer = None;
             }
         }
@@ -131,11 +166,11 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
     }
 
     fn ask(&mut self, head: &RequestHead) {
-        let about = About {
-            connection: self.info,
-            request: self.server.requests(),
-            at: self.now,
-        };
+        if let Some((app, answer)) = self.ahead.turn(head) {
+            (self.app, self.ready, self.asked) = (app, answer, true);
+            return;
+        }
+        let about = self.about();
         let length = match head.framing() {
             Framing::Length(length) => Some(length),
             Framing::Chunked | Framing::UntilClose => None,
@@ -166,8 +201,12 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
         if !self.asked {
             return false;
         }
-        let Poll::Ready(answer) = self.app.poll_answer(cx) else {
-            return false;
+        let answer = match self.ready.take() {
+            Some(answer) => answer,
+            None => match self.app.poll_answer(cx) {
+                Poll::Ready(answer) => answer,
+                Poll::Pending => return false,
+            },
         };
         self.asked = false;
         let now = self.now;

@@ -16,6 +16,7 @@ mod links;
 mod news;
 mod ping;
 mod raw;
+mod scope;
 mod strays;
 mod up;
 
@@ -157,6 +158,20 @@ impl Core {
     /// Refuses what goes to `dest`: a route that leads nowhere.
     pub fn refuse_route(&mut self, dest: Cidr, how: Refusal) {
         self.ip.refuse_route(dest, how);
+    }
+
+    /// Passes packets to `groups` on to the links `to`, if they come in by `from`. An Ethernet among them has to take all
+    /// groups (`ethernet::Filter::AllGroups`).
+    ///
+    /// # Errors
+    /// What is no group, or stays on its link; an interface that does not exist or is named twice; too many routes.
+    pub fn route_groups(
+        &mut self,
+        groups: Cidr,
+        from: InterfaceId,
+        to: Vec<InterfaceId>,
+    ) -> Result<(), ConfigError> {
+        self.ip.route_groups(groups, from, to)
     }
 
     /// Takes the route to exactly `dest` away; returns whether there was one.

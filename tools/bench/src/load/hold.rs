@@ -5,9 +5,10 @@
 //! starts as many as it needs.
 
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 use std::io::{Read as _, Write as _, stdin, stdout};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::net::{
     AddressFamily, RecvFlags, SocketFlags, SocketType, bind, connect, recv, socket_with,

@@ -60,7 +60,7 @@ impl External {
                 let error = text
                     .lines()
                     .find(|line| line.contains("error"))
-                    .or(text.lines().last());
+                    .or_else(|| text.lines().last());
                 let line = error.unwrap_or_default().trim();
                 format!("it does not build, {} is needed: {line}", self.package)
             }

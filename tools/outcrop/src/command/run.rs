@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -11,6 +12,7 @@ use outcrop_stack::Tasks;
 use rustix::process::Pid;
 
 use crate::cli;
+use crate::control::place;
 use crate::failure::Failure;
 use crate::host::{Host, Place};
 use crate::news;
@@ -28,6 +30,8 @@ pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
     let (tcp, queues) = (options.tcp.config()?, options.serving.queues);
     let mut host = Host::start_shards(&net, tcp, (Place::Private, "run"), queues)?;
     let site = site.with_watch(host.watch(&net));
+    let control = host.control(options.serving.control.as_deref())?;
+    let introduced = control.as_ref().map(|control| control.path().to_owned());
     let https = Https::new(&options.serving.secure, &options.net, host.shard())?.map(Arc::new);
     let (end, ends) = words(queues.get() - 1);
     let others = host.shards().skip(1).zip(ends);
@@ -50,7 +54,11 @@ pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
         }
         let server = Server::start(&shard, &tasks, &serving, (&site, https.as_deref()))?;
         server.keep_house(&tasks, https.as_deref());
-        let mut child = start(namespace.as_ref(), &command, https.as_deref())?;
+        let known = Known {
+            https: https.as_deref(),
+            control: introduced.as_deref(),
+        };
+        let mut child = start(namespace.as_ref(), &command, known)?;
         signals::pass_on_to(Pid::from_child(&child))?;
         thread::spawn(move || tell.tell(child.wait()));
         let _told = tell_status.send(ended.await);
@@ -60,6 +68,7 @@ pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
     };
     let first: Main = Box::new(|tasks| Box::pin(first(tasks)));
     let done = host.run_shards(core::iter::once(first).chain(others).collect())?;
+    drop(control);
     let remains = host.finish()?;
     let served: Vec<_> = done.into_iter().collect::<Result<_, _>>()?;
     let status = status.recv();
@@ -82,19 +91,31 @@ pub(crate) fn run(options: &cli::Run) -> Result<u8, Failure> {
     Ok(code_of(status))
 }
 
+/// What a command is told of the stack it runs beside.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known<'a> {
+    /// Whose certificates it is to trust.
+    pub(super) https: Option<&'a Https>,
+    /// Where the stack can be asked.
+    pub(super) control: Option<&'a Path>,
+}
+
 /// Starts `command` in the private network.
 pub(super) fn start(
     namespace: Option<&Namespace>,
     command: &[OsString],
-    https: Option<&Https>,
+    known: Known<'_>,
 ) -> Result<Child, Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Failure::asked("no command to run"));
     };
     let mut command = Command::new(program);
     command.args(arguments);
-    if let Some(https) = https {
+    if let Some(https) = known.https {
         https.introduce(&mut command);
+    }
+    if let Some(control) = known.control {
+        command.env(place::VARIABLE, control);
     }
     let child = match namespace {
         Some(namespace) => namespace.spawn(command),

@@ -24,6 +24,7 @@ pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
     let (tcp, queues) = (options.tcp.config()?, options.serving.queues);
     let mut host = Host::start_shards(&net, tcp, (Place::Here, "serve"), queues)?;
     let site = site.with_watch(host.watch(&net));
+    let control = host.control(options.serving.control.as_deref())?;
     let https = Https::new(&options.serving.secure, &options.net, host.shard())?.map(Arc::new);
     let stop = signals::stop()?;
     let (end, ends) = words(queues.get() - 1);
@@ -62,6 +63,7 @@ pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
     let first: Main = Box::new(|tasks| Box::pin(first(tasks)));
     let served = host.run_shards(core::iter::once(first).chain(others).collect())?;
     let served: Vec<_> = served.into_iter().collect::<Result<_, _>>()?;
+    drop(control);
     let remains = host.finish()?;
     let report = Report {
         counters: &remains.counters,
