@@ -24,7 +24,7 @@ fn packets(capture: &[u8]) -> Vec<Packet> {
     packets
         .filter_map(|record| match record {
             Record::Packet(packet) => Some(packet),
-            Record::Event(_) => None,
+            Record::Event(_) | Record::Secrets(_) => None,
         })
         .collect()
 }
