@@ -1,7 +1,8 @@
 //! Large and damaged captures: memory stays where it is, and what is wrong is said with its place and a remedy.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use outcrop_tests::{outcrop, tshark};
 
@@ -231,5 +232,35 @@ fn a_drafted_script_is_passed_by_drill() {
             output.status.success() && said.contains("1 passed, 0 failed, 0 skipped"),
             "{said}"
         );
+    }
+}
+
+#[test]
+fn a_capture_on_standard_input_is_printed_while_it_comes() {
+    let whole = std::fs::read(fixture("get.pcapng")).unwrap();
+    for command in ["print", "ladder"] {
+        let mut child = Command::new(outcrop())
+            .args([command, "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut into = child.stdin.take().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        into.write_all(&whole[..whole.len() / 2]).unwrap();
+        // The rest is not written before the beginning is seen.
+        let seen = lines
+            .by_ref()
+            .map(Result::unwrap)
+            .find(|line| line.contains("SYN") || line.contains("[S]"));
+        assert!(seen.is_some(), "{command}");
+        into.write_all(&whole[whole.len() / 2..]).unwrap();
+        drop(into);
+        let rest: Vec<_> = lines.map(Result::unwrap).collect();
+        assert!(
+            rest.iter().any(|line| line.contains("LAST-ACK")),
+            "{rest:?}"
+        );
+        assert!(child.wait().unwrap().success());
     }
 }

@@ -217,7 +217,7 @@ fn folder_is_served_with_siblings_listings_and_as_many_connections_as_allowed() 
     let said = bench
         .sh("curl -sS -D head -H 'accept-encoding: gzip' http://$STACK/page.html
             tr -d '\\r' < head | grep -E '^(content-(type|encoding)|vary|cache-control):'
-            curl -sS http://$STACK/page.html; curl -sS http://$STACK/ | grep -c 'href=\"page.html'
+            curl -sS http://$STACK/page.html; curl -sS http://$STACK/ | grep -c 'href=\"page.html\"'
             nc -d $STACK 80 & one=$!; nc -d $STACK 80 & two=$!
             for try in $(seq 300); do curl -sS --max-time 5 http://$STACK/page.html >/dev/null 2>err || break; sleep 0.1; done
             grep -ciE 'reset|fail|empty' err; kill $one $two

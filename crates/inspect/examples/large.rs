@@ -20,8 +20,7 @@ impl<W: Write> Pcap<W> {
     /// A segment from one of many clients to a server, or back.
     fn segment(
         &mut self,
-        client: u32,
-        up: bool,
+        (client, up): (u32, bool),
         seq: u32,
         flags: u8,
         payload: &[u8],
@@ -74,12 +73,12 @@ fn main() -> io::Result<()> {
     let starts: [(u32, &[u8]); 3] = [(1, head), (2, &[0x17, 3, 3, 0x40, 0]), (3, b"X-Endless: ")];
     let ask = b"GET /all HTTP/1.1\r\nHost: large\r\n\r\n";
     for (client, start) in starts {
-        pcap.segment(client, true, 0, 2, b"")?;
-        pcap.segment(client, false, 0, 0x12, b"")?;
+        pcap.segment((client, true), 0, 2, b"")?;
+        pcap.segment((client, false), 0, 0x12, b"")?;
         if client == 1 {
-            pcap.segment(client, true, 1, 0x18, ask)?;
+            pcap.segment((client, true), 1, 0x18, ask)?;
         }
-        pcap.segment(client, false, 1, 0x18, start)?;
+        pcap.segment((client, false), 1, 0x18, start)?;
     }
     let (body, mut round) = ([b'x'; 1_400], 0_u32);
     while pcap.written < megabytes << 20 {
@@ -87,13 +86,13 @@ fn main() -> io::Result<()> {
             let begin = 1 + u32::try_from(start.len()).unwrap_or(0);
             // Every other segment comes before the one it follows.
             let place = (round ^ 1).wrapping_mul(1_400);
-            pcap.segment(client, false, begin.wrapping_add(place), 0x10, &body)?;
+            pcap.segment((client, false), begin.wrapping_add(place), 0x10, &body)?;
         }
         // A thousand holes that are never filled, and connections that only open.
         let hole = 16 + round % 1_000;
-        pcap.segment(hole, false, 10_000 + round / 1_000 * 1_400, 0x10, &body)?;
+        pcap.segment((hole, false), 10_000 + round / 1_000 * 1_400, 0x10, &body)?;
         for fresh in 0..4 {
-            pcap.segment(4_096 + round.wrapping_mul(4) + fresh, true, 0, 2, b"")?;
+            pcap.segment((4_096 + round.wrapping_mul(4) + fresh, true), 0, 2, b"")?;
         }
         round += 1;
     }

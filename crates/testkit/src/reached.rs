@@ -5,8 +5,8 @@
 //!
 //! Of each, one witness is named. How often something is reached says nothing: once is what a reader needs to look at it.
 
+use core::fmt::Write as _;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io::Read;
 
 use outcrop_base::Why;

@@ -32,6 +32,7 @@ mod echo;
 mod example;
 mod failure;
 mod fetch;
+mod future;
 mod host;
 mod joined;
 mod lease;

@@ -29,10 +29,9 @@ pub(crate) fn bar(length: Option<u64>) -> ProgressBar {
     bar.with_style(style)
 }
 
-/// A file that shows how much of it has been read.
-#[derive(Debug)]
+/// A file, or standard input, that shows how much of it has been read.
 pub(crate) struct Tracked {
-    file: File,
+    source: Box<dyn Read>,
     bar: ProgressBar,
 }
 
@@ -46,13 +45,24 @@ impl Tracked {
         } else {
             ProgressBar::hidden()
         };
-        Self { file, bar }
+        Self {
+            source: Box::new(file),
+            bar,
+        }
+    }
+
+    /// Standard input, which is no file and has no length.
+    pub(crate) fn standard_input() -> Self {
+        Self {
+            source: Box::new(io::stdin()),
+            bar: ProgressBar::hidden(),
+        }
     }
 }
 
 impl Read for Tracked {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(into)?;
+        let count = self.source.read(into)?;
         self.bar.inc(u64::try_from(count).unwrap_or(0));
         if count == 0 {
             self.bar.finish_and_clear();

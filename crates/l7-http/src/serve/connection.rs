@@ -359,7 +359,8 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
 
     /// When the client, or the exchange, has taken too long.
     fn patience(&self) -> Option<Instant> {
-        let sending = self.feeder.as_ref().and(self.sending.deadline());
+        let fed = self.feeder.as_ref();
+        let sending = fed.and_then(|_| self.sending.deadline());
         let busy = self.asked || self.answer.is_some() || self.reading.deadline().is_some();
         let due = self.due.filter(|_| busy || self.feeder.is_some());
         [self.reading.deadline(), sending, due]

@@ -48,7 +48,7 @@ impl Pace {
 
     /// For a while it is not the client who is waited for.
     pub(super) fn pause(&mut self, now: Instant) {
-        self.paused = self.paused.or(self.run.map(|_| now));
+        self.paused = self.paused.or_else(|| self.run.map(|_| now));
     }
 
     /// It is over.
