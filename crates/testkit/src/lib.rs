@@ -12,10 +12,13 @@
 //! | module | what it answers |
 //! |---|---|
 //! | [`scenario`] | what happens in this situation of TCP or HTTP, and the capture of it |
+//! | [`what_if`] | the same, had one packet been lost, late or doubled |
 //! | [`replay`] | does a recording still come out the same, packet by packet |
 //! | [`foreign`] | does our server keep every promise that the server in this capture kept |
 //! | [`drill`] | does the engine do what a script in the packetdrill language says |
 //! | [`draft`] | which script would say what this capture shows |
+//! | [`rewrite`] | is every header of this capture written as it was read |
+//! | [`reached`] | which states, rules and reasons do all these come past |
 //! | [`emulated`] | the same links in real time, in front of a real device or between two |
 //!
 //! ```
@@ -54,7 +57,7 @@
 //! Real devices and real programs: `tests/` brings those. Printing what was found: `inspect` and the program do.
 //!
 //! # Files
-//! `world`; then `scenario` with the little `site` it visits; `replay`; `foreign`; `drill`.
+//! `world`; then `scenario` with the little `site` it visits; `what_if`; `replay`; `foreign`; `drill`.
 #![forbid(unsafe_code)]
 
 pub mod draft;
@@ -62,6 +65,7 @@ pub mod drill;
 pub mod emulated;
 pub mod explore;
 pub mod foreign;
+pub mod reached;
 pub mod replay;
 pub mod rewrite;
 pub mod scenario;
@@ -69,6 +73,7 @@ pub mod simulate;
 mod site;
 pub mod table;
 pub mod throughput;
+pub mod what_if;
 mod wire;
 mod world;
 

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use outcrop_base::Level;
+use outcrop_testkit::what_if::Change;
 
 pub(crate) use lower::{Conn, Look, Router, Switch};
 
@@ -166,6 +167,9 @@ pub(crate) enum Command {
     /// Write a capture as one page for a browser: ladder, bytes, states and sequences beside each other.
     ///
     /// The page stands alone: it asks the network for nothing, and can be read without scripts.
+    #[command(after_help = "Examples:\n  outcrop inspect run.pcapng -o run.html\n  \
+                            outcrop inspect ours.pcapng --compare linux.pcap -o both.html\n  \
+                            outcrop inspect fixtures/get.pcapng --what-if drop:4 -o what-if.html")]
     Inspect(Inspect),
     /// Write a capture for the tools of others: classic pcap, HAR, xplot, qlog.
     ///
@@ -327,6 +331,19 @@ pub(crate) struct Serving {
     /// Serve the files in this folder. Without it: one built-in page.
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
+    /// Give clients that take it FILE.br, FILE.zst or FILE.gz where that lies beside a file and is no older.
+    #[arg(long, requires = "root")]
+    pub(crate) precompressed: bool,
+    /// Answer for a folder without index.html with the names in it.
+    #[arg(long, requires = "root")]
+    pub(crate) listing: bool,
+    /// `Cache-Control` of every file, such as max-age=3600.
+    #[arg(long, value_name = "VALUE", requires = "root")]
+    pub(crate) cache_control: Option<http::HeaderValue>,
+    /// Connections of one client at a time, a client being an IPv4 address or an IPv6 network of 64 bits; more are closed
+    /// at once. 0: as many as it likes.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) per_client: usize,
     /// Serve an application to try things on, instead of files: a list of things to do with a chat, its pages and its API.
     #[arg(long, value_enum, value_name = "NAME", conflicts_with = "root")]
     pub(crate) example: Option<ExampleName>,
@@ -777,7 +794,7 @@ pub(crate) enum Dialect {
 /// Options of `outcrop print`.
 #[derive(Args, Debug)]
 pub(crate) struct Print {
-    /// The capture: pcapng of ours or of others, or classic pcap.
+    /// The capture: pcapng of ours or of others, or classic pcap; `-` for standard input, shown as it comes.
     pub(crate) file: PathBuf,
     /// Leave out state and reasons: what tcpdump would print.
     #[arg(long)]
@@ -790,7 +807,7 @@ pub(crate) struct Print {
 /// Options of `outcrop ladder`.
 #[derive(Args, Debug)]
 pub(crate) struct Ladder {
-    /// The capture: pcapng of ours or of others, or classic pcap.
+    /// The capture: pcapng of ours or of others, or classic pcap; `-` for standard input, shown as it comes.
     pub(crate) file: PathBuf,
     /// Draw every event: timers set and stopped, round-trip samples.
     #[arg(long)]
@@ -811,6 +828,19 @@ pub(crate) struct Inspect {
     /// The page to write.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+    /// Of a capture of more than 5,000 packets, the first to draw in detail.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) from: usize,
+    /// Another capture to lay over this one, on one axis.
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    pub(crate) compare: Option<PathBuf>,
+    /// Play a recorded scenario again with another fate for a packet: drop:17, duplicate:17, delay:17:200ms. A further
+    /// one means packets of the future before it.
+    #[arg(long, value_name = "FATE:PACKET", conflicts_with_all = ["from", "compare"])]
+    pub(crate) what_if: Vec<Change>,
+    /// Where to keep the capture of what would have happened.
+    #[arg(long, value_name = "FILE", requires = "what_if")]
+    pub(crate) capture: Option<PathBuf>,
 }
 
 /// Options of `outcrop tui`.

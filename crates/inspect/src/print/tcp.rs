@@ -5,6 +5,9 @@ use core::net::IpAddr;
 use super::{Carrier, Printer, http, put, put_ascii, should_be};
 use crate::dissect::{Body, Flags, Tcp, TcpFault, TcpOption, Upper, protocol};
 
+/// Connections whose beginnings are kept.
+const FLOWS_MAX: usize = 1 << 16;
+
 /// Both ends of a connection, the one with the lower port (then address) first.
 pub(super) type Key = (IpAddr, u16, IpAddr, u16);
 
@@ -98,6 +101,10 @@ impl Printer {
             } else {
                 (seq, before)
             };
+            // Of a flood of connections only the latest keep their beginnings.
+            if self.flows.len() >= FLOWS_MAX {
+                self.flows.clear();
+            }
             self.flows.insert(
                 key,
                 Base {

@@ -91,7 +91,7 @@ impl XRay {
         let mut gaps = Vec::new();
         let owned = self.fields.iter().filter(|f| f.range.start >= self.payload);
         let ends = owned.map(|field| field.range.clone());
-        for range in ends.chain([self.len..self.len]) {
+        for range in ends.chain(core::iter::once(self.len..self.len)) {
             if range.start > at {
                 gaps.push(at..range.start);
             }
