@@ -199,7 +199,7 @@ for n in range(1500):
 "#;
     let bench = bench();
     std::fs::write(bench.path("flood.py"), flood).unwrap();
-    let script = "python3 flood.py; sleep 1; ping -c5 -i0.3 -q $STACK >/dev/null; ping -6 -c5 -i0.3 -q fd77::2 >/dev/null; echo alive";
+    let script = "python3 flood.py; sleep 1; ping -c5 -w60 -i0.3 -q $STACK >/dev/null; ping -6 -c5 -w60 -i0.3 -q fd77::2 >/dev/null; echo alive";
     assert_eq!(bench.sh(script).stdout(), "alive\n");
     let answers = tshark(
         &bench.capture(),

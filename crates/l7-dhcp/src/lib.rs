@@ -50,9 +50,9 @@
 //! ```
 //!
 //! # Files, in reading order
-//! `rule` (every decision by name), [`v4::wire`] (bytes), `v4/lease` (what was granted), `v4/client` and in it
+//! `rule` (every decision by name), [`v4::wire`] (bytes, and in it `fields`, by `show`), `v4/lease` (what was granted), `v4/client` and in it
 //! `config`, `receive`, `output`; `v4/server` and in it `config`, `table`, `receive`, `reply`; [`v6::wire`],
-//! `v6/retry` (RFC 8415 15), `v6/client` and in it `exchange`, `receive`, `output`.
+//! `v6/retry` (RFC 8415 15), `v6/client` and in it `exchange`, `receive`, `output`; `observe` (what both clients tell).
 //!
 //! # Not here
 //! Sockets, interfaces, ARP and duplicate address detection are the caller's: it checks an address before it uses it.

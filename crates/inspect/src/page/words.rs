@@ -29,6 +29,24 @@ pub(super) fn of_why(name: &str) -> Option<&'static str> {
         Why::Forwarded => "Passed on for somebody else.",
         Why::Raw => "A packet that a program built itself.",
         Why::SynCookie
+        | Why::DhcpDiscover
+        | Why::DhcpSelect
+        | Why::DhcpReboot
+        | Why::DhcpRenew
+        | Why::DhcpRebind
+        | Why::DhcpDecline
+        | Why::DhcpRelease
+        | Why::DhcpOffer
+        | Why::DhcpAck
+        | Why::DhcpNak
+        | Why::Dhcp6Solicit
+        | Why::Dhcp6Request
+        | Why::Dhcp6Confirm
+        | Why::Dhcp6Renew
+        | Why::Dhcp6Rebind
+        | Why::Dhcp6Release
+        | Why::Dhcp6Decline
+        | Why::Dhcp6InformationRequest
         | Why::LimitedTransmit
         | Why::ZeroWindowProbe
         | Why::Rto

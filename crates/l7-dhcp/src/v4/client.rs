@@ -15,7 +15,8 @@ use core::time::Duration;
 use outcrop_base::{Facts, Instant, Random, Seed, Verdict};
 
 use super::{Lease, Purpose, Transmit};
-use crate::{Loss, observe};
+use crate::Loss;
+use crate::observe::{self, Edges};
 pub use config::{ClientConfig, ClientId};
 
 /// RFC 2131 4.1: the first wait for an answer, its bound, and how far each is drawn apart.
@@ -80,13 +81,6 @@ struct Held {
     expire: Option<Instant>,
 }
 
-/// Edges, one place each; what came later replaces what was not fetched.
-#[derive(Clone, Debug, Default)]
-struct Events {
-    lost: Option<Loss>,
-    granted: Option<Event>,
-}
-
 /// One client, for one interface.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -109,7 +103,7 @@ pub struct Client {
     held: Option<Held>,
     outgoing: Option<Purpose>,
     parting: Option<(Purpose, Offer)>,
-    events: Events,
+    events: Edges<Event>,
     facts: Facts,
 }
 
@@ -139,7 +133,7 @@ impl Client {
             held: None,
             outgoing: None,
             parting: None,
-            events: Events::default(),
+            events: Edges::new(),
             facts: Facts::default(),
         }
     }
@@ -204,8 +198,7 @@ impl Client {
 
     /// The next fact.
     pub fn poll_event(&mut self) -> Option<Event> {
-        let lost = self.events.lost.take().map(Event::Lost);
-        lost.or_else(|| self.events.granted.take())
+        self.events.next(Event::Lost)
     }
 
     /// The next datagram.
@@ -311,8 +304,7 @@ impl Client {
 
     fn lose(&mut self, loss: Loss) {
         if self.held.take().is_some() {
-            self.events.granted = None;
-            self.events.lost = Some(loss);
+            self.events.lose(loss);
         }
     }
 

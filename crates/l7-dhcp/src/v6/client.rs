@@ -19,7 +19,8 @@ use outcrop_base::{Facts, Instant, Random, Seed, Verdict};
 use super::lease::Address;
 use super::retry::{self, Retry};
 use super::{Information, Lease, Purpose, Transmit};
-use crate::{Loss, observe};
+use crate::Loss;
+use crate::observe::{self, Edges};
 pub use config::{ClientConfig, Mode};
 
 outcrop_base::vocabulary! {
@@ -88,13 +89,6 @@ struct Advertised {
     addresses: Vec<Address>,
 }
 
-/// Edges, one place each.
-#[derive(Clone, Debug, Default)]
-struct Events {
-    lost: Option<Loss>,
-    granted: Option<Event>,
-}
-
 /// One client, for one interface and one identity association.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -109,7 +103,7 @@ pub struct Client {
     /// What a farewell names: server and addresses.
     parting: Option<(Vec<u8>, Vec<Ipv6Addr>)>,
     outgoing: Option<Purpose>,
-    events: Events,
+    events: Edges<Event>,
     /// SOL_MAX_RT and INF_MAX_RT, where a server said them.
     slowest: [Option<Duration>; 2],
     /// Refusals in a row.
@@ -131,7 +125,7 @@ impl Client {
             held: None,
             parting: None,
             outgoing: None,
-            events: Events::default(),
+            events: Edges::new(),
             slowest: [None; 2],
             refused: 0,
             facts: Facts::default(),
@@ -207,8 +201,7 @@ impl Client {
 
     /// The next fact.
     pub fn poll_event(&mut self) -> Option<Event> {
-        let lost = self.events.lost.take().map(Event::Lost);
-        lost.or_else(|| self.events.granted.take())
+        self.events.next(Event::Lost)
     }
 
     /// The next datagram.
@@ -242,8 +235,7 @@ impl Client {
 
     fn lose(&mut self, loss: Loss) {
         if self.held.take().is_some() {
-            self.events.granted = None;
-            self.events.lost = Some(loss);
+            self.events.lose(loss);
         }
     }
 
