@@ -17,11 +17,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Everything is forwarded that can be: fields it does not know, odd names, paths as they came.
 const NGINX: &str = "daemon off; master_process off; pid nginx.pid; error_log error.log; events {}
     http { access_log off; client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
-    ignore_invalid_headers off; underscores_in_headers on; merge_slashes off; proxy_ignore_client_abort on; client_header_timeout 5;
+    ignore_invalid_headers off; underscores_in_headers on; merge_slashes off; proxy_ignore_client_abort on; 
     server { listen unix:front; location / { proxy_pass http://unix:back:; proxy_http_version 1.1; proxy_request_buffering off;
-    proxy_set_header Host $http_host; proxy_read_timeout 5; } } }";
+    proxy_set_header Host $http_host;  } } }";
 
-const HAPROXY: &str = "defaults\n mode http\n timeout connect 5s\n timeout client 5s\n timeout server 5s\n option http-server-close\n\
+const HAPROXY: &str = "defaults\n mode http\n timeout connect 60s\n timeout client 60s\n timeout server 60s\n option http-server-close\n\
     frontend f\n bind unix@front\n default_backend b\nbackend b\n http-reuse never\n server s unix@back\n";
 
 /// Which front.
@@ -42,6 +42,17 @@ pub(crate) struct Outcome {
     pub(crate) refused: Option<u16>,
     /// What came to us.
     pub(crate) seen: Vec<Seen>,
+}
+
+impl Outcome {
+    /// What was read in two ways.
+    pub(crate) fn misread(&self) -> Vec<String> {
+        let odd = self.seen.iter().filter(|seen| !seen.is_one());
+        let odd = odd.map(|seen| String::from_utf8_lossy(&seen.raw).into_owned());
+        // It waits for us and we for it: we took the request to be longer than the front did.
+        odd.chain((self.refused == Some(504)).then(|| "both waited".to_owned()))
+            .collect()
+    }
 }
 
 pub(crate) struct Front {
