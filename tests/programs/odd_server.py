@@ -1,8 +1,9 @@
-"""A server with habits, and a proxy that knows CONNECT, for what a client must cope with. Usage: odd_server.py PORT"""
+"""A server with habits, and a proxy that knows CONNECT and whole URLs, for what a client must cope with. Usage: odd_server.py PORT"""
 
 import socket
 import sys
 import threading
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 tries = {}
@@ -38,7 +39,36 @@ class Odd(BaseHTTPRequestHandler):
         thread.join()
         self.close_connection = True
 
+    def forward(self):
+        request = urllib.request.Request(self.path, method=self.command)
+        for name in ("Accept-Encoding", "Range"):
+            if name in self.headers:
+                request.add_header(name, self.headers[name])
+        with urllib.request.urlopen(request) as answer:
+            body = answer.read()
+            coding = answer.headers.get("Content-Encoding")
+            self.say(answer.status, body, Via="1.1 odd", **({"Content_Encoding": coding} if coding else {}))
+
+    def half(self):
+        """All of it is announced and half of it sent, until the rest is asked for."""
+        at = int(self.headers.get("Range", "bytes=0-")[6:-1])
+        if at and self.headers.get("If-Range") == '"half"':
+            self.say(206, DATA[at:], Content_Range="bytes %d-%d/%d" % (at, len(DATA) - 1, len(DATA)), ETag='"half"')
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(DATA)))
+        self.send_header("ETag", '"half"')
+        self.end_headers()
+        self.wfile.write(DATA[:50000])
+        self.close_connection = True
+
     def do_GET(self):
+        if self.path.startswith("http://"):
+            self.forward()
+            return
+        if self.path == "/half":
+            self.half()
+            return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         tries[self.path] = tries.get(self.path, 0) + 1
         if self.path == "/hop":
@@ -51,6 +81,15 @@ class Odd(BaseHTTPRequestHandler):
             self.say(302, Location="http://10.77.0.1:%s/echo" % (int(sys.argv[1]) + 1))
         elif self.path == "/busy" and tries[self.path] < 3:
             self.say(503, b"later", Retry_After="0")
+        elif self.path.startswith("/kept"):
+            tag = '"%s"' % self.path
+            if self.headers.get("If-None-Match") == tag:
+                self.say(304, ETag=tag, Cache_Control="max-age=0")
+            else:
+                life = self.path.rsplit("-", 1)[-1]
+                self.say(200, b"try %d\n" % tries[self.path], ETag=tag, Cache_Control="max-age=" + life)
+        elif self.path.startswith("/port"):
+            self.say(200, b"%d\n" % self.client_address[1])
         elif self.path == "/data":
             start = self.headers.get("Range", "bytes=0-")[6:-1]
             at = int(start)

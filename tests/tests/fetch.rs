@@ -92,10 +92,14 @@ fn proxy_opens_the_way_and_compression_is_undone() {
     let said = run(&bench, "
         curl -sS -o plain http://$STACK/app.js
         get -x $O --compressed http://$STACK/app.js | cmp - plain && echo plain
+        get -x $O -p --compressed http://$STACK/app.js | cmp - plain && echo tunnelled
+        get -v -x $O --noproxy other,$STACK http://$STACK/app.js 2>&1 >/dev/null | grep Trying
+        get -v -x $O -U ada:x http://$STACK/app.js 2>&1 >/dev/null | tr -d '\\r' | grep -E '^(> proxy|< Via|\\*   Try)'
         get -x $O https://$STACK/app.js | cmp - plain && echo sealed
         get -x http://$STACK https://$KERNEL/ 2>&1 || echo $?
         get --compressed -v http://$STACK/app.js 2>&1 >/dev/null | tr -d '\\r' | grep -E '^(>|<) (GET|content-encoding|accept-enc)'");
-    let want = "plain\nsealed\noutcrop: https://10.77.0.1/: the proxy says 501\n1\n\
+    let want = "plain\ntunnelled\n*   Trying 10.77.0.2:80...\n*   Trying 10.77.0.1:8000...\n> proxy-authorization: ***\n\
+        < Via: 1.1 odd\nsealed\noutcrop: https://10.77.0.1/: the proxy says 501\n1\n\
         > GET /app.js HTTP/1.1\n> accept-encoding: zstd, br, gzip, deflate\n< content-encoding: zstd\n";
     assert_eq!(said, want);
 }
@@ -105,10 +109,99 @@ fn session_is_kept_over_a_redirect_and_shown_without_its_secret() {
     let said = run(
         &site(),
         "
-        get -v -L $O/hop 2>&1 >/dev/null | grep -E '^(> cookie|\\* goes on)'
+        get -v -L $O/hop 2>&1 >/dev/null | grep -E '^(> cookie|< Set-Cookie|\\* (Issue|Re-us))'
         get -v -u ada:lovelace $O/x 2>&1 >/dev/null | grep '^> authorization'",
     );
-    let want = "* goes on at http://10.77.0.1:8000/jump\n> cookie: ***\n\
-        * goes on at http://10.77.0.1:8000/echo?x\n> cookie: ***\n> authorization: ***\n";
+    let going = |to: &str| {
+        format!(
+            "* Issue another request to this URL: 'http://10.77.0.1:8000/{to}'\n\
+             * Re-using existing connection with 10.77.0.1:8000\n> cookie: ***\n"
+        )
+    };
+    let want = format!(
+        "< Set-Cookie: ***\n{}{}> authorization: ***\n",
+        going("jump"),
+        going("echo?x")
+    );
     assert_eq!(said, want);
+}
+
+#[test]
+fn what_was_kept_is_used_while_it_is_fresh_and_asked_about_after() {
+    let said = run(
+        &site(),
+        "
+        get --cache kept $O/kept-600; get --cache kept $O/kept-600; get --cache other $O/kept-600; get $O/kept-600
+        get --cache kept $O/kept-0
+        get -v --cache kept $O/kept-0 2>&1 | tr -d '\\r' | grep -E '^(try|> if-none|< HTTP|\\* The)'
+        get -v --cache kept $O/kept-600 2>&1 | grep -v INFO | sed 's/kept [0-9]* s/kept n s/'
+        get --cache kept -H 'Cache-Control: no-cache' -v $O/kept-600 2>&1 >/dev/null | tr -d '\\r' | grep '^< HTTP'
+        ls kept | wc -l; touch file; get --cache file/x $O/kept-0 2>&1 || echo $?",
+    );
+    let want = "try 1\ntry 1\ntry 2\ntry 3\ntry 1\n> if-none-match: \"/kept-0\"\n< HTTP/1.1 304 Not Modified\n\
+        * The answer kept before is good still\ntry 1\n* Using the answer kept n s ago\ntry 1\n\
+        < HTTP/1.1 304 Not Modified\n2\noutcrop: --cache: file/x: is not in a folder\n1\n";
+    assert_eq!(said, want);
+}
+
+#[test]
+fn several_urls_share_a_connection_or_leave_in_one_write() {
+    let said = run(
+        &site(),
+        "
+        get $O/port $O/port | sort -u | wc -l
+        get $O/port http://$KERNEL:8001/port | sort -u | wc -l
+        get --pipeline http://$STACK/style.css http://$STACK/app.js http://$STACK/nowhere > all 2>err || echo $?
+        cat err | tail -1; curl -sS http://$STACK/style.css > want; curl -sS http://$STACK/app.js >> want
+        head -c $(wc -c < want) all | cmp - want && echo same
+        get -o x $O/a $O/b 2>&1 || echo $?",
+    );
+    let want = "1\n2\n1\noutcrop: http://10.77.0.2/nowhere: 404 Not Found\nsame\n\
+        outcrop: --output: one file for several URLs: fetch them one by one\n2\n";
+    assert_eq!(said, want);
+}
+
+#[test]
+fn answer_that_breaks_off_goes_on_where_it_did_if_patience_was_asked_for() {
+    let said = run(
+        &site(),
+        "
+        get -o whole $O/data
+        get -o some $O/half 2>&1 || echo $?; test -e some || echo nothing
+        get --retry 1 -o all $O/half && cmp all whole && echo mended
+        get --retry 1 -v $O/half 2>&1 >/dev/null | grep 'going on'",
+    );
+    let want = "outcrop: http://10.77.0.1:8000/half: the answer ended early\n1\nnothing\nmended\n\
+        * the answer ended early; going on at byte 50000\n";
+    assert_eq!(said, want);
+}
+
+/// openssl's server, which asks for a certificate.
+#[test]
+fn client_shows_its_certificate_to_a_server_that_asks_for_one() {
+    let said = run(
+        &Bench::new(),
+        "
+        sign() { openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile $1.ext -out $1.pem 2>/dev/null; }
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=ca -keyout ca.key -out ca.pem 2>/dev/null
+        for who in server client; do
+            openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=$who -keyout $who.key -out $who.csr 2>/dev/null
+            echo subjectAltName=IP:$KERNEL > $who.ext; sign $who
+        done
+        openssl s_server -accept 4433 -quiet -www -cert server.pem -key server.key -CAfile ca.pem -Verify 1 -verify_return_error >log 2>&1 & tls=$!
+        trap 'kill $server $tls' EXIT
+        for try in $(seq 100); do nc -z $KERNEL 4433 && break; sleep 0.1; done
+        get --cacert ca.pem --cert client.pem --key client.key https://$KERNEL:4433/ | grep -o 'Verify return code: 0' | head -1
+        get -v --cacert ca.pem --cert client.pem --key client.key https://$KERNEL:4433/ 2>&1 | grep -o 'SSL connection using TLSv1.3'
+        get --cacert ca.pem https://$KERNEL:4433/ >/dev/null 2>&1 || echo $?
+        get --cert client.pem https://$KERNEL:4433/ 2>&1 || echo $?
+        get --cert nowhere --key client.key --cacert ca.pem https://$KERNEL:4433/ 2>&1 || echo $?",
+    );
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(
+        lines[..3],
+        ["Verify return code: 0", "SSL connection using TLSv1.3", "1"]
+    );
+    assert!(lines[3].contains("--key"), "{said}");
+    assert!(lines[5].contains("nowhere"), "{said}");
 }

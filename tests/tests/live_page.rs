@@ -45,37 +45,27 @@ fn a_page_shows_every_packet_that_brought_it() {
 
 #[test]
 fn a_live_page_grows_and_does_not_show_who_looks() {
-    // A browser prints a document once it is loaded: this one is as soon as its picture has failed, seconds later.
-    let frame = "<iframe src=/_inspect></iframe><img src=http://10.77.0.1:8000/><pre></pre><script>onload = () => \
-        document.querySelector('pre').textContent = document.querySelector('iframe').contentDocument.body.outerHTML</script>";
+    let lines = "window.seen = () => document.body.textContent.split('GET /tick-').length
+window.first = seen()
+new Promise(done => { const look = () => seen() > first ? done('grown') : setTimeout(look, 50); look(); })
+document.body.textContent.includes('GET /before')
+document.body.textContent.includes('GET /_inspect')
+document.querySelector('.live').textContent
+!console
+";
     let bench = Bench::new()
         .options(&["--inspect", "--no-offload"])
-        .file("frame.html", frame);
-    // Something happens all the time while the browser looks.
+        .file("lines", lines);
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/programs/browse.py");
+    // Something happens all the time while the browser looks; it looks until the page has grown by itself.
     let script = format!(
-        "{BROWSER} curl -so seen http://$STACK/before
-         python3 -c \"import socket, time
-late, _ = socket.create_server(('$KERNEL', 8000)).accept()
-time.sleep(6)\" &
-         browse http://$STACK/frame.html > page.html & page=$!
+        "curl -so seen http://$STACK/before
+         timeout 100 python3 {program} http://$STACK/_inspect - < root/lines > said & page=$!
          n=0; while kill -0 $page 2> kill; do n=$((n+1)); curl -so seen http://$STACK/tick-$n; sleep 0.2; done
-         wait $page; ! grep CONSOLE console"
+         wait $page; tail -n 5 said"
     );
-    assert_eq!(bench.sh(&script).stdout(), "");
-    let page = fs::read_to_string(bench.path("page.html")).unwrap();
-    let asked = tshark(&bench.capture(), "http.request", &["http.request.uri"]);
-    let opened = asked.iter().position(|uri| uri == "/_inspect").unwrap();
-    let shown = |uri: &String| page.contains(&format!("GET {uri} HTTP/1.1"));
-    assert!(shown(&"/before".to_owned()));
-    // The page was written when it was asked for: what came later came by itself.
-    let later = asked.iter().skip(opened + 1);
-    let grown = later.filter(|uri| uri.starts_with("/tick-") && shown(uri));
-    assert!(grown.count() > 0, "{asked:?}");
-    assert!(
-        !page.contains("GET /_inspect"),
-        "an onlooker is on the page"
-    );
-    assert!(page.contains("class=\"live\""));
+    let said = bench.sh(&script).stdout();
+    assert_eq!(said, "\"grown\"\ntrue\nfalse\n\"live\"\n[]\n");
 }
 
 #[test]
@@ -101,4 +91,50 @@ fn nobody_is_shown_anything_unless_it_was_asked_for() {
     let script = "for page in _self _inspect _inspect/events _inspect/capture.pcapng; do
          curl -s -o /dev/null -w '%{http_code} ' http://$STACK/$page; done";
     assert_eq!(bench.sh(script).stdout(), "404 404 404 404 ");
+}
+
+#[test]
+fn a_click_on_another_fate_shows_both_futures() {
+    let bench = Bench::new().options(&["--inspect", "--no-offload"]).file(
+        "futures",
+        "document.querySelector('#p7 .whatif a').getAttribute('href')
+         document.querySelectorAll('nav.also a').length
+         !console
+",
+    );
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/programs/browse.py");
+    let script = format!(
+        "timeout 100 python3 {program} http://$STACK/_inspect/what-if - < root/futures > first
+         href=$(sed -n 1p first | tr -d '\"')
+         echo \"({{console: 0}}).console\" > lines; echo \"document.querySelector('#intro').textContent\" >> lines
+         echo \"document.querySelectorAll('#compare .beside tbody tr').length > 5\" >> lines; echo '!console' >> lines
+         echo '!requests' >> lines
+         timeout 100 python3 {program} \"http://$STACK$href\" - < lines > second
+         cat first second
+         for wrong in scenario=none then=drop:9999 then=drop faults=right:x:drop; do
+           curl -s -o /dev/null -w '%{{http_code}} ' \"http://$STACK/_inspect/what-if?$wrong\"; done"
+    );
+    let said = bench.sh(&script).stdout();
+    let lines: Vec<_> = said.lines().collect();
+    let [
+        href,
+        links,
+        console,
+        _,
+        told,
+        rows,
+        console_then,
+        requests,
+        refused,
+    ] = lines[..]
+    else {
+        panic!("{said}");
+    };
+    assert!(href.contains("then=drop:"), "{href}");
+    // The six plays there are.
+    assert_eq!((links, console), ("6", "[]"));
+    assert!(told.contains("had been lost on the link"), "{told}");
+    assert_eq!((rows, console_then), ("true", "[]"));
+    assert_eq!(requests.matches("http://").count(), 1, "{requests}");
+    assert_eq!(refused, "400 400 400 400 ");
 }

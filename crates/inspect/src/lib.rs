@@ -16,7 +16,7 @@
 //! # Verbs
 //! [`print()`] and [`ladder()`] show a whole file; [`Printer::record`] and [`Ladder::record`] take one record at a
 //! time, so a running capture can be followed. Memory grows with the number of conversations only; [`page()`] keeps
-//! the first 5,000 packets.
+//! a hundred bytes of each of the first 400,000 packets, and a thousand whole.
 //!
 //! ```
 //! use std::io::IoSlice;
@@ -90,7 +90,7 @@ pub use export::{Chosen, ExportError, choose, har, qlog, xplot};
 pub use http::start_lines;
 pub use ladder::{Ladder, LadderOptions, conversation_index};
 pub use model::{Model, Taken};
-pub use page::{Follow, PageOptions, page, page_with};
+pub use page::{Beside, Follow, PageOptions, WhatIf, compare, page, page_with};
 pub use paint::{ColorChoice, Paint};
 pub use placed::{Field, Placed};
 pub use print::{PrintOptions, Printer};

@@ -92,6 +92,13 @@ impl Model {
         }
     }
 
+    /// Takes a packet in that nobody wants to see field by field.
+    pub(crate) fn pass(&mut self, packet: &Packet) -> Seen {
+        let seen = self.conversations.packet(packet);
+        self.exchanges.packet(packet, &seen);
+        seen
+    }
+
     /// Who talks to whom.
     #[must_use]
     pub const fn conversations(&self) -> &Conversations {

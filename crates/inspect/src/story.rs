@@ -4,6 +4,7 @@
 //! Owns: the limits. Does not know: markup.
 
 pub(crate) mod fields;
+mod points;
 
 use core::time::Duration;
 use std::collections::{HashMap, HashSet};
@@ -19,6 +20,7 @@ use crate::ladder::{event_text, is_again, label, name, payload};
 use crate::model::Model;
 use crate::placed::Placed;
 pub(crate) use fields::XRay;
+pub(crate) use points::{POINTS_MAX, Point, Waited};
 
 /// Packets drawn; beyond, a page is no longer read but scrolled.
 pub(crate) const PACKETS_MAX: usize = 5_000;
@@ -38,7 +40,9 @@ pub(crate) struct Story {
     pub(crate) packets: Vec<Packet>,
     /// Events in order.
     pub(crate) events: Vec<Event>,
-    /// Who talks, and HTTP in what is drawn.
+    /// Every packet in figures, up to [`POINTS_MAX`].
+    pub(crate) points: Vec<Point>,
+    /// Who talks, and HTTP in all of it.
     model: Model,
     /// Packets in the file, drawn or not.
     pub(crate) total: usize,
@@ -48,6 +52,8 @@ pub(crate) struct Story {
     keys: HashSet<String>,
     /// Where a packet is, by its ordinal in the file.
     numbers: HashMap<u64, usize>,
+    /// Packets before those that are drawn.
+    skip: usize,
 }
 
 /// A conversation.
@@ -134,7 +140,19 @@ impl Story {
         reader: &mut Reader<R>,
         keep: &dyn Fn(&Conversation) -> bool,
     ) -> (Self, Result<(), outcrop_capture::ReadError>) {
-        let mut story = Self::default();
+        Self::read_from(reader, keep, 0)
+    }
+
+    /// The same, and of the packets those after the first `skip` are kept whole.
+    pub(crate) fn read_from<R: Read>(
+        reader: &mut Reader<R>,
+        keep: &dyn Fn(&Conversation) -> bool,
+        skip: usize,
+    ) -> (Self, Result<(), outcrop_capture::ReadError>) {
+        let mut story = Self {
+            skip,
+            ..Self::default()
+        };
         let mut everybody = Conversations::new();
         let mut outcome = Ok(());
         for record in reader {
@@ -168,14 +186,18 @@ impl Story {
         match record {
             Record::Packet(packet) => {
                 self.total += 1;
-                if self.packets.len() < PACKETS_MAX {
+                if self.total > self.skip && self.packets.len() < PACKETS_MAX {
                     self.packet(packet);
+                } else {
+                    let seen = self.model.pass(packet);
+                    self.point(packet, &seen);
                 }
             }
             Record::Event(event) => {
                 // Timers set and stopped, round-trip samples: the terminal's `--every-event` has them.
                 let detail = event.get("PRIORITY") == Some("7");
-                if self.total <= PACKETS_MAX && self.events.len() < EVENTS_MAX && !detail {
+                let drawn = self.skip..=self.skip.saturating_add(PACKETS_MAX);
+                if drawn.contains(&self.total) && self.events.len() < EVENTS_MAX && !detail {
                     self.event(event);
                 }
             }
@@ -183,7 +205,7 @@ impl Story {
         }
     }
 
-    /// HTTP in what is drawn.
+    /// HTTP, in all of it.
     pub(crate) const fn exchanges(&self) -> &Exchanges {
         self.model.exchanges()
     }
@@ -198,6 +220,7 @@ impl Story {
             }
         }
         let seen = &taken.seen;
+        self.point(packet, seen);
         let index = self.packets.len();
         self.numbers.insert(packet.number, index);
         let id = packet.shown_id();
@@ -226,6 +249,13 @@ impl Story {
             xray: (index < X_RAYS_MAX).then(|| XRay::of(packet, taken.fields, taken.payload)),
         });
         self.step(seen.conversation, Step::Packet(index));
+    }
+
+    fn point(&mut self, packet: &outcrop_capture::Packet, seen: &Seen) {
+        let at = self.since(packet.at);
+        if self.points.len() < POINTS_MAX {
+            self.points.extend(points::of(packet, seen, at));
+        }
     }
 
     fn event(&mut self, event: &outcrop_capture::Event) {
@@ -263,6 +293,11 @@ impl Story {
         }
     }
 
+    /// When the capture begins, as the file says it.
+    pub(crate) fn first(&self) -> Duration {
+        self.first.unwrap_or_default()
+    }
+
     fn since(&mut self, at: Duration) -> Duration {
         at.saturating_sub(*self.first.get_or_insert(at))
     }
@@ -286,6 +321,22 @@ impl Story {
         }
         if let Some(thread) = self.threads.get_mut(index) {
             thread.steps.push(step);
+        }
+    }
+
+    /// Keeps the first packets only, with what happened until then.
+    pub(crate) fn shorten(&mut self, most: usize) {
+        self.packets.truncate(most);
+        let until = self.packets.last().map(|packet| packet.at);
+        let ends = |event: &Event| until.is_none_or(|until| event.at > until);
+        let events = self.events.iter().position(ends);
+        self.events.truncate(events.unwrap_or(self.events.len()));
+        let (packets, events) = (self.packets.len(), self.events.len());
+        for thread in &mut self.threads {
+            thread.steps.retain(|step| match step {
+                Step::Packet(index) => *index < packets,
+                Step::Event(index) => *index < events,
+            });
         }
     }
 

@@ -10,7 +10,7 @@ use outcrop_base::{
     Cause, Direction, Instant, InterfaceId, Limit, Note, PacketId, PacketRecord, Recorder as _, Why,
 };
 use outcrop_capture::{Config, Reader, Writer};
-use outcrop_inspect::page;
+use outcrop_inspect::{PageOptions, page, page_with};
 
 fn fixture(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
@@ -66,8 +66,8 @@ fn a_retransmission_is_seen_with_its_reason_cause_and_loss_in_every_view() {
     // The second segment and the last were lost once each: two arrows end in an x.
     assert_eq!(count(&page, "<path class=cross"), 2);
     assert!(page.contains("class=\"row p5 bad\"") && page.contains("class=\"row p11 bad\""));
-    // Two segments are marked R in the plot.
-    assert_eq!(count(&page, ">R</text>"), 2);
+    // Two segments are marked F in the plot: sent again by acknowledgments, not by the timer.
+    assert_eq!(count(&page, ">F</text>"), 2);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_field_and_its_bytes_share_a_mark() {
         "{row}"
     );
     let mark = row.split_once('>').unwrap().0;
-    assert!(page.contains(&format!("<i {mark} class=l-tcp>01 00 </i>")));
+    assert!(page.contains(&format!("<i tabindex=0 {mark} class=l-tcp>01 00 </i>")));
     assert!(page.contains("5 bytes: hello"));
 }
 
@@ -154,12 +154,135 @@ fn a_page_asks_nobody_for_anything() {
 }
 
 #[test]
-fn of_a_long_capture_the_first_part_is_drawn_and_the_page_says_so() {
+fn of_a_long_capture_every_packet_is_plotted_and_the_first_are_drawn() {
     let payloads = vec![&b"x"[..]; 5_003];
     let page = drawn(&capture(&payloads), "long");
-    assert!(page.contains("holds 5003 packets; the first 5000 are drawn"));
-    assert_eq!(count(&page, "<article class=pane"), 5_000);
+    assert!(
+        page.contains(
+            "holds 5\u{202f}003 packets: all are plotted, #1 to #500 are drawn in detail"
+        )
+    );
+    assert_eq!(count(&page, "<article class=pane"), 500);
+    // The columns are differences: numbers from 1 by 1, a millisecond apart.
+    let (_, columns) = page
+        .split_once("<script type=application/json id=points>")
+        .unwrap();
+    let (columns, _) = columns.split_once("</script>").unwrap();
+    let ids = columns
+        .split_once("\"id\":[")
+        .unwrap()
+        .1
+        .split(']')
+        .next()
+        .unwrap();
+    assert_eq!(ids.split(',').count(), 5_003);
+    assert!(ids.split(',').all(|id| id == "1"));
+    assert!(columns.contains("\"us\":[0,1000,1000,"));
+    // Of others than the first, on request.
+    let file = capture(&payloads);
+    let mut out = Vec::new();
+    let options = PageOptions {
+        skip: 4_000,
+        ..PageOptions::named("long")
+    };
+    page_with(&mut Reader::new(&file[..]).unwrap(), &options, &mut out).unwrap();
+    let page = String::from_utf8(out).unwrap();
+    assert!(page.contains("#4001 to #4500 are drawn in detail"));
+}
+
+#[test]
+fn up_to_five_thousand_packets_each_has_its_place() {
+    let payloads = vec![&b"x"[..]; 2_000];
+    let page = drawn(&capture(&payloads), "not long");
+    assert_eq!(count(&page, "<article class=pane"), 2_000);
     assert_eq!(count(&page, "<pre class=dump>"), 1_000);
+    assert!(!page.contains("<canvas"));
+}
+
+#[test]
+fn an_everyday_packet_is_explained_too() {
+    let page = drawn(&fixture("retransmission.pcapng"), "a");
+    let pane = |id: &str| {
+        let start = page
+            .split(&format!("<article class=pane id={id} "))
+            .nth(1)
+            .unwrap();
+        start.split("</article>").next().unwrap().to_owned()
+    };
+    let fin = pane("p11");
+    assert!(fin.contains("<b>fin</b> <span class=sentence>This end has no more to send"));
+    assert!(fin.contains("Because the program called shutdown."));
+    assert!(fin.contains("<b>FIN-WAIT-1</b> we have finished sending"));
+    assert!(
+        fin.contains("10\u{202f}637 bytes in flight, the congestion window allows 14\u{202f}480")
+    );
+    assert!(fin.contains(">ip 20</span>") && fin.contains(">tcp 32</span>"));
+    let again = pane("p13");
+    assert!(again.contains("Because <a href=\"#p12\">#12</a> arrived."));
+    // 40 ms of the 80 went into repairing two losses: two more round trips of the link's 20.
+    assert!(page.contains("a round trip more: a loss was being repaired: 40.0\u{202f}ms"));
+}
+
+#[test]
+fn the_time_went_where_the_link_and_the_programs_let_it_go() {
+    // Both programs sleep until 500 ms, having shaken hands by 30.
+    let page = drawn(&fixture("simultaneous-close.pcapng"), "a");
+    let longest = page.split("<ol class=longest").nth(1).unwrap();
+    let first = longest.split("<li").nth(1).unwrap();
+    assert!(
+        first.contains("our program") && first.contains("470.0\u{202f}ms"),
+        "{first}"
+    );
+}
+
+#[test]
+fn an_exchange_is_read_as_what_was_asked_beside_what_was_answered() {
+    let page = drawn(&fixture("pipeline.pcapng"), "a");
+    let exchanges = page.split("<section id=exchanges>").nth(1).unwrap();
+    let exchanges = exchanges.split("</section>").next().unwrap();
+    assert_eq!(count(exchanges, "<details"), 2);
+    assert!(exchanges.contains("<b>GET /second HTTP/1.1</b>\n<i>Host:</i> outcrop\n"));
+    assert!(exchanges.contains("<b>HTTP/1.1 200 OK</b>"));
+    // Two lines: "You asked for /first." and "That is all.".
+    assert!(exchanges.contains("a body of 35 bytes"));
+}
+
+#[test]
+fn nothing_captured_is_said_in_words() {
+    let page = drawn(&capture(&[]), "empty");
+    assert!(
+        page.contains("No packet was captured yet") && page.contains("No packet to take apart")
+    );
+}
+
+/// What is drawn of a fixture, but for the packets taken apart one by one, the style and the script.
+fn views(page: &str) -> String {
+    let (_, body) = page.split_once("<div id=all>").unwrap();
+    let (before, rest) = body.split_once("<section id=xray>").unwrap();
+    let (_, after) = rest.split_once("<div id=plots>").unwrap();
+    let (after, _) = after.split_once("<nav id=cursor").unwrap();
+    format!("{before}<div id=plots>{after}").replace("><", ">\n<")
+}
+
+#[test]
+fn every_view_of_a_fixture_looks_as_it_was_reviewed() {
+    for name in ["retransmission", "pipeline"] {
+        let page = drawn(&fixture(&format!("{name}.pcapng")), name);
+        let views = views(&page);
+        let path =
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/views/{name}.html"));
+        if std::env::var_os("BLESS").is_some_and(|bless| bless == "1") {
+            fs::write(&path, &views).unwrap();
+        }
+        let known = fs::read_to_string(&path).unwrap();
+        for (number, (known, drawn)) in (1..).zip(known.lines().zip(views.lines())) {
+            assert_eq!(
+                drawn, known,
+                "{name}, line {number}: BLESS=1 writes it anew; review the difference"
+            );
+        }
+        assert_eq!(known.lines().count(), views.lines().count());
+    }
 }
 
 #[test]

@@ -82,11 +82,47 @@ impl<S: ByteStream, T: Sleep> Client<S, T> {
         let now = self.sleep.now();
         self.engine.request(now, &request, length)?;
         self.outgoing = Some(request.into_body());
+        self.begun(now);
+        self.answer().await
+    }
+
+    /// Puts a request without a body behind those under way, to be answered after them: [`Client::answer`] gives the
+    /// heads in order, each after the body of the one before.
+    ///
+    /// # Errors
+    /// As [`h1::Client::pipeline`].
+    pub fn pipeline<B>(&mut self, request: &http::Request<B>) -> Result<(), FetchError> {
+        let now = self.sleep.now();
+        let alone = self.engine.unanswered() == 0;
+        self.engine.pipeline(now, request)?;
+        if alone {
+            self.begun(now);
+        }
+        Ok(())
+    }
+
+    /// Requests sent whose answers are not complete.
+    #[must_use]
+    pub fn unanswered(&self) -> usize {
+        self.engine.unanswered()
+    }
+
+    fn begun(&mut self, now: Instant) {
         self.trailers = None;
         self.timing = Timing {
             begun: Some(now),
             ..Timing::default()
         };
+    }
+
+    /// The head of the answer to the request that was sent longest ago. Interim responses are passed over.
+    ///
+    /// # Errors
+    /// The stream broke, or the answer is none.
+    pub async fn answer(&mut self) -> Result<ResponseHead, FetchError> {
+        if self.timing.end.is_some() {
+            self.begun(self.sleep.now());
+        }
         loop {
             match self.event().await? {
                 ClientEvent::Response(head) => {
@@ -107,21 +143,49 @@ impl<S: ByteStream, T: Sleep> Client<S, T> {
     /// # Errors
     /// The stream broke, or the answer ended early.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, FetchError> {
+        poll_fn(|cx| self.poll_chunk(cx)).await
+    }
+
+    /// The same, as a body is polled.
+    ///
+    /// # Errors
+    /// As for [`Client::chunk`].
+    pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, FetchError>> {
         if self.timing.end.is_some() {
-            return Ok(None);
+            return Poll::Ready(Ok(None));
         }
         loop {
-            match self.event().await? {
-                ClientEvent::Body(data) => return Ok(Some(data)),
+            let Poll::Ready(event) = self.poll_event(cx)? else {
+                return Poll::Pending;
+            };
+            match event {
+                ClientEvent::Body(data) => return Poll::Ready(Ok(Some(data))),
                 ClientEvent::Trailers(trailers) => self.trailers = Some(trailers.to_map()),
                 ClientEvent::End => {
                     self.timing.end = Some(self.sleep.now());
-                    return Ok(None);
+                    return Poll::Ready(Ok(None));
                 }
-                ClientEvent::Failed(error) => return Err(error.into()),
+                ClientEvent::Failed(error) => return Poll::Ready(Err(error.into())),
                 ClientEvent::Informational(_) | ClientEvent::Response(_) => {}
             }
         }
+    }
+
+    /// Whether an idle connection is still good for a request, as far as can be seen from here: the server may have
+    /// ended it, or said something nobody asked for. If it is, the task of `cx` is woken when that changes.
+    pub fn poll_usable(&mut self, cx: &mut Context<'_>) -> bool {
+        while self.engine.reusable() && self.engine.unanswered() == 0 {
+            match self.stream.poll_read(cx) {
+                Poll::Pending => return true,
+                Poll::Ready(Ok(Some(bytes))) => {
+                    // Dropped, and the end of this connection's use.
+                    let _verdict = self.engine.handle_bytes(self.sleep.now(), bytes);
+                }
+                Poll::Ready(Ok(None)) => self.engine.handle_eof(self.sleep.now()),
+                Poll::Ready(Err(_)) => return false,
+            }
+        }
+        false
     }
 
     /// The trailers of the answer, once it is complete.

@@ -6,12 +6,15 @@
 
 mod cache;
 mod conditions;
+mod listing;
 mod open;
 mod range;
+mod sibling;
 
 use core::convert::Infallible;
 use core::future::{Ready, ready};
 use core::task::{Context, Poll};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
@@ -40,7 +43,20 @@ pub struct Files(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     root: Root,
+    options: Options,
     cache: Mutex<Cache>,
+}
+
+/// What is done beyond giving files as they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// A client that takes `br`, `zstd` or `gzip` is given `FILE.br`, `FILE.zst` or `FILE.gz` where that lies beside the
+    /// file and is no older.
+    pub precompressed: bool,
+    /// A folder without `index.html` is answered with the names in it.
+    pub listing: bool,
+    /// `Cache-Control` of every file.
+    pub cache_control: Option<HeaderValue>,
 }
 
 /// A request, as far as files care.
@@ -49,6 +65,8 @@ struct Request<'a> {
     path: &'a str,
     query: Option<&'a str>,
     asked: Asked<'a>,
+    /// `Accept-Encoding`, where it matters.
+    accepts: Option<&'a [u8]>,
     at: Option<Instant>,
 }
 
@@ -58,8 +76,17 @@ impl Files {
     /// # Errors
     /// `root` is no folder, or cannot be read.
     pub fn open(root: impl AsRef<Path>) -> io::Result<Self> {
+        Self::with(root, Options::default())
+    }
+
+    /// The files below `root`, in a manner of their own.
+    ///
+    /// # Errors
+    /// As for [`Files::open`].
+    pub fn with(root: impl AsRef<Path>, options: Options) -> io::Result<Self> {
         Ok(Self(Arc::new(Inner {
             root: Root::open(root.as_ref())?,
+            options,
             cache: Mutex::new(Cache::default()),
         })))
     }
@@ -78,15 +105,39 @@ impl Files {
             // A method that is nobody's at all (RFC 9110 section 9.1).
             _ => return pages::error(StatusCode::NOT_IMPLEMENTED).into(),
         };
+        if let Some(answer) = self.compressed(request, get) {
+            return answer;
+        }
         let plain = request.asked.is_plain();
         if plain && let Some(known) = self.cached(request) {
             return known.into();
         }
         match self.0.root.find(request.path) {
-            Ok(Found::File(opened)) => self.file(request, get, opened),
+            Ok(Found::File(opened)) => self.file(request, get, (opened, None)),
             Ok(Found::Folder) => redirect(request),
-            Err(status) => pages::error(status).into(),
+            Err(status) => {
+                let listed = self.0.options.listing && request.path.ends_with('/');
+                let page = listed.then(|| listing::page(&self.0.root, request.path));
+                page.flatten()
+                    .map_or_else(|| pages::error(status).into(), names)
+            }
         }
+    }
+
+    /// The answer out of a file that was compressed before, if there is one that the client takes.
+    fn compressed(&self, request: &Request<'_>, get: bool) -> Option<Answer> {
+        if !self.0.options.precompressed {
+            return None;
+        }
+        let accepts = core::str::from_utf8(request.accepts?).ok()?;
+        let (coding, opened) = sibling::best(&self.0.root, request.path, accepts)?;
+        if request.asked.is_plain() {
+            let cache = self.0.cache.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = cache.marked(&name(request.path, Some(coding)), opened.mark()) {
+                return Some(known.into());
+            }
+        }
+        Some(self.file(request, get, (opened, Some(coding))))
     }
 
     fn cached(&self, request: &Request<'_>) -> Option<Prepared> {
@@ -94,8 +145,13 @@ impl Files {
         cache.get(request.path, request.at, &self.0.root)
     }
 
-    fn file(&self, request: &Request<'_>, get: bool, opened: Opened) -> Answer {
-        let fields = validators(&opened);
+    fn file(
+        &self,
+        request: &Request<'_>,
+        get: bool,
+        (opened, coding): (Opened, Option<&'static str>),
+    ) -> Answer {
+        let fields = self.fields(&opened, coding);
         match request.asked.evaluate(&opened) {
             Outcome::NotModified => {
                 let mut response = Response::new(Body::empty());
@@ -116,7 +172,7 @@ impl Files {
             Outcome::Ranges(_) | Outcome::Whole => {}
         }
         if opened.length <= cache::SMALL {
-            return self.small(request, fields, &opened);
+            return self.small(&name(request.path, coding), request.at, fields, &opened);
         }
         let mut response = Response::new(Body::empty());
         let length = opened.length;
@@ -133,18 +189,51 @@ impl Files {
     }
 
     /// Reads a small file whole, answers with it, and remembers it.
-    fn small(&self, request: &Request<'_>, fields: HeaderMap, opened: &Opened) -> Answer {
+    fn small(&self, name: &str, at: Option<Instant>, fields: HeaderMap, opened: &Opened) -> Answer {
         let Ok(body) = opened.read_all() else {
             return pages::error(StatusCode::INTERNAL_SERVER_ERROR).into();
         };
         let prepared = Prepared::new(StatusCode::OK, &fields, body);
         let mut cache = self.0.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.put(request.path, opened, prepared.clone(), request.at);
+        cache.put(name, opened, prepared.clone(), at);
         prepared.into()
+    }
+
+    /// The fields that describe a file as it is now.
+    fn fields(&self, opened: &Opened, coding: Option<&'static str>) -> HeaderMap {
+        let (mut fields, options) = (validators(opened), &self.0.options);
+        if let Some(coding) = coding {
+            fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+        }
+        if options.precompressed {
+            // Of what is not compressed too: it might have been (RFC 9110 section 12.5.5).
+            fields.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        }
+        if let Some(value) = &options.cache_control {
+            fields.insert(header::CACHE_CONTROL, value.clone());
+        }
+        fields
     }
 }
 
-/// The fields that describe a file as it is now.
+/// Under which name an answer is remembered: no path has a NUL in it.
+fn name<'a>(path: &'a str, coding: Option<&str>) -> Cow<'a, str> {
+    coding.map_or(Cow::Borrowed(path), |coding| {
+        Cow::Owned(format!("{path}\0{coding}"))
+    })
+}
+
+/// A page of names, which nobody should take for the folder a moment later.
+fn names(page: Bytes) -> Answer {
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    let fields = HeaderMap::from_iter([
+        (header::CONTENT_TYPE, html),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+    ]);
+    Prepared::new(StatusCode::OK, &fields, page).into()
+}
+
+/// What tells one state of a file from another, and what kind it is.
 fn validators(opened: &Opened) -> HeaderMap {
     let mut fields = HeaderMap::new();
     let mut put = |name, value: String| {
@@ -199,6 +288,9 @@ impl Handler for Files {
             path: if path.is_empty() { "/" } else { path },
             query,
             asked,
+            accepts: (self.0.options.precompressed)
+                .then(|| request.fields().get("accept-encoding"))
+                .flatten(),
             at: Some(about.at),
         })
     }
@@ -219,6 +311,7 @@ impl<B> tower_service::Service<http::Request<B>> for Files {
             path: request.uri().path(),
             query: request.uri().query(),
             asked: Asked::of_map(request.headers()),
+            accepts: (request.headers().get(header::ACCEPT_ENCODING)).map(HeaderValue::as_bytes),
             at: request.extensions().get::<About>().map(|about| about.at),
         });
         let head_only = request.method() == Method::HEAD;

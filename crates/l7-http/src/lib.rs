@@ -18,7 +18,7 @@
 //! | verb | here |
 //! |---|---|
 //! | from below | `handle_bytes(now, Bytes) -> Verdict`, `handle_eof(now)`, `handle_finished(now)`, guarded by `wants_bytes()` |
-//! | user calls | server: `accept_body inform respond respond_prepared switch write finish abort shutdown`; client: `request write finish` |
+//! | user calls | server: `accept_body inform respond respond_prepared switch write finish abort shutdown`; client: `request write finish pipeline` |
 //! | clock | `poll_timeout`, `handle_timeout(now)` |
 //! | to below | `poll_transmit(now) -> Option<Bytes>` or `output()`; then `closing()` says what to do with the stream |
 //! | to above | `poll_event()` |

@@ -123,7 +123,7 @@ fn start_line(request: &RequestHead) -> String {
     line.replace("{{", "{ {")
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.chars()
         .fold(String::with_capacity(text.len()), |mut out, c| {
             match c {

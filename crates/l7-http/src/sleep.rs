@@ -17,6 +17,16 @@ pub trait Sleep {
     fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()>;
 }
 
+impl<S: Sleep + ?Sized> Sleep for Box<S> {
+    fn now(&self) -> Instant {
+        (**self).now()
+    }
+
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        (**self).poll_until(cx, at)
+    }
+}
+
 /// A [`Sleep`] out of two closures: what time it is, and a future that is ready at an instant.
 ///
 /// A later deadline than the one asked for before costs nothing: the earlier future is left to end, and

@@ -11,7 +11,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use outcrop_base::Instant;
 use outcrop_http::Body;
-use outcrop_http::files::Files;
+use outcrop_http::files::{Files, Options};
 use outcrop_http::serve::{About, ConnectionInfo};
 use tempfile::TempDir;
 use tower_service::Service as _;
@@ -119,6 +119,17 @@ fn folder_without_its_slash_is_redirected_to_itself_and_nowhere_else() {
     assert_eq!(site.status("/empty/", &[]), 404, "no listing");
 }
 
+// RFC 3986 section 5.2.4, and apt asks so.
+#[test]
+fn lone_dot_in_a_path_is_where_one_is_already() {
+    let mut site = site();
+    for path in ["/./digits", "/sub/./", "/%2e/digits", "/././digits"] {
+        assert_eq!(site.status(path, &[]), 200, "{path}");
+    }
+    let folder = site.get("/sub/.", &[]);
+    assert_eq!(folder.status(), StatusCode::MOVED_PERMANENTLY);
+}
+
 #[test]
 fn nothing_outside_the_folder_is_reached() {
     let mut site = site();
@@ -138,10 +149,8 @@ fn nothing_outside_the_folder_is_reached() {
         "/%2Fetc%2Fpasswd",
         "/..\\secret",
         "/....//secret",
-        "/./digits",
         "/.git/config",
         "/%2egit/config",
-        "/sub/.",
         "/%252e%252e/secret",
         "/digits/../../secret",
     ] {
@@ -387,4 +396,178 @@ fn folder_that_is_none_is_refused_when_opened() {
             panic!("{path} was opened as a folder");
         }
     }
+}
+
+fn with(options: Options) -> Site {
+    let site = site();
+    let root = site.folder.path().join("root");
+    write(&root, "digits.gz", b"gz digits");
+    write(&root, "digits.br", b"br digits");
+    write(&root, "index.html.zst", b"zst front");
+    let old = fs::File::create(root.join("style.css.br")).unwrap();
+    old.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    Site {
+        files: Files::with(&root, options).unwrap(),
+        ..site
+    }
+}
+
+#[test]
+fn compressed_sibling_is_given_to_who_takes_it_as_the_same_kind_of_thing() {
+    let mut site = with(Options {
+        precompressed: true,
+        ..Options::default()
+    });
+    let rows: [(&str, &str, Option<&str>, &[u8]); 9] = [
+        ("/digits", "gzip, br", Some("br"), b"br digits"),
+        ("/digits", "gzip;q=1, br;q=0.5", Some("gzip"), b"gz digits"),
+        ("/digits", "br;q=0, gzip", Some("gzip"), b"gz digits"),
+        ("/digits", "identity", None, b"0123456789"),
+        ("/digits", "deflate", None, b"0123456789"),
+        ("/", "zstd", Some("zstd"), b"zst front"),
+        ("/sub/", "zstd", None, b"<p>sub</p>"),
+        // Older than its file: somebody forgot it.
+        ("/style.css", "br", None, b"p{}"),
+        ("/digits.gz", "gzip", None, b"gz digits"),
+    ];
+    // Twice: the second time from memory.
+    for (path, accepts, coding, body) in rows.iter().chain(&rows) {
+        let answer = site.get(path, &[("accept-encoding", accepts)]);
+        let found = answer
+            .headers()
+            .get("content-encoding")
+            .map(|v| v.to_str().unwrap());
+        assert_eq!(
+            (found, answer.body().as_slice()),
+            (*coding, *body),
+            "{path} {accepts}"
+        );
+        assert_eq!(
+            answer.headers()["vary"],
+            "accept-encoding",
+            "{path} {accepts}"
+        );
+    }
+    let front = site.get("/", &[("accept-encoding", "zstd")]);
+    assert_eq!(front.headers()["content-type"], "text/html; charset=utf-8");
+}
+
+#[test]
+fn each_coding_has_its_own_tag_and_ranges_and_conditions_are_about_it() {
+    let mut site = with(Options {
+        precompressed: true,
+        ..Options::default()
+    });
+    let tag = |site: &mut Site, accepts: &str| {
+        site.get("/digits", &[("accept-encoding", accepts)])
+            .headers()["etag"]
+            .to_str()
+            .unwrap()
+            .to_owned()
+    };
+    let (br, gzip, plain) = (
+        tag(&mut site, "br"),
+        tag(&mut site, "gzip"),
+        tag(&mut site, ""),
+    );
+    assert!(br != gzip && gzip != plain && br != plain);
+    let mut status = |accepts: &str, known: &str| {
+        site.status(
+            "/digits",
+            &[("accept-encoding", accepts), ("if-none-match", known)],
+        )
+    };
+    assert_eq!(
+        (status("br", &br), status("gzip", &br), status("", &plain)),
+        (304, 200, 304)
+    );
+    let part = site.get(
+        "/digits",
+        &[
+            ("accept-encoding", "br"),
+            ("range", "bytes=3-8"),
+            ("if-range", &br),
+        ],
+    );
+    assert_eq!(
+        (part.status().as_u16(), part.body().as_slice()),
+        (206, &b"digits"[..])
+    );
+    assert_eq!(part.headers()["content-encoding"], "br");
+    let other = site.get(
+        "/digits",
+        &[
+            ("accept-encoding", "br"),
+            ("range", "bytes=3-8"),
+            ("if-range", &plain),
+        ],
+    );
+    assert_eq!(
+        other.status(),
+        StatusCode::OK,
+        "a part of another coding would not fit"
+    );
+}
+
+#[test]
+fn changed_sibling_shows_and_a_removed_one_is_no_more() {
+    let mut site = with(Options {
+        precompressed: true,
+        ..Options::default()
+    });
+    let root = site.folder.path().join("root");
+    let body = |site: &mut Site| {
+        site.get("/digits", &[("accept-encoding", "br")])
+            .into_body()
+    };
+    assert_eq!(body(&mut site), b"br digits");
+    write(&root, "digits.br", b"other digits");
+    assert_eq!(body(&mut site), b"other digits");
+    fs::remove_file(root.join("digits.br")).unwrap();
+    assert_eq!(body(&mut site), b"0123456789");
+    // Without leave nobody looks.
+    let mut site = with(Options::default());
+    let answer = site.get("/digits", &[("accept-encoding", "br")]);
+    assert!(answer.headers().get("vary").is_none() && answer.body() == b"0123456789");
+}
+
+#[test]
+fn folder_without_an_index_is_listed_if_that_was_asked_for() {
+    let mut site = with(Options {
+        listing: true,
+        cache_control: Some("max-age=60".parse().unwrap()),
+        ..Options::default()
+    });
+    let root = site.folder.path().join("root");
+    write(&root, "odd/<b>&\"' 100%:x", b"");
+    write(&root, "odd/.hidden", b"");
+    write(&root, "odd/deep/x", b"");
+    symlink("../digits", root.join("odd/within")).unwrap();
+    symlink("../../secret", root.join("odd/beyond")).unwrap();
+    let answer = site.get("/odd/", &[]);
+    assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+    let page = String::from_utf8(answer.into_body()).unwrap();
+    assert!(
+        page.contains("<a href=\"%3Cb%3E&\"") || page.contains("%3Cb%3E&%22'%20100%25%3Ax"),
+        "{page}"
+    );
+    assert!(
+        page.contains("&lt;b&gt;&amp;") && !page.contains("<b>"),
+        "{page}"
+    );
+    assert!(
+        page.contains("<a href=\"deep/\">deep/</a>") && page.contains("href=\"within\""),
+        "{page}"
+    );
+    assert!(
+        !page.contains("hidden") && !page.contains("beyond"),
+        "{page}"
+    );
+    assert_eq!(site.status("/odd/deep/", &[]), 200);
+    assert_eq!(site.status("/nowhere/", &[]), 404);
+    assert_eq!(site.status("/odd/../../", &[]), 404);
+    assert_eq!(site.status("/.git/", &[]), 404);
+    let index = site.get("/sub/", &[]);
+    assert_eq!(index.body(), b"<p>sub</p>");
+    assert_eq!(index.headers()["cache-control"], "max-age=60");
 }

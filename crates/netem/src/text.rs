@@ -1,14 +1,16 @@
 //! A link as people write it.
 //!
-//! Job: read `delay=20ms,loss=1%,rate=100mbit,queue=64k` into settings, or say in one sentence why not.
+//! Job: read `delay=20ms,loss=1%,rate=100mbit,queue=64k` into settings, `delay:20ms` into a fault, or say in one
+//! sentence why not.
 //! Owns: names and units. Does not know: what follows from a setting.
 
+use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
 
 use thiserror::Error;
 
-use crate::Config;
+use crate::{Config, Fault};
 
 /// Why a link could not be understood.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -26,6 +28,11 @@ pub enum ParseError {
     /// A name given twice.
     #[error("`{0}` is given twice")]
     Twice(String),
+    /// A fault nobody knows.
+    #[error(
+        "`{0}` befalls no packet: there are drop, duplicate, corrupt and delay:TIME, such as delay:200ms"
+    )]
+    Fault(String),
     /// A value that makes no sense.
     #[error("{name}={value}: give {example}")]
     Value {
@@ -74,6 +81,35 @@ impl FromStr for Config {
             config.reorder_by = Duration::from_millis(5);
         }
         Ok(config)
+    }
+}
+
+/// As it is written: `drop`, `duplicate`, `corrupt`, `delay:20ms`.
+impl FromStr for Fault {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        match text.split_once(':') {
+            None if text == "drop" => Ok(Self::Drop),
+            None if text == "duplicate" => Ok(Self::Duplicate),
+            None if text == "corrupt" => Ok(Self::Corrupt),
+            Some(("delay", by)) => time("delay", by).map(Self::Delay),
+            None | Some(_) => Err(ParseError::Fault(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Drop => f.write_str("drop"),
+            Self::Duplicate => f.write_str("duplicate"),
+            Self::Corrupt => f.write_str("corrupt"),
+            Self::Delay(by) => match by.subsec_nanos() % 1_000_000 {
+                0 => write!(f, "delay:{}ms", by.as_millis()),
+                _ => write!(f, "delay:{}ns", by.as_nanos()),
+            },
+        }
     }
 }
 
@@ -172,6 +208,27 @@ mod tests {
         };
         assert_eq!(config, want);
         assert_eq!("".parse(), Ok(Config::default()));
+    }
+
+    #[test]
+    fn a_fault_is_read_as_it_is_written() {
+        for text in [
+            "drop",
+            "duplicate",
+            "corrupt",
+            "delay:200ms",
+            "delay:1500ns",
+        ] {
+            let fault: Fault = text.parse().unwrap();
+            assert_eq!(fault.to_string(), text);
+        }
+        assert_eq!(
+            "delay:1.5s".parse(),
+            Ok(Fault::Delay(Duration::from_millis(1_500)))
+        );
+        for bad in ["", "lose", "delay", "delay:", "delay:2h", "drop:1"] {
+            assert!(bad.parse::<Fault>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! | module | what it answers |
 //! |---|---|
 //! | [`scenario`] | what happens in this situation of TCP or HTTP, and the capture of it |
+//! | [`what_if`] | the same, had one packet been lost, late or doubled |
 //! | [`replay`] | does a recording still come out the same, packet by packet |
 //! | [`foreign`] | does our server keep every promise that the server in this capture kept |
 //! | [`drill`] | does the engine do what a script in the packetdrill language says |
@@ -56,7 +57,7 @@
 //! Real devices and real programs: `tests/` brings those. Printing what was found: `inspect` and the program do.
 //!
 //! # Files
-//! `world`; then `scenario` with the little `site` it visits; `replay`; `foreign`; `drill`.
+//! `world`; then `scenario` with the little `site` it visits; `what_if`; `replay`; `foreign`; `drill`.
 #![forbid(unsafe_code)]
 
 pub mod draft;
@@ -72,6 +73,7 @@ pub mod simulate;
 mod site;
 pub mod table;
 pub mod throughput;
+pub mod what_if;
 mod wire;
 mod world;
 

@@ -11,7 +11,8 @@ use outcrop_base::{Cause, Direction, Why};
 use outcrop_capture::{Packet, ReadError, Reader, Record, Section};
 
 use crate::foreign::{self, PlayError};
-use crate::scenario::{self, Scenario};
+use crate::scenario::{Play, Scenario};
+use crate::what_if;
 
 /// What a replay found.
 #[derive(Clone, Debug)]
@@ -63,6 +64,9 @@ pub enum ReplayError {
     /// The seed named in the capture is no number.
     #[error("its seed {0:?} is no number")]
     BadSeed(String),
+    /// What befell its packets makes no sense.
+    #[error("its faults: {0}")]
+    BadFaults(String),
     /// A live recording of ours: half of the conversation was not ours to repeat.
     #[error(
         "it was recorded live, and the other end was not ours: only scenarios and foreign captures can be replayed; \
@@ -90,25 +94,40 @@ pub fn replay(capture: &[u8]) -> Result<Outcome, ReplayError> {
     let reader = Reader::new(capture)?;
     let section = reader.section().clone();
     let ours = reader.is_ours();
-    let Some(name) = section.get("scenario") else {
+    let Some(play) = played(&section)? else {
         return if ours {
             Err(ReplayError::Live)
         } else {
             Ok(Outcome::Foreign(foreign::play(capture)?))
         };
     };
-    let scenario = Scenario::from_name(name);
-    let scenario = scenario.ok_or_else(|| ReplayError::UnknownScenario(name.to_owned()))?;
     let expected = packets(reader)?;
-    let recording = scenario::play(scenario, seed(&section)?)?;
+    let recording = play.run()?;
     let actual = packets(Reader::new(&recording.capture[..])?)?;
-    Ok(compare(scenario, expected, actual, recording.capture))
+    Ok(compare(play.scenario, expected, actual, recording.capture))
 }
 
-fn seed(section: &Section) -> Result<u64, ReplayError> {
-    let text = section.get("seed").unwrap_or_default();
-    text.parse()
-        .map_err(|_| ReplayError::BadSeed(text.to_owned()))
+/// The play a capture is of, if it is of one.
+///
+/// # Errors
+/// It names what this version does not know.
+pub fn played(section: &Section) -> Result<Option<Play>, ReplayError> {
+    let Some(name) = section.get("scenario") else {
+        return Ok(None);
+    };
+    let scenario = Scenario::from_name(name);
+    let scenario = scenario.ok_or_else(|| ReplayError::UnknownScenario(name.to_owned()))?;
+    let seed = section.get("seed").unwrap_or_default();
+    let seed = seed
+        .parse()
+        .map_err(|_| ReplayError::BadSeed(seed.to_owned()))?;
+    let faults = what_if::read(section.get("faults").unwrap_or_default())
+        .map_err(|error| ReplayError::BadFaults(error.to_string()))?;
+    Ok(Some(Play {
+        scenario,
+        seed,
+        faults,
+    }))
 }
 
 fn packets<R: Read>(reader: Reader<R>) -> Result<Vec<Packet>, ReadError> {
@@ -187,6 +206,7 @@ fn differences(recorded: Option<&Packet>, replayed: Option<&Packet>) -> Vec<&'st
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario;
     use outcrop_capture::Annotations;
 
     /// The SYN-ACK of a recording, and the same with its comment changed.

@@ -2,7 +2,8 @@
 //!
 //! Job: run two hosts through one situation of TCP or HTTP, always the same way, and record it at the server.
 //! Owns: the programs on both hosts and what the link does to them. Does not know: how a recording is compared.
-//! A fixture of `fixtures/` is one of these and a seed; replaying it is playing it again.
+//! A fixture of `fixtures/` is one of these and a seed; replaying it is playing it again. What the link does to single
+//! packets on top of that are its faults: data as well, so that `what_if` can add one.
 
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
@@ -12,13 +13,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use outcrop_base::{Instant, Level, Recorder, Seed, WallClock};
 use outcrop_capture::{Config as CaptureConfig, Section, Writer};
-use outcrop_netem::Config as LinkConfig;
+use outcrop_netem::{Config as LinkConfig, Fault};
 use outcrop_socket::{TcpListener, TcpStream};
 use outcrop_stack::Shard;
 use outcrop_stack::ip::Cidr;
 
-use crate::site;
-use crate::{HostSetup, Side, World};
+use crate::{HostSetup, Side, World, site, what_if};
 
 outcrop_base::vocabulary! {
     /// A play.
@@ -51,6 +51,31 @@ const EPOCH: Duration = Duration::from_secs(1_795_248_000);
 /// After this, whatever happens, a play is over. TIME-WAIT takes one minute of it.
 const SPAN: Duration = Duration::from_secs(180);
 
+/// Faults of a play: more is a weather, not an experiment.
+pub const FAULTS_MAX: usize = 64;
+
+/// Something that befalls one packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Who sent it.
+    pub from: Side,
+    /// Its number in that direction, from 1.
+    pub number: u64,
+    /// What befalls it.
+    pub fault: Fault,
+}
+
+/// A scenario as it was played: all that a run depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Play {
+    /// Which.
+    pub scenario: Scenario,
+    /// Where its chances come from.
+    pub seed: u64,
+    /// What befalls packets, beyond what the scenario itself has in store.
+    pub faults: Vec<Placed>,
+}
+
 /// What a play left.
 #[derive(Clone, Debug)]
 pub struct Recording {
@@ -60,6 +85,8 @@ pub struct Recording {
     pub received: Vec<u8>,
     /// Whether nothing was left to happen at the end: no connection, no timer.
     pub quiet: bool,
+    /// Of the packets that arrived at the server, in order, their numbers in the client's direction.
+    pub arrivals: Vec<u64>,
 }
 
 /// A file in memory that its writer and the stage share.
@@ -82,53 +109,83 @@ impl Write for Tape {
     }
 }
 
-/// Plays a scenario and records it at the server.
+/// Plays a scenario without faults and records it at the server.
 ///
 /// # Errors
 /// The capture could not be written; nothing else can fail.
 pub fn play(scenario: Scenario, seed: u64) -> io::Result<Recording> {
-    let wall = WallClock::new(EPOCH);
-    let section = Section::new()
-        .with("scenario", scenario.name())
-        .with("seed", &seed.to_string());
-    let config = CaptureConfig {
-        level: Level::Full,
-        clock: wall,
-        section,
-        ..CaptureConfig::default()
-    };
-    let (tape, received) = (Tape::default(), Tape::default());
-    let recorder = Writer::new(tape.clone(), config).map_err(io::Error::other)?;
-    let mut world = stage(scenario, seed, wall, Box::new(recorder))?;
-    let server = world.spawn(Side::Right, |shard, _| serve(scenario, shard));
-    let client = {
-        let received = received.clone();
-        world.spawn(Side::Left, move |shard, _| fetch(scenario, shard, received))
-    };
-    let quiet = world.run(SPAN)?;
-    // A writer that is dropped finishes its file.
-    drop((server, client, world.take_recorder(Side::Right)));
-    Ok(Recording {
-        capture: core::mem::take(&mut *tape.lock()),
-        received: core::mem::take(&mut *received.lock()),
-        quiet,
-    })
+    let faults = Vec::new();
+    Play {
+        scenario,
+        seed,
+        faults,
+    }
+    .run()
 }
 
-fn stage(
-    scenario: Scenario,
-    seed: u64,
-    wall: WallClock,
-    recorder: Box<dyn Recorder>,
-) -> io::Result<World> {
+impl Play {
+    /// Plays it and records it at the server.
+    ///
+    /// # Errors
+    /// The capture could not be written; nothing else can fail.
+    pub fn run(&self) -> io::Result<Recording> {
+        let scenario = self.scenario;
+        let wall = WallClock::new(EPOCH);
+        let config = CaptureConfig {
+            level: Level::Full,
+            clock: wall,
+            section: self.section(),
+            ..CaptureConfig::default()
+        };
+        let (tape, received) = (Tape::default(), Tape::default());
+        let recorder = Writer::new(tape.clone(), config).map_err(io::Error::other)?;
+        let mut world = stage(self, wall, Box::new(recorder))?;
+        world.trace_arrivals();
+        let server = world.spawn(Side::Right, |shard, _| serve(scenario, shard));
+        let client = {
+            let received = received.clone();
+            world.spawn(Side::Left, move |shard, _| fetch(scenario, shard, received))
+        };
+        let quiet = world.run(SPAN)?;
+        let arrivals = world.arrivals(Side::Right).to_vec();
+        // A writer that is dropped finishes its file.
+        drop((server, client, world.take_recorder(Side::Right)));
+        Ok(Recording {
+            capture: core::mem::take(&mut *tape.lock()),
+            received: core::mem::take(&mut *received.lock()),
+            quiet,
+            arrivals,
+        })
+    }
+
+    /// What a capture of it begins with.
+    fn section(&self) -> Section {
+        let section = Section::new()
+            .with("scenario", self.scenario.name())
+            .with("seed", &self.seed.to_string());
+        if self.faults.is_empty() {
+            return section;
+        }
+        section.with("faults", &what_if::written(&self.faults))
+    }
+}
+
+fn stage(play: &Play, wall: WallClock, recorder: Box<dyn Recorder>) -> io::Result<World> {
     let host = |addr: Ipv4Addr| Cidr::new(addr.into(), 24).map(|cidr| HostSetup::new(vec![cidr]));
     let left = host(CLIENT).map_err(io::Error::other)?;
     let right = HostSetup {
         recorder,
         ..host(SERVER).map_err(io::Error::other)?
     };
-    let wires = (LinkConfig::delay(DELAY), backward(scenario));
-    World::new(left, right, wires, &Seed::from_number(seed), wall)
+    let mut wires = (LinkConfig::delay(DELAY), backward(play.scenario));
+    for placed in play.faults.iter().take(FAULTS_MAX) {
+        let wire = match placed.from {
+            Side::Left => &mut wires.0,
+            Side::Right => &mut wires.1,
+        };
+        wire.script.insert(placed.number, placed.fault);
+    }
+    World::new(left, right, wires, &Seed::from_number(play.seed), wall)
 }
 
 /// What the link does to the server's packets.

@@ -75,6 +75,8 @@ pub struct World {
     right: Host,
     link: Duplex,
     losses: Vec<Loss>,
+    /// What arrived, if somebody asked: to the left, to the right.
+    arrivals: Option<[Vec<u64>; 2]>,
 }
 
 struct Host {
@@ -106,6 +108,7 @@ impl World {
             right: Host::new(right, &clock, &seed.split("right"), wall)?,
             link: Duplex::new(wires.0, wires.1, seed),
             losses: Vec::new(),
+            arrivals: None,
             clock,
         })
     }
@@ -146,6 +149,22 @@ impl World {
     #[must_use]
     pub fn losses(&self) -> &[Loss] {
         &self.losses
+    }
+
+    /// From now on remembers which packet arrived when, eight bytes each.
+    pub fn trace_arrivals(&mut self) {
+        self.arrivals.get_or_insert_default();
+    }
+
+    /// The numbers of the packets that arrived at a host, in order of arrival, since [`World::trace_arrivals`]. One that
+    /// arrived twice is there twice.
+    #[must_use]
+    pub fn arrivals(&self, at: Side) -> &[u64] {
+        match (&self.arrivals, at) {
+            (None, _) => &[],
+            (Some([left, _]), Side::Left) => left,
+            (Some([_, right]), Side::Right) => right,
+        }
     }
 
     /// What crossed a host's device.
@@ -222,7 +241,8 @@ impl World {
         for (from, host, link) in directions {
             for bytes in host.sent()? {
                 moved = true;
-                let verdict = link.handle_packet(now, Packet { bytes, tag: 0 });
+                let tag = link.count() + 1;
+                let verdict = link.handle_packet(now, Packet { bytes, tag });
                 if let Some(reason) = verdict.drop_reason() {
                     let number = link.count();
                     self.losses.push(Loss {
@@ -234,15 +254,22 @@ impl World {
                 }
             }
         }
+        let mut told = self.arrivals.as_mut();
         let arrivals = [
-            (&mut self.link.forward, &mut self.right),
-            (&mut self.link.backward, &mut self.left),
+            (Side::Right, &mut self.link.forward, &mut self.right),
+            (Side::Left, &mut self.link.backward, &mut self.left),
         ];
-        for (link, host) in arrivals {
+        for (to, link, host) in arrivals {
             while host.cable.room()
                 && let Some(packet) = link.poll_transmit(now)
             {
                 moved = true;
+                if let Some([left, right]) = told.as_deref_mut() {
+                    match to {
+                        Side::Left => left.push(packet.tag),
+                        Side::Right => right.push(packet.tag),
+                    }
+                }
                 let bytes = IoSlice::new(&packet.bytes);
                 host.cable.transmit(&[bytes], Offload::default())?;
             }

@@ -3,13 +3,18 @@
 //! Job: say what can be asked for, and how. Owns: names, defaults, help texts. Does not know: how any of it is
 //! done; values arrive parsed and in range (`values`).
 
+mod lower;
+
 use core::net::SocketAddr;
+use core::num::NonZeroU16;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use outcrop_base::Level;
+use outcrop_testkit::what_if::Change;
 
-use crate::port::{AtSpec, PortSpec, RouteSpec};
+pub(crate) use lower::{Conn, Look, Router, Switch};
+
 use crate::values::{Cidr, DeviceName, Url};
 
 /// A TCP/IP and HTTP stack of its own, over a Linux TUN, that explains every packet.
@@ -87,17 +92,39 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  sudo outcrop traceroute 10.77.0.1\n  \
                             sudo outcrop traceroute --tcp --port 443 fd77::1")]
     Traceroute(Traceroute),
-    /// Be a router between several TUNs: pass packets on, cut them, refuse them, and say why.
+    /// Be a router between several TUNs and TAPs: pass packets on, cut them, refuse them, and say why.
     ///
     /// Each --net is a link to a private network of its own, where the kernel has the first other address and its default
-    /// route through us; no root needed. Each --tun is a link in the current network namespace, which takes root or
-    /// CAP_NET_ADMIN. With a command, it runs in the first --net, and its exit status becomes ours; without, Ctrl-C ends.
+    /// route through us; no root needed. Each --tun or --tap is a link in the current network namespace, which takes root
+    /// or CAP_NET_ADMIN. On a link named by --advertise the kernel finds its IPv6 address and route by itself. With a command, it runs in the first --net, and its exit status becomes ours; without, Ctrl-C ends.
     #[command(
         after_help = "Examples:\n  outcrop router --net left=10.1.0.1/24,fd01::1/64 --net right=10.2.0.1/24,fd02::1/64,mtu=1280 \\\n    \
                             --at right='exec python3 -m http.server 80' -- sh -c 'sleep 1; curl -sI http://10.2.0.2/'\n  \
-                            outcrop router --net a=10.1.0.1/24 --net b=10.2.0.1/24 --capture hop.pcapng -- traceroute -n 10.2.0.2"
+                            outcrop router --net a=10.1.0.1/24 --net b=10.2.0.1/24 --capture hop.pcapng -- traceroute -n 10.2.0.2\n  \
+                            outcrop router --net lan=10.1.0.1/24,2001:db8:1::1/64,tap --advertise lan,interval=4 -- sh -c 'sleep 3; ip -6 addr'"
     )]
     Router(Router),
+    /// Be a switch between several TAPs: learn who is where, and send each frame only there.
+    ///
+    /// Each --net is a port to a private network of its own, where the kernel has the addresses given; no root needed.
+    /// Each --tap is a port in the current network namespace. With a command, it runs in the first --net, and its exit
+    /// status becomes ours; without, Ctrl-C ends.
+    #[command(
+        after_help = "Example:\n  outcrop switch --net a=10.1.0.1/24 --net b=10.1.0.2/24 --net c=10.1.0.3/24 --stats -- ping -c3 10.1.0.2"
+    )]
+    Switch(Switch),
+    /// Show whom a running stack knows on its links, and how sure it is of each.
+    #[command(
+        visible_alias = "neighbor",
+        after_help = "Example:\n  outcrop run --tap -- sh -c 'ping -c1 10.77.0.2; outcrop neigh show'"
+    )]
+    Neigh(Look),
+    /// Show which way a running stack sends packets.
+    Route(Look),
+    /// Show the addresses of a running stack, their states and their times.
+    Addr(Look),
+    /// Show the TCP connections of a running stack.
+    Conn(Conn),
     /// Play a capture again in virtual time, and say where it differs.
     ///
     /// First every packet by itself: each header is read and written anew, and must be the same bytes. Then the
@@ -140,6 +167,9 @@ pub(crate) enum Command {
     /// Write a capture as one page for a browser: ladder, bytes, states and sequences beside each other.
     ///
     /// The page stands alone: it asks the network for nothing, and can be read without scripts.
+    #[command(after_help = "Examples:\n  outcrop inspect run.pcapng -o run.html\n  \
+                            outcrop inspect ours.pcapng --compare linux.pcap -o both.html\n  \
+                            outcrop inspect fixtures/get.pcapng --what-if drop:4 -o what-if.html")]
     Inspect(Inspect),
     /// Write a capture for the tools of others: classic pcap, HAR, xplot, qlog.
     ///
@@ -301,6 +331,19 @@ pub(crate) struct Serving {
     /// Serve the files in this folder. Without it: one built-in page.
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
+    /// Give clients that take it FILE.br, FILE.zst or FILE.gz where that lies beside a file and is no older.
+    #[arg(long, requires = "root")]
+    pub(crate) precompressed: bool,
+    /// Answer for a folder without index.html with the names in it.
+    #[arg(long, requires = "root")]
+    pub(crate) listing: bool,
+    /// `Cache-Control` of every file, such as max-age=3600.
+    #[arg(long, value_name = "VALUE", requires = "root")]
+    pub(crate) cache_control: Option<http::HeaderValue>,
+    /// Connections of one client at a time, a client being an IPv4 address or an IPv6 network of 64 bits; more are closed
+    /// at once. 0: as many as it likes.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) per_client: usize,
     /// Serve an application to try things on, instead of files: a list of things to do with a chat, its pages and its API.
     #[arg(long, value_enum, value_name = "NAME", conflicts_with = "root")]
     pub(crate) example: Option<ExampleName>,
@@ -317,6 +360,13 @@ pub(crate) struct Serving {
     /// packets in memory; whoever can fetch a page here can see them.
     #[arg(long)]
     pub(crate) inspect: bool,
+    /// Open the TUN with so many queues, each served by a thread and a part of the stack of its own. A flow stays in the
+    /// queue where the kernel puts it.
+    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU16::MIN, value_parser = crate::values::queues)]
+    pub(crate) queues: NonZeroU16,
+    /// Answer `outcrop neigh`, `route`, `addr` and `conn` at this Unix socket. Without it: at one that they find.
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) control: Option<PathBuf>,
     /// Answer requests that arrive in a SYN (TCP Fast Open); such a request may be served twice.
     #[arg(long)]
     pub(crate) fast_open: bool,
@@ -351,12 +401,16 @@ pub(crate) struct Secure {
     /// Port of the HTTPS server.
     #[arg(long, value_name = "PORT", default_value_t = 443, value_parser = clap::value_parser!(u16).range(1..), help_heading = "TLS")]
     pub(crate) tls_port: u16,
-    /// Certificates in PEM, one's own first; read again when the file changes. Implies --tls.
+    /// Certificates in PEM, one's own first; read again when the file changes. Implies --tls. May be given again with
+    /// another --key: the client's server name chooses, and the first is for all others.
     #[arg(long, value_name = "FILE", requires = "key", help_heading = "TLS")]
-    pub(crate) cert: Option<PathBuf>,
+    pub(crate) cert: Vec<PathBuf>,
     /// The private key of --cert, in PEM.
     #[arg(long, value_name = "FILE", requires = "cert", help_heading = "TLS")]
-    pub(crate) key: Option<PathBuf>,
+    pub(crate) key: Vec<PathBuf>,
+    /// Clients must show a certificate signed by an authority of this file, in PEM. Implies --tls.
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub(crate) client_ca: Option<PathBuf>,
     /// Write the certificate of the run's own authority here, for clients to trust.
     #[arg(
         long,
@@ -524,10 +578,32 @@ pub(crate) struct Asking {
     /// Go on where the file of --output ends: `-`, or with the byte named.
     #[arg(short = 'C', long, value_name = "-|BYTE", requires = "output", value_parser = crate::values::offset, help_heading = "Request")]
     pub(crate) continue_at: Option<crate::values::Offset>,
-    /// Through this HTTP proxy, by CONNECT.
+    /// Through this HTTP proxy: by CONNECT for https, by the whole URL for http.
     #[arg(short = 'x', long, value_name = "URL", help_heading = "Request")]
     pub(crate) proxy: Option<Url>,
-    /// Try so often again what failed and may be done twice.
+    /// Say to the proxy who asks: `USER:PASSWORD`.
+    #[arg(
+        short = 'U',
+        long,
+        value_name = "USER:PASSWORD",
+        requires = "proxy",
+        help_heading = "Request"
+    )]
+    pub(crate) proxy_user: Option<String>,
+    /// Ask the proxy for a tunnel (CONNECT) for http too.
+    #[arg(short = 'p', long, requires = "proxy", help_heading = "Request")]
+    pub(crate) proxytunnel: bool,
+    /// Hosts that are asked without the proxy, joined by commas; the names below them too.
+    #[arg(
+        long,
+        value_name = "HOSTS",
+        value_delimiter = ',',
+        requires = "proxy",
+        help_heading = "Request"
+    )]
+    pub(crate) noproxy: Vec<String>,
+    /// Try so often again what failed and may be done twice; what broke off in the middle goes on there if the server has
+    /// a strong ETag for it.
     #[arg(
         long,
         value_name = "NUMBER",
@@ -540,8 +616,16 @@ pub(crate) struct Asking {
 /// Options of `outcrop get`.
 #[derive(Args, Debug)]
 pub(crate) struct Get {
-    /// What to fetch: `http://HOST[:PORT]/PATH`, or `https://..`.
-    pub(crate) url: Url,
+    /// What to fetch: `http://HOST[:PORT]/PATH`, or `https://..`. Several come one after the other, over one connection
+    /// where that is possible.
+    #[arg(required = true, value_name = "URL")]
+    pub(crate) urls: Vec<Url>,
+    /// Ask for all of them at once, in one write for each server, before the first answer (pipelining).
+    #[arg(long, conflicts_with_all = ["data", "upload", "request", "continue_at", "output", "location", "cache"])]
+    pub(crate) pipeline: bool,
+    /// Keep answers in this folder for the next time, as far as HTTP allows (RFC 9111), and use those there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
     /// Write the body to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -562,12 +646,21 @@ pub(crate) struct Get {
     /// For https: believe every certificate. Whoever answers may then be anybody.
     #[arg(short = 'k', long, help_heading = "TLS")]
     pub(crate) insecure: bool,
+    /// For https: our certificate, with those that vouch for it, in PEM, for servers that ask for one.
+    #[arg(long, value_name = "FILE", requires = "key", help_heading = "TLS")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The private key of --cert, in PEM.
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "TLS")]
+    pub(crate) key: Option<PathBuf>,
     /// For https: put the keys into the capture, so that Wireshark shows what is inside.
     #[arg(long, requires = "capture", help_heading = "TLS")]
     pub(crate) keys: bool,
     /// Give up after this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: u64,
+    /// Give a connection up that is not there after this many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) connect_timeout: u64,
     #[command(flatten)]
     pub(crate) tcp: Tcp,
     #[command(flatten)]
@@ -633,41 +726,6 @@ pub(crate) struct Traceroute {
     pub(crate) size: u16,
     #[command(flatten)]
     pub(crate) net: Net,
-}
-
-/// Options of `outcrop router`.
-#[derive(Args, Debug)]
-pub(crate) struct Router {
-    /// A link to a private network of its own: NAME=ADDRESS/PREFIX,..[,mtu=BYTES]. May be given again.
-    #[arg(long, value_name = "LINK")]
-    pub(crate) net: Vec<PortSpec>,
-    /// A link in the current network namespace, in the same form. May be given again.
-    #[arg(long, value_name = "LINK")]
-    pub(crate) tun: Vec<PortSpec>,
-    /// A route: DESTINATION=GATEWAY, or =blackhole, =unreachable, =prohibit. May be given again.
-    #[arg(long, value_name = "ROUTE")]
-    pub(crate) route: Vec<RouteSpec>,
-    /// A shell command for one of the private networks: NAME=SCRIPT; ended when the command has ended.
-    #[arg(long, value_name = "NAME=SCRIPT")]
-    pub(crate) at: Vec<AtSpec>,
-    /// Put an emulated link before every interface.
-    #[arg(long, value_name = "EMULATION", long_help = LINK_HELP)]
-    pub(crate) link: Option<outcrop_netem::Config>,
-    /// Record every packet with its reason: one pcapng file a link, its name put before the ending.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) capture: Option<PathBuf>,
-    /// How much to record.
-    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = CaptureLevel::Full)]
-    pub(crate) capture_level: CaptureLevel,
-    /// Draw all chance from this number instead of the system's entropy.
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) seed: Option<u64>,
-    /// Print at the end what was counted, rule by rule.
-    #[arg(long)]
-    pub(crate) stats: bool,
-    /// The command and its arguments.
-    #[arg(last = true, value_name = "COMMAND")]
-    pub(crate) command: Vec<std::ffi::OsString>,
 }
 
 /// Options of `outcrop replay`.
@@ -770,6 +828,19 @@ pub(crate) struct Inspect {
     /// The page to write.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+    /// Of a capture of more than 5,000 packets, the first to draw in detail.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) from: usize,
+    /// Another capture to lay over this one, on one axis.
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    pub(crate) compare: Option<PathBuf>,
+    /// Play a recorded scenario again with another fate for a packet: drop:17, duplicate:17, delay:17:200ms. A further
+    /// one means packets of the future before it.
+    #[arg(long, value_name = "FATE:PACKET", conflicts_with_all = ["from", "compare"])]
+    pub(crate) what_if: Vec<Change>,
+    /// Where to keep the capture of what would have happened.
+    #[arg(long, value_name = "FILE", requires = "what_if")]
+    pub(crate) capture: Option<PathBuf>,
 }
 
 /// Options of `outcrop tui`.

@@ -1,36 +1,38 @@
-//! One URL, however many requests it takes.
+//! What `outcrop get` does with an answer.
 //!
-//! Job: ask, follow, try again, take what comes. Owns: where it stands. Does not know: how a connection is made (`dial`),
-//! what a request says (`ask`). What is decided on the way (redirects, retries, cookies) is decided by `outcrop_web::client`.
+//! Job: ask by the library's agent, take what comes to where it goes, go on where it broke off. Owns: how far it came.
+//! Does not know: how a connection is made (`dial`), what a request says (`ask`), how steps are told (`voice`).
 
 mod ask;
 mod dial;
+mod voice;
 
 use core::time::Duration;
 use std::io;
 use std::path::PathBuf;
 
-use http::{HeaderMap, Method, StatusCode, Uri, header};
-use outcrop_base::{ByteStream, Instant};
-use outcrop_http::client::{Client, FetchError};
-use outcrop_http::h1::{ClientConfig, ResponseHead};
-use outcrop_http::{Sleep, sleeper};
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use outcrop_base::Instant;
 use outcrop_stack::Shard;
 use outcrop_tls::ClientTls;
-use outcrop_web::client::jar::Jar;
-use outcrop_web::client::redirect::{self, RedirectError};
-use outcrop_web::client::retry::{self, Patience};
-use outcrop_web::compress::Decoder;
+use outcrop_web::client::cache::Cache;
+use outcrop_web::client::retry::Patience;
+use outcrop_web::client::route::Proxy;
+use outcrop_web::client::{Agent, Answer, Config, Payload, redirect, resume};
 
-use crate::cli::Asking;
+use crate::cli::{Asking, Get};
 use crate::failure::Failure;
 use crate::sink::Sink;
 use crate::timing::Timing;
 use crate::values::{Offset, Url};
-use ask::Ask;
+use dial::Outside;
 
 /// What a compressed answer may grow to: a few bytes may stand for gigabytes.
 const DECODED_MAX: u64 = 64 << 30;
+/// Bytes that kept answers may take in their folder.
+const CACHE_MAX: usize = 1 << 30;
+/// Bytes of each body that is asked for by pipelining.
+const PIPELINED_MAX: usize = 64 << 20;
 
 /// How the fetching shows itself.
 #[derive(Clone, Debug)]
@@ -45,23 +47,20 @@ pub(crate) struct Manner {
     pub(crate) output: Option<PathBuf>,
 }
 
-/// A fetch.
+/// One agent for all that is fetched.
 pub(crate) struct Fetch {
     shard: Shard,
-    ask: Ask,
+    agent: Agent,
     asking: Asking,
     manner: Manner,
-    tls: Option<ClientTls>,
-    jar: Jar,
     /// With which byte of the file to begin.
     from: u64,
-    begun: Instant,
 }
 
 /// What it came to.
 #[derive(Debug)]
 pub(crate) struct Fetched {
-    url: Url,
+    url: String,
     status: StatusCode,
     location: Option<String>,
     /// Where the time went.
@@ -84,272 +83,249 @@ impl Fetched {
     }
 }
 
-/// Why an attempt is not the last.
-enum Halt {
-    /// It failed, and might not the next time.
-    Failed(retry::Failure, Option<Duration>, Failure),
-    /// It is over.
-    Over(Failure),
-    /// The answer is elsewhere.
-    Elsewhere(redirect::Next),
+fn location(fields: &HeaderMap) -> Option<String> {
+    let location = fields.get(header::LOCATION)?;
+    location.to_str().ok().map(str::to_owned)
 }
 
-impl From<Failure> for Halt {
-    fn from(failure: Failure) -> Self {
-        Self::Over(failure)
+/// The agent that the options describe.
+fn agent(shard: &Shard, options: &Get, tls: Option<ClientTls>) -> Result<Agent, Failure> {
+    let asking = &options.asking;
+    let config = Config {
+        connect: Duration::from_secs(options.connect_timeout),
+        patience: Patience {
+            retries: asking.retry,
+            ..Patience::default()
+        },
+        redirects: if asking.location { redirect::MOST } else { 0 },
+        proxy: proxy(asking)?,
+        decode: asking.compressed,
+        decoded_most: DECODED_MAX,
+        ..Config::default()
+    };
+    let cache = options.cache.as_ref().map(|folder| {
+        let opened = Cache::in_folder(folder, CACHE_MAX);
+        opened.map_err(|error| Failure::file("--cache", folder, &error))
+    });
+    let outside = Outside {
+        shard: shard.clone(),
+        tls,
+    };
+    Ok(Agent::new(config, outside, cache.transpose()?))
+}
+
+fn proxy(asking: &Asking) -> Result<Option<Proxy>, Failure> {
+    let Some(url) = &asking.proxy else {
+        return Ok(None);
+    };
+    let uri = url.to_string().parse().ok();
+    let proxy = uri.and_then(|uri| Proxy::new(&uri));
+    let mut proxy = proxy.ok_or_else(|| {
+        Failure::asked(format!("--proxy {url}: only http:// proxies are spoken to"))
+    })?;
+    let except: Vec<&str> = asking.noproxy.iter().map(String::as_str).collect();
+    proxy = proxy.except(&except);
+    if let Some(user) = &asking.proxy_user {
+        let (user, password) = user.split_once(':').unwrap_or((user, ""));
+        proxy = proxy.user(user, password);
     }
+    if asking.proxytunnel {
+        proxy = proxy.always_tunnel();
+    }
+    Ok(Some(proxy))
 }
-
-type Conversation<T> = Client<Box<dyn ByteStream>, T>;
 
 impl Fetch {
     /// Ready to begin.
     pub(crate) fn new(
         shard: &Shard,
-        url: Url,
-        asking: Asking,
+        options: &Get,
         manner: Manner,
         tls: Option<ClientTls>,
     ) -> Result<Self, Failure> {
-        let from = match (asking.continue_at, &manner.output) {
+        let from = match (options.asking.continue_at, &manner.output) {
             (Some(Offset::Byte(byte)), _) => byte,
             (Some(Offset::End), Some(path)) => std::fs::metadata(path).map_or(0, |file| file.len()),
             (Some(Offset::End) | None, _) => 0,
         };
         Ok(Self {
             shard: shard.clone(),
-            ask: Ask::new(url, &asking, from)?,
-            asking,
+            agent: agent(shard, options, tls)?,
+            asking: options.asking.clone(),
             manner,
-            tls,
-            jar: Jar::default(),
             from,
-            begun: shard.now(),
         })
     }
 
-    /// Goes through with it.
-    pub(crate) async fn run(mut self) -> Result<Fetched, Failure> {
-        let patience = Patience {
-            retries: self.asking.retry,
-            ..Patience::default()
-        };
-        let (mut tried, mut hops) = (0, 0);
-        loop {
-            let halt = match self.attempt(tried < self.asking.retry).await {
-                Ok(fetched) => return Ok(fetched),
-                Err(halt) => halt,
-            };
-            match halt {
-                Halt::Over(failure) => return Err(failure),
-                Halt::Elsewhere(next) => {
-                    hops += 1;
-                    if hops > redirect::MOST {
-                        return Err(Failure::new(format!(
-                            "{}: {}",
-                            self.ask.url,
-                            RedirectError::Many
-                        )));
-                    }
-                    self.note(&format!("* goes on at {}", next.uri));
-                    self.ask.follow(&next)?;
-                }
-                Halt::Failed(failure, asked, told) => {
-                    tried += 1;
-                    let wait = retry::wait(&patience, tried, &self.ask.method, true, failure);
-                    let Some(wait) = wait else { return Err(told) };
-                    let wait = asked.unwrap_or(wait).min(patience.most);
-                    self.note(&format!("* {told}; again in {} ms", wait.as_millis()));
-                    self.shard.sleep_until(self.shard.now() + wait).await;
-                }
-            }
+    /// All of these at once.
+    pub(crate) async fn pipeline(self, urls: Vec<Url>) -> Result<Vec<Fetched>, Failure> {
+        let begun = self.shard.now();
+        let requests = urls.iter().map(|url| ask::request(url, &self.asking, 0));
+        let requests: Vec<Request<Payload>> = requests.collect::<Result<_, _>>()?;
+        let bare: Vec<Request<()>> = requests.into_iter().map(|r| r.map(drop)).collect();
+        let answers = self.agent.pipeline(&bare, PIPELINED_MAX).await;
+        let took = self.shard.now() - begun;
+        let mut all = Vec::new();
+        for (url, answer) in urls.iter().zip(answers) {
+            let answer = answer.map_err(|error| Failure::new(format!("{url}: {error}")))?;
+            let mut sink = Sink::open(None)?;
+            sink.write(answer.body())
+                .map_err(|error| unwritten(&error))?;
+            let mut timing = Timing::default();
+            timing.took("all", took);
+            timing.received(sink.finish()?);
+            all.push(Fetched {
+                url: url.to_string(),
+                status: answer.status(),
+                location: location(answer.headers()),
+                timing,
+            });
         }
+        Ok(all)
     }
 
-    fn note(&self, line: &str) {
-        if self.manner.verbose {
-            eprintln!("{line}");
-        }
-    }
-
-    fn unix_now(&self) -> Duration {
-        self.shard.wall().unix(self.shard.now())
-    }
-
-    async fn attempt(&mut self, patient: bool) -> Result<Fetched, Halt> {
-        let set_out = self.shard.now();
-        let url = self.ask.url.clone();
-        let dialled = dial::dial(
-            &self.shard,
-            &url,
-            self.asking.proxy.as_ref(),
-            self.tls.as_ref(),
-        )
-        .await;
-        let dialled =
-            dialled.map_err(|failure| Halt::Failed(retry::Failure::Connect, None, failure))?;
-        self.note(&format!("* connected to {}", dialled.peer));
-        let (clock, timer) = (self.shard.clone(), self.shard.clone());
-        let sleep = sleeper(move || clock.now(), move |at| timer.sleep_until(at));
-        let mut client = Client::new(dialled.stream, sleep, ClientConfig::default());
-        let uri = self.ask.uri()?;
-        let cookies = self.jar.give(&uri, self.unix_now());
-        let request = self.ask.request(&uri, cookies)?;
-        if self.manner.verbose {
-            ask::show(&request);
-        }
-        let told = |error: &FetchError| Failure::new(format!("{url}: {error}"));
-        let sent = client.send(request).await;
-        let head =
-            sent.map_err(|error| Halt::Failed(retry::Failure::Broken, None, told(&error)))?;
-        let fields = head.to_http().headers().clone();
-        self.jar.take(&uri, &fields, self.unix_now());
-        if self.manner.verbose {
-            for line in head_text(&head).split_inclusive(|b| *b == b'\n') {
-                eprint!("< {}", String::from_utf8_lossy(line));
-            }
-        }
-        self.halt(&uri, head.status(), &fields, patient)?;
-        let bytes = self.receive(&mut client, &head, &fields).await?;
-        let mut timing = Timing::default();
-        if set_out > self.begun {
-            timing.took("before", set_out - self.begun);
-        }
-        for (phase, took) in dialled.took {
-            timing.took(phase, took);
-        }
-        spans(&mut timing, client.timing());
-        timing.received(bytes);
-        // The answer is complete: how the connection ends changes nothing about it.
-        let _over = client.close().await;
-        let location = fields
-            .get(header::LOCATION)
-            .and_then(|v| v.to_str().ok().map(str::to_owned));
+    /// Goes through with one of them.
+    pub(crate) async fn run(&self, url: &Url) -> Result<Fetched, Failure> {
+        let begun = self.shard.now();
+        let request = ask::request(url, &self.asking, self.from)?;
+        let method = request.method().clone();
+        let mut answer = self.ask(url, request).await?;
+        let bytes = self.receive(url, &mut answer, &method).await?;
         Ok(Fetched {
-            url,
-            status: head.status(),
-            location,
-            timing,
+            url: answer.uri.to_string(),
+            status: answer.status,
+            location: location(&answer.fields),
+            timing: timing(&answer, begun, bytes),
         })
     }
 
-    /// Whether this answer is not the one to take.
-    fn halt(
-        &self,
-        uri: &Uri,
-        status: StatusCode,
-        fields: &HeaderMap,
-        patient: bool,
-    ) -> Result<(), Halt> {
-        if self.asking.location {
-            match redirect::next(&self.ask.method, uri, status, fields) {
-                Ok(None) => {}
-                Ok(Some(next)) => return Err(Halt::Elsewhere(next)),
-                Err(error) => return Err(Halt::Over(Failure::new(format!("{uri}: {error}")))),
+    async fn ask(&self, url: &Url, request: Request<Payload>) -> Result<Answer, Failure> {
+        let verbose = self.manner.verbose;
+        let mut watch = |news: outcrop_web::client::News<'_>| {
+            if verbose {
+                voice::say(news);
             }
-        }
-        let busy = retry::Failure::Status(status);
-        let one = Patience {
-            retries: 1,
-            ..Patience::default()
         };
-        if patient && retry::wait(&one, 1, &self.ask.method, true, busy).is_some() {
-            let asked = retry::retry_after(fields, self.unix_now());
-            return Err(Halt::Failed(
-                busy,
-                asked,
-                Failure::new(format!("{uri}: {status}")),
-            ));
-        }
-        Ok(())
+        let asked = self.agent.watch(request, &mut watch).await;
+        asked.map_err(|error| Failure::new(format!("{url}: {error}")))
     }
 
     /// The body, to where it goes; its bytes.
-    async fn receive<T: Sleep>(
+    async fn receive(
         &self,
-        client: &mut Conversation<T>,
-        head: &ResponseHead,
-        fields: &HeaderMap,
+        url: &Url,
+        answer: &mut Answer,
+        method: &Method,
     ) -> Result<u64, Failure> {
-        let url = &self.ask.url;
-        let Some(mut sink) = self.sink(head.status(), fields)? else {
+        let Some(mut sink) = self.sink(url, answer)? else {
             return Ok(0);
         };
         if self.manner.include {
-            sink.write(&head_text(head))
+            sink.write(&head_text(answer))
                 .map_err(|error| unwritten(&error))?;
         }
-        let coding = fields
-            .get(header::CONTENT_ENCODING)
-            .and_then(|value| value.to_str().ok());
-        let coding = coding.filter(|_| self.asking.compressed);
-        let decoder = coding
-            .map(|coding| Decoder::new(coding.trim(), DECODED_MAX))
-            .transpose();
-        let mut decoder =
-            decoder.map_err(|error| Failure::new(format!("{url}: content-encoding: {error}")))?;
         if !self.manner.quiet {
-            let length = fields
-                .get(header::CONTENT_LENGTH)
-                .and_then(|v| v.to_str().ok()?.parse().ok());
-            sink.show_progress(length.filter(|_| decoder.is_none()));
+            let length = answer.fields.get(header::CONTENT_LENGTH);
+            let length = length.and_then(|v| v.to_str().ok()?.parse().ok());
+            let coded =
+                answer.fields.contains_key(header::CONTENT_ENCODING) && self.asking.compressed;
+            sink.show_progress(length.filter(|_| !coded));
         }
-        let undone = |error: io::Error| Failure::new(format!("{url}: decompressing: {error}"));
-        while let Some(bytes) = client
-            .chunk()
-            .await
-            .map_err(|error| Failure::new(format!("{url}: {error}")))?
-        {
-            let bytes = match &mut decoder {
-                Some(decoder) => decoder.write(&bytes).map_err(undone)?,
-                None => bytes,
-            };
-            sink.write(&bytes).map_err(|error| unwritten(&error))?;
+        let (mut have, mut left) = (self.from_of(answer), self.asking.retry);
+        loop {
+            match answer.chunk().await {
+                Ok(None) => return sink.finish(),
+                Ok(Some(bytes)) => {
+                    sink.write(&bytes).map_err(|error| unwritten(&error))?;
+                    have += bytes.len() as u64;
+                }
+                Err(error) => {
+                    let told = Failure::new(format!("{url}: {error}"));
+                    let rest = resume::fields(&answer.fields, have);
+                    let (Some(rest), true, true) = (rest, left > 0, *method == Method::GET) else {
+                        return Err(told);
+                    };
+                    left -= 1;
+                    if self.manner.verbose {
+                        eprintln!("* {error}; going on at byte {have}");
+                    }
+                    self.go_on(url, answer, (rest, have)).await?.ok_or(told)?;
+                }
+            }
         }
-        // The answer to HEAD says how it would be coded, and holds nothing.
-        if let Some(decoder) = decoder.filter(|_| self.ask.method != Method::HEAD) {
-            let rest = decoder.finish().map_err(undone)?;
-            sink.write(&rest).map_err(|error| unwritten(&error))?;
+    }
+
+    /// The rest of an answer that broke off, in its place; nothing if something else came.
+    async fn go_on(
+        &self,
+        url: &Url,
+        answer: &mut Answer,
+        (rest, have): (HeaderMap, u64),
+    ) -> Result<Option<()>, Failure> {
+        let mut request = ask::request(url, &self.asking, 0)?;
+        *request.uri_mut() = answer.uri.clone();
+        request.headers_mut().extend(rest);
+        let next = self.ask(url, request).await?;
+        let fits = resume::continues(next.status, &next.fields, have);
+        if fits {
+            let (status, fields) = (answer.status, answer.fields.clone());
+            *answer = next;
+            (answer.status, answer.fields) = (status, fields);
         }
-        sink.finish()
+        Ok(fits.then_some(()))
+    }
+
+    /// The byte of the file that the first of this answer's body is.
+    fn from_of(&self, answer: &Answer) -> u64 {
+        if resume::continues(answer.status, &answer.fields, self.from) {
+            self.from
+        } else {
+            0
+        }
     }
 
     /// Where this answer's body goes; nowhere if all of it is there already.
-    fn sink(&self, status: StatusCode, fields: &HeaderMap) -> Result<Option<Sink>, Failure> {
+    fn sink(&self, url: &Url, answer: &Answer) -> Result<Option<Sink>, Failure> {
         let path = self.manner.output.as_deref();
         let (Some(path), true) = (path, self.from > 0) else {
             return Sink::open(path).map(Some);
         };
-        let range = fields
-            .get(header::CONTENT_RANGE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        match status {
-            StatusCode::PARTIAL_CONTENT if range.starts_with(&format!("bytes {}-", self.from)) => {
-                Sink::resume(path, self.from).map(Some)
-            }
-            StatusCode::PARTIAL_CONTENT => Err(Failure::new(format!(
-                "{}: another part came than was asked for",
-                self.ask.url
-            ))),
-            StatusCode::RANGE_NOT_SATISFIABLE if range == format!("bytes */{}", self.from) => {
-                self.note("* the file is complete");
-                Ok(None)
-            }
-            status if status.is_success() => Sink::open(Some(path)).map(Some),
-            // An error's page is no part of the file.
-            _ => Ok(None),
+        let (status, fields) = (answer.status, &answer.fields);
+        if resume::continues(status, fields, self.from) {
+            return Sink::resume(path, self.from).map(Some);
         }
+        if status == StatusCode::PARTIAL_CONTENT {
+            return Err(Failure::new(format!(
+                "{url}: another part came than was asked for"
+            )));
+        }
+        if resume::is_all(status, fields, self.from) && self.manner.verbose {
+            eprintln!("* the file is complete");
+        }
+        // An error's page is no part of the file.
+        let whole = status.is_success().then(|| Sink::open(Some(path)));
+        whole.transpose()
     }
 }
 
-fn spans(timing: &mut Timing, spans: outcrop_http::client::Timing) {
+fn timing(answer: &Answer, begun: Instant, bytes: u64) -> Timing {
+    let (mut timing, spans) = (Timing::default(), answer.timing());
     let span = |from: Option<Instant>, to: Option<Instant>| {
         from.zip(to).map(|(from, to)| to - from).unwrap_or_default()
     };
+    let made: Duration = answer.took.iter().map(|(_, took)| *took).sum();
+    let before = span(Some(begun), spans.begun).saturating_sub(made);
+    if before > Duration::ZERO {
+        timing.took("before", before);
+    }
+    for (phase, took) in &answer.took {
+        timing.took(phase, *took);
+    }
     timing.took("send", span(spans.begun, spans.sent));
     timing.took("wait", span(spans.sent, spans.first_byte));
     timing.took("receive", span(spans.first_byte, spans.end));
+    timing.received(bytes);
+    timing
 }
 
 fn unwritten(error: &io::Error) -> Failure {
@@ -357,12 +333,12 @@ fn unwritten(error: &io::Error) -> Failure {
 }
 
 /// The head as a terminal shows it.
-fn head_text(head: &ResponseHead) -> Vec<u8> {
-    let mut text = format!("{:?} {}\r\n", head.version(), head.status()).into_bytes();
-    for (name, value) in head.fields().iter() {
-        text.extend_from_slice(name.as_bytes());
+fn head_text(answer: &Answer) -> Vec<u8> {
+    let mut text = format!("{:?} {}\r\n", answer.version, answer.status).into_bytes();
+    for (name, value) in &answer.fields {
+        text.extend_from_slice(name.as_str().as_bytes());
         text.extend_from_slice(b": ");
-        text.extend_from_slice(value);
+        text.extend_from_slice(value.as_bytes());
         text.extend_from_slice(b"\r\n");
     }
     text.extend_from_slice(b"\r\n");

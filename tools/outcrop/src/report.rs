@@ -41,6 +41,7 @@ impl fmt::Display for Report<'_> {
             (c.lost_out, "packets the device refused"),
             (s.refused, "connections with a message that is not HTTP"),
             (s.broken, "connections that broke"),
+            (s.turned_away, "connections of clients that had enough"),
             (t.cookies_sent, "SYNs answered by a cookie"),
             (t.cookies_taken, "connections made of a cookie"),
             (t.fast_opens, "connections that spoke in their SYN"),
@@ -52,6 +53,35 @@ impl fmt::Display for Report<'_> {
             if count > 0 {
                 writeln!(f, "{count:>10} {what}")?;
             }
+        }
+        for (reason, count) in c.drops() {
+            writeln!(f, "{count:>10} dropped: {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What a router or a switch has counted, as people read it.
+pub(crate) struct Passed<'a>(pub(crate) &'a Counters);
+
+impl fmt::Display for Passed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let c = self.0;
+        writeln!(
+            f,
+            "{:>10} packets in   {:>14} bytes",
+            c.packets_in, c.bytes_in
+        )?;
+        writeln!(
+            f,
+            "{:>10} packets out  {:>14} bytes",
+            c.packets_out, c.bytes_out
+        )?;
+        if c.lost_out > 0 {
+            writeln!(f, "{:>10} packets a device refused", c.lost_out)?;
+        }
+        for (rule, count) in c.rules() {
+            writeln!(f, "{count:>10} {rule}")?;
         }
         for (reason, count) in c.drops() {
             writeln!(f, "{count:>10} dropped: {reason}")?;

@@ -5,10 +5,11 @@
 
 use core::cell::{Cell, RefCell};
 use core::future::{Future, poll_fn};
-use core::pin::pin;
-use core::task::{Context, Poll, Waker};
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use outcrop_base::ByteStream;
 use outcrop_http::h1::ServerConfig;
@@ -17,6 +18,7 @@ use outcrop_http::sleeper;
 use outcrop_socket::{TcpListener, TcpOption, TcpSocket, TcpStream, timeout};
 use outcrop_stack::{Shard, Tasks};
 use outcrop_tls::ServerTls;
+use outcrop_web::crowd::{Admitted, Crowd};
 
 use crate::cli::Serving;
 use crate::example::Example;
@@ -24,9 +26,13 @@ use crate::failure::Failure;
 use crate::secure::Https;
 use crate::services::{self, everywhere, refused};
 use crate::site::Site;
+use crate::stop::Hear;
 
 /// How long a client may take to agree on keys.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long, and how many bytes, a client that was refused may go on before it is reset.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_MAX: usize = 64 << 10;
 /// How often those who listen are told that we are still there: well within the patience of anything between.
 const BREATH: Duration = Duration::from_secs(15);
 /// How long answers under way may take after the server was asked to stop.
@@ -46,7 +52,20 @@ pub(crate) struct Served {
     pub(crate) refused: u64,
     /// Connections that broke.
     pub(crate) broken: u64,
+    /// Connections of clients that had enough.
+    pub(crate) turned_away: u64,
 }
+
+/// What is behind one listener.
+struct Offered {
+    site: Site,
+    tls: Option<ServerTls>,
+    crowd: Option<Crowd>,
+}
+
+/// What runs in one shard, started on its thread.
+pub(crate) type Main = Box<dyn FnOnce(Tasks) -> Running + Send>;
+type Running = Pin<Box<dyn Future<Output = Result<Served, Failure>>>>;
 
 /// A running server. It stops when it is told; dropping it changes nothing.
 #[derive(Debug)]
@@ -78,7 +97,7 @@ struct Stop {
 }
 
 impl Server {
-    /// Starts everything that is served.
+    /// Starts everything that is served, in one shard.
     pub(crate) fn start(
         shard: &Shard,
         tasks: &Tasks,
@@ -88,21 +107,36 @@ impl Server {
         services::start(shard, tasks, serving.tcp_echo, &serving.group)?;
         let state = Rc::new(State::default());
         let plain = everywhere(serving.port).map(|address| (address, None));
-        let secure = https.map(|https| {
-            tasks.spawn(https.renewals(shard)).detach();
-            everywhere(https.port).map(|address| (address, Some(https.tls.clone())))
-        });
+        let secure = https
+            .map(|https| everywhere(https.port).map(|address| (address, Some(https.tls.clone()))));
         for (address, tls) in plain.into_iter().chain(secure.into_iter().flatten()) {
             let mut socket = TcpSocket::new(shard);
             let listener = set_up(&mut socket, serving)
                 .and_then(|()| socket.bind(address).listen())
                 .map_err(|error| refused(address, &error))?;
-            let served = (site.clone(), tls);
+            let served = Offered {
+                site: site.clone(),
+                tls,
+                crowd: site.crowd().cloned(),
+            };
             let accepting = accept(tasks.clone(), listener, served, Rc::clone(&state));
             tasks.spawn(accepting).detach();
         }
-        if let Some(example) = site.example() {
-            let (example, shard) = (example.clone(), shard.clone());
+        Ok(Self {
+            shard: shard.clone(),
+            example: site.example().cloned(),
+            state,
+        })
+    }
+
+    /// Looks after what all shards have in common: the certificate is kept fresh, those who listen know that we are
+    /// still there.
+    pub(crate) fn keep_house(&self, tasks: &Tasks, https: Option<&Https>) {
+        if let Some(https) = https {
+            tasks.spawn(https.renewals(&self.shard)).detach();
+        }
+        if let Some(example) = &self.example {
+            let (example, shard) = (example.clone(), self.shard.clone());
             let breathing = async move {
                 loop {
                     shard.sleep_until(shard.now() + BREATH).await;
@@ -111,10 +145,23 @@ impl Server {
             };
             tasks.spawn(breathing).detach();
         }
-        Ok(Self {
-            shard: shard.clone(),
-            example: site.example().cloned(),
-            state,
+    }
+
+    /// What runs in a further shard: the same server, until it is `over`.
+    pub(crate) fn beside(
+        shard: Shard,
+        serving: &Serving,
+        (site, https): (&Site, Option<&Arc<Https>>),
+        over: Hear<()>,
+    ) -> Main {
+        let (serving, site) = (serving.clone(), site.clone());
+        let https = https.map(Arc::clone);
+        Box::new(move |tasks| {
+            Box::pin(async move {
+                let server = Self::start(&shard, &tasks, &serving, (&site, https.as_deref()))?;
+                over.await;
+                Ok(server.stop().await)
+            })
         })
     }
 
@@ -126,6 +173,19 @@ impl Server {
         self.state.stop();
         let _late = timeout(&self.shard, GRACE, self.state.emptied()).await;
         self.state.served.get()
+    }
+}
+
+impl Served {
+    /// What was done in every shard.
+    pub(crate) fn of_all(shards: &[Self]) -> Self {
+        shards.iter().fold(Self::default(), |all, shard| Self {
+            connections: all.connections + shard.connections,
+            requests: all.requests + shard.requests,
+            refused: all.refused + shard.refused,
+            broken: all.broken + shard.broken,
+            turned_away: all.turned_away + shard.turned_away,
+        })
     }
 }
 
@@ -220,12 +280,7 @@ fn set_up(socket: &mut TcpSocket, serving: &Serving) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn accept(
-    tasks: Tasks,
-    listener: TcpListener,
-    (site, tls): (Site, Option<ServerTls>),
-    state: Rc<State>,
-) {
+async fn accept(tasks: Tasks, listener: TcpListener, offered: Offered, state: Rc<State>) {
     let mut stop = Stop::of(Rc::clone(&state));
     loop {
         let next = poll_fn(|cx| {
@@ -235,14 +290,34 @@ async fn accept(
             listener.poll_accept(cx).map(Result::ok)
         });
         let Some(stream) = next.await else { return };
+        let Some(admitted) = admit(offered.crowd.as_ref(), &stream) else {
+            // One who has enough is told by the reset, which costs nobody anything.
+            stream.abort();
+            state.count(|served| served.turned_away += 1);
+            continue;
+        };
         state.count(|served| served.connections += 1);
         state.open.set(state.open.get() + 1);
-        let (site, state) = (site.clone(), Rc::clone(&state));
-        match tls.clone() {
-            None => tasks.spawn(serve(stream, site, state)).detach(),
-            Some(tls) => tasks.spawn(serve_secure(stream, tls, site, state)).detach(),
-        }
+        let (site, state) = (offered.site.clone(), Rc::clone(&state));
+        let serving: Pin<Box<dyn Future<Output = ()>>> = match offered.tls.clone() {
+            None => Box::pin(serve(stream, site, state)),
+            Some(tls) => Box::pin(serve_secure(stream, tls, site, state)),
+        };
+        tasks
+            .spawn(async move {
+                serving.await;
+                drop(admitted);
+            })
+            .detach();
     }
+}
+
+/// Whether one more of this client's may come in; the inner nothing is for a server that does not count.
+fn admit(crowd: Option<&Crowd>, stream: &TcpStream) -> Option<Option<Admitted>> {
+    let (Some(crowd), Ok(client)) = (crowd, stream.peer_addr()) else {
+        return Some(None);
+    };
+    crowd.enter(client.ip()).map(Some)
 }
 
 async fn serve(stream: TcpStream, site: Site, state: Rc<State>) {
@@ -251,9 +326,9 @@ async fn serve(stream: TcpStream, site: Site, state: Rc<State>) {
     state.end();
 }
 
-async fn serve_secure(stream: TcpStream, tls: ServerTls, site: Site, state: Rc<State>) {
+async fn serve_secure(mut stream: TcpStream, tls: ServerTls, site: Site, state: Rc<State>) {
     let (info, shard) = (begin(&stream, &state), stream.shard().clone());
-    let shaken = timeout(&shard, HANDSHAKE, outcrop_tls::accept(stream, &tls)).await;
+    let shaken = timeout(&shard, HANDSHAKE, outcrop_tls::accept(&mut stream, &tls)).await;
     match shaken {
         Ok(Ok(stream)) => converse(stream, (info, shard), site, &state).await,
         failed => {
@@ -266,9 +341,27 @@ async fn serve_secure(stream: TcpStream, tls: ServerTls, site: Site, state: Rc<S
             );
             log::debug!("connection {}: no TLS: {why}", info.serial);
             state.count(|served| served.broken += 1);
+            let _gone_or_late = timeout(&shard, LINGER, linger(&mut stream)).await;
         }
     }
     state.end();
+}
+
+/// Ends our side and lets what the client still says pass: whoever closes while bytes wait unread sends a reset
+/// (RFC 2525 section 2.17), and that takes the alert from the client before it is read.
+async fn linger(stream: &mut TcpStream) {
+    let mut passed = 0;
+    poll_fn(|cx| {
+        let _gone = ready!(stream.poll_close(cx));
+        while passed < LINGER_MAX {
+            match ready!(stream.poll_read(cx)) {
+                Ok(Some(bytes)) => passed += bytes.len(),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
 }
 
 fn begin(stream: &TcpStream, state: &State) -> ConnectionInfo {
@@ -296,7 +389,7 @@ async fn converse<S: ByteStream>(
         },
         ..Config::default()
     };
-    let mut connection = Connection::new(stream, sleep, site, config, info);
+    let mut connection = Connection::new(stream, sleep, site, config, info).concurrent();
     let mut stop = Stop::of(Rc::clone(state));
     let (mut told, mut counted) = (false, 0);
     let ended = poll_fn(|cx| {

@@ -7,8 +7,11 @@
 //! ```text
 //!   driver ──record──► Kept ──────► /_inspect          everything but the onlookers
 //!                       │ wakes     /_inspect/events   "it has changed", at most four times a second
-//!                       └─────────► /_self             this very connection, now and once it is over
+//!                       ├─────────► /_self             this very connection, now and once it is over
+//!                       └           /_inspect/what-if  recorded scenarios, played again with other fates
 //! ```
+
+mod what_if;
 
 use core::future::Future as _;
 use core::net::SocketAddr;
@@ -30,6 +33,7 @@ use outcrop_http::{Body, pages};
 use outcrop_inspect::dissect::Network;
 use outcrop_inspect::{Conversation, Follow, PageOptions, page_with};
 use outcrop_stack::{Shard, Sleep};
+use what_if::WHAT_IF;
 
 /// The live page.
 const INSPECT: &str = "/_inspect";
@@ -39,6 +43,13 @@ const EVENTS: &str = "/_inspect/events";
 const CAPTURE: &str = "/_inspect/capture.pcapng";
 /// The page that shows how it came.
 const SELF: &str = "/_self";
+/// Where a page leads on to.
+const LINKS: [(&str, &str); 4] = [
+    (INSPECT, "live"),
+    (SELF, "how this page came to you"),
+    (WHAT_IF, "what if a packet were lost"),
+    (CAPTURE, "as a capture"),
+];
 /// Packets kept: a page draws no more than 5,000.
 const PACKETS_MAX: usize = 3_000;
 /// Bytes kept.
@@ -219,12 +230,18 @@ impl Watch {
         let remote = about.connection.remote;
         match head.path() {
             SELF => Some(self.own(head, remote)),
-            INSPECT | EVENTS | CAPTURE => {
+            INSPECT | EVENTS | CAPTURE | WHAT_IF => {
                 if let Some(remote) = remote {
                     self.kept.look_on(remote);
                 }
                 Some(match head.path() {
                     EVENTS => self.events(),
+                    WHAT_IF => match what_if::page(head.query().unwrap_or_default()) {
+                        Some(page) => {
+                            typed("text/html; charset=utf-8", Body::from(Bytes::from(page)))
+                        }
+                        None => pages::error(StatusCode::BAD_REQUEST).into(),
+                    },
                     CAPTURE => typed(
                         "application/octet-stream",
                         Body::from(Bytes::from(self.kept.capture())),
@@ -284,7 +301,12 @@ impl Watch {
     ) -> Answer {
         let capture = self.kept.capture();
         let mut text = Vec::new();
-        let options = PageOptions { name, keep, follow };
+        let options = PageOptions {
+            keep,
+            follow,
+            links: &LINKS,
+            ..PageOptions::named(name)
+        };
         let drawn = Reader::new(&capture[..]).map(|mut reader| {
             // What is damaged is said on the page.
             let _said = page_with(&mut reader, &options, &mut text);

@@ -8,6 +8,7 @@
 mod ci;
 mod clippy_toml;
 mod instructions;
+mod interop;
 mod layering;
 mod ledger;
 mod reached;
@@ -52,6 +53,8 @@ enum Chore {
     },
     /// Count the instructions of the hot functions and compare with docs/bench/instructions.toml; BLESS=1 writes it.
     Instructions,
+    /// Run suites that others wrote against our server: installs each from its registry.
+    Interop(interop::Options),
     /// Write the book's page of the states, rules and reasons that scripts and captures reach.
     Reached {
         /// Only say whether it is current.
@@ -107,6 +110,7 @@ fn run(cli: &Cli) -> Result<Vec<Finding>, Error> {
         Chore::Layering { write } => layering::run(&workspace, *write),
         Chore::Shape => shape::run(&workspace),
         Chore::ClippyToml { check } => clippy_toml::run(&workspace, *check),
+        Chore::Interop(options) => interop::run(&workspace, options),
         Chore::Instructions => instructions::run(&workspace),
         Chore::Reached { check } => reached::run(&workspace, *check),
         Chore::Ledger {

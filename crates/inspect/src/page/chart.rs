@@ -65,13 +65,15 @@ pub(super) fn axes(page: &mut Markup, scale: &Scale) {
     put!(
         page,
         "<path class=axis d=\"M{LEFT} {TOP}V{base}H{right}\"/>\
-         <text class=\"r axisname\" x={right} y={}>{unit} since its first packet</text>",
+         <path class=now data-from={} data-scale={:.9} d=\"M{LEFT} {TOP}V{base}\"/><text class=\"r axisname\" x={right} y={}>{unit} since its first packet</text>",
+        scale.start,
+        (right - LEFT) / scale.time,
         HEIGHT - 6.0
     );
 }
 
 /// Round numbers from zero up to `end`, five or so.
-fn ticks(end: f64) -> Vec<f64> {
+pub(super) fn ticks(end: f64) -> Vec<f64> {
     let rough = end / 5.0;
     let power = 10f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0]

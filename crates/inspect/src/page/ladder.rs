@@ -216,7 +216,7 @@ impl<'a> Rows<'a> {
         let out = OURS + 10 + ((to - from) / 20).min(20);
         put!(
             self.page,
-            "<path class=arc d=\"M{} {from}C{out} {from} {out} {to} {} {to}\"/>",
+            "<path class=arc d=\"M{} {from}C{out} {from} {out} {to} {} {to}m4 -3l-4 3l4 3\"/>",
             OURS + 4,
             OURS + 4
         );

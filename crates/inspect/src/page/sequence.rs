@@ -2,12 +2,17 @@
 //!
 //! Job: what the busier end sent, what was acknowledged of it, and how far it was allowed to go.
 //! Owns: scales and ticks. Does not know: why; the ladder says.
-//! Source: tcptrace's time-sequence graphs (segment, acknowledgment, window, SACK, R for sent again).
+//! Source: tcptrace's time-sequence graphs: segments as arrows, a diamond where PSH is set, the acknowledgments' and
+//! the window's stairs, SACK as bars, 3 at the third duplicate ACK. Where tcptrace has R for all that is sent again, the
+//! stack's own word tells F (fast retransmit), R (timeout) and T (tail loss probe) apart.
 
 use super::chart::{HEIGHT, RIGHT, Scale, WIDTH, axes, float};
 use super::markup::{Markup, put};
 use crate::dissect::Flags;
 use crate::story::{Packet, Segment, Story, Thread};
+
+/// So many duplicates of an acknowledgment mean a loss (RFC 5681 3.2).
+const DUPLICATES: u32 = 3;
 
 /// Draws the plot of a connection, if it carried data.
 pub(super) fn draw(page: &mut Markup, story: &Story, (index, thread): (usize, &Thread)) {
@@ -52,8 +57,9 @@ pub(super) fn draw(page: &mut Markup, story: &Story, (index, thread): (usize, &T
     }
     put!(
         page,
-        "</svg><p class=legend><span><i class=seg></i>segment</span> <span><i class=again></i>R: sent again</span> \
-         <span><i class=bad></i>dropped or lost</span> <span><i class=ack></i>acknowledged</span> \
+        "</svg><p class=legend><span><i class=seg></i>segment (◆ PSH)</span> \
+         <span><i class=again></i>sent again: <b>R</b> timeout, <b>F</b> fast, <b>T</b> tail probe</span> \
+         <span><i class=bad></i>dropped or lost</span> <span><i class=ack></i>acknowledged, <b>3</b> third duplicate</span> \
          <span><i class=win></i>window’s end</span> <span><i class=sack></i>SACK</span></p></section>"
     );
 }
@@ -65,6 +71,8 @@ fn feedback<'a>(
     segments: impl Iterator<Item = &'a (&'a Packet, &'a Segment)>,
 ) {
     let (mut acks, mut windows) = (String::new(), String::new());
+    // The last acknowledgment and how often it was repeated.
+    let (mut last, mut repeated) = (None, 0);
     for (packet, segment) in segments {
         let Some(ack) = segment
             .relative
@@ -94,6 +102,17 @@ fn feedback<'a>(
             );
         }
         let y = scale.y(float(ack));
+        let duplicate = last == Some(ack) && segment.payload == 0;
+        repeated = if duplicate { repeated + 1 } else { 0 };
+        last = Some(ack);
+        if repeated == DUPLICATES {
+            put!(
+                page,
+                "<text class=third x={:.1} y={:.1}>3</text>",
+                x - 9.0,
+                y - 3.0
+            );
+        }
         put!(
             page,
             "<a href=\"#{0}\"><circle class=\"ackdot {0}\" data-k={0} cx={x:.1} cy={y:.1} r=2.5><title>#{1} ack {ack}</title>\
@@ -134,8 +153,38 @@ fn data(page: &mut Markup, scale: &Scale, packet: &Packet, segment: &Segment) {
         relative.end,
         x - 3.0
     );
-    if packet.again {
-        put!(page, "<text x={:.1} y={:.1}>R</text>", x + 5.0, high + 4.0);
+    if segment.flags.has(Flags::PSH) {
+        put!(
+            page,
+            "<path class=psh d=\"M{x:.1} {:.1}l3 3l-3 3l-3 -3z\"/>",
+            high - 3.0
+        );
+    }
+    let (class, mark) = match (again(packet), segment.flags) {
+        (Some(letter), _) => ("", letter),
+        (None, flags) if flags.has(Flags::SYN) => ("flag", "SYN"),
+        (None, flags) if flags.has(Flags::FIN) => ("flag", "FIN"),
+        (None, _) => ("", ""),
+    };
+    if !mark.is_empty() {
+        let (x, y) = (x + 6.0, high + 4.0);
+        put!(
+            page,
+            "<text class=\"{class}\" x={x:.1} y={y:.1}>{mark}</text>"
+        );
     }
     put!(page, "</a>");
+}
+
+/// The letter of what is sent again.
+fn again(packet: &Packet) -> Option<&'static str> {
+    if !packet.again {
+        return None;
+    }
+    Some(match packet.note("why") {
+        Some("fast-retransmit") => "F",
+        Some("tail-loss-probe") => "T",
+        // In captures of others nobody says which: tcptrace's letter.
+        Some(_) | None => "R",
+    })
 }

@@ -74,7 +74,7 @@ pub(super) fn draw(page: &mut Markup, story: &Story, (index, thread): (usize, &T
     put!(
         page,
         "<section class=\"card states\" data-c={index}><h2>States <span class=letter>{}</span></h2>\
-         <svg viewBox=\"0 0 460 480\" role=img aria-label=\"TCP state diagram; the way is listed below\">",
+         <svg viewBox=\"0 0 460 492\" role=img aria-label=\"TCP state diagram; the way is listed below\">",
         thread.name
     );
     for (from, to) in EDGES {
@@ -199,7 +199,7 @@ fn badge(page: &mut Markup, step: &Walked<'_>) {
         return;
     };
     // A level edge has room for words below it only.
-    let below = if y1 == y2 { 22 } else { 0 };
+    let below = if y1 == y2 { 25 } else { 0 };
     let (x, y) = (x1.midpoint(x2), y1.midpoint(y2) + below);
     let letters = i32::try_from(step.badge.chars().count())
         .unwrap_or(8)

@@ -6,6 +6,7 @@
 
 use core::time::Duration;
 
+use super::link;
 use super::markup::{Markup, Text, put};
 use crate::exchange::{Exchange, Message};
 use crate::story::Story;
@@ -52,13 +53,15 @@ pub(super) fn draw(page: &mut Markup, story: &Story) {
     };
     put!(
         page,
-        "<section id=waterfall><h2>HTTP <small>over {:.3}\u{202f}ms</small></h2><p class=legend>\
+        "<section id=waterfall data-from={} data-span={:.9}><h2>HTTP <small>where each exchange’s time went, over {:.3}\u{202f}ms</small></h2><p class=legend>\
          <span><i class=\"box w-connect\"></i>connect</span> <span><i class=\"box w-send\"></i>request</span> \
          <span><i class=\"box w-wait\"></i>wait</span> <span><i class=\"box w-receive\"></i>response</span> \
          <span><i class=\"box w-queue\"></i>behind the answer before</span> \
          <span><i class=\"box w-held\"></i>here, but behind a hole</span></p>\
-         <div class=scroll><table><thead><tr><th><th>request<th>answer<th class=n>bytes<th class=bar>time<th class=n>ms\
+         <div class=scroll tabindex=0><table><thead><tr><th><th>request<th>answer<th class=n>bytes<th class=bar>time<th class=n>ms\
          </thead><tbody>",
+        scale.start.saturating_sub(story.first()).as_secs_f64(),
+        scale.length,
         scale.length * 1e3
     );
     // Answers on one connection come in order: the end of the one before matters.
@@ -90,7 +93,7 @@ fn row(
         page,
         "<tr><td><span class=letter>{}</span><td class=m>{}",
         letter.map_or("", |thread| &thread.name),
-        packet_link(story, request.first_packet, &shown)
+        link::to(story, request.first_packet, &shown)
     );
     let (answer, bytes, key, last) = match response {
         Some(answer) => (
@@ -108,7 +111,7 @@ fn row(
     put!(
         page,
         "<td class=m>{}{cut}<td class=n>{bytes}<td class=bar><div class=track role=img aria-label=\"{}\">",
-        packet_link(story, key, answer),
+        link::to(story, key, answer),
         Text(words(exchange, previous))
     );
     bars(page, exchange, (scale, previous));
@@ -117,16 +120,6 @@ fn row(
         "</div><td class=n>{:.3}",
         last.saturating_sub(request.first).as_secs_f64() * 1e3
     );
-}
-
-/// A link to a packet, if it is drawn.
-fn packet_link(story: &Story, id: u64, text: &str) -> String {
-    let packet = story.packets.iter().find(|packet| packet.id == id);
-    let text = Text(text);
-    packet.map_or_else(
-        || text.to_string(),
-        |packet| format!("<a class={0} href=\"#{0}\">{text}</a>", packet.key),
-    )
 }
 
 /// The parts of a bar: class, from, until.

@@ -55,6 +55,12 @@ impl Cache {
         Some(entry.answer.clone())
     }
 
+    /// The answer under a name of the caller's, if it was made of the file with this mark.
+    pub(super) fn marked(&self, name: &str, mark: (u64, u64, Duration)) -> Option<Prepared> {
+        let entry = self.entries.get(name).filter(|entry| entry.mark == mark);
+        entry.map(|entry| entry.answer.clone())
+    }
+
     pub(super) fn put(
         &mut self,
         path: &str,

@@ -73,6 +73,35 @@ impl Root {
         }))
     }
 
+    /// The names in the folder at `path`, at most so many, and whether each is a folder: what `find` would find.
+    pub(super) fn names(&self, path: &str, most: usize) -> io::Result<Vec<(bool, String)>> {
+        let refused = |_| io::Error::from(io::ErrorKind::NotFound);
+        let folder = self.open_beneath(&relative(path).map_err(refused)?)?;
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&folder)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().to_str() else {
+                continue;
+            };
+            if name.starts_with('.') || names.len() >= most {
+                continue;
+            }
+            let kind = entry.file_type();
+            if kind.is_dir() || kind.is_file() {
+                // Folders first.
+                names.push((kind.is_dir(), name.to_owned()));
+            } else if kind.is_symlink()
+                && let Ok(there) = self.open_beneath(&relative(path).map_err(refused)?.join(name))
+            {
+                let about = there.metadata()?;
+                if about.is_dir() || about.is_file() {
+                    names.push((about.is_dir(), name.to_owned()));
+                }
+            }
+        }
+        Ok(names)
+    }
+
     /// Whether the file is still the one with these marks.
     pub(super) fn unchanged(&self, path: &str, mark: (u64, u64, Duration)) -> bool {
         self.find(path).is_ok_and(|found| match found {
@@ -112,7 +141,8 @@ fn relative(path: &str) -> Result<PathBuf, StatusCode> {
         return Err(StatusCode::BAD_REQUEST);
     }
     let mut relative = PathBuf::from(".");
-    for part in text.split('/').filter(|part| !part.is_empty()) {
+    // A lone dot is where one is already (RFC 3986 section 5.2.4): apt asks for `/folder/./Packages`.
+    for part in text.split('/').filter(|part| !matches!(*part, "" | ".")) {
         // Hidden names are for the owner: `.git`, `.env`. `.well-known` is for everybody (RFC 8615).
         if part.starts_with('.') && part != ".well-known" {
             return Err(StatusCode::NOT_FOUND);

@@ -4,12 +4,16 @@
 //! Owns: the exchange's state, unread and untransmitted bytes, one timer. Does not know: names, redirects, sockets.
 //! Sources: RFC 9112 sections 3, 4, 6, 9; RFC 9110 sections 7.2, 10.1.1, 15.2.
 
+mod ask;
+
 use core::hash::{Hash, Hasher};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use outcrop_base::{ChunkQueue, DropReason, Instant, RuleRef, Verdict};
 
+use super::SendError;
 use super::body::{BodyReader, BodyWriter};
 use super::chunked::Piece;
 use super::config::ClientConfig;
@@ -20,9 +24,9 @@ use super::input::Input;
 use super::parse::{self, StatusLine};
 use super::reject::Reject;
 use super::scan::{Found, Scan, Section};
-use super::server::OWNED_FIELDS;
 use super::state::{Exchange, Role, State, Step};
-use super::{BodyLength, SendError, emit};
+
+pub use ask::is_idempotent;
 
 const TAKEN: RuleRef = RuleRef {
     name: "http:bytes",
@@ -93,6 +97,10 @@ pub struct Client {
     reading: Reading,
     event: Option<ClientEvent>,
     method: Method,
+    /// Methods of the requests that were sent behind this one.
+    ahead: VecDeque<Method>,
+    /// How many of them will never be answered.
+    lost: usize,
     writer: BodyWriter,
     /// The body waits for a 100.
     held: bool,
@@ -113,109 +121,14 @@ impl Client {
             reading: Reading::Idle,
             event: None,
             method: Method::GET,
+            ahead: VecDeque::new(),
+            lost: 0,
             writer: BodyWriter::Nothing,
             held: false,
             output: ChunkQueue::new(),
             now,
             timer: None,
         }
-    }
-
-    // ---- user calls ----
-
-    /// Begins a request. The target is the URI's path and query; `Host` is its authority unless given.
-    /// `Connection: close` is obeyed; `Expect: 100-continue` holds the body back (see [`Client::may_write`]).
-    ///
-    /// # Errors
-    /// `OutOfTurn` while another exchange is under way; `NoHost`.
-    pub fn request<B>(
-        &mut self,
-        now: Instant,
-        request: &http::Request<B>,
-        body: BodyLength,
-    ) -> Result<(), SendError> {
-        let fields = request.headers();
-        let authority = request.uri().authority().map(|a| {
-            // User and password are no part of `Host` (RFC 9110 section 4.2.4).
-            a.as_str()
-                .rsplit_once('@')
-                .map_or(a.as_str(), |(_, host)| host)
-        });
-        let given = fields.contains_key(http::header::HOST);
-        let host = authority.filter(|_| !given);
-        if host.is_none() && !given {
-            return Err(SendError::NoHost);
-        }
-        self.step(Step::Request)?;
-        self.now = now;
-        self.method = request.method().clone();
-        let close = fields.get(http::header::CONNECTION);
-        if close.is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"close")) {
-            self.exchange.last();
-        }
-        let target = request.uri().path_and_query().map_or("/", |p| p.as_str());
-        let out = &mut self.output;
-        out.push_slice(request.method().as_str().as_bytes());
-        out.push_slice(b" ");
-        out.push_slice(target.as_bytes());
-        out.push_slice(b" HTTP/1.1\r\n");
-        if let Some(host) = host {
-            emit::field("host", host.as_bytes(), out);
-        }
-        for (name, value) in fields {
-            if !OWNED_FIELDS.contains(&name.as_str()) && name != http::header::CONTENT_LENGTH {
-                emit::field(name.as_str(), value.as_bytes(), out);
-            }
-        }
-        self.writer = write_framing(&self.method, body, out);
-        if !self.exchange.reusable() {
-            out.push_slice(b"connection: close\r\n");
-        }
-        out.push_slice(b"\r\n");
-        let expects = fields.get(http::header::EXPECT);
-        self.held = body != BodyLength::Exact(0)
-            && expects.is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-        self.reading = Reading::Head(Scan::default(), None);
-        self.timer = None;
-        self.rearm();
-        Ok(())
-    }
-
-    /// Whether body bytes may be written now: there is room, and no 100 is awaited.
-    #[must_use]
-    pub fn may_write(&self) -> bool {
-        !self.held && self.output.len() < self.config.limits.output
-    }
-
-    /// The next bytes of the request's body.
-    ///
-    /// # Errors
-    /// `Full`: transmit first, or wait for the 100. `TooLong`, `OutOfTurn`.
-    pub fn write(&mut self, data: Bytes) -> Result<(), SendError> {
-        self.step(Step::Data)?;
-        if !self.may_write() {
-            return Err(SendError::Full);
-        }
-        self.writer.write(data, &mut self.output)?;
-        // A server has nothing to answer while we are still asking.
-        self.timer = None;
-        self.rearm();
-        Ok(())
-    }
-
-    /// The request is complete.
-    ///
-    /// # Errors
-    /// `TooShort` for less body than announced, `OutOfTurn`.
-    pub fn finish(&mut self, trailers: Option<&HeaderMap>) -> Result<(), SendError> {
-        if self.exchange.state(Role::Client) == State::Body {
-            self.writer.finish(trailers, &mut self.output)?;
-        }
-        self.step(Step::End)?;
-        self.held = false;
-        self.exchange.begin_next();
-        self.rearm();
-        Ok(())
     }
 
     /// Whether another request may be sent once this exchange is complete.
@@ -327,6 +240,7 @@ impl Client {
             Reading::Head(scan, _) => (1, scan).hash(&mut state),
             Reading::Body(reader) => (2, reader).hash(&mut state),
         }
+        (&self.method, &self.ahead, self.lost).hash(&mut state);
         self.writer.hash(&mut state);
         let output = self.output.start()..self.output.end();
         self.output.range_to_vec(output).hash(&mut state);
@@ -360,7 +274,7 @@ impl Client {
 
     fn read(&mut self) -> Option<ClientEvent> {
         let outcome = match &self.reading {
-            Reading::Idle => return None,
+            Reading::Idle => return self.lose_ahead(),
             Reading::Head(..) => self.read_head(),
             Reading::Body(_) => self.read_body(),
         };
@@ -461,12 +375,13 @@ impl Client {
             // Answered before we were done: the rest of our body would be read as a request.
             self.exchange.last();
         }
-        if !self.input.is_empty() {
+        if !self.input.is_empty() && self.ahead.is_empty() {
             // More than was asked for.
             self.exchange.last();
             self.input.clear();
         }
         self.exchange.begin_next();
+        self.go_on();
     }
 
     fn fail(&mut self, error: ClientError) -> ClientEvent {
@@ -475,22 +390,5 @@ impl Client {
         self.timer = None;
         self.input.clear();
         ClientEvent::Failed(error)
-    }
-}
-
-/// Writes how the request's body ends; methods that usually have none say nothing about an empty one.
-fn write_framing(method: &Method, body: BodyLength, out: &mut ChunkQueue) -> BodyWriter {
-    match body {
-        BodyLength::Exact(0) if !matches!(*method, Method::POST | Method::PUT | Method::PATCH) => {
-            BodyWriter::Length(0)
-        }
-        BodyLength::Exact(length) => {
-            emit::content_length(length, out);
-            BodyWriter::Length(length)
-        }
-        BodyLength::Unknown => {
-            out.push_slice(b"transfer-encoding: chunked\r\n");
-            BodyWriter::Chunked
-        }
     }
 }

@@ -96,6 +96,10 @@ pub struct ClientConfig {
     pub limits: Limits,
     /// How long to wait for the next piece of a response.
     pub response: Duration,
+    /// Requests that may be sent behind one that is not answered yet (`Client::pipeline`).
+    pub pipeline: usize,
+    /// Whether the connection leads to a proxy: requests then name scheme and authority too (RFC 9112 section 3.2.2).
+    pub to_proxy: bool,
     /// How long to hold a body back after `Expect: 100-continue` when nothing answers (RFC 9110 section 10.1.1).
     pub expect_continue: Duration,
 }
@@ -105,6 +109,8 @@ impl Default for ClientConfig {
         Self {
             limits: Limits::default(),
             response: Duration::from_secs(60),
+            pipeline: 16,
+            to_proxy: false,
             expect_continue: Duration::from_secs(1),
         }
     }

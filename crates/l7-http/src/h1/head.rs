@@ -59,6 +59,11 @@ impl RequestHead {
         self.path_and_query().1
     }
 
+    /// Bytes of it.
+    pub(crate) const fn len(&self) -> usize {
+        self.raw.len()
+    }
+
     /// Whether there may be a precondition (`If-*`) or a range among the fields.
     pub(crate) const fn may_be_conditional(&self) -> bool {
         self.conditional

@@ -24,7 +24,7 @@ mod scan;
 mod server;
 pub mod state;
 
-pub use client::{Client, ClientError, ClientEvent};
+pub use client::{Client, ClientError, ClientEvent, is_idempotent};
 pub use config::{ClientConfig, Limits, ServerConfig};
 pub use fields::{FieldIter, Fields, Trailers};
 pub use framing::Framing;

@@ -97,6 +97,13 @@ where
     }
 }
 
+/// A clone has no request under way.
+impl<V: Service<R> + Clone, R> Clone for Tower<V, R> {
+    fn clone(&self) -> Self {
+        Self::new(self.service.clone())
+    }
+}
+
 impl<V: Service<R>, R> core::fmt::Debug for Tower<V, R> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let state = match &self.state {

@@ -12,6 +12,8 @@ use http::StatusCode;
 use http_body::{Body as _, Frame};
 use outcrop_base::{ByteStream, Instant};
 
+use super::early::Ahead;
+use super::pace::Pace;
 use super::{About, Answer, App, Config, ConnectionInfo, Summary, Upgrade};
 use crate::body::{Feeder, incoming};
 use crate::h1::{BodyLength, Closing, Framing, RequestHead, Server, ServerEvent};
@@ -32,16 +34,23 @@ pub struct Connection<S, T, A: App> {
     server: Server,
     info: ConnectionInfo,
     config: Config,
+    /// What began before its turn.
+    ahead: Ahead<A>,
     /// The app owes an answer.
     asked: bool,
+    /// It was ready before its turn.
+    ready: Option<Answer<A::Body>>,
     /// The answer's body, being sent.
     answer: Option<A::Body>,
     /// Where the request's body goes.
     feeder: Option<Feeder>,
     /// Where the bytes of another protocol would go, should the app switch to one.
     upgrade: Option<Feeder>,
-    /// When the stream refused our bytes for too long.
-    stalled_at: Option<Instant>,
+    /// How the client keeps up with the answer, and with the body that is waited for.
+    reading: Pace,
+    sending: Pace,
+    /// When the exchange under way has taken too long.
+    due: Option<Instant>,
     /// When this poll began: nothing in it takes long enough to ask the clock again.
     now: Instant,
     /// The stream had nothing more to read in this poll; it wakes us when it has.
@@ -66,16 +75,31 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             server,
             info,
             config,
+            ahead: Ahead::never(),
             asked: false,
+            ready: None,
             answer: None,
             feeder: None,
             upgrade: None,
-            stalled_at: None,
+            reading: Pace::default(),
+            sending: Pace::default(),
+            due: None,
             now,
             dry: false,
             alarm: None,
             summary: Summary::default(),
         }
+    }
+
+    /// Lets pipelined requests that are safe begin while others are under way: `Config::ahead` of them at most, each with
+    /// a clone of the app. Answers leave in order all the same; until its turn no byte of a body is asked for.
+    #[must_use]
+    pub fn concurrent(mut self) -> Self
+    where
+        A: Clone,
+    {
+        self.ahead = Ahead::of(self.config.ahead, A::clone);
+        self
     }
 
     /// No further request: ends at once if idle, else after the answer under way.
@@ -95,18 +119,38 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
     /// Requests to the app, answers to the engine; true if anything moved.
     fn exchange(&mut self, cx: &mut Context<'_>) -> bool {
         let mut moved = false;
-        while self.take_request(cx) | self.take_answer(cx) | self.send_body(cx) {
+        while self.take_request(cx) | self.take_answer(cx) | self.send_body(cx) | self.look_ahead()
+        {
             moved = true;
         }
+        self.ahead.poll(cx);
         moved
+    }
+
+    /// Begins what may begin before its turn; true if anything did.
+    fn look_ahead(&mut self) -> bool {
+        let busy = (self.asked || self.answer.is_some()) && self.feeder.is_none();
+        busy && self.ahead.begin(&self.app, &self.server, &self.about())
+    }
+
+    fn about(&self) -> About {
+        About {
+            connection: self.info,
+            request: self.server.requests(),
+            at: self.now,
+        }
     }
 
     fn take_request(&mut self, cx: &Context<'_>) -> bool {
         if let Some(feeder) = &self.feeder {
             if !feeder.poll_wanted(cx) {
+                self.sending.pause(self.now);
                 return false;
             }
             self.server.accept_body();
+            if self.sending.deadline().is_none() {
+                self.sending.wait(self.now, 0, self.config.sending);
+            }
         }
         match self.server.poll_event() {
             None => return false,
@@ -114,16 +158,19 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             Some(ServerEvent::Body(data)) => self.feed(Frame::data(data)),
             Some(ServerEvent::Trailers(trailers)) => self.feed(Frame::trailers(trailers.to_map())),
             Some(ServerEvent::End) => {
+                self.sending.rest();
                 if let Some(feeder) = self.feeder.take() {
                     feeder.end(Ok(()));
                 }
             }
             Some(ServerEvent::Rejected(reject)) => {
                 self.summary.rejected = Some(reject);
+                self.sending.rest();
                 if let Some(feeder) = self.feeder.take() {
                     feeder.end(Err(io::ErrorKind::InvalidData));
                 }
                 self.asked = false;
+                self.ready = None;
                 self.answer = None;
             }
         }
@@ -131,11 +178,12 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
     }
 
     fn ask(&mut self, head: &RequestHead) {
-        let about = About {
-            connection: self.info,
-            request: self.server.requests(),
-            at: self.now,
-        };
+        self.due = self.config.whole.map(|whole| self.now + whole);
+        if let Some((app, answer)) = self.ahead.turn(head) {
+            (self.app, self.ready, self.asked) = (app, answer, true);
+            return;
+        }
+        let about = self.about();
         let length = match head.framing() {
             Framing::Length(length) => Some(length),
             Framing::Chunked | Framing::UntilClose => None,
@@ -156,7 +204,9 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
         self.asked = true;
     }
 
-    fn feed(&self, piece: Frame<bytes::Bytes>) {
+    fn feed(&mut self, piece: Frame<bytes::Bytes>) {
+        let moved = piece.data_ref().map_or(0, |data| data.len() as u64);
+        self.sending.wait(self.now, moved, self.config.sending);
         if let Some(feeder) = &self.feeder {
             feeder.push(piece);
         }
@@ -166,8 +216,12 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
         if !self.asked {
             return false;
         }
-        let Poll::Ready(answer) = self.app.poll_answer(cx) else {
-            return false;
+        let answer = match self.ready.take() {
+            Some(answer) => answer,
+            None => match self.app.poll_answer(cx) {
+                Poll::Ready(answer) => answer,
+                Poll::Pending => return false,
+            },
         };
         self.asked = false;
         let now = self.now;
@@ -251,15 +305,13 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             let written = self.stream.poll_write(cx, self.server.output());
             let after = self.server.output().len();
             self.summary.bytes_out += (before - after) as u64;
-            if after < before {
-                self.stalled_at = None;
-            }
             if let Poll::Ready(result) = written {
+                self.reading.rest();
                 result?;
                 return Ok(true);
             }
-            let stall = self.now + self.config.write_stall;
-            self.stalled_at = self.stalled_at.or(Some(stall));
+            let took = (before - after) as u64;
+            self.reading.wait(self.now, took, self.config.reading);
             return Ok(after < before);
         }
         if self.server.closing() == Closing::Finish
@@ -305,9 +357,22 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
         false
     }
 
+    /// When the client, or the exchange, has taken too long.
+    fn patience(&self) -> Option<Instant> {
+        let fed = self.feeder.as_ref();
+        let sending = fed.and_then(|_| self.sending.deadline());
+        let busy = self.asked || self.answer.is_some() || self.reading.deadline().is_some();
+        let due = self.due.filter(|_| busy || self.feeder.is_some());
+        [self.reading.deadline(), sending, due]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
     /// True if a deadline passed.
     fn wait(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        let deadlines = [self.server.poll_timeout(), self.stalled_at];
+        let patience = self.patience();
+        let deadlines = [self.server.poll_timeout(), patience];
         let Some(at) = deadlines.into_iter().flatten().min() else {
             return Ok(false);
         };
@@ -316,7 +381,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
         }
         self.alarm = None;
         let now = self.sleep.now().max(at);
-        if self.stalled_at.is_some_and(|stalled| stalled <= now) {
+        if patience.is_some_and(|end| end <= now) {
             return Err(io::ErrorKind::TimedOut.into());
         }
         self.server.handle_timeout(now);

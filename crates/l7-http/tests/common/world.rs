@@ -1,11 +1,9 @@
 //! A pipe in memory and a clock that only moves when nothing else does.
 
-use core::cell::{Cell, RefCell};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::io;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -137,28 +135,32 @@ impl Drop for End {
 
 /// A clock shared by all tasks of a test.
 #[derive(Clone, Default)]
-pub(crate) struct Clock(Rc<ClockState>);
+pub(crate) struct Clock(Arc<Mutex<ClockState>>);
 
 #[derive(Default)]
 struct ClockState {
-    nanos: Cell<u64>,
-    sleepers: RefCell<Vec<(Instant, Waker)>>,
+    nanos: u64,
+    sleepers: Vec<(Instant, Waker)>,
 }
 
 impl Clock {
     pub(crate) fn now(&self) -> Instant {
-        Instant::from_nanos(self.0.nanos.get())
+        Instant::from_nanos(self.0.lock().unwrap().nanos)
+    }
+
+    fn set(&self, now: Instant) {
+        self.0.lock().unwrap().nanos = now.as_nanos();
     }
 
     /// Moves to the next deadline within the time left; false if there is none.
     fn leap(&self, until: Instant) -> bool {
-        let mut sleepers = self.0.sleepers.borrow_mut();
-        let next = sleepers.iter().map(|(at, _)| *at).min();
+        let mut state = self.0.lock().unwrap();
+        let next = state.sleepers.iter().map(|(at, _)| *at).min();
         let Some(next) = next.filter(|at| *at <= until) else {
             return false;
         };
-        self.0.nanos.set(next.max(self.now()).as_nanos());
-        sleepers.retain(|(at, waker)| {
+        state.nanos = state.nanos.max(next.as_nanos());
+        state.sleepers.retain(|(at, waker)| {
             if *at <= next {
                 waker.wake_by_ref();
             }
@@ -177,7 +179,8 @@ impl Sleep for Clock {
         if at <= self.now() {
             return Poll::Ready(());
         }
-        self.0.sleepers.borrow_mut().push((at, cx.waker().clone()));
+        let waker = cx.waker().clone();
+        self.0.lock().unwrap().sleepers.push((at, waker));
         Poll::Pending
     }
 }
@@ -208,6 +211,6 @@ impl World {
         while self.clock.leap(until) {
             self.settle();
         }
-        self.clock.0.nanos.set(until.as_nanos());
+        self.clock.set(until);
     }
 }

@@ -1,21 +1,33 @@
 //! Answers kept for the next time.
 //!
 //! Job: whether an answer may be kept, used as it is, or asked about. Owns: what is kept, within a bound of bytes.
-//! Does not know: connections, clocks. A private cache: one user's. Source: RFC 9111 sections 3, 4, 5.2.
+//! Does not know: connections, clocks, where it lies (`shelf`). A private cache: one user's. Source: RFC 9111 sections 3, 4, 5.2.
+
+mod shelf;
 
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
 use crate::compress::joined;
+use shelf::{Folder, Memory, Shelf};
 
 /// A tenth of its age at birth is how long an answer without a lifetime is taken for fresh (RFC 9111 section 4.2.2) ..
 const HEURISTIC: u32 = 10;
 /// .. up to a day.
 const HEURISTIC_MOST: Duration = Duration::from_secs(86_400);
+
+/// What an answer counts for besides its body.
+const OVERHEAD: usize = 1024;
+/// Bytes of the largest body that is kept, whatever room there is.
+const LARGEST: usize = 32 << 20;
+/// Answers kept for one address, which vary with the request.
+const VARIANTS: usize = 16;
 
 /// An answer as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +43,6 @@ pub struct Stored {
     /// When it was asked for, and when it came.
     asked: Duration,
     came: Duration,
-    used: u64,
 }
 
 /// What a cache has for a request.
@@ -117,29 +128,35 @@ impl Stored {
     }
 
     const fn size(&self) -> usize {
-        self.body.len() + 1024
+        self.body.len() + OVERHEAD
     }
 }
 
-/// Kept answers by address.
+/// Kept answers by address. Clones of one in memory go separate ways; those of one in a folder share it.
 #[derive(Clone, Debug)]
 pub struct Cache {
-    kept: BTreeMap<String, Vec<Stored>>,
-    bytes: usize,
-    most: usize,
-    ticks: u64,
+    shelf: Shelf,
 }
 
 impl Cache {
-    /// For at most so many bytes.
+    /// In memory, for at most so many bytes.
     #[must_use]
     pub const fn new(most: usize) -> Self {
         Self {
-            kept: BTreeMap::new(),
-            bytes: 0,
-            most,
-            ticks: 0,
+            shelf: Shelf::Memory(Memory::new(most)),
         }
+    }
+
+    /// In `folder`, which is made if it is not there; at most so many bytes. It outlives the program, and several may
+    /// use it at the same time.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn in_folder(folder: impl AsRef<Path>, most: usize) -> io::Result<Self> {
+        let folder = Folder::open(folder.as_ref(), most)?;
+        Ok(Self {
+            shelf: Shelf::Folder(folder),
+        })
     }
 
     /// What there is for a request (RFC 9111 section 4).
@@ -151,20 +168,25 @@ impl Cache {
         now: Duration,
     ) -> Found {
         let wanted = directives(request);
+        // Whoever has conditions of its own wants the server's judgement.
+        let own = [
+            header::RANGE,
+            header::IF_RANGE,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+            header::IF_MODIFIED_SINCE,
+            header::IF_UNMODIFIED_SINCE,
+        ];
         if *method != Method::GET
             || wanted.contains_key("no-store")
-            || request.contains_key(header::RANGE)
+            || own.iter().any(|name| request.contains_key(name))
         {
             return Found::Nothing;
         }
-        self.ticks += 1;
-        let ticks = self.ticks;
-        let all = self.kept.get_mut(&uri.to_string());
-        let Some(stored) = all.and_then(|all| all.iter_mut().find(|stored| stored.fits(request)))
-        else {
+        let all = self.shelf.load(&uri.to_string());
+        let Some(stored) = all.into_iter().find(|stored| stored.fits(request)) else {
             return Found::Nothing;
         };
-        stored.used = ticks;
         let (age, life, said) = (
             stored.age(now),
             stored.lifetime(),
@@ -180,7 +202,7 @@ impl Cache {
         };
         let must_ask = said.contains_key("no-cache") || wanted.contains_key("no-cache");
         if !must_ask && age + reserve < life + grace && age <= most {
-            return Found::Fresh(Box::new(stored.clone()), age.as_secs());
+            return Found::Fresh(Box::new(stored), age.as_secs());
         }
         let mut conditions = HeaderMap::new();
         for (from, to) in [
@@ -194,7 +216,7 @@ impl Cache {
         if conditions.is_empty() {
             return Found::Nothing;
         }
-        Found::Stale(Box::new(stored.clone()), conditions)
+        Found::Stale(Box::new(stored), conditions)
     }
 
     /// Keeps an answer, if that is allowed and there is room (RFC 9111 section 3). `asked` and `came`: when.
@@ -214,23 +236,21 @@ impl Cache {
             200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501
         );
         let vary = joined(fields, &header::VARY).unwrap_or_default();
-        if forbidden || !known || vary.contains('*') || body.len() + 1024 > self.most {
+        if forbidden || !known || vary.contains('*') || body.len() > self.largest() {
             return;
         }
         let names = vary
             .split(',')
             .filter_map(|name| HeaderName::try_from(name.trim()).ok());
-        self.ticks += 1;
         let stored = Stored {
             status,
-            fields: fields.clone(),
+            fields: end_to_end(fields),
             body,
             varied: names
                 .map(|name| (name.clone(), joined(request, &name)))
                 .collect(),
             asked,
             came,
-            used: self.ticks,
         };
         let worth = stored.lifetime() > Duration::ZERO
             || fields.contains_key(header::ETAG)
@@ -238,15 +258,32 @@ impl Cache {
         if !worth {
             return;
         }
-        let all = self.kept.entry(uri.to_string()).or_default();
-        all.retain(|old| {
-            let stays = !old.fits(request);
-            self.bytes -= if stays { 0 } else { old.size() };
-            stays
-        });
-        self.bytes += stored.size();
+        let mut all = self.shelf.load(&uri.to_string());
+        all.retain(|old| !old.fits(request));
+        // The newest that fits is the one to use, and one address does not grow without end.
+        let excess = (all.len() + 1).saturating_sub(VARIANTS);
+        all.drain(..excess);
         all.push(stored);
-        self.shrink();
+        self.shelf.save(&uri.to_string(), all);
+    }
+
+    /// Whether an answer with these fields may be kept, as far as can be seen before its body: what cannot need not be
+    /// collected.
+    #[must_use]
+    pub fn might_keep(&self, method: &Method, request: &HeaderMap, fields: &HeaderMap) -> bool {
+        let length = fields.get(header::CONTENT_LENGTH);
+        let length = length.and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+        *method == Method::GET
+            && !request.contains_key(header::RANGE)
+            && !directives(request).contains_key("no-store")
+            && !directives(fields).contains_key("no-store")
+            && length.is_none_or(|length| length <= self.largest())
+    }
+
+    /// Bytes that an answer's body may have to be kept: it is collected in memory on the way.
+    #[must_use]
+    pub fn largest(&self) -> usize {
+        self.shelf.most().saturating_sub(OVERHEAD).min(LARGEST)
     }
 
     /// The server said 304: what is kept has these fields now (RFC 9111 section 4.3.4); it is the answer.
@@ -258,6 +295,7 @@ impl Cache {
         fields: &HeaderMap,
         (asked, came): (Duration, Duration),
     ) -> Stored {
+        let fields = end_to_end(fields);
         for name in fields.keys() {
             if *name != header::CONTENT_LENGTH && *name != header::CONTENT_ENCODING {
                 stored.fields.remove(name);
@@ -268,43 +306,41 @@ impl Cache {
             }
         }
         (stored.asked, stored.came) = (asked, came);
-        if let Some(all) = self.kept.get_mut(&uri.to_string())
-            && let Some(old) = all.iter_mut().find(|old| old.varied == stored.varied)
-        {
+        let mut all = self.shelf.load(&uri.to_string());
+        if let Some(old) = all.iter_mut().find(|old| old.varied == stored.varied) {
             *old = stored.clone();
         }
+        self.shelf.save(&uri.to_string(), all);
         stored
     }
 
     /// A change went through: what is kept of the address is out of date (RFC 9111 section 4.4).
     pub fn invalidate(&mut self, method: &Method, uri: &Uri, status: StatusCode) {
         if !method.is_safe() && (status.is_success() || status.is_redirection()) {
-            let gone = self.kept.remove(&uri.to_string()).unwrap_or_default();
-            self.bytes -= gone.iter().map(Stored::size).sum::<usize>();
+            self.shelf.save(&uri.to_string(), Vec::new());
         }
     }
+}
 
-    fn shrink(&mut self) {
-        while self.bytes > self.most {
-            let oldest = self
-                .kept
-                .iter()
-                .flat_map(|(uri, all)| all.iter().map(|s| (s.used, uri.clone())))
-                .min();
-            let Some((used, uri)) = oldest else { return };
-            if let Some(all) = self.kept.get_mut(&uri) {
-                self.bytes -= all
-                    .iter()
-                    .filter(|s| s.used == used)
-                    .map(Stored::size)
-                    .sum::<usize>();
-                all.retain(|stored| stored.used != used);
-                if all.is_empty() {
-                    self.kept.remove(&uri);
-                }
-            }
-        }
+/// Without what is about one connection only (RFC 9111 section 3.1).
+fn end_to_end(fields: &HeaderMap) -> HeaderMap {
+    let named = joined(fields, &header::CONNECTION).unwrap_or_default();
+    let mut kept = fields.clone();
+    let always = [
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authentication-info",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    for name in named.split(',').map(str::trim).chain(always) {
+        kept.remove(name);
     }
+    kept
 }
 
 #[cfg(test)]

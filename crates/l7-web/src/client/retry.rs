@@ -1,8 +1,8 @@
 //! Trying again.
 //!
 //! Job: whether a failed request may be sent again, and when. Owns: nothing. Does not know: clocks, connections.
-//! Only what has the same effect done twice is done twice (RFC 9110 section 9.2.2), unless nothing can have been done:
-//! the connection was never made, or an idle one was closed before it heard a byte.
+//! Only what has the same effect done twice is done twice (RFC 9110 section 9.2.2), unless nothing can have been done: the
+//! connection was never made. A server that closed an idle connection may have read the request all the same.
 //! Sources: RFC 9110 sections 9.2.2, 10.2.3; RFC 9112 section 9.3.1.
 
 use core::time::Duration;
@@ -43,11 +43,7 @@ impl Default for Patience {
     }
 }
 
-/// Methods that may be done twice.
-#[must_use]
-pub fn is_idempotent(method: &Method) -> bool {
-    method.is_safe() || matches!(*method, Method::PUT | Method::DELETE)
-}
+pub use outcrop_http::h1::is_idempotent;
 
 /// How long to wait before attempt `tried + 1`; `None`: do not. `replayable`: whether the body can be sent again.
 #[must_use]
@@ -62,8 +58,8 @@ pub fn wait(
         return None;
     }
     let may = match failure {
-        Failure::Connect | Failure::Stale => true,
-        Failure::Broken => is_idempotent(method),
+        Failure::Connect => true,
+        Failure::Stale | Failure::Broken => is_idempotent(method),
         Failure::Status(status) => {
             is_idempotent(method)
                 && matches!(
@@ -114,11 +110,12 @@ mod tests {
             Method::PUT,
             Method::DELETE,
         ] {
-            assert!(may(method.clone(), Failure::Broken) && may(method, busy));
+            assert!(may(method.clone(), Failure::Broken) && may(method.clone(), busy));
+            assert!(may(method, Failure::Stale));
         }
         for method in [Method::POST, Method::PATCH] {
             assert!(!may(method.clone(), Failure::Broken) && !may(method.clone(), busy));
-            assert!(may(method.clone(), Failure::Connect) && may(method, Failure::Stale));
+            assert!(may(method.clone(), Failure::Connect) && !may(method, Failure::Stale));
         }
         assert!(!may(Method::GET, Failure::Status(StatusCode::NOT_FOUND)));
         assert!(!may(

@@ -14,11 +14,16 @@ use std::thread;
 use std::time::Instant;
 
 use outcrop_device::namespace::Namespace;
-use outcrop_inspect::{LadderOptions, Paint};
+use outcrop_http::files::Options;
+use outcrop_inspect::{LadderOptions, Paint, WhatIf};
+use outcrop_netem::Fault;
+use outcrop_testkit::scenario::{Play, Scenario};
+use outcrop_testkit::what_if::Change;
 
 use super::{inspect, show};
 use crate::cli::{self, Cli, Command as Asked};
 use crate::failure::Failure;
+use crate::future::Future;
 use crate::host::{Host, Place};
 use crate::server::Server;
 use crate::site::Site;
@@ -27,6 +32,9 @@ use crate::stop::word;
 /// How long one scene may take before something is wrong.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The page of another future, beside the demo's own.
+const OTHER: &str = "what-if.html";
+
 /// Shows everything at once.
 pub(crate) fn run(options: &cli::Demo) -> Result<u8, Failure> {
     let begun = Instant::now();
@@ -34,7 +42,7 @@ pub(crate) fn run(options: &cli::Demo) -> Result<u8, Failure> {
         .map_err(|error| Failure::file("--out", &options.out, &error))?;
     let capture = options.out.join("demo.pcapng");
     let asked = as_if_asked(&capture)?;
-    let site = Site::new(None)?;
+    let site = Site::new(None, Options::default())?;
     let mut host = Host::start(&asked.net, asked.tcp.config()?, Place::Private, "demo")?;
     let (shard, serving) = (host.shard().clone(), asked.serving.clone());
     let stage = Stage {
@@ -64,7 +72,8 @@ pub(crate) fn run(options: &cli::Demo) -> Result<u8, Failure> {
     )?;
     heading(paint, "Look for yourself");
     let page = options.out.join("demo.html");
-    inspect::write(&capture, &page)?;
+    inspect::write(&capture, &page, 1, &[(OTHER, "what if a packet were lost")])?;
+    what_if(&options.out.join(OTHER))?;
     how_to_open(&capture);
     println!(
         "  {}   # all of it on one page: open it in a browser",
@@ -72,6 +81,23 @@ pub(crate) fn run(options: &cli::Demo) -> Result<u8, Failure> {
     );
     println!("\n{:.1} s", begun.elapsed().as_secs_f64());
     Ok(0)
+}
+
+/// A recorded scenario, had one packet more been lost: the demo's own link loses nothing.
+fn what_if(into: &Path) -> Result<(), Failure> {
+    let play = Play {
+        scenario: Scenario::Retransmission,
+        seed: 1,
+        faults: Vec::new(),
+    };
+    let change = Change {
+        packet: 7,
+        fault: Fault::Drop,
+    };
+    let said = |error| Failure::new(format!("what if: {error}"));
+    let future = Future::of(&play, &[change]).map_err(said)?;
+    let page = future.page("What if a packet were lost", WhatIf::No);
+    fs::write(into, page.map_err(said)?).map_err(|error| Failure::file("--out", into, &error))
 }
 
 /// The demo runs what `outcrop serve` runs, with its defaults but one: packets as they cross a wire.

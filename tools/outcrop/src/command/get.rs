@@ -6,16 +6,28 @@ use outcrop_socket::timeout;
 
 use crate::cli;
 use crate::failure::Failure;
-use crate::fetch::{Fetch, Manner};
+use crate::fetch::{Fetch, Fetched, Manner};
 use crate::host::{Host, Place};
 use crate::resolve::resolve;
 use crate::secure;
+use crate::values::Url;
 
-/// Fetches a URL; status 0 if the server gave it.
+/// Fetches URLs; status 0 if the servers gave all of them.
 pub(crate) fn run(options: &cli::Get, verbose: bool) -> Result<u8, Failure> {
-    let first = options.asking.proxy.as_ref().unwrap_or(&options.url);
+    if options.output.is_some() && options.urls.len() > 1 {
+        return Err(Failure::asked(
+            "--output: one file for several URLs: fetch them one by one",
+        ));
+    }
     // Before anything is set up: a name that is none should not cost a device.
-    let _known = resolve(&first.host, first.port)?;
+    for first in options
+        .asking
+        .proxy
+        .as_ref()
+        .map_or(&options.urls[..], core::slice::from_ref)
+    {
+        let _known = resolve(&first.host, first.port)?;
+    }
     let mut host = Host::start(&options.net, options.tcp.config()?, Place::Here, "get")?;
     let shard = host.shard().clone();
     let manner = Manner {
@@ -25,31 +37,52 @@ pub(crate) fn run(options: &cli::Get, verbose: bool) -> Result<u8, Failure> {
         output: options.output.clone(),
     };
     let tls = secure::client(options, &shard)?;
-    let fetch = Fetch::new(
-        &shard,
-        options.url.clone(),
-        options.asking.clone(),
-        manner,
-        tls,
-    )?;
+    let fetch = Fetch::new(&shard, options, manner, tls)?;
     let limit = Duration::from_secs(options.timeout);
-    let fetched = host.run(move |_| async move { timeout(&shard, limit, fetch.run()).await })?;
+    let (urls, together) = (options.urls.clone(), options.pipeline);
+    let fetched =
+        host.run(move |_| async move { timeout(&shard, limit, all(fetch, urls, together)).await })?;
     let remains = host.finish()?;
+    let names: Vec<String> = options.urls.iter().map(Url::to_string).collect();
     let late = |_| {
         Failure::new(format!(
             "{}: not done within {} s",
-            options.url, options.timeout
+            names.join(" "),
+            options.timeout
         ))
     };
-    let fetched = fetched.map_err(late)??;
+    let (fetched, failed) = fetched.map_err(late)?;
     if options.tcp.explain {
         eprint!("{}", remains.accounts);
     }
     if !options.quiet || options.timing {
-        eprintln!("{}", fetched.timing);
+        for one in &fetched {
+            eprintln!("{}", one.timing);
+        }
     }
     if !options.quiet {
         remains.say_capture();
     }
-    fetched.judge()
+    failed.map_or(Ok(()), Err)?;
+    fetched
+        .iter()
+        .try_fold(0, |worst: u8, one| one.judge().map(|code| worst.max(code)))
+}
+
+/// One after the other, or all at once; what came, and what ended it.
+async fn all(fetch: Fetch, urls: Vec<Url>, together: bool) -> (Vec<Fetched>, Option<Failure>) {
+    if together {
+        return match fetch.pipeline(urls).await {
+            Ok(all) => (all, None),
+            Err(failure) => (Vec::new(), Some(failure)),
+        };
+    }
+    let mut done = Vec::new();
+    for url in &urls {
+        match fetch.run(url).await {
+            Ok(fetched) => done.push(fetched),
+            Err(failure) => return (done, Some(failure)),
+        }
+    }
+    (done, None)
 }

@@ -1,6 +1,6 @@
 //! What is asked.
 //!
-//! Job: the request that the options describe, and what of it survives a redirect. Owns: it. Does not know: connections.
+//! Job: the request that the options describe. Owns: it. Does not know: connections, redirects.
 
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -13,8 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use http_body::{Frame, SizeHint};
 use outcrop_http::Body;
 use outcrop_web::auth;
-use outcrop_web::client::redirect::{self, Next};
-use outcrop_web::compress::CODINGS;
+use outcrop_web::client::Payload;
 
 use crate::cli::Asking;
 use crate::failure::Failure;
@@ -23,127 +22,65 @@ use crate::values::Url;
 /// Bytes of a file that are read at a time.
 const PIECE: usize = 64 * 1024;
 
-enum Content {
-    Nothing,
-    Bytes(Bytes),
-    File(PathBuf),
+/// The request for `url` from byte `from` on.
+pub(super) fn request(url: &Url, asking: &Asking, from: u64) -> Result<Request<Payload>, Failure> {
+    let (payload, usual) = payload(asking)?;
+    let uri: Uri = url
+        .to_string()
+        .parse()
+        .map_err(|error| Failure::asked(format!("{url}: {error}")))?;
+    let mut request = Request::new(payload);
+    *request.uri_mut() = uri;
+    *request.method_mut() = asking.request.clone().unwrap_or(usual);
+    *request.headers_mut() = fields(asking, from)?;
+    Ok(request)
 }
 
-/// The request, as far as it does not depend on the connection.
-pub(super) struct Ask {
-    pub(super) url: Url,
-    pub(super) method: Method,
-    fields: HeaderMap,
-    content: Content,
+fn fields(asking: &Asking, from: u64) -> Result<HeaderMap, Failure> {
+    let mut fields = HeaderMap::new();
+    let agent = concat!("outcrop/", env!("CARGO_PKG_VERSION"));
+    fields.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+    fields.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+    if !asking.data.is_empty() {
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        fields.insert(header::CONTENT_TYPE, form);
+    }
+    if from > 0 {
+        let range = HeaderValue::try_from(format!("bytes={from}-"));
+        fields.extend(range.map(|range| (header::RANGE, range)));
+    }
+    if let Some(user) = &asking.user {
+        let (user, password) = user.split_once(':').unwrap_or((user, ""));
+        let value =
+            auth::basic(user, password).ok_or_else(|| Failure::asked("--user: not sendable"))?;
+        fields.insert(header::AUTHORIZATION, value);
+    }
+    if let Some(cookie) = &asking.cookie {
+        let value = HeaderValue::try_from(cookie.as_str())
+            .map_err(|_| Failure::asked("--cookie: not sendable"))?;
+        fields.insert(header::COOKIE, value);
+    }
+    for line in &asking.headers {
+        match &line.value {
+            Some(value) => drop(fields.insert(line.name.clone(), value.clone())),
+            None => drop(fields.remove(&line.name)),
+        }
+    }
+    Ok(fields)
 }
 
-impl Ask {
-    pub(super) fn new(url: Url, asking: &Asking, from: u64) -> Result<Self, Failure> {
-        let content = content(asking)?;
-        let usual = match &content {
-            Content::Nothing => Method::GET,
-            Content::Bytes(_) => Method::POST,
-            Content::File(_) => Method::PUT,
-        };
-        let mut fields = HeaderMap::new();
-        let agent = concat!("outcrop/", env!("CARGO_PKG_VERSION"));
-        fields.insert(header::USER_AGENT, HeaderValue::from_static(agent));
-        fields.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-        fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        if asking.compressed
-            && let Ok(value) = HeaderValue::try_from(CODINGS.join(", "))
-        {
-            fields.insert(header::ACCEPT_ENCODING, value);
-        }
-        if matches!(content, Content::Bytes(_)) {
-            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-            fields.insert(header::CONTENT_TYPE, form);
-        }
-        if from > 0 {
-            let range = HeaderValue::try_from(format!("bytes={from}-"));
-            fields.extend(range.map(|range| (header::RANGE, range)));
-        }
-        if let Some(user) = &asking.user {
-            let (user, password) = user.split_once(':').unwrap_or((user, ""));
-            let value = auth::basic(user, password)
-                .ok_or_else(|| Failure::asked("--user: not sendable"))?;
-            fields.insert(header::AUTHORIZATION, value);
-        }
-        if let Some(cookie) = &asking.cookie {
-            let value = HeaderValue::try_from(cookie.as_str())
-                .map_err(|_| Failure::asked("--cookie: not sendable"))?;
-            fields.insert(header::COOKIE, value);
-        }
-        for line in &asking.headers {
-            match &line.value {
-                Some(value) => drop(fields.insert(line.name.clone(), value.clone())),
-                None => drop(fields.remove(&line.name)),
-            }
-        }
-        let method = asking.request.clone().unwrap_or(usual);
-        Ok(Self {
-            url,
-            method,
-            fields,
-            content,
-        })
-    }
-
-    pub(super) fn uri(&self) -> Result<Uri, Failure> {
-        let uri = self.url.to_string().parse();
-        uri.map_err(|error| Failure::asked(format!("{}: {error}", self.url)))
-    }
-
-    /// The request, with the cookies the jar has for it.
-    pub(super) fn request(
-        &self,
-        uri: &Uri,
-        cookies: Option<HeaderValue>,
-    ) -> Result<Request<Body>, Failure> {
-        let body = match &self.content {
-            Content::Nothing => Body::empty(),
-            Content::Bytes(bytes) => Body::from(bytes.clone()),
-            Content::File(path) => {
-                let opened = FileBody::open(path);
-                Body::new(opened.map_err(|error| Failure::file("--upload", path, &error))?)
-            }
-        };
-        let mut request = Request::new(body);
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = uri.clone();
-        *request.headers_mut() = self.fields.clone();
-        if let Some(cookies) = cookies {
-            // Those of the command line and those of the way are one field (RFC 6265bis section 5.8.3).
-            let named = self.fields.get(header::COOKIE).map(HeaderValue::as_bytes);
-            let all = named.map_or_else(
-                || cookies.as_bytes().to_vec(),
-                |named| [named, b"; ", cookies.as_bytes()].concat(),
-            );
-            if let Ok(all) = HeaderValue::from_bytes(&all) {
-                request.headers_mut().insert(header::COOKIE, all);
-            }
-        }
-        Ok(request)
-    }
-
-    /// Goes on with `next`.
-    pub(super) fn follow(&mut self, next: &Next) -> Result<(), Failure> {
-        redirect::strip(&mut self.fields, next);
-        self.url = next.uri.to_string().parse().map_err(Failure::new)?;
-        self.method = next.method.clone();
-        if !next.keeps_body {
-            self.content = Content::Nothing;
-        }
-        Ok(())
-    }
-}
-
-fn content(asking: &Asking) -> Result<Content, Failure> {
+/// What is sent, and by which method unless another is named.
+fn payload(asking: &Asking) -> Result<(Payload, Method), Failure> {
     if let Some(path) = &asking.upload {
-        return Ok(Content::File(path.clone()));
+        let path = path.clone();
+        // Once now, so that a name that is none is told as such.
+        let opened = FileBody::open(&path);
+        opened.map_err(|error| Failure::file("--upload", &path, &error))?;
+        let made = Payload::made(move || FileBody::open(&path).map(Body::new));
+        return Ok((made, Method::PUT));
     }
     if asking.data.is_empty() {
-        return Ok(Content::Nothing);
+        return Ok((Payload::empty(), Method::GET));
     }
     let mut all = Vec::new();
     for data in &asking.data {
@@ -158,29 +95,7 @@ fn content(asking: &Asking) -> Result<Content, Failure> {
             }
         }
     }
-    Ok(Content::Bytes(all.into()))
-}
-
-/// The request as curl shows it; what is secret is not shown.
-pub(super) fn show(request: &Request<Body>) {
-    let target = request
-        .uri()
-        .path_and_query()
-        .map_or("/", |target| target.as_str());
-    eprintln!("> {} {target} HTTP/1.1", request.method());
-    if let Some(authority) = request.uri().authority() {
-        eprintln!("> host: {authority}");
-    }
-    for (name, value) in request.headers() {
-        let secret = [header::AUTHORIZATION, header::COOKIE].contains(name);
-        let value = if secret {
-            "***".into()
-        } else {
-            String::from_utf8_lossy(value.as_bytes())
-        };
-        eprintln!("> {name}: {value}");
-    }
-    eprintln!(">");
+    Ok((all.into(), Method::POST))
 }
 
 /// A file on its way, read as it is wanted.

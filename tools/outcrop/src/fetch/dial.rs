@@ -1,127 +1,69 @@
-//! A stream to the server of a URL.
+//! The agent's outside: our stack.
 //!
-//! Job: resolve, connect, go through a proxy, agree on keys. Owns: how long each took. Does not know: what is asked.
-//! Sources: RFC 9110 section 9.3.6 (CONNECT).
+//! Job: resolve, connect, agree on keys, tell the time. Owns: nothing that lasts. Does not know: what is asked.
 
-use core::future::poll_fn;
-use core::net::SocketAddr;
 use core::time::Duration;
+use std::io;
 
-use outcrop_base::{ByteStream, ChunkQueue};
-use outcrop_http::wire;
+use outcrop_http::sleeper;
 use outcrop_socket::TcpStream;
 use outcrop_stack::Shard;
 use outcrop_tls::ClientTls;
+use outcrop_web::client::route::Place;
+use outcrop_web::client::{Later, Line, Pipe, Timer, World};
 
-use crate::failure::Failure;
 use crate::resolve::resolve;
-use crate::values::Url;
 
-/// Bytes of a proxy's answer that are read.
-const PROXY_HEAD: usize = 16 * 1024;
-
-/// A way to the server.
-pub(super) struct Dialled {
-    pub(super) stream: Box<dyn ByteStream>,
-    pub(super) peer: SocketAddr,
-    pub(super) took: Vec<(&'static str, Duration)>,
+/// Connections over a shard.
+pub(super) struct Outside {
+    pub(super) shard: Shard,
+    pub(super) tls: Option<ClientTls>,
 }
 
-pub(super) async fn dial(
-    shard: &Shard,
-    url: &Url,
-    proxy: Option<&Url>,
-    tls: Option<&ClientTls>,
-) -> Result<Dialled, Failure> {
-    let mut from = shard.now();
-    let mut took = Vec::new();
-    let mut phase = |name| {
-        let now = shard.now();
-        took.push((name, now - from));
-        from = now;
-    };
-    let first = proxy.unwrap_or(url);
-    if first.secure && proxy.is_some() {
-        return Err(Failure::asked(format!(
-            "--proxy {first}: only http:// proxies are spoken to"
-        )));
+impl World for Outside {
+    fn connect<'a>(&'a self, place: &'a Place) -> Later<'a, io::Result<Line>> {
+        Box::pin(connect(&self.shard, place))
     }
-    let (mut tcp, peer) = connect(shard, first).await?;
-    phase("connect");
-    if proxy.is_some() {
-        tunnel(&mut tcp, url).await?;
-        phase("proxy");
+
+    fn secure<'a>(&'a self, pipe: Pipe, host: &'a str) -> Later<'a, io::Result<Line>> {
+        Box::pin(secure(self.tls.as_ref(), pipe, host))
     }
-    let stream: Box<dyn ByteStream> = match (url.secure, tls) {
-        (false, _) => Box::new(tcp),
-        (true, None) => {
-            return Err(Failure::new(format!(
-                "{url}: TLS: no authorities to trust: name a file with --cacert"
-            )));
-        }
-        (true, Some(tls)) => {
-            let shaken = outcrop_tls::connect(tcp, tls, &url.host).await;
-            phase("tls");
-            Box::new(shaken.map_err(|error| Failure::new(format!("{url}: TLS: {error}")))?)
-        }
-    };
-    Ok(Dialled { stream, peer, took })
+
+    fn timer(&self) -> Timer {
+        let (clock, timer) = (self.shard.clone(), self.shard.clone());
+        Box::new(sleeper(
+            move || clock.now(),
+            move |at| timer.sleep_until(at),
+        ))
+    }
+
+    fn unix(&self) -> Duration {
+        self.shard.wall().unix(self.shard.now())
+    }
 }
 
 /// A connection to the first address that takes one.
-async fn connect(shard: &Shard, url: &Url) -> Result<(TcpStream, SocketAddr), Failure> {
-    let mut last = None;
-    for address in resolve(&url.host, url.port)? {
+async fn connect(shard: &Shard, place: &Place) -> io::Result<Line> {
+    let addresses = resolve(&place.host, place.port);
+    let mut last = io::Error::other(format!("{}: no address", place.host));
+    for address in addresses.map_err(|failure| io::Error::other(failure.to_string()))? {
         match TcpStream::connect(shard, address).await {
-            Ok(stream) => return Ok((stream, address)),
+            Ok(stream) => return Ok((Box::new(stream), address.to_string())),
             Err(error) => {
-                last = Some(Failure::new(format!(
-                    "{url}: cannot connect to {address}: {error}"
-                )))
+                let told = format!("cannot connect to {address}: {error}");
+                last = io::Error::new(error.kind(), told);
             }
         }
     }
-    Err(last.unwrap_or_else(|| Failure::new(format!("{url}: no address"))))
+    Err(last)
 }
 
-/// Asks a proxy for a way to the server. What follows its 2xx is the server's.
-async fn tunnel(stream: &mut TcpStream, url: &Url) -> Result<(), Failure> {
-    let refused = |why: &str| Failure::new(format!("{url}: the proxy {why}"));
-    let host = if url.host.contains(':') {
-        format!("[{}]", url.host)
-    } else {
-        url.host.clone()
-    };
-    let authority = format!("{host}:{}", url.port);
-    let mut request = ChunkQueue::new();
-    request.push_slice(
-        format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n").as_bytes(),
-    );
-    let broke = |error: std::io::Error| refused(&format!("broke off: {error}"));
-    poll_fn(|cx| ByteStream::poll_write(stream, cx, &mut request))
-        .await
-        .map_err(broke)?;
-    let mut head = Vec::new();
-    loop {
-        let bytes = stream.read_chunk().await.map_err(broke)?;
-        head.extend_from_slice(&bytes.ok_or_else(|| refused("closed the connection"))?);
-        if head.windows(4).any(|end| end == b"\r\n\r\n") {
-            break;
-        }
-        if head.len() > PROXY_HEAD {
-            return Err(refused("answers without end"));
-        }
-    }
-    let message = wire::message(&head).filter(|message| message.kind == wire::Kind::Response);
-    let message = message.ok_or_else(|| refused("does not speak HTTP"))?;
-    let [_, status, _] = &message.parts;
-    let status = String::from_utf8_lossy(head.get(status.clone()).unwrap_or_default()).into_owned();
-    if !status.starts_with('2') {
-        return Err(refused(&format!("says {status}")));
-    }
-    // In what we ask the client speaks first, so nothing can have followed yet.
-    if head.len() > message.body {
-        return Err(refused("sends more than was asked for"));
-    }
-    Ok(())
+async fn secure(tls: Option<&ClientTls>, pipe: Pipe, host: &str) -> io::Result<Line> {
+    let nobody = || io::Error::other("no authorities to trust: name a file with --cacert");
+    let stream = outcrop_tls::connect(pipe, tls.ok_or_else(nobody)?, host).await?;
+    let facts = stream.facts();
+    let spoken = facts.protocol.unwrap_or_else(|| "no ALPN".to_owned());
+    let resumed = if facts.resumed { ", resumed" } else { "" };
+    let told = format!("{} / {} / {spoken}{resumed}", facts.version, facts.suite);
+    Ok((Box::new(stream), told))
 }

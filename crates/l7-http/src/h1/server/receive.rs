@@ -3,6 +3,7 @@
 //! Job: turn waiting bytes into the next event. Owns: nothing of its own. Does not know: how responses are made.
 //! Sources: RFC 9112 sections 2.2 (empty lines), 6.3, 9.3.2; RFC 9110 section 10.1.1.
 
+use bytes::Bytes;
 use http::{Method, Version};
 
 use super::super::body::BodyReader;
@@ -126,6 +127,34 @@ impl Server {
         let framing: Framing = head.framing();
         self.reading = Reading::Body(BodyReader::new(framing));
         ServerEvent::Request(head)
+    }
+
+    /// The request that waits behind the one under way and `skip` bytes of others, and its bytes, if it may begin before
+    /// its turn: it is complete, safe and without a body, offers no other protocol and does not end the connection
+    /// (RFC 9112 section 9.3.2). It will come as an event all the same, when its turn has come.
+    #[must_use]
+    pub fn ahead(&self, skip: usize) -> Option<(super::RequestHead, usize)> {
+        let under_way = matches!(self.reading, Reading::Pause) && self.exchange.reusable();
+        if !under_way || self.closing != Closing::Open {
+            return None;
+        }
+        let (limits, view) = (&self.config.limits, self.input.view().get(skip..)?);
+        let mut scan = super::Scan::default();
+        let Ok(Found::StartLine(len @ 1..)) = scan.advance(view, Section::Head, limits) else {
+            return None;
+        };
+        let line = parse::request_line(view.get(..len)?).ok()?;
+        let Ok(Found::End(len)) = scan.advance(view, Section::Head, limits) else {
+            return None;
+        };
+        let raw = Bytes::copy_from_slice(view.get(..len)?);
+        let fields_at = line.len();
+        let head = parse::request(raw, line, fields_at, limits).ok()?;
+        let may = head.method().is_safe()
+            && head.framing() == Framing::Length(0)
+            && head.keep_alive()
+            && !head.offers_upgrade();
+        may.then_some((head, len))
     }
 
     fn read_body(&mut self) -> Option<ServerEvent> {

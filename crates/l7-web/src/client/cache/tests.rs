@@ -189,23 +189,156 @@ fn confirmed_answer_is_fresh_again_and_a_change_forgets_it() {
     assert_eq!(find(&mut cache, 150, &[]), "fresh");
     cache.invalidate(&Method::PUT, &uri(), StatusCode::NO_CONTENT);
     assert_eq!(find(&mut cache, 150, &[]), "ask");
-    assert_eq!(cache.bytes, 0);
+}
+
+fn page(n: u32) -> Uri {
+    format!("http://a.test/{n}").parse().unwrap()
+}
+
+fn keep(cache: &mut Cache, n: u32, body: Vec<u8>) {
+    let fields = map(&[("cache-control", "max-age=60")]);
+    let answer = (StatusCode::OK, &fields, body.into());
+    cache.keep(&page(n), &HeaderMap::new(), answer, (at(0), at(0)));
+}
+
+fn kept(cache: &mut Cache, n: u32) -> Option<Bytes> {
+    match cache.find(&Method::GET, &page(n), &HeaderMap::new(), at(1)) {
+        Found::Fresh(stored, _) => Some(stored.body),
+        Found::Nothing | Found::Stale(..) => None,
+    }
 }
 
 #[test]
-fn cache_keeps_within_its_bytes() {
+fn cache_keeps_within_its_bytes_what_was_used_last() {
     let mut cache = Cache::new(10_000);
     for n in 0..100 {
-        let uri: Uri = format!("http://a.test/{n}").parse().unwrap();
-        let fields = map(&[("cache-control", "max-age=60")]);
+        keep(&mut cache, n, vec![0; 1000]);
+        assert!(kept(&mut cache, 0).is_some(), "used all the time");
+    }
+    let left: Vec<u32> = (0..100)
+        .filter(|n| kept(&mut cache, *n).is_some())
+        .collect();
+    assert_eq!(left, [0, 97, 98, 99]);
+    keep(&mut cache, 5, vec![0; 10_000]);
+    assert_eq!(kept(&mut cache, 5), None, "larger than all there is");
+}
+
+#[test]
+fn fields_about_a_connection_are_not_kept() {
+    let mut cache = with(&[
+        ("cache-control", "max-age=60"),
+        ("connection", "x-hop, close"),
+        ("x-hop", "1"),
+        ("keep-alive", "timeout=5"),
+        ("x-end", "2"),
+    ]);
+    let Found::Fresh(stored, _) = cache.find(&Method::GET, &uri(), &HeaderMap::new(), at(1)) else {
+        unreachable!()
+    };
+    let names: Vec<&str> = stored.fields.keys().map(HeaderName::as_str).collect();
+    assert_eq!(names, ["cache-control", "x-end"]);
+}
+
+#[test]
+fn request_with_conditions_of_its_own_is_the_servers_to_judge() {
+    let mut cache = with(&[("cache-control", "max-age=60"), ("etag", "\"a\"")]);
+    for name in [
+        "if-none-match",
+        "if-modified-since",
+        "if-match",
+        "if-unmodified-since",
+        "if-range",
+    ] {
+        assert_eq!(find(&mut cache, 1, &[(name, "\"b\"")]), "ask", "{name}");
+    }
+}
+
+#[test]
+fn one_address_keeps_no_more_than_sixteen_kinds() {
+    let mut cache = Cache::new(1 << 20);
+    let fields = map(&[("cache-control", "max-age=60"), ("vary", "accept")]);
+    for n in 0..20 {
+        let request = map(&[("accept", &format!("x/{n}"))]);
         cache.keep(
-            &uri,
-            &HeaderMap::new(),
-            (StatusCode::OK, &fields, vec![0; 1000].into()),
+            &uri(),
+            &request,
+            (StatusCode::OK, &fields, "b".into()),
             (at(0), at(0)),
         );
-        assert!(cache.bytes <= 10_000);
     }
-    assert_eq!(cache.kept.len(), 4);
-    assert!(cache.kept.contains_key("http://a.test/99"));
+    let fresh =
+        (0..20).filter(|n| find(&mut cache, 1, &[("accept", &format!("x/{n}"))]) == "fresh");
+    assert_eq!(fresh.collect::<Vec<_>>(), (4..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn cache_in_a_folder_outlives_its_program_and_keeps_within_its_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cache = Cache::in_folder(folder.path(), 10_000).unwrap();
+    let odd: Vec<u8> = (0..=255).collect();
+    keep(&mut cache, 1, odd.clone());
+    let value = HeaderValue::from_bytes(b"caf\xe9").unwrap();
+    let fields = HeaderMap::from_iter([
+        (header::CACHE_CONTROL, "max-age=60".parse().unwrap()),
+        (header::VARY, "accept".parse().unwrap()),
+        (header::SERVER, value.clone()),
+    ]);
+    for kind in ["a/b", "c/d"] {
+        let request = map(&[("accept", kind)]);
+        cache.keep(
+            &page(2),
+            &request,
+            (StatusCode::OK, &fields, kind.into()),
+            (at(0), at(0)),
+        );
+    }
+    let mut again = Cache::in_folder(folder.path(), 10_000).unwrap();
+    assert_eq!(kept(&mut again, 1).unwrap(), odd);
+    let found = again.find(&Method::GET, &page(2), &map(&[("accept", "c/d")]), at(1));
+    let Found::Fresh(stored, 1) = found else {
+        unreachable!()
+    };
+    assert_eq!(
+        (stored.body, &stored.fields["server"]),
+        ("c/d".into(), &value)
+    );
+    again.invalidate(&Method::PUT, &page(1), StatusCode::OK);
+    assert_eq!(kept(&mut cache, 1), None, "both see one folder");
+    for n in 10..40 {
+        keep(&mut cache, n, vec![0; 1000]);
+    }
+    let size = |entry: io::Result<std::fs::DirEntry>| entry.unwrap().metadata().unwrap().len();
+    assert!(
+        std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(size)
+            .sum::<u64>()
+            <= 10_000
+    );
+    assert!(kept(&mut cache, 39).is_some());
+}
+
+#[test]
+fn what_is_no_file_of_ours_is_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cache = Cache::in_folder(folder.path(), 10_000).unwrap();
+    keep(&mut cache, 1, b"body".to_vec());
+    let file = std::fs::read_dir(folder.path())
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let whole = std::fs::read(&file).unwrap();
+    for cut in 0..whole.len() {
+        std::fs::write(&file, &whole[..cut]).unwrap();
+        assert_eq!(kept(&mut cache, 1), None, "{cut}");
+    }
+    let other = String::from_utf8(whole.clone())
+        .unwrap()
+        .replace("a.test/1", "b.test/1");
+    std::fs::write(&file, other).unwrap();
+    assert_eq!(kept(&mut cache, 1), None, "about another address");
+    std::fs::write(&file, whole).unwrap();
+    assert_eq!(kept(&mut cache, 1).unwrap(), "body");
 }
