@@ -22,6 +22,7 @@ pub(crate) fn write_sentence(record: &PacketRecord<'_>, out: &mut String) {
 }
 
 /// What a packet that leaves for this reason means, unless it is everyday.
+#[expect(clippy::too_many_lines, reason = "a table: one sentence a reason")]
 const fn of_why(why: Why) -> Option<&'static str> {
     Some(match why {
         Why::SynCookie => {

@@ -89,7 +89,7 @@ impl World {
         }
     }
 
-    fn write(&mut self, stream: StreamId, bytes: &Bytes) {
+    fn write(&self, stream: StreamId, bytes: &Bytes) {
         let mut queue = ChunkQueue::from(bytes.clone());
         let written = self
             .client
