@@ -1,5 +1,5 @@
 //! Scripts drafted from every TCP capture in `fixtures/`, for both ends, pass.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
