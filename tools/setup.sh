@@ -12,11 +12,12 @@ needed_by_demo='cc:gcc curl:curl ping:iputils-ping'
 needed_by_test="$needed_by_demo openssl:openssl wget:wget tshark:tshark editcap:tshark tcpdump:tcpdump nginx:nginx-light ab:apache2-utils
 nc:netcat-openbsd traceroute:traceroute tracepath:iputils-tracepath python3:python3 ip:iproute2 unshare:util-linux setpriv:util-linux
 valgrind:valgrind arping:arping ndisc6:ndisc6 nmap:nmap hping3:hping3 scapy:python3-scapy t50:t50 chromium:chromium
-dnsmasq:dnsmasq-base busybox:busybox dhclient:isc-dhcp-client radvd:radvd
+dnsmasq:dnsmasq-base busybox:busybox dhclient:isc-dhcp-client dhcpd:isc-dhcp-server radvd:radvd
+atk6-implementation6:thc-ipv6 frag6:ipv6toolkit bridge:iproute2
 slowhttptest:slowhttptest aria2c:aria2 http:httpie node:nodejs perl:perl git:git wrk:wrk h2load:nghttp2-client haproxy:haproxy
-sslscan:sslscan"
+sslscan:sslscan redis-server:redis-server"
 # Module of Debian's Python, and its package.
-modules_of_test='pip:python3-pip urllib3:python3-urllib3 requests:python3-requests httpx:python3-httpx aiohttp:python3-aiohttp'
+modules_of_test='pip:python3-pip urllib3:python3-urllib3 requests:python3-requests httpx:python3-httpx aiohttp:python3-aiohttp h11:python3-h11'
 needed_by_bench='cc:gcc wrk:wrk nginx:nginx-light ip:iproute2 unshare:util-linux nsenter:util-linux taskset:util-linux'
 modules=
 # Wanted, not needed: stacks that a test or the bench compares us with. Who looks for them says so where they are absent.

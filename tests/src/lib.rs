@@ -9,8 +9,13 @@
 )]
 
 pub mod corpus;
+mod fields;
 pub mod fuzz;
+mod lan;
 pub mod matrix;
+
+pub use fields::assert_fields_agree;
+pub use lan::Lan;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -36,11 +36,16 @@ fn play_some(bench: &Bench, words: &str, scripts: &[&str], at_once: usize) -> Ve
     }
     let all = format!(
         "export T=$PWD U=http://$STACK S=https://$STACK
-         seq 0 {} | xargs -P {at_once} -I N sh -c 'cd job$1; if sh -euc \". $T/words; . ./script\" >said 2>&1; then echo ok >became;
-            else tail -c 300 said >became; echo failed >>became; fi' sh N",
+         seq 0 {} | xargs -P {at_once} -I N sh -c 'cd job$1; date +%s >begun; if sh -euc \". $T/words; . ./script\" >said 2>&1; then echo ok >became;
+            else tail -c 300 said >became; echo failed >>became; fi; expr $(date +%s) - $(cat begun) >took || :' sh N",
         scripts.len().saturating_sub(1)
     );
     let _silent = bench.sh(&all).stdout();
+    for (at, script) in scripts.iter().enumerate() {
+        let took = std::fs::read_to_string(folder(at).join("took")).unwrap_or_default();
+        // For `--nocapture`: where the time goes.
+        eprintln!("{:>4} s  {script}", took.trim());
+    }
     let became = |at| std::fs::read_to_string(folder(at).join("became")).unwrap_or_default();
     (0..scripts.len())
         .map(|at| became(at).trim_end().replace('\n', " "))

@@ -134,7 +134,7 @@ fn what_was_kept_is_used_while_it_is_fresh_and_asked_about_after() {
         get --cache kept $O/kept-600; get --cache kept $O/kept-600; get --cache other $O/kept-600; get $O/kept-600
         get --cache kept $O/kept-0
         get -v --cache kept $O/kept-0 2>&1 | tr -d '\\r' | grep -E '^(try|> if-none|< HTTP|\\* The)'
-        get -v --cache kept $O/kept-600 2>&1 | sed 's/kept . s/kept n s/'
+        get -v --cache kept $O/kept-600 2>&1 | grep -v INFO | sed 's/kept [0-9]* s/kept n s/'
         get --cache kept -H 'Cache-Control: no-cache' -v $O/kept-600 2>&1 >/dev/null | tr -d '\\r' | grep '^< HTTP'
         ls kept | wc -l; touch file; get --cache file/x $O/kept-0 2>&1 || echo $?",
     );

@@ -43,7 +43,9 @@ fn echo_of_a_group_answers_and_queriers_of_every_version_hear_of_it() {
 const LISTEN: &str = r#"right=exec python3 -c '
 import socket, struct
 def listen(family, group):
-    s = socket.socket(family, socket.SOCK_DGRAM); s.bind(("", 5000))
+    s = socket.socket(family, socket.SOCK_DGRAM)
+    if family == socket.AF_INET6: s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    s.bind(("", 5000))
     index = socket.if_nametoindex("right")
     if family == socket.AF_INET:
         s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group) + struct.pack("=4si", bytes(4), index))

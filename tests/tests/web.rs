@@ -147,6 +147,25 @@ fn chromium_logs_in_adds_chats_and_asks_across_origins() {
                 &format!("{rows}[3].querySelector('span').textContent")
             )
         ),
+        "getComputedStyle(document.getElementById('login')).display".to_owned(),
+        format!(
+            "{rows}[3].querySelector('span').click(), document.querySelector('#todos form input').value = '<b>by hand</b>, twice', document.querySelector('#todos form').requestSubmit(), {}",
+            until(
+                &format!(
+                    "{rows}[3].querySelector('span') && {rows}[3].querySelector('span').textContent.endsWith('twice')"
+                ),
+                &format!("{rows}[3].querySelector('span').textContent")
+            )
+        ),
+        // Somebody else is faster: the page says so, and shows what there is now.
+        format!(
+            "fetch('/api/token', {{ method: 'POST', headers: {{ authorization: 'Basic ' + btoa('alan:turing') }} }}).then(r => r.json()).then(t => {{ const old = {rows}[3].querySelector('button'); \
+             return fetch('/api/todos/4', {{ method: 'PUT', headers: {{ 'content-type': 'application/json', 'if-match': '*', authorization: 'Bearer ' + t.access_token }}, body: JSON.stringify({{ text: 'faster', done: false }}) }}).then(() => old.click()) }}).then(() => {})",
+            until(
+                "!document.getElementById('problem').hidden",
+                "document.getElementById('problem').textContent"
+            )
+        ),
         format!(
             "{rows}[3].querySelector('input').click(), {}",
             until(&format!("{rows}[3].className == 'done'"), "'done'")
@@ -177,7 +196,34 @@ fn chromium_logs_in_adds_chats_and_asks_across_origins() {
              test $(wc -c < page.png) -gt 5000"
         ))
         .stdout();
-    let want = "\"live\"\n\"ada\"\n\"<b>by hand</b>\"\n\"done\"\n\"guest 1: hello\"\n\"default-src 'self'\"\n\"\"\n\
-        \"200 \\\"4-6\\\"\"\n\"blocked\"\n\"blocked\"\n";
+    let want = "\"live\"\n\"ada\"\n\"<b>by hand</b>\"\n\"none\"\n\"<b>by hand</b>, twice\"\n\"somebody was faster\"\n\"done\"\n\
+        \"ada: hello\"\n\"default-src 'self'\"\n\"\"\n\"200 \\\"4-8\\\"\"\n\"blocked\"\n\"blocked\"\n";
+    assert_eq!(said, want);
+}
+
+#[test]
+fn folder_is_served_with_siblings_listings_and_as_many_connections_as_allowed() {
+    let bench = Bench::new()
+        .options(&[
+            "--precompressed",
+            "--listing",
+            "--cache-control",
+            "max-age=60",
+            "--per-client",
+            "2",
+        ])
+        .file("page.html", "plain\n")
+        .file("page.html.gz", "packed\n");
+    let said = bench
+        .sh("curl -sS -D head -H 'accept-encoding: gzip' http://$STACK/page.html
+            tr -d '\\r' < head | grep -E '^(content-(type|encoding)|vary|cache-control):'
+            curl -sS http://$STACK/page.html; curl -sS http://$STACK/ | grep -c 'href=\"page.html\"'
+            nc -d $STACK 80 & one=$!; nc -d $STACK 80 & two=$!
+            for try in $(seq 300); do curl -sS --max-time 5 http://$STACK/page.html >/dev/null 2>err || break; sleep 0.1; done
+            grep -ciE 'reset|fail|empty' err; kill $one $two
+            for try in $(seq 300); do curl -sS --max-time 5 http://$STACK/page.html 2>/dev/null && break; sleep 0.1; done")
+        .stdout();
+    let want = "packed\ncontent-type: text/html; charset=utf-8\ncontent-encoding: gzip\nvary: accept-encoding\n\
+        cache-control: max-age=60\nplain\n1\n1\nplain\n";
     assert_eq!(said, want);
 }

@@ -13,6 +13,10 @@ use outcrop_capture::{Event, Packet};
 
 use crate::dissect::{Flags, Network, Tcp, Upper, protocol, word};
 
+/// Conversations told apart. In a capture with more, what belongs to no known one is shown by itself: a flood of
+/// addresses costs no more memory than this.
+pub const CONVERSATIONS_MAX: usize = 1 << 16;
+
 /// One end: an address, and a port if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct End {
@@ -179,15 +183,15 @@ impl Conversations {
         let Some((talk, src, dst)) = identify(&seen.network, &seen.upper) else {
             return seen;
         };
-        let index = self.find_quoted(&seen.upper).unwrap_or_else(|| {
+        let index = self.find_quoted(&seen.upper).or_else(|| {
             let ends = match packet.direction {
                 Some(Direction::Out) => [dst, src],
                 Some(Direction::In) | None => [src, dst],
             };
             self.find_or_add(talk, ends, packet.direction.is_some())
         });
-        seen.conversation = Some(index);
-        if let Some(conversation) = self.list.get_mut(index) {
+        seen.conversation = index;
+        if let Some(conversation) = index.and_then(|index| self.list.get_mut(index)) {
             conversation.packets += 1;
             if packet.direction.is_none() {
                 seen.inbound = conversation.comes_from_peer(src);
@@ -219,12 +223,17 @@ impl Conversations {
         if remote.port == Some(0) {
             return None;
         }
-        Some(self.find_or_add(talk, [remote, end(local)?], true))
+        self.find_or_add(talk, [remote, end(local)?], true)
     }
 
-    fn find_or_add(&mut self, talk: Talk, [peer, ours]: [End; 2], known: bool) -> usize {
+    /// `None` of a new one where there are too many.
+    fn find_or_add(&mut self, talk: Talk, [peer, ours]: [End; 2], known: bool) -> Option<usize> {
         let next = self.list.len();
-        let index = *self.index.entry(key(talk, peer, ours)).or_insert(next);
+        let key = key(talk, peer, ours);
+        if next >= CONVERSATIONS_MAX {
+            return self.index.get(&key).copied();
+        }
+        let index = *self.index.entry(key).or_insert(next);
         if index == next {
             self.list.push(Conversation {
                 talk,
@@ -236,7 +245,7 @@ impl Conversations {
                 from_us: Half::default(),
             });
         }
-        index
+        Some(index)
     }
 
     /// An ICMP error belongs to the conversation whose packet it quotes.

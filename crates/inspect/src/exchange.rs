@@ -187,7 +187,11 @@ impl Exchanges {
             return carried;
         };
         // What the stack dropped has not arrived.
-        if packet.notes.get("drop").is_some() || tcp.flags.has(Flags::RST) {
+        if packet.notes.get("drop").is_some() {
+            return carried;
+        }
+        if tcp.flags.has(Flags::RST) {
+            self.forget(index);
             return carried;
         }
         if self.connections.len() >= CONNECTIONS_MAX && !self.connections.contains_key(&index) {
@@ -221,10 +225,29 @@ impl Exchanges {
             self.held -= connection.held;
             connection.give_up();
         }
+        let ended = connection
+            .halves
+            .iter()
+            .all(|(stream, _)| stream.has_ended());
         for message in done {
             self.message(index, half, message);
         }
+        if ended {
+            self.forget(index);
+        }
         carried
+    }
+
+    /// A connection has ended: nothing of it is kept, unless its holes are still to be told to its exchanges.
+    fn forget(&mut self, index: usize) {
+        if self
+            .connections
+            .get(&index)
+            .is_some_and(|c| c.exchanges == 0)
+            && let Some(gone) = self.connections.remove(&index)
+        {
+            self.held = self.held.saturating_sub(gone.held);
+        }
     }
 
     fn message(&mut self, index: usize, half: usize, message: Message) {

@@ -83,7 +83,7 @@ mod stream;
 mod tls;
 mod tui;
 
-pub use conversation::{Conversation, Conversations, End, Relative, Seen, Talk};
+pub use conversation::{CONVERSATIONS_MAX, Conversation, Conversations, End, Relative, Seen, Talk};
 pub use difference::difference;
 pub use exchange::{Carried, EXCHANGES_MAX, Exchange, Exchanges, Message};
 pub use export::{Chosen, ExportError, choose, har, qlog, xplot};

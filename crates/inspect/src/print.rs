@@ -1,10 +1,12 @@
 //! One packet, in the grammar of `tcpdump -nvv`.
 //!
-//! Job: print what tcpdump prints, line for line, for IPv4, IPv6, ICMP, ICMPv6, UDP and TCP (and HTTP on its
-//! usual ports), then ` | ` and what only the stack knew: state, window, reason, cause.
+//! Job: print what tcpdump prints, line for line, for IPv4, IPv6, ICMP, ICMPv6, UDP and TCP (and HTTP and DHCP on
+//! their usual ports), then ` | ` and what only the stack knew: state, window, reason, cause.
 //! Owns: the grammar. Does not know: connections beyond the two numbers that make a sequence number relative.
 //! Other protocols get one honest line. Times are UTC; tcpdump's are local.
 
+mod dhcp4;
+mod dhcp6;
 mod http;
 mod icmp4;
 mod icmp6;
@@ -196,6 +198,19 @@ fn should_be(field: u16, residue: u16) -> u16 {
     let sum = u32::from(field) + u32::from(residue);
     let folded = (sum & 0xffff) + (sum >> 16);
     u16::try_from(folded & 0xffff).unwrap_or(0) + u16::try_from(folded >> 16).unwrap_or(0)
+}
+
+/// Text of others: what is not printable as `^A` and `M-x`.
+fn put_ascii(out: &mut String, text: &[u8]) {
+    for byte in text {
+        if !byte.is_ascii() {
+            out.push_str("M-");
+        }
+        match byte & 0x7f {
+            ascii if ascii.is_ascii_graphic() || ascii == b' ' => out.push(ascii.into()),
+            control => put!(out, "^{}", char::from(control ^ 0x40)),
+        }
+    }
 }
 
 /// The time of day, UTC.

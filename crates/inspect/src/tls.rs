@@ -79,6 +79,13 @@ pub(crate) struct Told {
     pub(crate) lines: Vec<String>,
 }
 
+/// What it takes to read a piece, and what comes of it.
+struct Work<'a> {
+    keys: &'a KeyLog,
+    fields: &'a mut Vec<Placed>,
+    told: Told,
+}
+
 /// A connection.
 #[derive(Debug, Default)]
 pub(crate) struct Session {
@@ -109,7 +116,11 @@ impl Session {
         keys: &KeyLog,
         fields: &mut Vec<Placed>,
     ) -> Told {
-        let mut told = Told::default();
+        let mut work = Work {
+            keys,
+            fields,
+            told: Told::default(),
+        };
         let mut used = 0;
         while used < piece.bytes.len() {
             let Some(half) = self.halves.get_mut(which).filter(|half| !half.broken) else {
@@ -117,21 +128,14 @@ impl Session {
             };
             used += half.take(piece, used);
             if let Some(record) = half.complete() {
-                self.record(which, &record, keys, fields, &mut told);
+                self.record(which, &record, &mut work);
             }
         }
-        told
+        work.told
     }
 
-    fn record(
-        &mut self,
-        which: usize,
-        record: &Record,
-        keys: &KeyLog,
-        fields: &mut Vec<Placed>,
-        told: &mut Told,
-    ) {
-        header(record, fields);
+    fn record(&mut self, which: usize, record: &Record, work: &mut Work<'_>) {
+        header(record, work.fields);
         let body = record.bytes.get(HEADER..).unwrap_or_default();
         let Some(half) = self.halves.get_mut(which) else {
             return;
@@ -143,17 +147,17 @@ impl Session {
         if !protected {
             // Without its handshake nobody can tell which key it had.
             if record.kind == content::APPLICATION_DATA {
-                return sealed(record, "its handshake is not in the capture", fields, told);
+                return sealed(record, "its handshake is not in the capture", work);
             }
             let spans = record.spans.slice(HEADER..record.bytes.len());
-            return self.content(which, record.kind, (body, spans), keys, fields, told);
+            return self.content(which, record.kind, (body, spans), work);
         }
         let opened = half
             .opener
             .as_mut()
             .and_then(|opener| opener.open(&record.bytes));
         let Some(opened) = opened else {
-            return sealed(record, "no key in the capture opens it", fields, told);
+            return sealed(record, "no key in the capture opens it", work);
         };
         let start = HEADER + opened.before;
         let end = start + opened.plain.len();
@@ -176,21 +180,14 @@ impl Session {
                 _ => format!("{} bytes", range.len()),
             };
             let what = meaning(source, name, value);
-            record.spans.place(range, &what, fields);
+            record.spans.place(range, &what, work.fields);
         }
         if opened.kind == content::APPLICATION_DATA {
-            told.plain.extend(plain(record, start, &opened.plain));
+            work.told.plain.extend(plain(record, start, &opened.plain));
             return;
         }
         let spans = record.spans.slice(start..end);
-        self.content(
-            which,
-            opened.kind,
-            (&opened.plain, spans),
-            keys,
-            fields,
-            told,
-        );
+        self.content(which, opened.kind, (&opened.plain, spans), work);
     }
 
     /// What a record that can be read says.
@@ -199,45 +196,37 @@ impl Session {
         which: usize,
         kind: u8,
         (bytes, spans): (&[u8], Spans),
-        keys: &KeyLog,
-        fields: &mut Vec<Placed>,
-        told: &mut Told,
+        work: &mut Work<'_>,
     ) {
         match kind {
-            content::HANDSHAKE => self.handshake(which, (bytes, spans), keys, fields, told),
+            content::HANDSHAKE => self.handshake(which, (bytes, spans), work),
             content::ALERT => {
-                let mut walk = Walk::new(bytes, &spans, "RFC 8446 6", fields);
+                let mut walk = Walk::new(bytes, &spans, "RFC 8446 6", work.fields);
                 let level = walk.number(1, "alert level", name::alert_level);
                 let description = walk.number(1, "alert description", name::alert);
                 walk.rest("behind the alert");
                 if let Some(description) = level.and(description) {
-                    told.lines
+                    work.told
+                        .lines
                         .push(format!("TLS alert: {}", name::alert(description)));
                 }
             }
             content::CHANGE_CIPHER_SPEC => {
-                let mut walk = Walk::new(bytes, &spans, "RFC 8446 5", fields);
+                let mut walk = Walk::new(bytes, &spans, "RFC 8446 5", work.fields);
                 walk.rest("change cipher spec");
-                told.lines.push("TLS ChangeCipherSpec".to_owned());
+                work.told.lines.push("TLS ChangeCipherSpec".to_owned());
                 if !self.hello.is_13
                     && let Some(half) = self.halves.get_mut(which)
                 {
                     let sends = self.hello.client == Some(which);
-                    half.opener = Some(Opener::tls12(&self.hello, keys, sends));
+                    half.opener = Some(Opener::tls12(&self.hello, work.keys, sends));
                 }
             }
             _ => {}
         }
     }
 
-    fn handshake(
-        &mut self,
-        which: usize,
-        (bytes, spans): (&[u8], Spans),
-        keys: &KeyLog,
-        fields: &mut Vec<Placed>,
-        told: &mut Told,
-    ) {
+    fn handshake(&mut self, which: usize, (bytes, spans): (&[u8], Spans), work: &mut Work<'_>) {
         let Some(half) = self.halves.get_mut(which) else {
             return;
         };
@@ -248,8 +237,8 @@ impl Session {
         while let Some(end) = message_end(&message, at) {
             let whole = message.get(at..end).unwrap_or_default();
             let spans = places.slice(at..end);
-            let kind = handshake::read(whole, which, &spans, &mut self.hello, fields, told);
-            self.turn_keys(which, kind, keys);
+            let kind = handshake::read(whole, &spans, which, &mut self.hello, work);
+            self.turn_keys(which, kind, work.keys);
             at = end;
         }
         let left = message.split_off(at);
@@ -356,7 +345,7 @@ fn header(record: &Record, fields: &mut Vec<Placed>) {
 }
 
 /// A record nobody can read here.
-fn sealed(record: &Record, why: &str, fields: &mut Vec<Placed>, told: &mut Told) {
+fn sealed(record: &Record, why: &str, work: &mut Work<'_>) {
     let len = record.bytes.len().saturating_sub(HEADER);
     let what = meaning(
         "RFC 8446 5.2",
@@ -365,9 +354,11 @@ fn sealed(record: &Record, why: &str, fields: &mut Vec<Placed>, told: &mut Told)
     );
     record
         .spans
-        .place(HEADER..record.bytes.len(), &what, fields);
+        .place(HEADER..record.bytes.len(), &what, work.fields);
     let kind = name::content(record.kind);
-    told.lines.push(format!("TLS {kind}, {len} bytes, sealed"));
+    work.told
+        .lines
+        .push(format!("TLS {kind}, {len} bytes, sealed"));
 }
 
 /// The end of the handshake message that begins at `at`, if all of it is there.

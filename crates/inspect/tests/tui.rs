@@ -131,3 +131,38 @@ fn a_capture_that_grows_keeps_its_place_or_its_end() {
     end.key(TuiKey::End);
     assert_eq!(drawn(&grown).1, drawn(&end).1);
 }
+
+/// What is on the screen, held against the file of that name; `BLESS=1` writes it, for a person to look at.
+fn snapshot(name: &str, tui: &Tui) {
+    let (lines, _) = drawn(tui);
+    let text: String = lines
+        .iter()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect();
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/screens/{name}.txt"));
+    let is =
+        |name| std::env::var(name).is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
+    if is("BLESS") && !is("CI") {
+        fs::write(&path, &text).unwrap();
+    }
+    let kept = fs::read_to_string(&path).unwrap();
+    assert_eq!(kept, text, "{}", path.display());
+}
+
+#[test]
+fn screens_are_as_they_were_looked_at() {
+    let mut loss = tui("retransmission.pcapng");
+    for _ in 0..3 {
+        loss.key(TuiKey::Notable);
+    }
+    snapshot("retransmission", &loss);
+    let mut inside = tui("foreign/tls13-aes128.pcapng");
+    for _ in 0..8 {
+        inside.key(TuiKey::Down);
+    }
+    inside.key(TuiKey::Pane);
+    for _ in 0..28 {
+        inside.key(TuiKey::Down);
+    }
+    snapshot("inside-tls", &inside);
+}

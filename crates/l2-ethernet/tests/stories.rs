@@ -471,6 +471,24 @@ fn claimed_address_is_probed_announced_and_only_then_ours() {
     assert_eq!(us.poll_event(), Some(Event::Claimed(OUR_IP)));
 }
 
+/// RFC 5227 2.1.1: from no address, so that no cache learns it; the target's hardware address is zeros.
+#[test]
+fn probe_names_no_sender_and_no_hardware_and_goes_to_everybody() {
+    let mut us = Endpoint::new(Config::new(US), &Seed::from_number(1));
+    us.claim(START, OUR_IP);
+    let at = us.poll_timeout().unwrap();
+    us.handle_timeout(at);
+    let probes = sent(&mut us);
+    assert_eq!(probes.len(), 1);
+    assert_eq!(
+        probes[0].header,
+        from(US, MacAddr::BROADCAST, wire::TYPE_ARP)
+    );
+    let probe = request(US, Ipv4Addr::UNSPECIFIED, OUR_IP);
+    assert_eq!(probe.target_mac, MacAddr::ZERO);
+    assert_eq!(arp::parse(&probes[0].payload), Ok(probe));
+}
+
 #[test]
 fn address_in_use_is_not_taken() {
     for objection in [

@@ -22,8 +22,11 @@ pub(crate) const MIN_DELAY: Duration = Duration::from_secs(3);
 /// Answers are spread over so much time (RFC 4861 10, RFC 1256 5).
 const RESPONSE_V6: Duration = Duration::from_millis(500);
 const RESPONSE_V4: Duration = Duration::from_secs(2);
-/// Prefixes, resolvers and domains of one advertisement: what hosts keep, and what fits the smallest MTU.
-const MAX_LISTED: usize = 16;
+/// Prefixes, resolvers and domains of one advertisement: what hosts keep.
+pub(crate) const MAX_LISTED: usize = 16;
+/// Bytes that resolvers and domains may take: with as many prefixes as there may be, the message fits the smallest MTU,
+/// and it must not be cut (RFC 6980 5).
+const MAX_NAMING: usize = ipv6::MIN_MTU as usize - ipv6::HEADER_LEN - 32 - MAX_LISTED * 32;
 
 /// What a router says on one link (RFC 4861 6.2.1); the defaults are the RFC's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -90,6 +93,15 @@ impl Advertising {
         u32::try_from(self.max_interval.as_secs() * 3).unwrap_or(u32::MAX)
     }
 
+    /// Bytes of the options that name resolvers and domains.
+    fn naming_len(&self) -> usize {
+        let domains = self.domains.iter();
+        let domains: usize = domains
+            .map(|name| 8 + (name.len() + 2).next_multiple_of(8))
+            .sum();
+        domains + self.resolvers.len() * 24
+    }
+
     /// Whether every value is one that the RFC allows, on a link of this MTU.
     pub(crate) fn check(&self, link_mtu: u32) -> Result<(), ConfigError> {
         let seconds = Duration::from_secs;
@@ -131,6 +143,14 @@ impl Advertising {
                 "a prefix cannot be preferred for longer than it is valid",
             ),
             (
+                self.domains.iter().all(|domain| is_domain(domain)),
+                "a domain is labels of letters, digits and hyphens joined by dots",
+            ),
+            (
+                self.naming_len() <= MAX_NAMING,
+                "more resolvers and domains than one message holds",
+            ),
+            (
                 listed.iter().all(|count| *count <= MAX_LISTED),
                 "no more than 16 prefixes, resolvers or domains",
             ),
@@ -140,6 +160,13 @@ impl Advertising {
             None => Ok(()),
         }
     }
+}
+
+/// RFC 1035 2.3.4: labels of 1 to 63 octets, 253 characters in all.
+fn is_domain(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(plain);
+    name.len() <= 253 && name.split('.').all(label)
 }
 
 /// Which of a link's two voices.
@@ -326,6 +353,18 @@ mod tests {
             (
                 change(|c| c.domains = vec!["a".to_owned(); 17]),
                 "no more than 16",
+            ),
+            (
+                change(|c| c.domains = vec!["a..b".to_owned()]),
+                "joined by dots",
+            ),
+            (
+                change(|c| c.domains = vec![String::new()]),
+                "joined by dots",
+            ),
+            (
+                change(|c| c.domains = vec!["a".repeat(60); 16]),
+                "one message holds",
             ),
         ] {
             assert!(said.contains(why), "{said}");

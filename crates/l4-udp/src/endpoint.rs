@@ -184,7 +184,9 @@ impl Endpoint {
             iface: options.iface,
             fields: options.fields(),
             payload: data,
-            note: Note::new(Why::Datagram, Limit::App, Cause::Call(CallKind::Send)),
+            note: options.note.unwrap_or_else(|| {
+                Note::new(Why::Datagram, Limit::App, Cause::Call(CallKind::Send))
+            }),
         });
         Ok(())
     }
@@ -252,6 +254,7 @@ impl Endpoint {
                     data
                 },
                 at: a.at,
+                id: a.id,
                 iface: a.iface,
                 ecn: a.ecn,
                 hop_limit: a.hop_limit,

@@ -7,7 +7,9 @@ use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 
 use bytes::Bytes;
-use outcrop_base::{Ecn, Flow, Instant, InterfaceId, IpFields, Note, PathSignalKind, Share};
+use outcrop_base::{
+    Ecn, Flow, Instant, InterfaceId, IpFields, Note, PacketId, PathSignalKind, Share,
+};
 
 /// Settings of one [`Endpoint`](crate::Endpoint).
 #[derive(Clone, Debug)]
@@ -55,6 +57,8 @@ pub struct Datagram {
     pub data: Bytes,
     /// When it arrived.
     pub at: Instant,
+    /// The packet that brought it: the cause of what answers it.
+    pub id: PacketId,
     /// Where it arrived.
     pub iface: InterfaceId,
     /// The congestion marking it arrived with.
@@ -78,6 +82,8 @@ pub struct SendOptions {
     pub ecn: Ecn,
     /// Refuse a datagram larger than its path instead of fragmenting it.
     pub dont_fragment: bool,
+    /// Why it leaves, where whoever sends it can say more than that a program does.
+    pub note: Option<Note>,
 }
 
 impl SendOptions {

@@ -34,6 +34,7 @@ pub struct TcpSocket {
     settings: Settings,
     listen: Listen,
     keys: Keyring,
+    dual: bool,
 }
 
 impl TcpSocket {
@@ -46,6 +47,7 @@ impl TcpSocket {
             settings: shard.call(|core| core.tcp_default_settings()),
             listen: Listen::default(),
             keys: Keyring::new(),
+            dual: false,
         }
     }
 
@@ -63,6 +65,13 @@ impl TcpSocket {
     /// prefers, or every address of the family.
     pub const fn bind(&mut self, local: SocketAddr) -> &mut Self {
         self.local = Some(local);
+        self
+    }
+
+    /// Whether a listener on `[::]` has IPv6 to itself (Linux: `IPV6_V6ONLY`). By default it has; without, it takes
+    /// connections over IPv4 too, on the same port.
+    pub const fn only_v6(&mut self, only: bool) -> &mut Self {
+        self.dual = !only;
         self
     }
 
@@ -132,7 +141,7 @@ impl TcpSocket {
     /// Listens where it was bound.
     ///
     /// # Errors
-    /// `InvalidInput` if it was not bound, or to port zero; `AddrInUse`.
+    /// `InvalidInput` if it was not bound; `AddrInUse`.
     pub fn listen(&self) -> io::Result<TcpListener> {
         let unbound = || io::Error::new(io::ErrorKind::InvalidInput, "bind it to a port first");
         let settings = Listen {
@@ -140,6 +149,7 @@ impl TcpSocket {
             ..self.listen.clone()
         };
         let local = self.local.ok_or_else(unbound)?;
-        TcpListener::bind_keyed(&self.shard, local, settings, self.keys.clone())
+        let dual = self.dual && local.is_ipv6() && local.ip().is_unspecified();
+        TcpListener::bind_keyed(&self.shard, local, (settings, self.keys.clone()), dual)
     }
 }

@@ -3,9 +3,11 @@
 //! Job: certificates with their keys, out of files or issued here. Owns: the keys. Does not know: which is shown to whom.
 //! An [`Authority`] is for one's own machine: it is trusted by whoever is given its certificate and by nobody else.
 
+use core::time::Duration;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -16,6 +18,9 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use thiserror::Error;
+
+/// What a certificate's life is counted in.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Why there is no certificate.
 #[derive(Debug, Error)]
@@ -104,6 +109,14 @@ fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
     })
 }
 
+/// Valid since yesterday, in case a clock is slow, and for less than a year: several programs believe none that lives longer
+/// (CA/Browser Forum, baseline requirements 6.3.2).
+fn live_a_year(params: &mut CertificateParams) {
+    let now = SystemTime::now();
+    params.not_before = (now - DAY).into();
+    params.not_after = (now + 364 * DAY).into();
+}
+
 /// Somebody who signs certificates, for as long as the program runs.
 #[derive(Debug)]
 pub struct Authority {
@@ -123,6 +136,7 @@ impl Authority {
             why,
         };
         let mut params = CertificateParams::default();
+        live_a_year(&mut params);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let title = format!("Outcrop local authority: {name}");
@@ -148,6 +162,7 @@ impl Authority {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let first = names.first().cloned().unwrap_or_default();
         let mut params = CertificateParams::new(names).map_err(failed)?;
+        live_a_year(&mut params);
         params.distinguished_name.push(DnType::CommonName, first);
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

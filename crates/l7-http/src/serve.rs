@@ -13,6 +13,7 @@
 mod app;
 mod connection;
 mod early;
+mod pace;
 mod upgrade;
 
 use core::net::SocketAddr;
@@ -25,6 +26,7 @@ use crate::{Body, Sleep};
 
 pub use app::{App, Inline, Tower};
 pub use connection::Connection;
+pub use pace::Slowest;
 pub use upgrade::Upgrade;
 
 /// Which connection this is; whoever accepted it knows.
@@ -54,8 +56,13 @@ pub struct About {
 pub struct Config {
     /// The engine's settings.
     pub http: ServerConfig,
-    /// How long the client may take none of our bytes before the connection is given up.
-    pub write_stall: Duration,
+    /// The slowest that a client may take an answer that waits for it.
+    pub reading: Slowest,
+    /// The slowest that a client may send a body that is waited for.
+    pub sending: Slowest,
+    /// How long an exchange may take from the head of the request to the last byte of the answer, whoever is slow.
+    /// `None`: as long as it likes, as streams of events do.
+    pub whole: Option<Duration>,
     /// Pipelined requests that may begin before their turn, where the connection is [`Connection::concurrent`]. What
     /// waits beyond them waits as bytes.
     pub ahead: usize,
@@ -65,7 +72,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             http: ServerConfig::default(),
-            write_stall: Duration::from_secs(60),
+            reading: Slowest::default(),
+            sending: Slowest::default(),
+            whole: None,
             ahead: 8,
         }
     }

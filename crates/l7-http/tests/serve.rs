@@ -167,12 +167,108 @@ fn client_that_takes_nothing_is_given_up() {
     let mut world = World::new();
     let (ours, theirs) = pipe(100);
     let large = |_: &RequestHead, _: &About| Response::new(Body::from(Bytes::from(vec![0; 5000])));
-    let ended = serve_inline(&world, theirs, large, config());
+    let mut config = config();
+    config.reading.bytes = 100;
+    let ended = serve_inline(&world, theirs, large, config);
     ours.write_now(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     world.pass(Duration::from_secs(50));
     assert_eq!(ours.read_now().len(), 100);
     world.pass(Duration::from_secs(59));
     assert!(ended.borrow().is_none(), "taking some bought time");
+    world.pass(Duration::from_secs(2));
+    let error = ended.borrow_mut().take().unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+}
+
+/// Slow reading on purpose: a hundred bytes every ten seconds are a sign of life and no more.
+#[test]
+fn client_that_takes_next_to_nothing_is_given_up_and_a_slow_one_is_not() {
+    for (pause, taken) in [(10, false), (1, true)] {
+        let mut world = World::new();
+        let (ours, theirs) = pipe(300);
+        let large =
+            |_: &RequestHead, _: &About| Response::new(Body::from(Bytes::from(vec![0; 30_000])));
+        let ended = serve_inline(&world, theirs, large, config());
+        ours.write_now(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let mut bytes = 0;
+        while ended.borrow().is_none() && bytes < 30_000 {
+            world.pass(Duration::from_secs(pause));
+            bytes += ours.read_now().len();
+        }
+        world.pass(Duration::from_secs(5));
+        assert_eq!(bytes >= 30_000, taken, "{pause} s");
+        let how = ended
+            .borrow_mut()
+            .take()
+            .unwrap()
+            .map(drop)
+            .map_err(|error| error.kind());
+        assert_eq!(
+            how,
+            if taken {
+                Ok(())
+            } else {
+                Err(io::ErrorKind::TimedOut)
+            }
+        );
+    }
+}
+
+/// Slow posting: a byte every twenty seconds buys no time from the whole, though each comes before the body's timeout.
+#[test]
+fn body_that_drips_in_is_given_up_and_one_that_flows_is_not() {
+    for (piece, pause, whole) in [(1, 20, false), (4000, 10, true)] {
+        let mut world = World::new();
+        let (ours, theirs) = pipe(1 << 20);
+        let ended = Ended::default();
+        let into = Rc::clone(&ended);
+        let served = serve::service(theirs, world.clock.clone(), echo(), config(), info());
+        spawn(&world.pool.spawner(), async move {
+            *into.borrow_mut() = Some(served.await);
+        });
+        ours.write_now(
+            b"POST /count HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 40000\r\n\r\n",
+        );
+        for _ in 0..10 {
+            ours.write_now(&vec![b'x'; piece]);
+            world.pass(Duration::from_secs(pause));
+        }
+        let said = ours.read_now();
+        assert_eq!(said.starts_with(b"HTTP/1.1 200 "), whole, "{piece}");
+        let error = ended
+            .borrow_mut()
+            .take()
+            .and_then(Result::err)
+            .map(|error| error.kind());
+        assert_eq!(
+            error,
+            (!whole).then_some(io::ErrorKind::TimedOut),
+            "{piece}"
+        );
+    }
+}
+
+#[test]
+fn exchange_with_an_end_set_is_over_by_then_whoever_is_slow() {
+    let mut world = World::new();
+    let (ours, theirs) = pipe(1 << 20);
+    let ended = Ended::default();
+    let into = Rc::clone(&ended);
+    let never = tower::service_fn(|_: Request<Body>| {
+        core::future::pending::<Result<Response<Body>, Infallible>>()
+    });
+    let config = Config {
+        whole: Some(Duration::from_secs(90)),
+        ..config()
+    };
+    let served = serve::service(theirs, world.clock.clone(), never, config, info());
+    spawn(&world.pool.spawner(), async move {
+        *into.borrow_mut() = Some(served.await);
+    });
+    world.pass(Duration::from_secs(30));
+    ours.write_now(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.pass(Duration::from_secs(89));
+    assert!(ended.borrow().is_none());
     world.pass(Duration::from_secs(2));
     let error = ended.borrow_mut().take().unwrap().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);

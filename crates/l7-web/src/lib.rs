@@ -35,9 +35,9 @@
 //!
 //! # Files, in reading order
 //! `pass` the shape of it all; [`accept`] weights, [`compress`] with `compress/coder`; [`cookie`] with `cookie/date`,
-//! [`session`] with `session/store`, [`csrf`]; [`auth`], [`token`]; [`cors`], [`harden`], [`rate`], [`route`],
+//! [`session`] with `session/store`, [`csrf`]; [`auth`], [`token`]; [`cors`], [`harden`], [`rate`], [`crowd`], [`route`],
 //! [`access_log`]; [`problem`], [`content`]; `outbox`, [`sse`], [`websocket`] with `websocket/pipe`; [`chance`];
-//! [`client`]: what a fetching program needs.
+//! [`client`]: what a fetching program needs, [`client::Agent`] in front.
 //!
 //! # Not here
 //! Framing, connections, files (`l7-http`), TLS (`l6-tls`), templates, a router beyond [`route`], a database.
@@ -52,6 +52,7 @@ pub mod compress;
 pub mod content;
 pub mod cookie;
 pub mod cors;
+pub mod crowd;
 pub mod csrf;
 pub mod harden;
 mod outbox;

@@ -77,7 +77,8 @@ impl Rate {
     }
 }
 
-fn network(client: IpAddr) -> IpAddr {
+/// What is one client: an IPv4 address, or an IPv6 network of 64 bits.
+pub(crate) fn network(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V4(v4) => v4.into(),
         IpAddr::V6(v6) => {

@@ -5,6 +5,8 @@
 //! A session's name is 128 random bits and changes at login ([`Session::rotate`]), so that one planted before is worth
 //! nothing after. Sources: RFC 6265bis section 8; OWASP's session management rules, in our words.
 
+#[cfg(feature = "redis")]
+mod redis;
 mod store;
 
 use core::ops::ControlFlow;
@@ -20,6 +22,8 @@ use crate::chance::{self, Now};
 use crate::cookie::{self, SetCookie};
 use crate::problem::Problem;
 use crate::{Pass, cookie::SameSite};
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
 pub use store::{FileStore, MemoryStore, Store};
 
 /// How long sessions live.

@@ -1,6 +1,7 @@
 //! What waits to be read keeps no read buffer that is much larger: memory is bounded by what the windows let in.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a test that meets the unexpected shall fail"
 )]
 

@@ -17,6 +17,8 @@
 //! | [`foreign`] | does our server keep every promise that the server in this capture kept |
 //! | [`drill`] | does the engine do what a script in the packetdrill language says |
 //! | [`draft`] | which script would say what this capture shows |
+//! | [`rewrite`] | is every header of this capture written as it was read |
+//! | [`reached`] | which states, rules and reasons do all these come past |
 //! | [`emulated`] | the same links in real time, in front of a real device or between two |
 //!
 //! ```
@@ -63,6 +65,7 @@ pub mod drill;
 pub mod emulated;
 pub mod explore;
 pub mod foreign;
+pub mod reached;
 pub mod replay;
 pub mod rewrite;
 pub mod scenario;

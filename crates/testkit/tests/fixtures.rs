@@ -2,7 +2,7 @@
 //!
 //! `BLESS=1 cargo test -p outcrop-testkit --test fixtures` accepts what a recording of ours has become and writes its
 //! digest into `provenance.toml`; review the difference first. Under `CI=true` it is refused.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

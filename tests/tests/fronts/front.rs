@@ -21,7 +21,7 @@ const NGINX: &str = "daemon off; master_process off; pid nginx.pid; error_log er
     server { listen unix:front; location / { proxy_pass http://unix:back:; proxy_http_version 1.1; proxy_request_buffering off;
     proxy_set_header Host $http_host; proxy_read_timeout 5; } } }";
 
-const HAPROXY: &str = "defaults\n mode http\n timeout connect 5s\n timeout client 5s\n timeout server 5s\n option httpclose\n\
+const HAPROXY: &str = "defaults\n mode http\n timeout connect 5s\n timeout client 5s\n timeout server 5s\n option http-server-close\n\
     frontend f\n bind unix@front\n default_backend b\nbackend b\n http-reuse never\n server s unix@back\n";
 
 /// Which front.

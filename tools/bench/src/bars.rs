@@ -7,8 +7,9 @@
 
 use core::fmt;
 
-use crate::figures::{Held, OURS, Table};
+use crate::figures::{Held, OURS, Row, Table};
 use crate::statistics::Spread;
+use crate::words::Rate;
 
 /// A median this close to the ceiling's cannot be better.
 const BOUNDED: f64 = 0.97;
@@ -56,13 +57,16 @@ const fn variant(
     }
 }
 
-const SMALL: &str = "about 3 us of our own code a request beside the two calls into the kernel, which the ceiling makes too";
-const SPIN: &str = "the client's waking: half of the time nobody of ours runs";
-const CLOSE: &str = "three segments each way and a connection made and forgotten, and a TIME-WAIT that smoltcp does not keep";
-const PLAIN: &str =
-    "a call into the kernel a segment: our own part is 2,000 instructions a segment";
+const SMALL: &str = "our own 18,600 instructions a request beside the two calls into the kernel, which the ceiling makes too";
+const AXUM: &str =
+    "what hyper and axum do with a request, and tokio's queue between them and the driver";
+const SPIN: &str = "the client's waking, which the ceiling waits for as well";
+const CLOSE: &str =
+    "a connection made and forgotten a request, and a TIME-WAIT, which smoltcp does not keep";
+const PLAIN: &str = "a call into the kernel a segment, and its checksum";
 const COLD: &str =
     "the file is copied once more than sendfile does, from a cache that cannot hold it";
+const LARGE: &str = "the copies: at this size they bound the ceiling itself";
 const BULK: &str = "the copy in the kernel, which is most of the ceiling's own time";
 
 /// All of them, in the order of the table.
@@ -79,20 +83,8 @@ const BARS: &[Bar] = &[
     rate("small, 256", "nginx", 1.5, SMALL),
     rate("small, 256", "ceiling", 0.85, SMALL),
     rate("small, 256", "smoltcp", 1.0, SMALL),
-    variant(
-        "small, 16",
-        "outcrop, axum",
-        "nginx",
-        1.0,
-        "hyper and axum themselves: see the anatomy",
-    ),
-    variant(
-        "small, 256",
-        "outcrop, axum",
-        "nginx",
-        1.0,
-        "hyper and axum themselves: see the anatomy",
-    ),
+    variant("small, 16", "outcrop, axum", "nginx", 1.0, AXUM),
+    variant("small, 256", "outcrop, axum", "nginx", 1.0, AXUM),
     variant(
         "small, 1 connection",
         "outcrop, spinning",
@@ -109,16 +101,11 @@ const BARS: &[Bar] = &[
     rate("small, 16, pipelined", "nginx", 5.0, SMALL),
     rate("small, 64, close", "nginx", 1.4, CLOSE),
     rate("1 GiB body, dropped", "nginx", 1.0, COLD),
-    rate(
-        "1 MiB, 16",
-        "nginx",
-        1.4,
-        "the copies: at this size the ceiling itself is bounded by them",
-    ),
+    rate("1 MiB, 16", "nginx", 1.4, LARGE),
     rate("small, 1 connection", "smoltcp", 1.0, SMALL),
     rate("small, 16, pipelined", "smoltcp", 1.0, SMALL),
     rate("small, 64, close", "smoltcp", 1.0, CLOSE),
-    rate("1 MiB, 16", "smoltcp", 1.0, BULK),
+    rate("1 MiB, 16", "smoltcp", 1.0, LARGE),
     rate("bulk in", "smoltcp", 1.0, BULK),
     rate("bulk out", "smoltcp", 1.0, BULK),
     rate("small, 16", "lwIP", 1.0, SMALL),
@@ -156,6 +143,9 @@ pub(crate) struct Judged {
     beside: Option<Spread>,
     /// The ratio, or the microseconds.
     figure: f64,
+    /// Our server's processor time for the same work, of the other's.
+    cpu: Option<f64>,
+    unit: String,
     pub(crate) verdict: Verdict,
 }
 
@@ -163,11 +153,14 @@ impl Bar {
     fn judge(&self, table: &Table) -> Option<Judged> {
         let row = table.row(self.scenario, self.ours)?;
         let rate = row.spread(|sample| sample.rate)?;
-        let judged = |ours, beside, figure, verdict| Judged {
+        let cpu = |row: &Row| row.spread(|sample| sample.server_cpu);
+        let judged = |ours, beside: Option<&Row>, figure, verdict| Judged {
             bar: *self,
             ours,
-            beside,
+            beside: beside.and_then(|row| row.spread(|sample| sample.rate)),
             figure,
+            cpu: beside.and_then(|other| cpu(row)?.ratio(&cpu(other)?)),
+            unit: row.unit.clone(),
             verdict,
         };
         match self.measure {
@@ -181,13 +174,14 @@ impl Bar {
                 Some(judged(p50, None, p50.median, verdict))
             }
             Measure::Rate(name, least) => {
-                let beside = table.rate(self.scenario, name)?;
+                let other = table.row(self.scenario, name)?;
+                let beside = other.spread(|sample| sample.rate)?;
                 let ratio = rate.ratio(&beside)?;
                 let ceiling = table
                     .rate(self.scenario, "ceiling")
                     .and_then(|ceiling| rate.ratio(&ceiling));
                 let verdict = verdict(ratio, least, rate.overlaps(&beside), ceiling);
-                Some(judged(rate, Some(beside), ratio, verdict))
+                Some(judged(rate, Some(other), ratio, verdict))
             }
         }
     }
@@ -229,7 +223,7 @@ pub(crate) fn flatness(held: &[Held]) -> Option<f64> {
 }
 
 impl fmt::Display for Judged {
-    /// A row: bar, ours, the other's, the ratio, the verdict.
+    /// A row: bar, ours, the other's, the ratio, that of processor time, the verdict.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Bar {
             scenario,
@@ -243,11 +237,15 @@ impl fmt::Display for Judged {
         let figure = self.figure;
         match (measure, &self.beside) {
             (Measure::P50(most), _) | (Measure::Rate(_, most), None) => {
-                write!(f, "p50 at most {most:.0} us | {figure:.1} us | | |")?;
+                write!(f, "p50 at most {most:.0} us | {figure:.1} us | | | |")?;
             }
             (Measure::Rate(name, least), Some(beside)) => {
-                let (ours, beside) = (Rate(self.ours), Rate(*beside));
-                write!(f, "{least} x {name} | {ours} | {beside} | {figure:.2} |")?;
+                let [ours, beside] = [self.ours, *beside].map(|rate| Rate(rate, &self.unit));
+                let cpu = self.cpu.map_or_else(String::new, |cpu| format!("{cpu:.2}"));
+                write!(
+                    f,
+                    "{least} x {name} | {ours} | {beside} | {figure:.2} | {cpu} |"
+                )?;
             }
         }
         match self.verdict {
@@ -258,34 +256,6 @@ impl fmt::Display for Judged {
             }
             Verdict::Missed => write!(f, " **missed**: {bounds} |"),
         }
-    }
-}
-
-/// A rate with its extremes, as people read it: thousands.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rate(pub(crate) Spread);
-
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Spread {
-            least,
-            median,
-            most,
-        } = self.0;
-        let [least, median, most] = [least, median, most].map(short);
-        write!(f, "{median} ({least}-{most})")
-    }
-}
-
-/// Three digits that count, in thousands.
-pub(crate) fn short(rate: f64) -> String {
-    let thousands = rate / 1e3;
-    if thousands >= 100.0 {
-        format!("{thousands:.0}k")
-    } else if thousands >= 10.0 {
-        format!("{thousands:.1}k")
-    } else {
-        format!("{thousands:.2}k")
     }
 }
 
@@ -320,7 +290,8 @@ mod tests {
                     p50_us: 12.5,
                     ..Report::default()
                 };
-                table.add(scenario, who, work, Sample::new(work, &report, 0.0));
+                let cpu = if who.starts_with(OURS) { 0.5 } else { 0.25 };
+                table.add(scenario, who, work, Sample::new(work, &report, cpu));
             }
         }
         table
@@ -336,29 +307,29 @@ mod tests {
             ("small, 1 connection", "outcrop, spinning", &[80.0]),
         ]);
         let said: Vec<String> = judge(&table).iter().map(ToString::to_string).collect();
-        // 36 of 46 where 0.9 was asked; 36 of 30; 36 of 40 with 39 to 40 in common; and a latency.
+        // 36 of 46 where 0.9 was asked; 36 of 30; 36 of 40 with 39 to 40 in common; and a latency. Twice the processor.
         let [ceiling, kernel, alone, smoltcp] = said.try_into().unwrap();
-        let ours = "36.0k (36.0k-40.0k)";
+        let ours = "36.0G (36.0G-40.0G)";
         assert_eq!(
             ceiling,
             format!(
-                "| bulk in | 0.9 x ceiling | {ours} | 46.0k (45.0k-47.0k) | 0.78 | **missed**: {BULK} |"
+                "| bulk in | 0.9 x ceiling | {ours} | 46.0G (45.0G-47.0G) | 0.78 | 2.00 | **missed**: {BULK} |"
             )
         );
         assert_eq!(
             kernel,
-            format!("| bulk in | 1 x kernel | {ours} | 30.0k (30.0k-30.0k) | 1.20 | met |")
+            format!("| bulk in | 1 x kernel | {ours} | 30.0G (30.0G-30.0G) | 1.20 | 2.00 | met |")
         );
         assert_eq!(
             smoltcp,
             format!(
-                "| bulk in | 1 x smoltcp | {ours} | 40.0k (39.0k-41.0k) | 0.90 | equal: extremes overlap |"
+                "| bulk in | 1 x smoltcp | {ours} | 40.0G (39.0G-41.0G) | 0.90 | 2.00 | equal: extremes overlap |"
             )
         );
         assert_eq!(
             alone,
             format!(
-                "| small, 1 connection, spinning | p50 at most 10 us | 12.5 us | | | **missed**: {SPIN} |"
+                "| small, 1 connection, spinning | p50 at most 10 us | 12.5 us | | | | **missed**: {SPIN} |"
             )
         );
     }
@@ -375,13 +346,5 @@ mod tests {
         ]);
         assert_eq!(ceiling_counts(&table), Some([1.5, 0.75, 2.0]));
         assert_eq!(ceiling_counts(&run(&[])), None);
-    }
-
-    #[test]
-    fn rates_are_read_in_thousands() {
-        assert_eq!(
-            [147_200.0, 14_620.0, 955.0].map(short),
-            ["147k", "14.6k", "0.95k"].map(str::to_owned)
-        );
     }
 }

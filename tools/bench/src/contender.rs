@@ -11,7 +11,7 @@ use crate::network::{SERVER, Veth};
 use crate::peer::Who;
 use crate::peer::external::External;
 use crate::scenario::{Field, Scenario, Work};
-use crate::serving::{self, Port, Server, pinned};
+use crate::serving::{self, Port, Run, Server, pinned};
 use crate::{Outcome, Plan, ourselves, peer};
 
 /// Where `outcrop run` answers.
@@ -44,11 +44,7 @@ enum Part {
 #[derive(Debug)]
 enum Kind {
     /// A new run for every measurement.
-    Ours {
-        program: PathBuf,
-        root: PathBuf,
-        options: &'static [&'static str],
-    },
+    Ours(Run),
     /// A server over the veth pair that stays.
     Veth { server: Server, port: Port },
     /// One that opens a TUN of its own in the namespace of the measurement, started for each.
@@ -126,14 +122,12 @@ impl Contender {
             return Ok(None);
         }
         let (report, server_cpu) = match &self.kind {
-            Kind::Ours {
-                program,
-                root,
-                options,
-            } => {
-                let load = serving::load(work, seconds, OUR_ADDRESS, Port::Ours.of(work))?;
-                serving::run_ours(program, root, options, &load)?
-            }
+            Kind::Ours(run) => run.measure(&serving::load(
+                work,
+                seconds,
+                OUR_ADDRESS,
+                Port::Ours.of(work),
+            )?)?,
             Kind::OnTun(start) => {
                 let port = Port::Peer.of(work);
                 let (mut command, rule) = start.command(work, port)?;
@@ -180,7 +174,7 @@ impl Contender {
             },
         };
         let able = match &self.kind {
-            Kind::Ours { .. } => true,
+            Kind::Ours(_) => true,
             Kind::Veth { port, .. } => bulk == matches!(port, Port::Plain),
             Kind::OnTun(_) => !file,
         };
@@ -232,24 +226,22 @@ const fn on_tun(name: &'static str, part: Part, start: Start) -> Contender {
 fn ours(plan: &Plan, root: &Path) -> Outcome<Vec<Contender>> {
     let beside = std::env::current_exe()?.with_file_name("outcrop");
     let outcrop = plan.outcrop.as_deref().unwrap_or(&beside);
-    let ours = |name, part, program: &Path, options| Contender {
-        name,
-        part,
-        kind: Kind::Ours {
-            program: program.to_owned(),
-            root: root.to_owned(),
-            options,
-        },
+    let ours = |name, part, program: &Path, options| -> Outcome<Contender> {
+        Ok(Contender {
+            name,
+            part,
+            kind: Kind::Ours(Run::new(program, root, options)?),
+        })
     };
     let mut all = vec![
-        ours(OURS, Part::All, outcrop, &["--backlog", "4096"]),
+        ours(OURS, Part::All, outcrop, &["--backlog", "4096"])?,
         ours(
             "outcrop, spinning",
             Part::Alone,
             outcrop,
             &["--busy-poll", "50"],
-        ),
-        ours("outcrop, plain", Part::Bulk, outcrop, &["--no-offload"]),
+        )?,
+        ours("outcrop, plain", Part::Bulk, outcrop, &["--no-offload"])?,
     ];
     if let Some(against) = &plan.against {
         all.push(ours(
@@ -257,7 +249,7 @@ fn ours(plan: &Plan, root: &Path) -> Outcome<Vec<Contender>> {
             Part::All,
             against,
             &["--backlog", "4096"],
-        ));
+        )?);
     }
     let axum = beside.with_file_name("examples").join("axum_on_tun");
     all.push(on_tun("outcrop, axum", Part::Router, Start::Program(axum)));

@@ -59,6 +59,9 @@ pub(crate) struct Table {
     pub(crate) kernel: String,
     pub(crate) rounds: u32,
     pub(crate) seconds: u32,
+    /// What whoever measured has to say to it.
+    #[serde(default)]
+    pub(crate) notes: Vec<String>,
     /// Who is not in it, and why.
     pub(crate) absent: Vec<Absent>,
     pub(crate) rows: Vec<Row>,
@@ -121,9 +124,10 @@ impl Table {
             at: now.map_or(0, |now| now.as_secs()),
             load: [load_average(), 0.0],
             processors: std::thread::available_parallelism().map_or(1, usize::from),
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            kernel: version(&read("/proc/sys/kernel/osrelease")),
             rounds: plan.rounds,
             seconds: plan.seconds,
+            notes: plan.note.clone(),
             absent,
             rows: Vec::new(),
             held: Vec::new(),
@@ -205,6 +209,12 @@ impl Table {
     pub(crate) fn rate(&self, scenario: &str, contender: &str) -> Option<Spread> {
         self.row(scenario, contender)?.spread(|sample| sample.rate)
     }
+}
+
+/// The first two numbers: the rest is whose kernel it is.
+fn version(release: &str) -> String {
+    let numbers: Vec<&str> = release.trim().split('.').take(2).collect();
+    numbers.join(".")
 }
 
 /// Of the last minute.
@@ -289,6 +299,7 @@ mod tests {
             kernel: "6.1".to_owned(),
             rounds: 2,
             seconds: 1,
+            notes: vec!["a note".to_owned()],
             absent: Vec::new(),
             rows: Vec::new(),
             held: Vec::new(),
@@ -325,6 +336,11 @@ mod tests {
                 .to_string()
                 .contains("| bulk in | kernel | 40 | 40-40 | Mbit/s | 0.50 x |")
         );
+    }
+
+    #[test]
+    fn a_kernel_is_two_numbers() {
+        assert_eq!(version("6.1.0-25-amd64\n"), "6.1");
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod report;
 mod scenario;
 mod serving;
 mod statistics;
+mod words;
 
 use core::error::Error;
 use std::path::PathBuf;
@@ -67,6 +68,9 @@ struct Plan {
     /// A second `outcrop` to compare with: a build without the change.
     #[arg(long)]
     against: Option<PathBuf>,
+    /// Something to be said beside the figures: what else the machine did. May be given again.
+    #[arg(long)]
+    note: Vec<String>,
     /// Where results and scratch files go.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,

@@ -9,10 +9,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::Outcome;
-use crate::bars::{self, Rate, short};
+use crate::bars;
 use crate::figures::{OURS, Row, Sample, Table};
 use crate::plot::{self, Group, Series};
 use crate::statistics::Spread;
+use crate::words::{Rate, said};
 
 /// Who has a column, in this order.
 const COLUMNS: [&str; 8] = [
@@ -27,6 +28,8 @@ const PLOTTED: [&str; 6] = [
     "bulk in",
     "bulk out",
 ];
+/// Tasks that want a processor because of the measurement, and half a one more.
+const MEASURED: f64 = 2.5;
 /// Busy connections and their scenario, and bytes of an answer.
 const CONNECTIONS: [(f64, &str, &str); 4] = [
     (1.0, "1", "small, 1 connection"),
@@ -101,7 +104,7 @@ fn section(name: &str, table: &Table) -> Option<String> {
         "when" => Some(when(table)),
         "bars" => Some(judged(table)),
         "rates" => Some(matrix(table, &|row| {
-            Some(Rate(row.spread(|sample| sample.rate)?).to_string())
+            Some(Rate(row.spread(|sample| sample.rate)?, &row.unit).to_string())
         })),
         "cpu" => Some(matrix(table, &cpu)),
         "latency" => Some(latency(table)),
@@ -121,30 +124,48 @@ fn when(table: &Table) -> String {
     } = table;
     let [before, after] = table.load;
     let mut text = format!(
-        "{}: {rounds} rounds of {seconds} s, {processors} processors, Linux {kernel}, load {before:.1} at the beginning and {after:.1} at the end.\n",
+        "{}: {rounds} rounds of {seconds} s each, {processors} processors, Linux {kernel}, load {before:.1} at the beginning and {after:.1} at the end.\n",
         day(table)
     );
+    if is_crowded(table) {
+        text.push_str(
+            "**More wanted a processor than there are: rates, and with them verdicts, tell of the scheduler as much as of the\n\
+             contenders. Processor time a request or a GB can be compared.**\n",
+        );
+    }
     if let Some([bulk_in, bulk_out, small]) = bars::ceiling_counts(table) {
         let counts = bulk_in.min(bulk_out) >= 1.0 && small >= 1.7;
         let word = if counts {
             "so it counts"
         } else {
-            "less than 1, 1 and 1.7: read its column with care"
+            "and would count from 1, 1 and 1.7: what is said of it is of this run only"
         };
         push(
             &mut text,
             format_args!(
-                "The ceiling reached {bulk_in:.2} and {bulk_out:.2} times the kernel in bulk, in and out, and {small:.2} times nginx at 16 connections, {word}.\n"
+                "The ceiling reached {bulk_in:.2} and {bulk_out:.2} times the kernel in bulk, in and out, and {small:.2} times nginx at 16\n\
+                 connections, {word}.\n"
             ),
         );
+    }
+    for note in &table.notes {
+        push(&mut text, format_args!("{note}\n"));
     }
     for absent in &table.absent {
         push(
             &mut text,
-            format_args!("Absent: {}: {}.\n", absent.who, absent.why),
+            format_args!(
+                "Absent, or not there to the end: {}: {}.\n",
+                absent.who, absent.why
+            ),
         );
     }
     text
+}
+
+/// Whether others were at work: what is measured is a client and a server.
+fn is_crowded(table: &Table) -> bool {
+    table.load.iter().any(|load| *load > MEASURED)
 }
 
 fn day(table: &Table) -> String {
@@ -157,7 +178,7 @@ fn day(table: &Table) -> String {
 
 fn judged(table: &Table) -> String {
     let mut text = String::from(
-        "| scenario | at least | ours | theirs | ratio | |\n|---|---|---|---|---|---|\n",
+        "| scenario | at least | ours | theirs | ratio | server CPU, of theirs | |\n|---|---|---|---|---|---|---|\n",
     );
     for judged in bars::judge(table) {
         push(&mut text, format_args!("{judged}\n"));
@@ -270,9 +291,9 @@ pub(crate) fn held(table: &Table) -> String {
                 held.connections,
                 megabytes(held.with),
                 held.each(),
-                short(held.opened),
+                said(held.opened, ""),
                 held.lost,
-                short(held.busy.rate),
+                said(held.busy.rate, ""),
                 held.busy.server_cpu,
             ),
         );
@@ -378,7 +399,7 @@ fn groups(table: &Table) -> Vec<Group> {
                 let said = if row.unit == "Mbit/s" {
                     format!("{:.1} Gbit/s", spread.median / 1e3)
                 } else {
-                    format!("{}/s", short(spread.median))
+                    format!("{}/s", said(spread.median, &row.unit))
                 };
                 Some((row.contender.clone(), spread, said, row.contender == OURS))
             })

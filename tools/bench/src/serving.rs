@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
@@ -20,6 +20,8 @@ const DISCARD: u16 = 9;
 const SEND: u16 = 8_080;
 const GENERATE: u16 = 19;
 const HTTP: u16 = 80;
+/// How often an empty run is taken; the least counts.
+const TRIALS: u32 = 3;
 
 /// Whose ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,25 +112,62 @@ pub(crate) fn load(work: Work, seconds: u32, server: &str, port: u16) -> Outcome
     Ok(command)
 }
 
-/// `outcrop run -- load`: its own namespace, its own TUN.
-pub(crate) fn run_ours(
-    program: &Path,
-    root: &Path,
-    options: &[&str],
-    load: &Command,
-) -> Outcome<(Report, f64)> {
-    let mut command = pinned(0, &Command::new(program));
-    command.arg("run").arg("--root").arg(root).arg("--tcp-echo");
-    command
-        .args(options)
-        .arg("--")
-        .arg(load.get_program())
-        .args(load.get_args());
-    let before = cpu_seconds("/proc/self/stat", Of::Children)?;
-    let report = report(&mut command)?;
-    let both = cpu_seconds("/proc/self/stat", Of::Children)? - before;
-    let server = both - report.cpu;
-    Ok((report, server))
+/// Ours, which is a process with a namespace and a TUN of its own for every measurement.
+#[derive(Debug)]
+pub(crate) struct Run {
+    program: PathBuf,
+    root: PathBuf,
+    options: &'static [&'static str],
+    /// Processor time that its beginning and its end take: no request is charged with it, as none of a server that stays is.
+    around: f64,
+}
+
+impl Run {
+    pub(crate) fn new(
+        program: &Path,
+        root: &Path,
+        options: &'static [&'static str],
+    ) -> Outcome<Self> {
+        let mut run = Self {
+            program: program.to_owned(),
+            root: root.to_owned(),
+            options,
+            around: 0.0,
+        };
+        let spent = (0..TRIALS)
+            .map(|_| run.empty())
+            .collect::<Outcome<Vec<_>>>()?;
+        run.around = spent.into_iter().fold(f64::MAX, f64::min);
+        Ok(run)
+    }
+
+    /// `outcrop run --`, for a command to follow.
+    fn command(&self) -> Command {
+        let mut command = pinned(0, &Command::new(&self.program));
+        command.arg("run").arg("--root").arg(&self.root);
+        command.arg("--tcp-echo").args(self.options).arg("--");
+        command
+    }
+
+    fn empty(&self) -> Outcome<f64> {
+        let before = cpu_seconds("/proc/self/stat", Of::Children)?;
+        let output = self.command().arg("true").output()?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("{}: {said}", self.program.display()).into());
+        }
+        Ok(cpu_seconds("/proc/self/stat", Of::Children)? - before)
+    }
+
+    pub(crate) fn measure(&self, load: &Command) -> Outcome<(Report, f64)> {
+        let mut command = self.command();
+        command.arg(load.get_program()).args(load.get_args());
+        let before = cpu_seconds("/proc/self/stat", Of::Children)?;
+        let report = report(&mut command)?;
+        let both = cpu_seconds("/proc/self/stat", Of::Children)? - before;
+        let server = both - report.cpu - self.around;
+        Ok((report, server.max(0.0)))
+    }
 }
 
 /// One that opens a TUN in this namespace and says `ready`, and the load from here.

@@ -331,6 +331,19 @@ pub(crate) struct Serving {
     /// Serve the files in this folder. Without it: one built-in page.
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
+    /// Give clients that take it FILE.br, FILE.zst or FILE.gz where that lies beside a file and is no older.
+    #[arg(long, requires = "root")]
+    pub(crate) precompressed: bool,
+    /// Answer for a folder without index.html with the names in it.
+    #[arg(long, requires = "root")]
+    pub(crate) listing: bool,
+    /// `Cache-Control` of every file, such as max-age=3600.
+    #[arg(long, value_name = "VALUE", requires = "root")]
+    pub(crate) cache_control: Option<http::HeaderValue>,
+    /// Connections of one client at a time, a client being an IPv4 address or an IPv6 network of 64 bits; more are closed
+    /// at once. 0: as many as it likes.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) per_client: usize,
     /// Serve an application to try things on, instead of files: a list of things to do with a chat, its pages and its API.
     #[arg(long, value_enum, value_name = "NAME", conflicts_with = "root")]
     pub(crate) example: Option<ExampleName>,
@@ -781,7 +794,7 @@ pub(crate) enum Dialect {
 /// Options of `outcrop print`.
 #[derive(Args, Debug)]
 pub(crate) struct Print {
-    /// The capture: pcapng of ours or of others, or classic pcap.
+    /// The capture: pcapng of ours or of others, or classic pcap; `-` for standard input, shown as it comes.
     pub(crate) file: PathBuf,
     /// Leave out state and reasons: what tcpdump would print.
     #[arg(long)]
@@ -794,7 +807,7 @@ pub(crate) struct Print {
 /// Options of `outcrop ladder`.
 #[derive(Args, Debug)]
 pub(crate) struct Ladder {
-    /// The capture: pcapng of ours or of others, or classic pcap.
+    /// The capture: pcapng of ours or of others, or classic pcap; `-` for standard input, shown as it comes.
     pub(crate) file: PathBuf,
     /// Draw every event: timers set and stopped, round-trip samples.
     #[arg(long)]

@@ -150,12 +150,15 @@ fn answer(client: &UnixStream, shards: &[Shard], names: &Names) -> io::Result<()
 
 /// Asks whoever answers at `path`.
 pub(crate) fn ask(path: &Path, table: Table) -> Result<tables::Reply, Failure> {
-    let failed = |error: &io::Error| match error.kind() {
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Failure::new(format!(
-            "{}: no stack answers there: start one with outcrop serve, run or router",
-            path.display()
-        )),
-        _ => Failure::file("control socket", path, error),
+    let failed = |error: &io::Error| {
+        let gone = [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound];
+        if gone.contains(&error.kind()) {
+            return Failure::new(format!(
+                "{}: no stack answers there: start one with outcrop serve, run or router",
+                path.display()
+            ));
+        }
+        Failure::file("control socket", path, error)
     };
     let stream = UnixStream::connect(path).map_err(|error| failed(&error))?;
     let exchange = || {
@@ -168,10 +171,10 @@ pub(crate) fn ask(path: &Path, table: Table) -> Result<tables::Reply, Failure> {
     let said = exchange().map_err(|error| failed(&error))?;
     let reply: tables::Reply = serde_json::from_slice(&said)
         .map_err(|error| Failure::new(format!("{}: not an answer: {error}", path.display())))?;
-    match reply {
-        tables::Reply::Error(error) => Err(Failure::new(format!("the stack says: {error}"))),
-        reply => Ok(reply),
+    if let tables::Reply::Error(error) = reply {
+        return Err(Failure::new(format!("the stack says: {error}")));
     }
+    Ok(reply)
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ mod link;
 mod news;
 mod port;
 mod probe;
+mod progress;
 mod recording;
 mod report;
 mod resolve;

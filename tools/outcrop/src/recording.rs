@@ -173,7 +173,6 @@ impl Taps {
                 tap: Some(InterfaceId(number)),
                 clock: wall,
                 section: section.clone(),
-                ..Config::default()
             };
             taps.push(Recording {
                 open: Some(begin(&path, config, "this")?),

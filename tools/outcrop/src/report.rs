@@ -41,6 +41,7 @@ impl fmt::Display for Report<'_> {
             (c.lost_out, "packets the device refused"),
             (s.refused, "connections with a message that is not HTTP"),
             (s.broken, "connections that broke"),
+            (s.turned_away, "connections of clients that had enough"),
             (t.cookies_sent, "SYNs answered by a cookie"),
             (t.cookies_taken, "connections made of a cookie"),
             (t.fast_opens, "connections that spoke in their SYN"),

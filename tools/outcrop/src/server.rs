@@ -18,6 +18,7 @@ use outcrop_http::sleeper;
 use outcrop_socket::{TcpListener, TcpOption, TcpSocket, TcpStream, timeout};
 use outcrop_stack::{Shard, Tasks};
 use outcrop_tls::ServerTls;
+use outcrop_web::crowd::{Admitted, Crowd};
 
 use crate::cli::Serving;
 use crate::example::Example;
@@ -51,6 +52,15 @@ pub(crate) struct Served {
     pub(crate) refused: u64,
     /// Connections that broke.
     pub(crate) broken: u64,
+    /// Connections of clients that had enough.
+    pub(crate) turned_away: u64,
+}
+
+/// What is behind one listener.
+struct Offered {
+    site: Site,
+    tls: Option<ServerTls>,
+    crowd: Option<Crowd>,
 }
 
 /// What runs in one shard, started on its thread.
@@ -104,7 +114,11 @@ impl Server {
             let listener = set_up(&mut socket, serving)
                 .and_then(|()| socket.bind(address).listen())
                 .map_err(|error| refused(address, &error))?;
-            let served = (site.clone(), tls);
+            let served = Offered {
+                site: site.clone(),
+                tls,
+                crowd: site.crowd().cloned(),
+            };
             let accepting = accept(tasks.clone(), listener, served, Rc::clone(&state));
             tasks.spawn(accepting).detach();
         }
@@ -170,6 +184,7 @@ impl Served {
             requests: all.requests + shard.requests,
             refused: all.refused + shard.refused,
             broken: all.broken + shard.broken,
+            turned_away: all.turned_away + shard.turned_away,
         })
     }
 }
@@ -265,12 +280,7 @@ fn set_up(socket: &mut TcpSocket, serving: &Serving) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn accept(
-    tasks: Tasks,
-    listener: TcpListener,
-    (site, tls): (Site, Option<ServerTls>),
-    state: Rc<State>,
-) {
+async fn accept(tasks: Tasks, listener: TcpListener, offered: Offered, state: Rc<State>) {
     let mut stop = Stop::of(Rc::clone(&state));
     loop {
         let next = poll_fn(|cx| {
@@ -280,14 +290,34 @@ async fn accept(
             listener.poll_accept(cx).map(Result::ok)
         });
         let Some(stream) = next.await else { return };
+        let Some(admitted) = admit(offered.crowd.as_ref(), &stream) else {
+            // One who has enough is told by the reset, which costs nobody anything.
+            stream.abort();
+            state.count(|served| served.turned_away += 1);
+            continue;
+        };
         state.count(|served| served.connections += 1);
         state.open.set(state.open.get() + 1);
-        let (site, state) = (site.clone(), Rc::clone(&state));
-        match tls.clone() {
-            None => tasks.spawn(serve(stream, site, state)).detach(),
-            Some(tls) => tasks.spawn(serve_secure(stream, tls, site, state)).detach(),
-        }
+        let (site, state) = (offered.site.clone(), Rc::clone(&state));
+        let serving: Pin<Box<dyn Future<Output = ()>>> = match offered.tls.clone() {
+            None => Box::pin(serve(stream, site, state)),
+            Some(tls) => Box::pin(serve_secure(stream, tls, site, state)),
+        };
+        tasks
+            .spawn(async move {
+                serving.await;
+                drop(admitted);
+            })
+            .detach();
     }
+}
+
+/// Whether one more of this client's may come in; the inner nothing is for a server that does not count.
+fn admit(crowd: Option<&Crowd>, stream: &TcpStream) -> Option<Option<Admitted>> {
+    let (Some(crowd), Ok(client)) = (crowd, stream.peer_addr()) else {
+        return Some(None);
+    };
+    crowd.enter(client.ip()).map(Some)
 }
 
 async fn serve(stream: TcpStream, site: Site, state: Rc<State>) {

@@ -7,9 +7,10 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use crate::failure::Failure;
+use crate::progress::bar;
 
 /// An open destination.
 pub(crate) struct Sink {
@@ -74,20 +75,7 @@ impl Sink {
 
     /// Shows progress on standard error, if that is a terminal; `length` if it is known.
     pub(crate) fn show_progress(&mut self, length: Option<u64>) {
-        let (bar, template) = match length {
-            Some(length) => (
-                ProgressBar::new(length),
-                "{bar:32} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
-            ),
-            None => (
-                ProgressBar::no_length(),
-                "{spinner} {bytes} {bytes_per_sec}",
-            ),
-        };
-        // A template that does not parse would only cost the bar its looks.
-        let style =
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        self.progress = bar.with_style(style);
+        self.progress = bar(length);
     }
 
     /// Takes the next bytes.

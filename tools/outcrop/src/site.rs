@@ -8,10 +8,11 @@ use std::path::Path;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use outcrop_http::Body;
-use outcrop_http::files::Files;
+use outcrop_http::files::{Files, Options};
 use outcrop_http::h1::{Prepared, RequestHead};
 use outcrop_http::pages::{self, Welcome};
 use outcrop_http::serve::{About, Answer, App, Handler as _, Upgrade};
+use outcrop_web::crowd::Crowd;
 
 use crate::cli::{ExampleName, Serving};
 use crate::echo::Echo;
@@ -32,6 +33,8 @@ pub(crate) struct Site {
     watch: Option<Watch>,
     under_way: UnderWay,
     offered: Option<Upgrade>,
+    /// Who counts the connections of each client, in all shards.
+    crowd: Option<Crowd>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,10 +47,27 @@ enum Pages {
 impl Site {
     /// What was asked for.
     pub(crate) fn of(serving: &Serving) -> Result<Self, Failure> {
-        match serving.example {
-            Some(ExampleName::Todo) => Ok(Self::with(Pages::Example(Example::new()?))),
-            None => Self::new(serving.root.as_deref()),
-        }
+        let site = match serving.example {
+            Some(ExampleName::Todo) => Self::with(Pages::Example(Example::new()?)),
+            None => {
+                let options = Options {
+                    precompressed: serving.precompressed,
+                    listing: serving.listing,
+                    cache_control: serving.cache_control.clone(),
+                };
+                Self::new(serving.root.as_deref(), options)?
+            }
+        };
+        let most = serving.per_client;
+        Ok(Self {
+            crowd: (most > 0).then(|| Crowd::new(most)),
+            ..site
+        })
+    }
+
+    /// Who counts the connections of each client, if they are counted.
+    pub(crate) const fn crowd(&self) -> Option<&Crowd> {
+        self.crowd.as_ref()
     }
 
     /// The application, if one is served.
@@ -64,11 +84,12 @@ impl Site {
             watch: None,
             under_way: UnderWay::Nothing,
             offered: None,
+            crowd: None,
         }
     }
 
     /// The files in `root`, or the built-in page.
-    pub(crate) fn new(root: Option<&Path>) -> Result<Self, Failure> {
+    pub(crate) fn new(root: Option<&Path>, options: Options) -> Result<Self, Failure> {
         let pages = match root {
             None => Pages::BuiltIn(picture()),
             Some(root) => {
@@ -80,7 +101,8 @@ impl Site {
                     )));
                 }
                 Pages::Files(
-                    Files::open(root).map_err(|error| Failure::file("--root", root, &error))?,
+                    Files::with(root, options)
+                        .map_err(|error| Failure::file("--root", root, &error))?,
                 )
             }
         };
@@ -211,12 +233,14 @@ mod tests {
     #[test]
     fn a_root_that_is_no_folder_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let said = Site::new(Some(file.path())).unwrap_err().to_string();
+        let said = Site::new(Some(file.path()), Options::default())
+            .unwrap_err()
+            .to_string();
         assert!(
             said.contains("is not a folder") && said.contains("--root"),
             "{said}"
         );
-        let said = Site::new(Some(Path::new("/no/such/folder")))
+        let said = Site::new(Some(Path::new("/no/such/folder")), Options::default())
             .unwrap_err()
             .to_string();
         assert!(said.contains("/no/such/folder: does not exist"), "{said}");

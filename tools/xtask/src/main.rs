@@ -8,8 +8,10 @@
 mod ci;
 mod clippy_toml;
 mod instructions;
+mod interop;
 mod layering;
 mod ledger;
+mod reached;
 mod report;
 mod shape;
 mod source;
@@ -51,6 +53,14 @@ enum Chore {
     },
     /// Count the instructions of the hot functions and compare with docs/bench/instructions.toml; BLESS=1 writes it.
     Instructions,
+    /// Run suites that others wrote against our server: installs each from its registry.
+    Interop(interop::Options),
+    /// Write the book's page of the states, rules and reasons that scripts and captures reach.
+    Reached {
+        /// Only say whether it is current.
+        #[arg(long)]
+        check: bool,
+    },
     /// Check the requirement ledgers and print their coverage into the book.
     Ledger {
         /// Only say whether the book's table is current.
@@ -100,7 +110,9 @@ fn run(cli: &Cli) -> Result<Vec<Finding>, Error> {
         Chore::Layering { write } => layering::run(&workspace, *write),
         Chore::Shape => shape::run(&workspace),
         Chore::ClippyToml { check } => clippy_toml::run(&workspace, *check),
+        Chore::Interop(options) => interop::run(&workspace, options),
         Chore::Instructions => instructions::run(&workspace),
+        Chore::Reached { check } => reached::run(&workspace, *check),
         Chore::Ledger {
             mutate: Some(count),
             seed,

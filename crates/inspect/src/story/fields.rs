@@ -4,6 +4,7 @@
 //! Owns: names, meanings and the section that defines them. Does not know: markup.
 //! Sources: RFC 791 3.1, RFC 8200 3, RFC 9293 3.1, RFC 792, RFC 4443, RFC 768.
 
+mod dhcp;
 mod icmp;
 mod transport;
 
@@ -90,7 +91,7 @@ impl XRay {
         let mut gaps = Vec::new();
         let owned = self.fields.iter().filter(|f| f.range.start >= self.payload);
         let ends = owned.map(|field| field.range.clone());
-        for range in ends.chain([self.len..self.len]) {
+        for range in ends.chain(core::iter::once(self.len..self.len)) {
             if range.start > at {
                 gaps.push(at..range.start);
             }
@@ -128,7 +129,10 @@ pub(crate) fn headers(packet: &Packet, seen: &Seen) -> (Vec<Field>, usize) {
     let rest = packet.bytes.len().saturating_sub(upper);
     let header = match &seen.upper {
         Upper::Tcp(segment) => transport::tcp(layer.enter("tcp", "RFC 9293 3.1", upper), segment),
-        Upper::Udp(datagram) => transport::udp(layer.enter("udp", "RFC 768", upper), datagram),
+        Upper::Udp(datagram) => {
+            let header = transport::udp(layer.enter("udp", "RFC 768", upper), datagram);
+            header + dhcp::message(&mut layer, datagram, upper + header)
+        }
         Upper::Icmp { v6, body } => icmp::message(&mut layer, *v6, body, upper),
         Upper::BadTcp(_) | Upper::BadUdp(_) => {
             let what = format!("{rest} bytes");

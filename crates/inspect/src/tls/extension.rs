@@ -68,7 +68,7 @@ fn one(walk: &mut Walk<'_>, kind: u32, message: u8, seen: &mut Seen) -> Option<(
             walk.within(len, |walk| {
                 walk.number(1, "server name type", |kind| kind.to_string())?;
                 let name = walk.counted(2, ["server name length", "server name"], text)?;
-                seen.server.get_or_insert(text(name));
+                seen.server.get_or_insert_with(|| text(name));
                 Some(())
             });
         }

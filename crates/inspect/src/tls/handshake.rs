@@ -3,7 +3,7 @@
 //! Job: read one message, give its fields their places, keep what keys are made of. Owns: nothing.
 //! Does not know: records. What contradicts itself is shown as far as it goes. Sources: RFC 8446 4, RFC 5246 7.4.
 
-use super::{Hello, Told, extension, name};
+use super::{Hello, Work, extension, name};
 use crate::placed::{Meaning, Placed, Spans};
 
 pub(super) const CLIENT_HELLO: u8 = 1;
@@ -158,13 +158,12 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 /// Reads one message; its type.
 pub(super) fn read(
     message: &[u8],
-    which: usize,
     spans: &Spans,
+    which: usize,
     hello: &mut Hello,
-    fields: &mut Vec<Placed>,
-    told: &mut Told,
+    work: &mut Work<'_>,
 ) -> u8 {
-    let mut walk = Walk::new(message, spans, "RFC 8446 4", fields);
+    let mut walk = Walk::new(message, spans, "RFC 8446 4", work.fields);
     let kind = walk.number(1, "handshake type", name::handshake);
     walk.number(3, "handshake length", |len| format!("{len} bytes"));
     let kind = kind
@@ -208,7 +207,7 @@ pub(super) fn read(
         _ => walk.rest("message"),
     }
     walk.rest("behind the message");
-    told.lines.push(line);
+    work.told.lines.push(line);
     effect
 }
 

@@ -73,7 +73,7 @@ impl KeyLog {
 /// Bytes of hexadecimal digits.
 fn bytes(digits: &str) -> Option<Vec<u8>> {
     let digits = digits.as_bytes();
-    if digits.len() % 2 != 0 || digits.len() > 2 * SECRET_MAX {
+    if !digits.len().is_multiple_of(2) || digits.len() > 2 * SECRET_MAX {
         return None;
     }
     let pairs = digits.chunks(2);

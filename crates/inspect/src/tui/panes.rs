@@ -18,6 +18,8 @@ pub(super) const IN: Color = Color::Blue;
 pub(super) const OUT: Color = Color::Green;
 pub(super) const AGAIN: Color = Color::Yellow;
 pub(super) const BAD: Color = Color::Red;
+const SECRET: Color = Color::Magenta;
+const WORDS: Color = Color::Cyan;
 
 /// A frame around a pane; that which has the keys is bright.
 pub(super) fn block(title: String, has_keys: bool) -> Block<'static> {
@@ -204,6 +206,8 @@ fn style(xray: &XRay, at: usize, chosen: bool) -> Style {
     let color = match owner.map(|field| field.layer) {
         Some("ip") => IN,
         Some("tcp" | "udp") => OUT,
+        Some("tls") => SECRET,
+        Some("http") => WORDS,
         Some("data") => AGAIN,
         Some(_) | None => Color::Reset,
     };

@@ -15,7 +15,7 @@ use super::Endpoint;
 use super::discovery::Said;
 use super::forward::Traveller;
 use super::receive::Datagram;
-use crate::advertise::{Advertiser, Advertising, Voice};
+use crate::advertise::{Advertiser, Advertising, MAX_LISTED, Voice};
 use crate::wire::nd::{Body, Message, Options, Prefix, Router};
 use crate::wire::{icmp, ipv6, irdp};
 use crate::{Cidr, ConfigError, Hop, Plan, Rule, address};
@@ -167,6 +167,9 @@ impl Endpoint {
             if network.is_unicast_link_local() || len == 128 || prefixes.iter().any(known) {
                 continue;
             }
+            if prefixes.len() >= MAX_LISTED {
+                break;
+            }
             prefixes.push(Prefix {
                 network,
                 len,
@@ -274,7 +277,8 @@ impl Endpoint {
         let named = target == destination || target.is_unicast_link_local();
         let addresses = self.interface(iface).map(|link| &link.addresses);
         let mut networks = addresses.into_iter().flatten();
-        let near = networks.any(|net| net.contains(traveller.src));
+        let has_neighbours = self.link_address(iface).is_some();
+        let near = has_neighbours && networks.any(|net| net.contains(traveller.src));
         let (Some(src), true) = (self.link_local(iface), hop.iface == iface && named && near)
         else {
             return;

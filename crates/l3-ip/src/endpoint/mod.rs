@@ -286,7 +286,10 @@ impl Endpoint {
                 next: dst,
             });
         }
-        if let Some(iface) = self.near.of(dst) {
+        if let IpAddr::V6(near) = dst
+            && near.is_unicast_link_local()
+            && let Some(iface) = self.near.of(near)
+        {
             return Some(Hop { iface, next: dst });
         }
         let hop = self.routes.lookup(dst);
@@ -434,17 +437,18 @@ impl Endpoint {
     /// To whom `dst` speaks, seen from `iface`; `None` if not to us. Any of our addresses will do,
     /// whichever interface it belongs to (RFC 1122 3.3.4.2, the weak model).
     fn cast(&self, dst: IpAddr, iface: InterfaceId) -> Option<Cast> {
-        let link = self.interface(iface);
-        let ours = link.map_or(&[][..], |link| &link.addresses);
-        // RFC 4007 6: a link-local address is ours on its own link alone.
-        let is_scoped = matches!(dst, IpAddr::V6(dst) if dst.is_unicast_link_local());
-        if is_scoped {
+        if let IpAddr::V6(near) = dst
+            && near.is_unicast_link_local()
+        {
+            // RFC 4007 6: such an address is ours on its own link alone.
+            let ours = &self.interface(iface)?.addresses;
             let here = ours.iter().any(|cidr| cidr.addr() == dst);
             return here.then_some(Cast::Unicast);
         }
         if self.is_local(dst) {
             return Some(Cast::Unicast);
         }
+        let ours = &self.interface(iface)?.addresses;
         let in_group = |group: IpAddr| {
             let mut groups = ours.iter().map(|cidr| cidr.addr());
             address::is_all_hosts(group)

@@ -42,9 +42,8 @@ impl Near {
         self.0.push_back(place);
     }
 
-    pub(super) fn of(&self, addr: IpAddr) -> Option<InterfaceId> {
-        let mut places = self.0.iter();
-        let found = places.find(|place| IpAddr::V6(place.addr) == addr);
+    pub(super) fn of(&self, addr: Ipv6Addr) -> Option<InterfaceId> {
+        let found = self.0.iter().find(|place| place.addr == addr);
         found.map(|place| place.iface)
     }
 

@@ -121,6 +121,9 @@ impl Assembler {
     /// Lets go of read buffers that unread small pieces keep. To be called once programs had their chance to read: what
     /// is read in the turn it came in is never copied.
     pub(crate) fn compact(&mut self) {
+        if self.queued() == 0 {
+            self.compacted = self.nxt;
+        }
         if self.compacted >= self.nxt {
             return;
         }

@@ -13,6 +13,7 @@ use http_body::{Body as _, Frame};
 use outcrop_base::{ByteStream, Instant};
 
 use super::early::Ahead;
+use super::pace::Pace;
 use super::{About, Answer, App, Config, ConnectionInfo, Summary, Upgrade};
 use crate::body::{Feeder, incoming};
 use crate::h1::{BodyLength, Closing, Framing, RequestHead, Server, ServerEvent};
@@ -45,8 +46,11 @@ pub struct Connection<S, T, A: App> {
     feeder: Option<Feeder>,
     /// Where the bytes of another protocol would go, should the app switch to one.
     upgrade: Option<Feeder>,
-    /// When the stream refused our bytes for too long.
-    stalled_at: Option<Instant>,
+    /// How the client keeps up with the answer, and with the body that is waited for.
+    reading: Pace,
+    sending: Pace,
+    /// When the exchange under way has taken too long.
+    due: Option<Instant>,
     /// When this poll began: nothing in it takes long enough to ask the clock again.
     now: Instant,
     /// The stream had nothing more to read in this poll; it wakes us when it has.
@@ -77,7 +81,9 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             answer: None,
             feeder: None,
             upgrade: None,
-            stalled_at: None,
+            reading: Pace::default(),
+            sending: Pace::default(),
+            due: None,
             now,
             dry: false,
             alarm: None,
@@ -138,9 +144,13 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
     fn take_request(&mut self, cx: &Context<'_>) -> bool {
         if let Some(feeder) = &self.feeder {
             if !feeder.poll_wanted(cx) {
+                self.sending.pause(self.now);
                 return false;
             }
             self.server.accept_body();
+            if self.sending.deadline().is_none() {
+                self.sending.wait(self.now, 0, self.config.sending);
+            }
         }
         match self.server.poll_event() {
             None => return false,
@@ -148,12 +158,14 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             Some(ServerEvent::Body(data)) => self.feed(Frame::data(data)),
             Some(ServerEvent::Trailers(trailers)) => self.feed(Frame::trailers(trailers.to_map())),
             Some(ServerEvent::End) => {
+                self.sending.rest();
                 if let Some(feeder) = self.feeder.take() {
                     feeder.end(Ok(()));
                 }
             }
             Some(ServerEvent::Rejected(reject)) => {
                 self.summary.rejected = Some(reject);
+                self.sending.rest();
                 if let Some(feeder) = self.feeder.take() {
                     feeder.end(Err(io::ErrorKind::InvalidData));
                 }
@@ -166,6 +178,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
     }
 
     fn ask(&mut self, head: &RequestHead) {
+        self.due = self.config.whole.map(|whole| self.now + whole);
         if let Some((app, answer)) = self.ahead.turn(head) {
             (self.app, self.ready, self.asked) = (app, answer, true);
             return;
@@ -191,7 +204,9 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
         self.asked = true;
     }
 
-    fn feed(&self, piece: Frame<bytes::Bytes>) {
+    fn feed(&mut self, piece: Frame<bytes::Bytes>) {
+        let moved = piece.data_ref().map_or(0, |data| data.len() as u64);
+        self.sending.wait(self.now, moved, self.config.sending);
         if let Some(feeder) = &self.feeder {
             feeder.push(piece);
         }
@@ -290,15 +305,13 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             let written = self.stream.poll_write(cx, self.server.output());
             let after = self.server.output().len();
             self.summary.bytes_out += (before - after) as u64;
-            if after < before {
-                self.stalled_at = None;
-            }
             if let Poll::Ready(result) = written {
+                self.reading.rest();
                 result?;
                 return Ok(true);
             }
-            let stall = self.now + self.config.write_stall;
-            self.stalled_at = self.stalled_at.or(Some(stall));
+            let took = (before - after) as u64;
+            self.reading.wait(self.now, took, self.config.reading);
             return Ok(after < before);
         }
         if self.server.closing() == Closing::Finish
@@ -344,9 +357,22 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
         false
     }
 
+    /// When the client, or the exchange, has taken too long.
+    fn patience(&self) -> Option<Instant> {
+        let fed = self.feeder.as_ref();
+        let sending = fed.and_then(|_| self.sending.deadline());
+        let busy = self.asked || self.answer.is_some() || self.reading.deadline().is_some();
+        let due = self.due.filter(|_| busy || self.feeder.is_some());
+        [self.reading.deadline(), sending, due]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
     /// True if a deadline passed.
     fn wait(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        let deadlines = [self.server.poll_timeout(), self.stalled_at];
+        let patience = self.patience();
+        let deadlines = [self.server.poll_timeout(), patience];
         let Some(at) = deadlines.into_iter().flatten().min() else {
             return Ok(false);
         };
@@ -355,7 +381,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
         }
         self.alarm = None;
         let now = self.sleep.now().max(at);
-        if self.stalled_at.is_some_and(|stalled| stalled <= now) {
+        if patience.is_some_and(|end| end <= now) {
             return Err(io::ErrorKind::TimedOut.into());
         }
         self.server.handle_timeout(now);

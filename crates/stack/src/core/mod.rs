@@ -23,7 +23,7 @@ mod up;
 use core::hash::{Hash as _, Hasher};
 
 use bytes::Bytes;
-use outcrop_base::{Fact, Instant, InterfaceId, Level, PacketId, Seed, Share};
+use outcrop_base::{Fact, Facts, Instant, InterfaceId, Level, PacketId, Seed, Share};
 use outcrop_device::RxOffload;
 use outcrop_ip::{Cidr, ConfigError, Filter, InterfaceConfig, Refusal};
 
@@ -83,6 +83,8 @@ pub struct Core {
     /// Which UDP sockets have joined which groups.
     members: Vec<(UdpId, InterfaceId, core::net::IpAddr)>,
     level: Level,
+    /// Facts of engines above the sockets.
+    told: Facts,
     /// The last number given to a packet.
     last_id: u64,
     /// The state the last arriving packet met; filled at `Level::Full`.
@@ -119,6 +121,7 @@ impl Core {
             seed: seed.split("links"),
             members: Vec::new(),
             level: Level::Off,
+            told: Facts::default(),
             last_id: 0,
             met: Snapshot::default(),
             offload: false,
@@ -225,6 +228,12 @@ impl Core {
         self.level = level;
         self.ip.facts().set_level(level);
         self.tcp.facts().set_level(level);
+        self.told.set_level(level);
+    }
+
+    /// Writes down what an engine above the sockets states: a lease, a transaction.
+    pub fn tell(&mut self, fact: Fact) {
+        self.told.emit(|| fact);
     }
 
     /// How much is observed.
@@ -238,6 +247,7 @@ impl Core {
         if self.level != Level::Off {
             self.ip.facts().drain_into(into);
             self.tcp.facts().drain_into(into);
+            self.told.drain_into(into);
         }
     }
 

@@ -66,7 +66,11 @@ impl Core {
                 up.arrival.id = id;
                 // This core's own news of the path count.
                 up.arrival.path = self.ip.path(up.arrival.src).unwrap_or(up.arrival.path);
-                self.take_up(up, left)
+                if left == 0 || self.expects(&up) {
+                    self.hand_up(up)
+                } else {
+                    self.pass(up, left)
+                }
             }
             Inside::Icmp(packet) => self.take_whole(PacketIn { at, id, ..packet }, left),
         }
@@ -85,16 +89,13 @@ impl Core {
         }
     }
 
-    /// Hands a packet up, or on if nobody here expects it.
-    pub(super) fn take_up(&mut self, up: Up, left: u16) -> Verdict {
-        if left == 0 || self.expects(&up) {
+    /// Hands a packet that nobody here expects to the next core, or up if it finds no room there.
+    #[cold]
+    pub(super) fn pass(&mut self, up: Up, left: u16) -> Verdict {
+        if self.strays.len() >= STRAYS {
             return self.hand_up(up);
         }
-        match self.hand_on(Inside::Up(up), left) {
-            Ok(verdict) => verdict,
-            Err(Inside::Up(up)) => self.hand_up(up),
-            Err(Inside::Icmp(_)) => Verdict::taken(ELSEWHERE),
-        }
+        self.hand_on(Inside::Up(up), left)
     }
 
     /// An answer of ICMP: on, if it answers nothing of ours.
@@ -104,23 +105,20 @@ impl Core {
             Some(DropReason::IcmpUnrelated | DropReason::IcmpNoRequest)
         );
         // The core it came to first has seen it already: once round is enough.
-        if !unasked || left < 2 {
+        if !unasked || left < 2 || self.strays.len() >= STRAYS {
             return verdict;
         }
-        self.hand_on(Inside::Icmp(spare), left).unwrap_or(verdict)
+        self.hand_on(Inside::Icmp(spare), left)
     }
 
-    fn hand_on(&mut self, inside: Inside, left: u16) -> Result<Verdict, Inside> {
-        if self.strays.len() >= STRAYS {
-            return Err(inside);
-        }
+    fn hand_on(&mut self, inside: Inside, left: u16) -> Verdict {
         let left = left.saturating_sub(1);
         self.strays.push_back(Stray { inside, left });
-        Ok(Verdict::taken(ELSEWHERE))
+        Verdict::taken(ELSEWHERE)
     }
 
     /// Whether TCP or UDP knows what to do with it. What is to several, or malformed, is for whoever has it.
-    fn expects(&self, up: &Up) -> bool {
+    pub(super) fn expects(&self, up: &Up) -> bool {
         const TCP: u8 = Transport::Tcp.number();
         const UDP: u8 = Transport::Udp.number();
         /// Where TCP's flags stand, and what opens a connection among them.

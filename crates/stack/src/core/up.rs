@@ -39,6 +39,7 @@ impl Core {
     }
 
     /// A packet, that may be handed on so often.
+    #[inline]
     pub(super) fn take_whole(&mut self, packet: PacketIn, left: u16) -> Verdict {
         let at = packet.at;
         let spare = (left > 0 && is_icmp(&packet.bytes)).then(|| packet.clone());
@@ -54,7 +55,8 @@ impl Core {
             self.hear_raw();
         }
         match delivery {
-            Delivery::Up(up) => self.take_up(up, left),
+            Delivery::Up(up) if left == 0 || self.expects(&up) => self.hand_up(up),
+            Delivery::Up(up) => self.pass(up, left),
             Delivery::Done(verdict) => {
                 let verdict = self.hear_ip(at).unwrap_or(verdict);
                 match spare {

@@ -200,7 +200,9 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         self.log.facts(&mut inside.core, now);
         inside.timers.collect_due(now, &mut self.wakes);
         inside.collect_wakes(&mut self.wakes);
-        self.strays.extend(inside.core.strays());
+        if self.next.is_some() {
+            self.strays.extend(inside.core.strays());
+        }
         drop(inside);
         self.wake();
         self.hand_on(now);
@@ -248,8 +250,10 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             }
         }
         inside.collect_wakes(&mut self.wakes);
-        // Of what came back from ourselves.
-        self.strays.extend(inside.core.strays());
+        if self.next.is_some() {
+            // Of what came back from ourselves.
+            self.strays.extend(inside.core.strays());
+        }
         drop(inside);
         self.wake();
         self.hand_on(now);

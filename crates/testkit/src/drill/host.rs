@@ -4,14 +4,14 @@
 //! nobody has looked at. Does not know: the script.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
-use outcrop_base::{Instant, InterfaceId, Seed};
+use outcrop_base::{Fact, FactKind, Instant, InterfaceId, Level, Seed};
 use outcrop_device::RxOffload;
 use outcrop_stack::ip::{Cidr, ConfigError, InterfaceConfig};
 use outcrop_stack::{Config, Core, Event, PacketIn};
 
-use super::report::Family;
+use super::report::{Family, Reached};
 use super::wire::{self, Seen};
 
 const IFACE: InterfaceId = InterfaceId(0);
@@ -28,8 +28,9 @@ pub(super) struct Host {
     pub(super) news: Vec<Event>,
     pub(super) local: IpAddr,
     pub(super) remote: IpAddr,
-    /// The rules that decided about what arrived.
-    pub(super) rules: BTreeSet<&'static str>,
+    /// What was come past.
+    pub(super) reached: Reached,
+    facts: Vec<Fact>,
     turns: usize,
 }
 
@@ -56,6 +57,7 @@ impl Host {
         let (local, remote) = (ends.0.unwrap_or(local), ends.1.unwrap_or(remote));
         let mut core = Core::new(config, &Seed::from_number(1));
         let addresses = vec![Cidr::host(local)];
+        core.set_level(Level::Events);
         core.add_interface(InterfaceConfig::tun(IFACE, mtu, addresses))?;
         core.add_route(Cidr::host(remote), None, IFACE)?;
         Ok(Self {
@@ -65,7 +67,8 @@ impl Host {
             news: Vec::new(),
             local,
             remote,
-            rules: BTreeSet::new(),
+            reached: Reached::default(),
+            facts: Vec::new(),
             turns: 0,
         })
     }
@@ -81,13 +84,13 @@ impl Host {
             bytes: bytes.into(),
             offload: RxOffload::default(),
         });
-        self.rules.insert(verdict.rule.name);
+        self.reached.rules.insert(verdict.rule.name);
         self.flush();
     }
 
     /// Everything that can leave does.
     pub(super) fn flush(&mut self) {
-        let (now, out) = (self.now, &mut self.out);
+        let (now, out, whys) = (self.now, &mut self.out, &mut self.reached.whys);
         while self.core.poll_transmit(now, &mut |packet| {
             let bytes: Vec<u8> = packet
                 .bytes
@@ -95,9 +98,16 @@ impl Host {
                 .flat_map(|piece| piece.to_vec())
                 .collect();
             out.push_back(wire::dissect(now, &bytes));
+            whys.insert(packet.note.why().name());
         }) {}
         while let Some(event) = self.core.poll_event() {
             self.news.push(event);
+        }
+        self.core.drain_facts(&mut self.facts);
+        for fact in self.facts.drain(..) {
+            if let FactKind::State { from, to } = fact.kind {
+                self.reached.edges.insert((from, to));
+            }
         }
         self.core.check();
     }

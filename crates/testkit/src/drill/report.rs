@@ -56,6 +56,31 @@ pub struct Report {
     pub dialect: Dialect,
     /// The rules that decided about the peer's packets, as far as the script was played.
     pub rules: BTreeSet<&'static str>,
+    /// The reasons for which ours left.
+    pub whys: BTreeSet<&'static str>,
+    /// The changes of state, from and to.
+    pub edges: BTreeSet<(&'static str, &'static str)>,
+}
+
+/// What a run came past.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reached {
+    pub(super) rules: BTreeSet<&'static str>,
+    pub(super) whys: BTreeSet<&'static str>,
+    pub(super) edges: BTreeSet<(&'static str, &'static str)>,
+}
+
+impl Report {
+    pub(super) fn new(outcome: Outcome, dialect: Dialect, reached: Reached) -> Self {
+        let Reached { rules, whys, edges } = reached;
+        Self {
+            outcome,
+            dialect,
+            rules,
+            whys,
+            edges,
+        }
+    }
 }
 
 impl Report {

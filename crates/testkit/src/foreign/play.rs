@@ -69,6 +69,8 @@ struct Stage {
     recorder: Writer<Vec<u8>>,
     /// Packets recorded, and which of them showed the first difference.
     recorded: u64,
+    /// Where those that we sent are among them.
+    numbers: Vec<u64>,
     place: Place,
 }
 
@@ -109,6 +111,7 @@ impl Stage {
             first_fin: None,
             recorder: recorder()?,
             recorded: 0,
+            numbers: Vec::new(),
             place: Place::default(),
         })
     }
@@ -293,6 +296,7 @@ impl Stage {
         }
         self.ours.take(&packet);
         self.check_acknowledgment(&packet);
+        self.numbers.push(self.recorded);
         self.sent.push(packet);
     }
 
@@ -338,7 +342,8 @@ impl Stage {
 
     fn differ(&mut self, what: String) {
         if self.differences.is_empty() {
-            self.place.ours = Some(self.recorded).filter(|number| *number > 0);
+            let last = Some(self.recorded).filter(|number| *number > 0);
+            self.place.ours = self.place.ours.or(last);
         }
         self.differences.push(what);
     }
@@ -352,6 +357,14 @@ impl Stage {
             .server_half()
             .find(|packet| is_it(packet, self.recorded_isn));
         self.place.recorded = recorded.map(|packet| (packet.at, packet.seq));
+    }
+
+    /// The first difference shows in the first packet of ours that `is_it`.
+    fn point_ours(&mut self, is_it: impl Fn(&Packet) -> bool) {
+        if self.differences.is_empty() {
+            let place = self.sent.iter().position(is_it);
+            self.place.ours = place.and_then(|place| self.numbers.get(place).copied());
+        }
     }
 
     fn judge(mut self, conversation: &Conversation) -> Report {
@@ -410,6 +423,8 @@ impl Stage {
                 for ((name, theirs), (_, ours)) in offered(recorded).into_iter().zip(offered(&ours))
                 {
                     if theirs != ours {
+                        self.point(conversation, |packet, _| packet.has(SYN));
+                        self.point_ours(|packet| packet.has(SYN));
                         self.differ(format!(
                             "the SYN-ACK's {name} option: recorded {theirs}, ours {ours}"
                         ));

@@ -24,27 +24,57 @@ async function ask(method, path, body, version, again = true) {
     return ask(method, path, body, version, false);
   }
   const value = answer.status === 204 ? null : await answer.json();
-  if (!answer.ok) throw new Error(value.detail || value.title || answer.statusText);
+  if (!answer.ok) throw Object.assign(new Error(value.detail || value.title || answer.statusText), { status: answer.status });
   return value;
 }
 
 async function attempt(work) {
   complain("");
-  try { await work(); } catch (error) { complain(error.message); }
+  try { await work(); } catch (error) {
+    complain(error.status === 401 ? "Log in to change the list." : error.message);
+    // Somebody else changed or removed it: what is here is out of date.
+    if (error.status === 412 || error.status === 404) await load().catch(() => {});
+  }
 }
 
 const version = (todo) => `"${todo.id}-${todo.version}"`;
 
+// The text of a row, to be written anew: Enter keeps it, Escape or leaving does not.
+function edit(todo, text) {
+  const form = document.createElement("form");
+  const field = Object.assign(document.createElement("input"), { value: todo.text, maxLength: 200, required: true });
+  field.setAttribute("aria-label", "new text");
+  const close = () => { field.onblur = null; form.remove(); draw(); };
+  field.onblur = close;
+  field.addEventListener("keydown", (event) => { if (event.key === "Escape") close(); });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    field.onblur = null;
+    field.disabled = true;
+    // Of the version that was seen, not of the one there may be by now.
+    attempt(() => ask("PUT", "/api/todos/" + todo.id, { text: field.value, done: todo.done }, version(todo))).then(draw);
+  });
+  form.append(field);
+  text.replaceWith(form);
+  field.select();
+  field.focus();
+}
+
 function draw() {
+  // Nobody's typing is taken away by news.
+  if (document.querySelector("#todos form input:focus:enabled")) return;
   const rows = [...todos.values()].sort((a, b) => a.id - b.id).map((todo) => {
     const row = document.createElement("li");
     row.className = todo.done ? "done" : "";
     const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: todo.done });
     box.setAttribute("aria-label", "done: " + todo.text);
     box.addEventListener("change", () => attempt(() => ask("PUT", "/api/todos/" + todo.id, { text: todo.text, done: box.checked }, version(todo))).then(draw));
-    const text = Object.assign(document.createElement("span"), { textContent: todo.text });
+    const text = Object.assign(document.createElement("span"), { textContent: todo.text, title: "Click to change it", tabIndex: 0 });
+    text.addEventListener("click", () => edit(todo, text));
+    text.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); edit(todo, text); } });
     const by = Object.assign(document.createElement("small"), { textContent: todo.by });
     const remove = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: "remove" });
+    remove.setAttribute("aria-label", "remove: " + todo.text);
     remove.addEventListener("click", () => attempt(() => ask("DELETE", "/api/todos/" + todo.id, undefined, version(todo))));
     row.append(box, text, by, remove);
     return row;
@@ -57,6 +87,16 @@ function drawMe() {
   $("me").hidden = !me.user;
   $("name").textContent = me.user || "";
   $("how").textContent = tokens ? "by a token this page keeps" : "by a session the server keeps";
+  $("travels").textContent = travels();
+}
+
+// The lesson: a name for something the server keeps, or everything it must know, signed.
+function travels() {
+  if (!me.user) return "";
+  if (!tokens) return "Cookie: session=… (a random name, which this page cannot read)\nX-CSRF-Token: " + me.csrf.slice(0, 12) + "…\n\nThe server looks up what it keeps under that name. Restart it and you are nobody; log out and the name is worth nothing.";
+  const part = tokens.access_token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
+  const claims = JSON.stringify(JSON.parse(atob(part)), null, 2);
+  return "Authorization: Bearer " + tokens.access_token.slice(0, 24) + "…\n\n" + claims + "\n\nThe server keeps nothing: it checks the signature. The token is good until it expires, whatever happens here.";
 }
 
 async function load() {
@@ -89,6 +129,13 @@ function talk() {
   room.onclose = () => setTimeout(talk, 2000);
 }
 
+// The room knows people by what they came with.
+function enterAnew() {
+  if (!room) return;
+  room.onclose = talk;
+  room.close();
+}
+
 $("add").addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target;
@@ -105,16 +152,19 @@ $("login").addEventListener("submit", (event) => {
       me = await ask("GET", "/api/me");
     } else {
       me = await ask("POST", "/api/login", who);
+      enterAnew();
     }
     drawMe();
   });
 });
 
 $("logout").addEventListener("click", () => attempt(async () => {
-  if (!tokens) await ask("POST", "/api/logout");
+  const bySession = !tokens;
+  if (bySession) await ask("POST", "/api/logout");
   tokens = null;
   me = { user: null, csrf: "" };
   drawMe();
+  if (bySession) enterAnew();
 }));
 
 $("say").addEventListener("submit", (event) => {

@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Instant;
 
 use outcrop_device::namespace::Namespace;
+use outcrop_http::files::Options;
 use outcrop_inspect::{LadderOptions, Paint, WhatIf};
 use outcrop_netem::Fault;
 use outcrop_testkit::scenario::{Play, Scenario};
@@ -41,7 +42,7 @@ pub(crate) fn run(options: &cli::Demo) -> Result<u8, Failure> {
         .map_err(|error| Failure::file("--out", &options.out, &error))?;
     let capture = options.out.join("demo.pcapng");
     let asked = as_if_asked(&capture)?;
-    let site = Site::new(None)?;
+    let site = Site::new(None, Options::default())?;
     let mut host = Host::start(&asked.net, asked.tcp.config()?, Place::Private, "demo")?;
     let (shard, serving) = (host.shard().clone(), asked.serving.clone());
     let stage = Stage {

@@ -1,7 +1,7 @@
 //! `outcrop print` and `outcrop ladder`.
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, LineWriter, Write as _};
 use std::path::Path;
 
 use outcrop_capture::Reader;
@@ -9,9 +9,14 @@ use outcrop_inspect::{InspectError, LadderOptions, Paint, PrintOptions, ladder, 
 
 use crate::cli;
 use crate::failure::Failure;
+use crate::progress::Tracked;
 
 /// Opens a capture of any kind, with its name in whatever is wrong with it.
-pub(crate) fn open(path: &Path) -> Result<Reader<File>, Failure> {
+pub(crate) fn open(path: &Path) -> Result<Reader<Tracked>, Failure> {
+    if is_standard_input(path) {
+        let reader = Reader::new(Tracked::standard_input());
+        return reader.map_err(|error| Failure::new(format!("standard input: {error}")));
+    }
     let file = File::open(path).map_err(|error| Failure::file("capture", path, &error))?;
     if path.is_dir() {
         return Err(Failure::new(format!(
@@ -19,7 +24,22 @@ pub(crate) fn open(path: &Path) -> Result<Reader<File>, Failure> {
             path.display()
         )));
     }
-    Reader::new(file).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+    Reader::new(Tracked::new(file))
+        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+}
+
+/// `-`: what another program writes, while it writes it.
+fn is_standard_input(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Standard output: line by line for what comes live, in large pieces for a file.
+fn output(path: &Path) -> Box<dyn std::io::Write> {
+    if is_standard_input(path) {
+        Box::new(LineWriter::new(std::io::stdout()))
+    } else {
+        Box::new(BufWriter::new(std::io::stdout()))
+    }
 }
 
 /// Prints a capture in tcpdump's grammar.
@@ -29,7 +49,7 @@ pub(crate) fn run_print(options: &cli::Print) -> Result<u8, Failure> {
         annotate: !options.bare,
         paint: paint(options.color),
     };
-    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut out = output(&options.file);
     let shown = print(&mut reader, chosen, &mut out);
     // What came before the damage is shown first.
     let _also = out.flush();
@@ -49,7 +69,7 @@ pub(crate) fn run_ladder(options: &cli::Ladder) -> Result<u8, Failure> {
 /// Draws `path` on standard output.
 pub(crate) fn draw(path: &Path, options: LadderOptions) -> Result<u8, Failure> {
     let mut reader = open(path)?;
-    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut out = output(path);
     let shown = ladder(&mut reader, options, &mut out);
     let _also = out.flush();
     done(path, shown)

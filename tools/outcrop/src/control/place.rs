@@ -36,13 +36,19 @@ pub(super) fn own() -> io::Result<PathBuf> {
         .mode(0o700)
         .create(&folder);
     made?;
-    let about = fs::symlink_metadata(&folder)?;
-    if !about.is_dir() || about.uid() != geteuid().as_raw() || about.mode() & 0o077 != 0 {
-        let why = format!("{} is open to others", folder.display());
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-    }
+    check(&folder)?;
     let _alive = alive(&folder);
     Ok(folder.join(format!("{}.{ENDING}", std::process::id())))
+}
+
+/// Whether a folder is ours alone: in a place where everybody writes, somebody else may have made it.
+fn check(folder: &Path) -> io::Result<()> {
+    let about = fs::symlink_metadata(folder)?;
+    if about.is_dir() && about.uid() == geteuid().as_raw() && about.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let why = format!("{} is open to others", folder.display());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
 }
 
 /// Makes room for a socket: takes away one that nobody listens on any more, and nothing else.
@@ -93,7 +99,12 @@ pub(crate) fn find(asked: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
         return Ok(path.into());
     }
-    choose(alive(&folder()))
+    let folder = folder();
+    match check(&folder) {
+        Ok(()) => choose(alive(&folder)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => choose(Vec::new()),
+        Err(error) => Err(Failure::new(format!("control sockets: {error}"))),
+    }
 }
 
 fn choose(alive: Vec<PathBuf>) -> Result<PathBuf, Failure> {
@@ -123,7 +134,7 @@ mod tests {
         clear(&path).unwrap();
         let listener = UnixListener::bind(&path).unwrap();
         assert_eq!(clear(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
-        assert_eq!(alive(folder.path()), [path.clone()]);
+        assert_eq!(alive(folder.path()), std::slice::from_ref(&path));
         drop(listener);
         assert!(path.exists());
         clear(&path).unwrap();
@@ -132,6 +143,18 @@ mod tests {
         let refused = clear(&path).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn a_folder_that_others_can_enter_is_not_trusted() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |mode| fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode));
+        mode(0o700).unwrap();
+        assert!(check(folder.path()).is_ok());
+        mode(0o750).unwrap();
+        let refused = check(folder.path()).unwrap_err();
+        assert!(refused.to_string().contains("open to others"), "{refused}");
     }
 
     #[test]

@@ -340,7 +340,7 @@ fn connection(info: &tcp::Info) -> Connection {
         acked: info.snd_una,
         received: info.rcv_nxt,
         retransmitted: info.retransmitted,
-        segs_out: info.totals.segments_out.into(),
-        segs_in: info.totals.segments_in.into(),
+        segs_out: info.totals.segments_out,
+        segs_in: info.totals.segments_in,
     }
 }

@@ -14,7 +14,7 @@ use super::Outcome;
 use crate::ledger::mutate;
 use crate::report::{Error, Finding};
 use crate::workspace::Workspace;
-use crate::{clippy_toml, instructions, layering, ledger, shape};
+use crate::{clippy_toml, instructions, layering, ledger, reached, shape};
 
 /// One step of the integration.
 pub(crate) struct Step {
@@ -119,6 +119,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "matrix",
         about: "goodput of every controller over every path, to the byte",
         how: How::Cargo(&MATRIX, &[]),
+    },
+    Step {
+        name: "reached",
+        about: "the book's page of what scripts and captures come past",
+        how: How::Chore(|w| reached::run(w, true)),
     },
     Step {
         name: "instructions",

@@ -14,7 +14,6 @@ mod inject;
 mod observe;
 
 use core::time::Duration;
-use std::collections::BTreeSet;
 
 use core::net::SocketAddr;
 
@@ -25,7 +24,7 @@ use super::code::{self, Wrong};
 use super::host::Host;
 use super::numbers::Numbers;
 use super::program::{Gave, Program, number};
-use super::report::{Dialect, Failure, Options, Outcome, Report, Stop};
+use super::report::{Dialect, Failure, Options, Outcome, Reached, Report, Stop};
 use super::rules::Rules;
 use super::shell::{self, System};
 use super::sockstat;
@@ -53,11 +52,7 @@ pub fn run(text: &str, options: &Options) -> Report {
         Err(error) => Outcome::Failed(Failure::new(error.line, error.what)),
         Ok(script) => return play(&script, dialect, options),
     };
-    Report {
-        outcome,
-        dialect,
-        rules: BTreeSet::new(),
-    }
+    Report::new(outcome, dialect, Reached::default())
 }
 
 /// Runs a script that was read before, in our dialect or the one chosen.
@@ -67,28 +62,24 @@ pub fn run_script(script: &Script, options: &Options) -> Report {
 }
 
 fn play(script: &Script, dialect: Dialect, options: &Options) -> Report {
-    let mut reached = BTreeSet::new();
+    let mut reached = Reached::default();
     let outcome = match play_all(script, dialect, options, &mut reached) {
         Ok(()) => Outcome::Passed,
         Err(Stop::Fail(failure)) => Outcome::Failed(failure),
         Err(Stop::Skip(reason)) => Outcome::Skipped { reason },
     };
-    Report {
-        outcome,
-        dialect,
-        rules: reached,
-    }
+    Report::new(outcome, dialect, reached)
 }
 
 fn play_all(
     script: &Script,
     dialect: Dialect,
     options: &Options,
-    reached: &mut BTreeSet<&'static str>,
+    reached: &mut Reached,
 ) -> Result<(), Stop> {
     let mut stage = Stage::set(script, dialect, options)?;
     let result = stage.play(script);
-    reached.append(&mut stage.host.rules);
+    *reached = core::mem::take(&mut stage.host.reached);
     result
 }
 
