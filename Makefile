@@ -37,13 +37,18 @@ doc:
 		echo "mdbook is not installed; the book's sources are in docs/book/src"; \
 	fi
 
-# Against nginx and the kernel, interleaved, in private namespaces: a table, and target/bench/results.json.
-# Needs root or user namespaces, and iproute2, util-linux, wrk, nginx.
+# Against nginx, the kernel and other stacks, interleaved, in private namespaces: a table, target/bench/results.json, and
+# from it docs/performance.md, its plots in the book, and docs/bench/results.json. About half an hour; a quiet machine.
 bench:
-	cargo build --release --package outcrop --package outcrop-bench
-	cargo run --quiet --release --package outcrop-bench -- --rounds 5 --seconds 3
+	@tools/setup.sh bench
+	cargo build --release --package outcrop --package outcrop-bench --bins
+	cargo build --release --package outcrop-bench --example axum_on_tun
+	cargo run --quiet --release --package outcrop-bench -- --rounds 5 --seconds 2
+	cargo run --quiet --release --package outcrop-bench -- report
 
-# The same in under five minutes.
+# The core of it in under five minutes, and nothing written into the documentation.
 bench-quick:
-	cargo build --release --package outcrop --package outcrop-bench
-	cargo run --quiet --release --package outcrop-bench -- --rounds 3 --seconds 1
+	@tools/setup.sh bench-quick
+	cargo build --release --package outcrop --package outcrop-bench --bins
+	cargo build --release --package outcrop-bench --example axum_on_tun
+	cargo run --quiet --release --package outcrop-bench -- --quick --rounds 3 --seconds 1

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Makes sure that what `make demo` or `make test` needs is there: installs it where it may, else says what to do.
+# Makes sure that what `make demo`, `make test` or `make bench` needs is there: installs it where it may, else says what
+# to do.
 #
-#   tools/setup.sh demo | test
+#   tools/setup.sh demo | test | bench | bench-quick
 set -eu
 
 what=${1:-test}
@@ -11,14 +12,32 @@ needed_by_demo='cc:gcc curl:curl ping:iputils-ping'
 needed_by_test="$needed_by_demo openssl:openssl wget:wget tshark:tshark editcap:tshark tcpdump:tcpdump nginx:nginx-light ab:apache2-utils
 nc:netcat-openbsd traceroute:traceroute tracepath:iputils-tracepath python3:python3 ip:iproute2 unshare:util-linux setpriv:util-linux
 valgrind:valgrind arping:arping ndisc6:ndisc6 nmap:nmap hping3:hping3 scapy:python3-scapy t50:t50 chromium:chromium
-dnsmasq:dnsmasq-base busybox:busybox dhclient:isc-dhcp-client radvd:radvd
-slowhttptest:slowhttptest aria2c:aria2 http:httpie node:nodejs perl:perl redis-server:redis-server"
+dnsmasq:dnsmasq-base busybox:busybox dhclient:isc-dhcp-client dhcpd:isc-dhcp-server radvd:radvd
+atk6-implementation6:thc-ipv6 frag6:ipv6toolkit bridge:iproute2
+slowhttptest:slowhttptest aria2c:aria2 http:httpie node:nodejs perl:perl git:git wrk:wrk h2load:nghttp2-client haproxy:haproxy
+sslscan:sslscan redis-server:redis-server"
+# Module of Debian's Python, and its package.
+modules_of_test='pip:python3-pip urllib3:python3-urllib3 requests:python3-requests httpx:python3-httpx aiohttp:python3-aiohttp'
+needed_by_bench='cc:gcc wrk:wrk nginx:nginx-light ip:iproute2 unshare:util-linux nsenter:util-linux taskset:util-linux'
+modules=
+# Wanted, not needed: stacks that a test or the bench compares us with. Who looks for them says so where they are absent.
+wanted=
 
 case $what in
     demo) needed=$needed_by_demo ;;
-    test) needed=$needed_by_test ;;
+    test)
+        needed=$needed_by_test
+        modules=$modules_of_test
+        wanted='/usr/include/lwip/lwip/tcpip.h:liblwip-dev'
+        ;;
+    bench)
+        needed=$needed_by_bench
+        wanted='/usr/include/lwip/lwip/tcpip.h:liblwip-dev /usr/bin/go:golang-go
+/usr/share/gocode/src/gvisor.dev/gvisor/pkg/tcpip:golang-gvisor-gvisor-dev'
+        ;;
+    bench-quick) needed=$needed_by_bench ;;
     *)
-        echo "setup: $what: unknown; say demo or test" >&2
+        echo "setup: $what: unknown; say demo, test, bench or bench-quick" >&2
         exit 2
         ;;
 esac
@@ -40,6 +59,12 @@ for pair in $needed; do
             *" ${pair#*:} "*) ;;
             *) missing="$missing ${pair#*:}" ;;
         esac
+    fi
+done
+
+for pair in $modules; do
+    if ! /usr/bin/python3 -c "import importlib.util as u; exit(u.find_spec('${pair%%:*}') is None)" 2>/dev/null; then
+        missing="$missing ${pair#*:}"
     fi
 done
 
@@ -71,14 +96,18 @@ if [ ! -r /dev/net/tun ] || [ ! -w /dev/net/tun ]; then
     exit 1
 fi
 
-# lwIP, with which a test compares us: wanted, not needed. The test says so where it is absent.
-if [ "$what" = test ] && [ ! -e /usr/include/lwip/lwip/tcpip.h ]; then
-    if [ "$(id -u)" = 0 ] && has apt-get; then
-        echo "setup: installing liblwip-dev"
-        export DEBIAN_FRONTEND=noninteractive
-        # Some systems do not have it.
-        apt-get install -q -y --no-install-recommends liblwip-dev || echo "setup: liblwip-dev: not to be had; nothing is compared with lwIP"
-    else
-        echo "setup: liblwip-dev is not installed: nothing is compared with lwIP"
+for pair in $wanted; do
+    package=${pair#*:}
+    if [ -e "${pair%%:*}" ]; then
+        continue
     fi
-fi
+    if [ "$(id -u)" = 0 ] && has apt-get; then
+        echo "setup: installing $package"
+        export DEBIAN_FRONTEND=noninteractive
+        # Some systems do not have it, and some have an old list of what they have.
+        apt-get install -q -y --no-install-recommends "$package" || apt-get update -q || true
+        apt-get install -q -y --no-install-recommends "$package" || echo "setup: $package: not to be had; nothing is compared with it"
+    else
+        echo "setup: $package is not installed: nothing is compared with it"
+    fi
+done

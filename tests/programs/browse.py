@@ -1,7 +1,8 @@
 """Drives headless Chromium over its debugging pipe: opens a page, runs lines of JavaScript in it, prints what they give.
 
 Usage: browse.py URL SCREENSHOT < script
-Each line of the script is an expression; a promise is awaited. A line of JSON comes out for each.
+Each line of the script is an expression; a promise is awaited. A line of JSON comes out for each. `open URL` goes on in a
+new tab, of which the picture is then taken.
 """
 
 import json
@@ -24,10 +25,13 @@ def fds():
     os.dup2(64, 4)
 
 
-browser = subprocess.Popen(
-    ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
-     "--window-size=1100,900", "--user-data-dir=" + profile.name, "about:blank"],
-    preexec_fn=fds, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+flags = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--window-size=1100,900",
+         "--user-data-dir=" + profile.name]
+# Certificates with this key are believed (SHA-256 of the key, in base 64), and no others that the system does not know.
+if os.environ.get("KEY"):
+    flags.append("--ignore-certificate-errors-spki-list=" + os.environ["KEY"])
+browser = subprocess.Popen(["chromium", *flags, "about:blank"], preexec_fn=fds, close_fds=False,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 os.close(ask_read)
 os.close(say_write)
 said = os.fdopen(say_read, "rb")
@@ -56,15 +60,23 @@ def ask(method, session=None, **params):
             return answer["result"] if "result" in answer else answer
 
 
-try:
+def open_page(url):
     target = ask("Target.createTarget", url=url)["targetId"]
     session = ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
     # The page may still be on its way: what is asked of the old document is lost with it.
     while ask("Runtime.evaluate", session, expression="document.readyState + location.href",
               returnByValue=True).get("result", {}).get("value") != "complete" + url:
         pass
+    return session
+
+
+try:
+    session = open_page(url)
     for line in sys.stdin:
-        if line.strip():
+        word, _, rest = line.strip().partition(" ")
+        if word == "open":
+            session = open_page(rest)
+        elif word:
             given = ask("Runtime.evaluate", session, expression=line, awaitPromise=True, returnByValue=True)
             wrong = given.get("exceptionDetails")
             if "result" not in given:

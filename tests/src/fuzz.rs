@@ -5,6 +5,7 @@
 //! Each function returns normally or panics with a finding; nothing else is an outcome.
 
 mod frames;
+mod shown;
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
@@ -20,6 +21,7 @@ use outcrop_stack::tcp::{Listen, State};
 use outcrop_stack::{Config, Core, ListenerId, PacketIn, StreamId};
 
 pub use frames::ethernet_frames;
+pub use shown::{shown_bytes, switched_frames};
 
 const IFACE: InterfaceId = InterfaceId(0);
 const US: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);

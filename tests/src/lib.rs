@@ -8,7 +8,14 @@
     reason = "a bench for tests: it fails loudly"
 )]
 
+pub mod corpus;
+mod fields;
 pub mod fuzz;
+mod lan;
+pub mod matrix;
+
+pub use fields::assert_fields_agree;
+pub use lan::Lan;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -23,7 +30,7 @@ pub const KERNEL4: &str = "10.77.0.1";
 /// The stack's IPv6 address inside `outcrop run`.
 pub const STACK6: &str = "fd77::2";
 /// Seconds after which a run is killed: far above any honest run, so that a hang is a failure, not a wait.
-const TIME_LIMIT: &str = "120";
+const TIME_LIMIT: &str = "300";
 
 /// The program, built once by the cargo that runs the tests.
 ///

@@ -6,94 +6,16 @@
 use std::path::Path;
 use std::process::Command;
 
-use outcrop_tests::{assert_capture_is_sound, outcrop, tshark};
-use tempfile::TempDir;
-
-/// A bridge with the kernel on it, and a TAP in it for the stack. `says FILE WORDS` waits until they are there.
-const LAN: &str = r#"
-    says() {
-        n=0
-        until grep -q -- "$2" "$1" 2>/dev/null; do
-            n=$((n + 1))
-            if [ $n -ge 400 ]; then echo "$1 never says $2:" >&2; cat "$1" >&2; exit 9; fi
-            sleep 0.1
-        done
-    }
-    ip link set lo up
-    ip link add br0 type bridge
-    ip addr add 10.9.0.1/24 dev br0
-    ip -6 addr add 2001:db8:9::1/64 dev br0 nodad
-    ip link set br0 up
-    ip tuntap add tap0 mode tap
-    ip link set tap0 master br0 up
-"#;
+use outcrop_tests::{Lan, assert_capture_is_sound, assert_fields_agree, outcrop, tool, tshark};
 
 /// dnsmasq without its configuration of the system; what it does is in `dnsmasq.log`. Its shortest lease: two minutes.
 const DNSMASQ: &str = "dnsmasq --conf-file=/dev/null --keep-in-foreground --port=0 --interface=br0 --bind-interfaces \
     --user=root --group=root --log-dhcp --log-facility=$PWD/dnsmasq.log --pid-file=$PWD/dnsmasq.pid \
     --dhcp-leasefile=$PWD/leases --dhcp-authoritative --no-ping";
 
-struct Ran {
-    folder: TempDir,
-    stdout: String,
-    report: String,
-}
-
-impl Ran {
-    fn file(&self, name: &str) -> String {
-        let path = self.folder.path().join(name);
-        let bytes =
-            std::fs::read(&path).unwrap_or_else(|error| panic!("{name}: {error}\n{}", self.report));
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    fn capture(&self) -> std::path::PathBuf {
-        self.folder.path().join("run.pcapng")
-    }
-}
-
-/// Runs a script on such a LAN, in a folder of its own; `$OUTCROP` is the program. Everything it started ends with it.
-fn lan(files: &[(&str, &str)], script: &str) -> Ran {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, content) in files {
-        std::fs::write(folder.path().join(name), content).unwrap();
-    }
-    let whole = format!("{LAN}\n{}", script.replace("DNSMASQ", DNSMASQ));
-    let output = Command::new("timeout")
-        .args([
-            "-k",
-            "5",
-            "100",
-            "unshare",
-            "--net",
-            "--mount",
-            "--pid",
-            "--mount-proc",
-            "--fork",
-            "--kill-child",
-        ])
-        .args(["sh", "-euc", &whole])
-        .current_dir(folder.path())
-        .env("OUTCROP", outcrop())
-        .env(
-            "PATH",
-            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        )
-        .output()
-        .expect("timeout(1) runs");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let report = format!(
-        "{}\n{}\n{}",
-        output.status,
-        text(&output.stdout),
-        text(&output.stderr)
-    );
-    assert!(output.status.success(), "{report}");
-    Ran {
-        folder,
-        stdout: text(&output.stdout),
-        report,
-    }
+/// Runs a script on a LAN; DNSMASQ in it is that server.
+fn lan(files: &[(&str, &str)], script: &str) -> Lan {
+    Lan::run(files, &script.replace("DNSMASQ", DNSMASQ))
 }
 
 fn count(text: &str, words: &str) -> usize {
@@ -146,6 +68,7 @@ fn a_bare_tap_beside_dnsmasq_configures_itself_in_both_families_and_curl_fetches
         "{said}"
     );
     assert_dhcp_is_sound(&ran.capture());
+    assert_explained(&ran.capture());
     // The address was asked for before it was used (RFC 5227 2.1), and never before the grant.
     let probes = tshark(
         &ran.capture(),
@@ -161,6 +84,67 @@ fn a_bare_tap_beside_dnsmasq_configures_itself_in_both_families_and_curl_fetches
     let number = |text: &String| text.parse::<u32>().unwrap();
     assert!(probes.len() >= 3, "{probes:?}");
     assert!(number(&ack[0]) < number(&probes[0]) && number(&probes[2]) < number(&announced[0]));
+}
+
+/// What a capture says of a lease: why each message left, of which answer, in a sentence; the states; every option.
+fn assert_explained(capture: &Path) {
+    let said = tshark(
+        capture,
+        "(dhcp || dhcpv6) && frame.comment contains \"why=dhcp\"",
+        &["frame.comment"],
+    );
+    for (why, sentence) in [
+        (
+            "why=dhcp-discover cause=timer:address",
+            "Without an address",
+        ),
+        (
+            "why=dhcp-select cause=pkt:",
+            "One server's offer is accepted",
+        ),
+        ("why=dhcp-release cause=app:close", "not needed any longer"),
+        (
+            "why=dhcp6-solicit cause=timer:address",
+            "Every DHCPv6 server",
+        ),
+        ("why=dhcp6-request cause=pkt:", "the best advertisement"),
+        ("why=dhcp6-release cause=app:close", "not needed any longer"),
+    ] {
+        let line = said.iter().find(|line| line.contains(why));
+        let line = line.unwrap_or_else(|| panic!("{why}: {said:#?}"));
+        assert!(line.contains(sentence), "{line}");
+        assert!(line.contains("src=crates/l7-dhcp/src/"), "{line}");
+    }
+    let path = capture.to_string_lossy();
+    let shown = tool(&outcrop().to_string_lossy(), &["print", &path]);
+    for line in [
+        "l7-dhcp: INIT -> SELECTING",
+        "l7-dhcp: SELECTING -> REQUESTING <- #",
+        "l7-dhcp: REQUESTING -> BOUND <- #",
+        "l7-dhcp: soliciting -> requesting <- #",
+        "l7-dhcp: requesting -> bound <- #",
+    ] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    let compared = assert_fields_agree(capture);
+    for key in [
+        "ip.src",
+        "ipv6.dst",
+        "udp.length",
+        "dhcp.id",
+        "dhcp.hw.mac_addr",
+        "dhcp.option.dhcp",
+        "dhcp.option.request_list_item",
+        "dhcp.option.ip_address_lease_time",
+        "dhcp.option.domain_name",
+        "dhcpv6.xid",
+        "dhcpv6.duidll.link_layer_addr",
+        "dhcpv6.duidllt.time",
+        "dhcpv6.iaaddr.valid_lifetime",
+        "dhcpv6.requested_option_code",
+    ] {
+        assert!(compared.contains(key), "{key}: {compared:?}");
+    }
 }
 
 const RADVD: &str = "interface br0 {
@@ -363,6 +347,18 @@ fn clients_of_others_are_lent_addresses_that_work_renew_and_return_them() {
         assert!(served.contains(line), "{line}: {served}");
     }
     assert_dhcp_is_sound(&ran.capture());
+    // The server's side is explained as well, and what dhclient and udhcpc write lies where we show it.
+    let granted = tshark(
+        &ran.capture(),
+        "dhcp.option.dhcp==5 && frame.comment contains \"why=dhcp-ack cause=pkt:\"",
+        &["frame.number"],
+    );
+    assert!(granted.len() >= 3, "{granted:?}");
+    let compared = assert_fields_agree(&ran.capture());
+    assert!(
+        compared.contains("dhcp.option.vendor_class_id"),
+        "{compared:?}"
+    );
 }
 
 #[test]

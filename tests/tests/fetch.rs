@@ -198,7 +198,10 @@ fn client_shows_its_certificate_to_a_server_that_asks_for_one() {
         get --cert nowhere --key client.key --cacert ca.pem https://$KERNEL:4433/ 2>&1 || echo $?",
     );
     let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(lines[..3], ["Verify return code: 0", "SSL connection using TLSv1.3", "1"]);
+    assert_eq!(
+        lines[..3],
+        ["Verify return code: 0", "SSL connection using TLSv1.3", "1"]
+    );
     assert!(lines[3].contains("--key"), "{said}");
     assert!(lines[5].contains("nowhere"), "{said}");
 }

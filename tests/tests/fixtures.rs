@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use outcrop_tests::{assert_capture_is_sound, tool, tshark};
+use outcrop_tests::{assert_capture_is_sound, assert_fields_agree, tool, tshark};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -141,4 +141,23 @@ fn retransmission_is_seen_as_such_and_the_stream_is_whole() {
         stream("retransmission.pcapng", "server"),
         vec![b'x'; 7 * 1448 + 500]
     );
+}
+
+/// A lease of Debian's dnsmasq in both families, on a TAP: had, renewed, given back. Its README says how it was made.
+#[test]
+fn dhcp_is_a_lease_in_both_families_with_a_reason_for_every_message_of_ours() {
+    let path = fixture("dhcp.pcapng");
+    let kinds = tshark(&path, "dhcp", &["dhcp.option.dhcp"]);
+    assert_eq!(kinds, ["1", "2", "3", "5", "3", "5", "7"]);
+    let kinds = tshark(&path, "dhcpv6", &["dhcpv6.msgtype"]);
+    assert_eq!(kinds[..5], ["1", "2", "3", "7", "8"]);
+    let ours = "(dhcp || dhcpv6) && eth.src==02:00:00:00:09:02";
+    let reasons = tshark(&path, ours, &["frame.comment"]);
+    assert_eq!(reasons.len(), 7);
+    assert!(
+        reasons.iter().all(|said| said.starts_with("why=dhcp")),
+        "{reasons:#?}"
+    );
+    let compared = assert_fields_agree(&path);
+    assert!(compared.len() > 60, "{compared:?}");
 }

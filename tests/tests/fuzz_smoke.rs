@@ -56,6 +56,16 @@ fn corpus_of_dhcp_messages_finds_nothing() {
     corpus("dhcp_messages", fuzz::dhcp_messages);
 }
 
+#[test]
+fn corpus_of_shown_bytes_finds_nothing() {
+    corpus("shown_bytes", fuzz::shown_bytes);
+}
+
+#[test]
+fn corpus_of_switched_frames_finds_nothing() {
+    corpus("switched_frames", fuzz::switched_frames);
+}
+
 /// Words that HTTP is made of, so that random streams get somewhere.
 fn words() -> impl Strategy<Value = Vec<u8>> {
     let words: Vec<&[u8]> = vec![
@@ -123,6 +133,39 @@ proptest! {
     #[test]
     fn any_dhcp_messages(data in prop::collection::vec(any::<u8>(), 0..1300)) {
         fuzz::dhcp_messages(&data);
+    }
+
+    #[test]
+    fn any_bytes_are_shown_in_bounds(data in prop::collection::vec(any::<u8>(), 0..400)) {
+        fuzz::shown_bytes(&data);
+    }
+
+    /// Options of DHCP of any length behind a fixed part: most random bytes have no cookie.
+    #[test]
+    fn any_options_of_dhcp_are_shown_in_bounds(
+        options in prop::collection::vec((any::<u8>(), any::<u8>(), prop::collection::vec(any::<u8>(), 0..20)), 0..20),
+    ) {
+        let mut data = vec![0; 236];
+        data[..3].copy_from_slice(&[1, 1, 6]);
+        data.extend([99, 130, 83, 99]);
+        for (code, len, value) in options {
+            // Mostly as long as it says.
+            let len = if len < 32 { len } else { u8::try_from(value.len()).expect("short") };
+            data.extend([code, len]);
+            data.extend(value);
+        }
+        fuzz::shown_bytes(&data);
+    }
+
+    #[test]
+    fn any_frames_are_switched(pieces in prop::collection::vec((any::<u8>(), prop::collection::vec(any::<u8>(), 0..30)), 0..60)) {
+        let mut data = Vec::new();
+        for (how, piece) in pieces {
+            data.push(how);
+            data.push(u8::try_from(piece.len()).expect("short"));
+            data.extend(piece);
+        }
+        fuzz::switched_frames(&data);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Multicast with the kernel at the other end of the TUN: datagrams to groups, queriers of every version.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use outcrop_tests::{Bench, tshark};
 
 #[test]
@@ -34,4 +36,66 @@ fn echo_of_a_group_answers_and_queriers_of_every_version_hear_of_it() {
     );
     let wrong = "igmp.checksum.status==0 || icmpv6.checksum.status==0 || ip.checksum.status==0 || _ws.malformed";
     assert_eq!(ours(wrong, "frame.number"), [""; 0]);
+}
+
+/// A listener in the right network, told by a file that it listens; a sender in the left one that repeats itself until it
+/// is heard, or for as often as it is told.
+const LISTEN: &str = r#"right=exec python3 -c '
+import socket, struct
+def listen(family, group):
+    s = socket.socket(family, socket.SOCK_DGRAM); s.bind(("", 5000))
+    index = socket.if_nametoindex("right")
+    if family == socket.AF_INET:
+        s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group) + struct.pack("=4si", bytes(4), index))
+    else:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, socket.inet_pton(family, group) + struct.pack("=I", index))
+    return s
+four, six = listen(socket.AF_INET, "239.1.2.3"), listen(socket.AF_INET6, "ff05::123")
+for s in four, six:
+    print(*s.recvfrom(99)[1][:1], s.getsockname()[1], file=open("heard", "a"), flush=True)
+'"#;
+
+#[test]
+fn a_kernel_listener_behind_our_router_hears_the_groups_that_are_routed_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"ip route add multicast 224.0.0.0/4 dev left 2>/dev/null || ip route add 224.0.0.0/4 dev left
+        python3 -c '
+import os, socket, time
+four, six = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+index = socket.if_nametoindex("left")
+four.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, bytes(8) + index.to_bytes(4, "little"))
+six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+def send(hops, four_to, six_to):
+    four.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, hops)
+    six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, hops)
+    four.sendto(b"x", (four_to, 5000)); six.sendto(b"x", (six_to, 5000))
+# Out of hops, and not routed: the listener must not hear them first.
+send(1, "239.1.2.3", "ff05::123"); send(9, "239.9.2.3", "ff08::123")
+for n in range(600):
+    send(9, "239.1.2.3", "ff05::123")
+    if os.path.exists("heard") and open("heard").read().count("\\n") == 2: break
+    time.sleep(0.1)
+print(open("heard").read(), end="")
+'"#;
+    let output = std::process::Command::new("timeout")
+        .args(["-k", "5", "120"])
+        .arg(outcrop_tests::outcrop())
+        .args(["router", "--net", "left=10.1.0.1/24,fd01::1/64"])
+        .args(["--net", "right=10.2.0.1/24,fd02::1/64,tap"])
+        .args(["--multicast", "239.1.0.0/16=left,right"])
+        .args(["--multicast", "ff05::/16=left,right"])
+        .args(["--at", LISTEN, "--capture", "run.pcapng"])
+        .args(["--", "sh", "-euc", script])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let context = format!("{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said, "10.1.0.2 5000\nfd01::2 5000\n", "{context}");
+    let right = folder.path().join("run-right.pcapng");
+    let count = |filter: &str| tshark(&right, filter, &["frame.number"]).len();
+    // In frames for the group's stations (RFC 1112 6.4, RFC 2464 7), one hop less.
+    assert!(count("ip.dst==239.1.2.3 && eth.dst==01:00:5e:01:02:03 && ip.ttl==8") >= 1);
+    assert!(count("ipv6.dst==ff05::123 && eth.dst==33:33:00:00:01:23 && ipv6.hlim==8") >= 1);
+    assert_eq!(count("ip.dst==239.9.2.3 || ipv6.dst==ff08::123"), 0);
 }

@@ -3,7 +3,7 @@
 //! Everything happens in the private network that `outcrop run` made: the attacker is its command, and sees nothing
 //! else. What is asserted: no crash, memory that stays bounded, connections that go on and bring the right bytes, and
 //! answers as RFC 9293 says. What is printed: how much of its goodput a connection kept.
-//! Needs nmap, hping3, t50 and scapy (`make test` installs them).
+//! Needs nmap, hping3, t50, thc-ipv6, ipv6toolkit and scapy (`make test` installs them).
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::path::Path;
@@ -193,6 +193,37 @@ fn flood_of_fragments_the_download_and_a_new_connection_go_on() {
 #[test]
 fn flood_of_every_protocol_the_download_and_a_new_connection_go_on() {
     flood("t50", "t50 $STACK --threshold 100000 --protocol T50");
+}
+
+// Of thc-ipv6 and ipv6toolkit: every kind of message with every octet changed; fragments whose packets never become
+// whole, from many sources.
+#[test]
+fn fuzzed_headers_and_fragments_of_ipv6_are_counted_and_everybody_else_is_served_on() {
+    let _turn = alone();
+    let bench = Bench::new().options(&["--tap", "--stats", "--capture-level", "off"]);
+    let script = "memory
+        timeout 30 atk6-fuzz_ip6 -x -1 -2 -3 -4 -5 -6 -7 -8 -9 -E -H outcrop0 fd77::2 >fuzz 2>&1 || true
+        timeout 3 frag6 -i outcrop0 -d fd77::2 -s fd77::/64 -F 2000 >flood 2>&1 || true
+        memory
+        timeout 20 frag6 -i outcrop0 -d fd77::2 --frag-id-policy 2>&1
+        ping -q -c3 -i0.2 -s 4000 $STACK; ping -q -c3 -i0.2 -s 4000 fd77::2
+        memory";
+    let outcome = run(&bench, script);
+    let text = outcome.stdout();
+    assert_eq!(text.matches("3 received, 0% packet loss").count(), 2);
+    assert_bounded(&text);
+    // RFC 7739 5: what one destination is told says nothing of what others are.
+    assert!(
+        text.contains("Per-destination IDs") || text.contains("Randomized IDs"),
+        "{text}"
+    );
+    for reason in [
+        "dropped: ipv6:bad-extension",
+        "dropped: fragment:malformed",
+        "dropped: icmp:invalid",
+    ] {
+        assert!(outcome.stderr().contains(reason), "{}", outcome.report());
+    }
 }
 
 // ---- malformed packets ----

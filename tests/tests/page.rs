@@ -95,7 +95,7 @@ fn a_script_in_a_file_name_does_not_run() {
 }
 
 /// tshark's names and ours.
-const NAMES: [(&str, &str); 24] = [
+const NAMES: [(&str, &str); 23] = [
     ("ip.len", "total length"),
     ("ip.id", "identification"),
     ("ip.ttl", "time to live"),
@@ -119,7 +119,6 @@ const NAMES: [(&str, &str); 24] = [
     ("tcp.options.wscale", "window scale"),
     ("tcp.options.timestamp", "timestamps"),
     ("tcp.options.sack", "selective acknowledgment"),
-    ("tcp.payload", "payload"),
 ];
 
 /// A quoted attribute's value.

@@ -321,8 +321,8 @@ const TWO_ROUTERS: &str = r"
         --route default=10.5.0.2 --route default=fd05::2 &
     $OUTCROP router --tun mb=10.6.0.1/24,fd06::1/64,mtu=1300 --tun lb=10.2.0.1/24,fd02::1/64 \
         --route default=10.6.0.2 --route default=fd06::2 &
-    for i in 1 2 3 4 5 6 7 8 9 10; do [ -e /sys/class/net/la ] && [ -e /sys/class/net/lb ] && break; sleep 0.3; done
-    sleep 0.5
+    until ip -6 route | grep -q fd05 && ip -6 route | grep -q fd06; do sleep 0.1; done
+    until ip link show la >/dev/null 2>&1 && ip link show lb >/dev/null 2>&1; do sleep 0.1; done
     far() { # namespace, device, network
         ip link set $2 netns $1
         nsenter -t $1 -n sh -euc \
@@ -347,7 +347,7 @@ fn tracepath_through_two_of_our_routers_finds_the_narrow_middle_and_tcp_and_udp_
         b python3 -m http.server -b :: 80 >/dev/null 2>&1 &
         b python3 {echo} 10.2.0.2 7 &
         b python3 {echo} fd02::2 7 &
-        sleep 1
+        until [ $(b ss -Hlun 'sport = :7' | wc -l) = 2 ] && [ $(b ss -Hltn 'sport = :80' | wc -l) = 1 ]; do sleep 0.1; done
         a tracepath -n 10.2.0.2; a tracepath -n fd02::2
         a traceroute -n 10.2.0.2
         # Whatever was learned about the path is forgotten: both protocols find it out for themselves.
@@ -362,7 +362,7 @@ fn tracepath_through_two_of_our_routers_finds_the_narrow_middle_and_tcp_and_udp_
         .args([
             "-k",
             "5",
-            "60",
+            "120",
             "unshare",
             "-rnpf",
             "--mount-proc",

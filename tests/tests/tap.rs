@@ -1,14 +1,11 @@
 //! The stack on a TAP: the kernel as its neighbour on an Ethernet, in a private namespace, with the programs people use
 //! there.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::HashSet;
-use std::path::Path;
-
-use outcrop_base::Field;
-use outcrop_capture::{Reader, Record};
-use outcrop_tests::{Bench, assert_capture_is_sound, noise, outcrop, sha256, tool, tshark};
+use outcrop_tests::{
+    Bench, assert_capture_is_sound, assert_fields_agree, noise, outcrop, sha256, tshark,
+};
 
 fn bench() -> Bench {
     Bench::new().options(&["--tap"])
@@ -73,7 +70,9 @@ fn the_kernel_sees_its_neighbor_resolve_age_and_answer_again() {
              net.ipv4.neigh.outcrop0.delay_first_probe_time=1 net.ipv6.neigh.outcrop0.delay_first_probe_time=1;
         ping -c1 -q $STACK >/dev/null; ping -c1 -q fd77::2 >/dev/null; {NEIGHBORS} | grep -c REACHABLE;
         sleep 4; {NEIGHBORS} | grep -cE 'STALE|DELAY|PROBE|REACHABLE';
-        ping -c1 -q $STACK >/dev/null; ping -c1 -q fd77::2 >/dev/null; sleep 3; {NEIGHBORS} | grep -cE 'REACHABLE|STALE'"
+        ping -c1 -q $STACK >/dev/null; ping -c1 -q fd77::2 >/dev/null;
+        for i in $(seq 100); do [ $({NEIGHBORS} | grep -cE 'REACHABLE|STALE') = 2 ] && break; sleep 0.2; done
+        {NEIGHBORS} | grep -cE 'REACHABLE|STALE'"
     );
     let bench = bench();
     assert_eq!(bench.sh(&script).stdout(), "2\n2\n2\n");
@@ -209,50 +208,4 @@ for n in range(1500):
     );
     // On a busy machine the kernel's queue is full before we read it; what reached us was answered.
     assert!(answers.len() > 500, "{}", answers.len());
-}
-
-/// Asserts that tshark finds every field of Ethernet, ARP and neighbour discovery that we show where we show it; says
-/// which were compared. Parts of an octet are left out: tshark's positions are octets.
-fn assert_fields_agree(capture: &Path) -> HashSet<&'static str> {
-    let path = capture.to_string_lossy();
-    let pdml = tool("tshark", &["-n", "-r", &path, "-T", "pdml"]);
-    let frames: Vec<_> = pdml
-        .split("<packet>")
-        .filter(|frame| frame.contains("proto name=\"eth\""))
-        .collect();
-    let mut packets = Vec::new();
-    let mut reader = Reader::new(std::fs::File::open(capture).unwrap()).unwrap();
-    while let Some(record) = reader.next().transpose().unwrap() {
-        if let Record::Packet(packet) = record {
-            packets.push(packet.bytes);
-        }
-    }
-    assert_eq!(frames.len(), packets.len());
-    let mut compared = HashSet::new();
-    for (frame, bytes) in frames.iter().zip(&packets) {
-        let mut check = |base: usize, field: Field<'_>| {
-            let (start, end) = (field.bits.start as usize, field.bits.end as usize);
-            if start % 8 != 0 || end % 8 != 0 {
-                return;
-            }
-            let (pos, size) = (base + start / 8, (end - start) / 8);
-            let name = format!("<field name=\"{}\"", field.key);
-            let place = [format!(" pos=\"{pos}\""), format!(" size=\"{size}\"")];
-            let mut lines = frame.lines().filter(|line| line.contains(&name));
-            let found = lines.any(|line| place.iter().all(|part| line.contains(part)));
-            assert!(found, "{name} at {pos}, {size} bytes, in {frame}");
-            compared.insert(field.key);
-        };
-        outcrop_ethernet::wire::fields(bytes, &mut |field| check(0, field));
-        match (bytes.get(12..14), bytes.get(20), bytes.get(54)) {
-            (Some([8, 6]), ..) => {
-                outcrop_ethernet::wire::arp::fields(&bytes[14..], &mut |field| check(14, field));
-            }
-            (Some([0x86, 0xdd]), Some(58), Some(133..=137)) => {
-                outcrop_ip::wire::icmp::fields_v6(&bytes[54..], &mut |field| check(54, field));
-            }
-            _ => {}
-        }
-    }
-    compared
 }

@@ -15,8 +15,12 @@ use bytes::{Bytes, BytesMut};
 pub const MAX_SLICES: usize = 18;
 /// Pieces shorter than this are copied into the tail: cheaper than a slice of their own.
 pub const COALESCE_BELOW: usize = 4096;
-/// Room of one tail; a full segment's worth of small pieces then spans few slices.
+/// Room of the first tail: enough for a short answer, and little enough that memory for it is at hand at once.
+const FIRST_TAIL: usize = 1024;
+/// Room of every later tail; a full segment's worth of small pieces then spans few slices.
 const TAIL_CAPACITY: usize = 16 * 1024;
+/// Room of the tail of a queue that waits, at least.
+const SMALL_TAIL: usize = 256;
 /// Places an emptied queue may keep: a batch of super-segments, in about half a kibibyte.
 const FEW_PIECES: usize = 16;
 
@@ -112,14 +116,38 @@ impl ChunkQueue {
         while !bytes.is_empty() {
             let room = self.tail.capacity() - self.tail.len();
             if room == 0 {
+                let first = self.chunks.is_empty() && self.tail.is_empty();
+                let enough = if first && bytes.len() <= FIRST_TAIL {
+                    FIRST_TAIL
+                } else {
+                    TAIL_CAPACITY
+                };
                 self.seal_tail();
-                self.tail.reserve(TAIL_CAPACITY);
+                self.tail.reserve(enough);
                 continue;
             }
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             self.tail.extend_from_slice(now);
             self.end += now.len() as u64;
             bytes = later;
+        }
+    }
+
+    /// Copies the pieces that hold any of the last `count` bytes and are shorter than `below` into memory of their own:
+    /// a small piece of a large buffer then no longer keeps all of it. Nor does the tail keep much more than it holds.
+    pub fn compact(&mut self, count: usize, below: usize) {
+        let from = self.end.saturating_sub(count as u64);
+        let last = self.chunks.iter_mut().rev();
+        for chunk in last.take_while(|chunk| chunk.at + chunk.bytes.len() as u64 > from) {
+            if chunk.bytes.len() < below {
+                chunk.bytes = Bytes::copy_from_slice(&chunk.bytes);
+            }
+        }
+        let fit = self.tail.len().next_power_of_two().max(SMALL_TAIL);
+        if !self.tail.is_empty() && self.tail.capacity() > fit {
+            let mut tail = BytesMut::with_capacity(fit);
+            tail.extend_from_slice(&self.tail);
+            self.tail = tail;
         }
     }
 
@@ -320,6 +348,20 @@ mod tests {
         let mut queue = ChunkQueue::new();
         queue.push(big.clone());
         assert_eq!(queue.pop(usize::MAX).unwrap().as_ptr(), big.as_ptr());
+    }
+
+    #[test]
+    fn compacting_gives_back_the_buffer_of_the_last_small_pieces_and_keeps_every_byte() {
+        let piece = |len: usize| Bytes::from(vec![len as u8; 70_000]).slice(..len);
+        let lens = [5_000, 6_000, 40_000, 7_000];
+        let pieces = lens.map(piece);
+        let mut queue = ChunkQueue::new();
+        pieces.iter().for_each(|piece| queue.push(piece.clone()));
+        let all = queue.range_to_vec(0..58_000);
+        queue.compact(7_000 + 40_000 + 1, 34_000);
+        assert_eq!(queue.range_to_vec(0..58_000), all);
+        let same = pieces.map(|piece| queue.pop(usize::MAX).unwrap().as_ptr() == piece.as_ptr());
+        assert_eq!(same, [true, false, true, false]);
     }
 
     #[test]

@@ -47,7 +47,7 @@
 //! ```
 //!
 //! # Files, in reading order
-//! [`Instant`] and [`WallClock`] in `instant`, [`Seed`] in `seed`, [`TimerWheel`] in `wheel`, [`Checksum`] in
+//! [`Instant`] and [`WallClock`] in `instant`, [`Seed`] in `seed`, [`Share`] in `share`, [`TimerWheel`] in `wheel`, [`Checksum`] in
 //! `checksum`, [`ChunkQueue`] in `chunk`, [`HeaderRoom`] in `room`; then the words: [`Arrival`], [`Path`] and
 //! [`IpFields`] in `net`, [`Verdict`] in `verdict`, [`DropReason`] in `drop_reason`, [`Note`] in `note`, [`Fact`]
 //! in `fact`, [`Recorder`] in `record`, [`Field`] in `field`; last [`ByteStream`] in `stream`.
@@ -67,6 +67,7 @@ mod note;
 mod record;
 mod room;
 mod seed;
+mod share;
 mod stream;
 mod verdict;
 mod vocabulary;
@@ -86,6 +87,7 @@ pub use note::{CallKind, Cause, Limit, Note, TimerKind, Why};
 pub use record::{Describe, PacketRecord, Recorder, Value};
 pub use room::{HEADER_ROOM, HeaderRoom};
 pub use seed::{HashKey, Random, Seed};
+pub use share::Share;
 pub use stream::ByteStream;
 pub use verdict::{Fate, RuleRef, Verdict};
 pub use wheel::TimerWheel;

@@ -108,6 +108,42 @@ crate::vocabulary! {
         GroupReport = "group-report",
         /// Multicast: asks who listens.
         GroupQuery = "group-query",
+        /// DHCP: a client looks for servers.
+        DhcpDiscover = "dhcp-discover",
+        /// DHCP: a client accepts an offer.
+        DhcpSelect = "dhcp-select",
+        /// DHCP: a client asks for the address that it had.
+        DhcpReboot = "dhcp-reboot",
+        /// DHCP: a client asks its server for more time.
+        DhcpRenew = "dhcp-renew",
+        /// DHCP: a client asks any server for more time.
+        DhcpRebind = "dhcp-rebind",
+        /// DHCP: a client found its address in use.
+        DhcpDecline = "dhcp-decline",
+        /// DHCP: a client gives its address back.
+        DhcpRelease = "dhcp-release",
+        /// DHCP: a server offers an address.
+        DhcpOffer = "dhcp-offer",
+        /// DHCP: a server grants it.
+        DhcpAck = "dhcp-ack",
+        /// DHCP: a server refuses.
+        DhcpNak = "dhcp-nak",
+        /// DHCPv6: a client looks for servers.
+        Dhcp6Solicit = "dhcp6-solicit",
+        /// DHCPv6: a client asks one server for what it advertised.
+        Dhcp6Request = "dhcp6-request",
+        /// DHCPv6: a client asks whether its addresses fit the link.
+        Dhcp6Confirm = "dhcp6-confirm",
+        /// DHCPv6: a client asks its server for more time.
+        Dhcp6Renew = "dhcp6-renew",
+        /// DHCPv6: a client asks any server for more time.
+        Dhcp6Rebind = "dhcp6-rebind",
+        /// DHCPv6: a client gives its addresses back.
+        Dhcp6Release = "dhcp6-release",
+        /// DHCPv6: a client found an address in use.
+        Dhcp6Decline = "dhcp6-decline",
+        /// DHCPv6: a client asks for parameters alone.
+        Dhcp6InformationRequest = "dhcp6-information-request",
         /// IP: a piece of a larger packet.
         Fragment = "fragment",
         /// IP: passed on for somebody else.
@@ -273,6 +309,14 @@ impl Note {
             lim,
             why,
         }
+    }
+
+    /// The same, with what is known to have made it leave: for engines whose caller knows what woke them.
+    #[must_use]
+    pub const fn caused_by(self, cause: Cause) -> Self {
+        let mut note = Self::new(self.why, self.lim, cause);
+        note.src = self.src;
+        note
     }
 
     /// What the packet is for.

@@ -45,3 +45,17 @@ impl<S: ByteStream + ?Sized> ByteStream for Box<S> {
         (**self).poll_close(cx)
     }
 }
+
+impl<S: ByteStream + ?Sized> ByteStream for &mut S {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        (**self).poll_read(cx)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut ChunkQueue) -> Poll<io::Result<()>> {
+        (**self).poll_write(cx, out)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        (**self).poll_close(cx)
+    }
+}

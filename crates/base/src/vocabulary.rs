@@ -1,7 +1,7 @@
 //! How a closed list of names is written down once.
 //!
 //! Job: give every vocabulary enum its kebab-case name (what captures, tests and pages print) and the
-//! list of all its members. Owns: the macro, nothing else.
+//! list of all its members; give a layer's rules their sources and verdicts as well. Owns: the macros, nothing else.
 
 /// Defines a closed enum: members with a printed name and a doc line each.
 #[macro_export]
@@ -32,6 +32,33 @@ macro_rules! vocabulary {
         impl ::core::fmt::Display for $name {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 f.pad(self.name())
+            }
+        }
+    };
+}
+
+/// Defines the rules of a layer: members with a printed name, the section that says so, and a doc line each.
+#[macro_export]
+macro_rules! rules {
+    ($(#[$meta:meta])* pub enum Rule { $($(#[doc = $doc:literal])+ $rule:ident = $name:literal, $source:literal;)+ }) => {
+        $crate::vocabulary! {
+            $(#[$meta])*
+            pub enum Rule { $($(#[doc = $doc])+ $rule = $name,)+ }
+        }
+
+        impl Rule {
+            /// The rule as a verdict carries it.
+            #[must_use]
+            pub const fn as_ref(self) -> $crate::RuleRef {
+                match self { $(Self::$rule => $crate::RuleRef { name: $name, source: $source }),+ }
+            }
+
+            pub(crate) const fn taken(self) -> $crate::Verdict {
+                $crate::Verdict::taken(self.as_ref())
+            }
+
+            pub(crate) const fn drop(self, reason: $crate::DropReason) -> $crate::Verdict {
+                $crate::Verdict::dropped(reason, self.as_ref())
             }
         }
     };

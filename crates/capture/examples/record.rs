@@ -47,6 +47,7 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
                 }
             }
             Record::Event(event) => println!("event:     {}", event.message()),
+            Record::Secrets(lines) => println!("secrets:   {} lines", lines.lines().count()),
         }
     }
     println!("written to {path}");

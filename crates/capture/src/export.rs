@@ -46,7 +46,7 @@ fn next_packet<R: Read>(source: &mut Reader<R>) -> Result<Option<Packet>, Export
     for record in source {
         match record? {
             Record::Packet(packet) => return Ok(Some(packet)),
-            Record::Event(_) => {}
+            Record::Event(_) | Record::Secrets(_) => {}
         }
     }
     Ok(None)

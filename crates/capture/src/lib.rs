@@ -59,9 +59,10 @@
 //!
 //! # Files, in reading order
 //! `comment` (the state line), `sentence`, `journal` (facts), `section` (the run), `link` (link types),
-//! `secrets`, then [`Writer`], [`Reader`], [`export_pcap`], and `error`.
+//! `secrets`, then [`Writer`], [`Reader`], [`export_pcap`], [`annotate()`], and `error`.
 #![forbid(unsafe_code)]
 
+mod annotate;
 mod comment;
 mod error;
 mod export;
@@ -73,6 +74,7 @@ mod section;
 mod sentence;
 mod writer;
 
+pub use annotate::annotate;
 pub use comment::{Annotations, parse_cause};
 pub use error::{ExportError, ReadError, WriteError};
 pub use export::export_pcap;

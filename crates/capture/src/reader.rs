@@ -22,7 +22,7 @@ use pcap_file::pcapng::{Block, PcapNgReadError, PcapNgReader, PcapNgState};
 
 use crate::error::chain;
 use crate::journal::Event;
-use crate::{Annotations, Link, ReadError, Section};
+use crate::{Annotations, Link, ReadError, Section, secrets};
 
 /// The largest record accepted, and so the memory a reader holds.
 const BUFFER: usize = 1 << 20;
@@ -35,6 +35,8 @@ pub enum Record {
     Packet(Packet),
     /// Something that happened without a packet.
     Event(Event),
+    /// TLS secrets: lines of a key log, for the handshakes that follow.
+    Secrets(String),
 }
 
 /// A packet of the file.
@@ -202,6 +204,7 @@ impl<R: Read> Reader<R> {
                     continue;
                 }
                 Ok(Step::Event(event)) => Some(Ok(Record::Event(event))),
+                Ok(Step::Secrets(lines)) => Some(Ok(Record::Secrets(lines))),
                 Ok(Step::Packet(mut packet)) => {
                     self.packets += 1;
                     packet.number = self.packets;
@@ -232,6 +235,7 @@ impl<R: Read> FusedIterator for Reader<R> {}
 enum Step {
     Packet(Packet),
     Event(Event),
+    Secrets(String),
     Section(Section, Option<String>),
     Skip,
     End,
@@ -284,6 +288,10 @@ fn ng_step<R: Read>(reader: &mut PcapNgReader<R>) -> Result<Step, ReadError> {
             ..bare(link_of(state, 0, offset)?, &simple.data)
         }),
         Block::SystemdJournalExport(entry) => Step::Event(Event::parse(&entry.journal_entry)),
+        Block::Unknown(block) if block.type_ == secrets::BLOCK => {
+            let little = matches!(state.endianness(), Endianness::Little);
+            secrets::read(&block.value, little).map_or(Step::Skip, Step::Secrets)
+        }
         Block::InterfaceDescription(_)
         | Block::NameResolution(_)
         | Block::InterfaceStatistics(_)

@@ -14,7 +14,8 @@ use pcap_file::pcapng::blocks::unknown::UnknownBlock;
 const RESERVED: usize = 4096;
 /// A block type for local use: other tools pass over it.
 const LOCAL_BLOCK: u32 = 0x8000_0001;
-const SECRETS_BLOCK: u32 = 0x0a;
+/// The type of a decryption-secrets block.
+pub(crate) const BLOCK: u32 = 0x0a;
 /// "TLSK": the secrets are a TLS key log.
 const TLS_KEY_LOG: u32 = 0x544c_534b;
 /// A block's type and its two lengths.
@@ -61,7 +62,7 @@ impl<W: Write> Secrets<W> {
             self.lines.extend_from_slice(line.as_bytes());
             return None;
         }
-        Some(block(SECRETS_BLOCK, secrets_body(line.as_bytes())))
+        Some(block(BLOCK, secrets_body(line.as_bytes())))
     }
 
     /// Puts the secrets into their place.
@@ -71,7 +72,7 @@ impl<W: Write> Secrets<W> {
         };
         let body = secrets_body(&self.lines);
         let rest = RESERVED.saturating_sub(body.len() + 2 * FRAME);
-        let mut bytes = raw(SECRETS_BLOCK, &body);
+        let mut bytes = raw(BLOCK, &body);
         bytes.extend(raw(LOCAL_BLOCK, &vec![0; rest]));
         overwrite(sink, at, &bytes)
     }
@@ -89,6 +90,21 @@ fn secrets_body(lines: &[u8]) -> Vec<u8> {
     body.extend_from_slice(lines);
     body.resize(body.len().next_multiple_of(4), 0);
     body
+}
+
+/// The key log in a block's body; `None` if it holds other secrets, or contradicts itself.
+pub(crate) fn read(body: &[u8], little: bool) -> Option<String> {
+    let word = |at: usize| {
+        let bytes = *body.get(at..)?.first_chunk::<4>()?;
+        Some(if little {
+            u32::from_le_bytes(bytes)
+        } else {
+            u32::from_be_bytes(bytes)
+        })
+    };
+    let len = usize::try_from(word(4)?).ok()?;
+    let lines = body.get(8..)?.get(..len)?;
+    (word(0)? == TLS_KEY_LOG).then(|| String::from_utf8_lossy(lines).into_owned())
 }
 
 fn block(kind: u32, body: Vec<u8>) -> Block<'static> {

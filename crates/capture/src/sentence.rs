@@ -96,6 +96,38 @@ const fn of_why(why: Why) -> Option<&'static str> {
         Why::RouterAdvertisement => {
             "We are a router: this says for how long, and for which prefixes."
         }
+        Why::DhcpDiscover => "Without an address: every DHCP server of the link is asked for one.",
+        Why::DhcpSelect => {
+            "One server's offer is accepted, by name and to all, so that the others take theirs back."
+        }
+        Why::DhcpReboot => "Restarted: may we still have the address that we had?",
+        Why::DhcpRenew => "Half of the lease is over: its server is asked for more time.",
+        Why::DhcpRebind => {
+            "The server is silent and the lease nearly over: any server is asked for more time."
+        }
+        Why::DhcpDecline => {
+            "Another station has the address just granted: the server is to lend a different one."
+        }
+        Why::DhcpRelease => {
+            "The address is not needed any longer: the server may lend it to others."
+        }
+        Why::DhcpOffer => "An address is kept for this client for a while: it may ask for it.",
+        Why::DhcpAck => "The address is the client's for the time of the lease.",
+        Why::DhcpNak => "The client may not have that address: it is to begin from the start.",
+        Why::Dhcp6Solicit => "Every DHCPv6 server of the link is asked what it would lend.",
+        Why::Dhcp6Request => "The server with the best advertisement is asked for its addresses.",
+        Why::Dhcp6Confirm => "The link may have changed: do the addresses still belong here?",
+        Why::Dhcp6Renew => "T1 is over: the server of the addresses is asked for more time.",
+        Why::Dhcp6Rebind => "T2 is over and the server silent: any server is asked for more time.",
+        Why::Dhcp6Release => {
+            "The addresses are not needed any longer: the server may lend them to others."
+        }
+        Why::Dhcp6Decline => {
+            "Another station has the address just granted: the server is not to lend it again."
+        }
+        Why::Dhcp6InformationRequest => {
+            "A router gives the addresses: the server is asked for the rest alone."
+        }
         Why::Syn
         | Why::SynAck
         | Why::HandshakeAck

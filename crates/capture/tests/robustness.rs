@@ -37,6 +37,7 @@ fn exhaust(file: &[u8]) -> usize {
             Ok(outcrop_capture::Record::Event(event)) => {
                 assert!(event.message().len() <= file.len())
             }
+            Ok(outcrop_capture::Record::Secrets(lines)) => assert!(lines.len() <= 3 * file.len()),
             Err(error) => assert!(!error.to_string().is_empty()),
         }
     }

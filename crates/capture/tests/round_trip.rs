@@ -32,6 +32,7 @@ fn read(file: &[u8]) -> (Vec<Packet>, Vec<Event>) {
         match record.unwrap() {
             Record::Packet(packet) => packets.push(packet),
             Record::Event(event) => events.push(event),
+            Record::Secrets(_) => {}
         }
     }
     (packets, events)

@@ -1,17 +1,17 @@
-//! HTTP requests and their responses, out of a capture.
+//! What TCP connections carry: HTTP requests and their responses, in the clear or inside TLS.
 //!
 //! Job: follow both directions of each connection, pair what was asked with what was answered, and say when.
-//! Owns: bounded state a connection. Does not know: how an exchange is shown.
+//! Owns: bounded state a connection, and a bound over all of them. Does not know: how an exchange is shown.
 //!
 //! ```text
-//!   segments ──► stream: in order, with times ──► message: framing ──► exchange: asked / answered
+//!   segments ─► stream: in order, with times ─► tls, if it is: opened ─► message: framing ─► exchange: asked / answered
 //! ```
 //!
 //! Sources: RFC 9112 9.3.2 (answers come in the order of the requests), RFC 9110 15.2 (interim responses).
 
+pub(crate) mod field;
 mod hole;
 mod message;
-mod stream;
 
 use core::time::Duration;
 use std::collections::{HashMap, VecDeque};
@@ -19,10 +19,13 @@ use std::collections::{HashMap, VecDeque};
 use outcrop_capture::Packet;
 
 use crate::conversation::Seen;
-use crate::dissect::{Flags, Upper};
+use crate::dissect::{Flags, Tcp, Upper};
+use crate::http::start_lines;
+use crate::placed::Placed;
+use crate::stream::{Carrier, Piece, Stream};
+use crate::tls::{self, KeyLog, Session};
 use hole::Holes;
 use message::{Asked, Follower};
-use stream::Stream;
 
 pub use message::Message;
 
@@ -32,6 +35,10 @@ pub const EXCHANGES_MAX: usize = 10_000;
 const EARLY_MAX: usize = 16;
 /// Connections followed.
 const CONNECTIONS_MAX: usize = 10_000;
+/// Bytes that may wait in all of them together, behind holes and in the making; beyond, a connection is given up.
+const HELD_MAX: usize = 64 << 20;
+/// HTTP start lines told of one packet inside TLS.
+const LINES_MAX: usize = 8;
 
 /// A request and what became of it.
 #[derive(Clone, Debug, Default)]
@@ -48,9 +55,23 @@ pub struct Exchange {
     pub response: Option<Message>,
 }
 
+/// What a packet's payload turned out to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Fields, in this packet or in earlier ones that waited for it.
+    pub fields: Vec<Placed>,
+    /// TLS messages and the start lines inside, for the packet that completed them. HTTP in the clear is read in
+    /// the packet itself: [`crate::start_lines`].
+    pub lines: Vec<String>,
+}
+
 /// Both directions of a connection.
 #[derive(Debug, Default)]
 struct Connection {
+    /// Bytes it holds, as counted in the whole.
+    held: usize,
+    /// TLS, if it began so.
+    tls: Option<Box<Session>>,
     /// From the peer, from us.
     halves: [(Stream, Follower); 2],
     /// What the receiver of each told of holes.
@@ -71,6 +92,78 @@ pub struct Exchanges {
     connections: HashMap<usize, Connection>,
     /// Exchanges beyond the limit.
     untold: usize,
+    keys: KeyLog,
+    /// Bytes held by all connections.
+    held: usize,
+}
+
+/// Where a packet's payload is.
+fn carrier(packet: &Packet, tcp: &Tcp) -> Carrier {
+    let start = packet.bytes.as_ptr().addr();
+    let at = tcp.payload.bytes.as_ptr().addr().saturating_sub(start);
+    Carrier {
+        at: packet.at,
+        packet: packet.shown_id(),
+        place: (packet.number, at),
+    }
+}
+
+impl Connection {
+    /// Keeps the times of the handshake.
+    fn opening(&mut self, packet: &Packet, tcp: &Tcp) {
+        if tcp.flags.has(Flags::SYN) && !tcp.flags.has(Flags::ACK) {
+            self.syn.get_or_insert(packet.at);
+        } else if self.syn.is_some() && !tcp.flags.has(Flags::SYN) {
+            self.established.get_or_insert(packet.at);
+        }
+    }
+
+    /// The application's bytes in what has become readable: the same, or what TLS had around them.
+    fn opened(
+        &mut self,
+        half: usize,
+        pieces: Vec<Piece>,
+        keys: &KeyLog,
+        carried: &mut Carried,
+    ) -> Vec<Piece> {
+        let first = pieces.first().filter(|piece| piece.seq == 1);
+        let begins = first.and_then(|piece| piece.bytes.first());
+        if self.tls.is_none() && begins.is_some_and(|first| tls::begins(*first)) {
+            self.tls = Some(Box::default());
+        }
+        let Some(session) = &mut self.tls else {
+            return pieces;
+        };
+        let mut plain = Vec::new();
+        for piece in &pieces {
+            let told = session.feed(half, piece, keys, &mut carried.fields);
+            for piece in &told.plain {
+                let lines = start_lines(&piece.bytes).map(str::to_owned);
+                carried.lines.extend(lines);
+            }
+            carried.lines.extend(told.lines);
+            plain.extend(told.plain);
+        }
+        carried.lines.truncate(LINES_MAX);
+        plain
+    }
+
+    fn held_bytes(&self) -> usize {
+        let of =
+            |(stream, follower): &(Stream, Follower)| stream.held_bytes() + follower.held_bytes();
+        let halves: usize = self.halves.iter().map(of).sum();
+        halves + self.tls.as_ref().map_or(0, |tls| tls.held_bytes())
+    }
+
+    /// Follows no further.
+    fn give_up(&mut self) {
+        for (stream, follower) in &mut self.halves {
+            stream.give_up();
+            follower.give_up();
+        }
+        self.tls = None;
+        self.held = 0;
+    }
 }
 
 impl Exchanges {
@@ -80,44 +173,58 @@ impl Exchanges {
         Self::default()
     }
 
+    /// Takes TLS secrets: lines of a key log. They open handshakes that come after.
+    pub fn secrets(&mut self, lines: &str) {
+        self.keys.learn(lines);
+    }
+
     /// Takes a packet, and what [`crate::Conversations::packet`] said of it.
-    pub fn packet(&mut self, packet: &Packet, seen: &Seen) {
+    pub fn packet(&mut self, packet: &Packet, seen: &Seen) -> Carried {
+        let mut carried = Carried::default();
         let (Upper::Tcp(tcp), Some(relative), Some(index)) =
             (&seen.upper, &seen.tcp, seen.conversation)
         else {
-            return;
+            return carried;
         };
         // What the stack dropped has not arrived.
         if packet.notes.get("drop").is_some() || tcp.flags.has(Flags::RST) {
-            return;
+            return carried;
         }
         if self.connections.len() >= CONNECTIONS_MAX && !self.connections.contains_key(&index) {
-            return;
+            return carried;
         }
         let connection = self.connections.entry(index).or_default();
-        if tcp.flags.has(Flags::SYN) && !tcp.flags.has(Flags::ACK) {
-            connection.syn.get_or_insert(packet.at);
-        } else if connection.syn.is_some() && !tcp.flags.has(Flags::SYN) {
-            connection.established.get_or_insert(packet.at);
-        }
+        connection.opening(packet, tcp);
         let half = usize::from(!seen.inbound);
         if let Some(holes) = connection.holes.get_mut(1 - half) {
             holes.heard(packet.at, relative);
         }
         let mut pieces = Vec::new();
         let mut done = Vec::new();
+        if let Some((stream, _)) = connection.halves.get_mut(half) {
+            let carrier = carrier(packet, tcp);
+            stream.segment(carrier, tcp, relative, &mut pieces);
+        }
+        let pieces = connection.opened(half, pieces, &self.keys, &mut carried);
         if let Some((stream, follower)) = connection.halves.get_mut(half) {
-            stream.segment((packet.at, packet.shown_id()), tcp, relative, &mut pieces);
             for piece in &pieces {
-                follower.feed(piece, &mut done);
+                follower.feed(piece, &mut done, &mut carried.fields);
             }
             if stream.has_ended() {
                 follower.close(&mut done);
             }
         }
+        let held = connection.held_bytes();
+        self.held = (self.held + held).saturating_sub(connection.held);
+        connection.held = held;
+        if self.held > HELD_MAX {
+            self.held -= connection.held;
+            connection.give_up();
+        }
         for message in done {
             self.message(index, half, message);
         }
+        carried
     }
 
     fn message(&mut self, index: usize, half: usize, message: Message) {

@@ -17,6 +17,7 @@ use core::time::Duration;
 use outcrop_capture::{Event, Packet, Record};
 
 use crate::conversation::{Conversations, Seen};
+use crate::exchange::Exchanges;
 use crate::http::start_lines;
 use crate::paint::{Ink, Paint};
 use draw::{Canvas, Stroke, fit, wrap};
@@ -45,6 +46,7 @@ pub struct LadderOptions {
 pub struct Ladder {
     options: LadderOptions,
     conversations: Conversations,
+    exchanges: Exchanges,
     /// What has been drawn of each conversation.
     drawn: Vec<Drawn>,
     first: Option<Duration>,
@@ -82,6 +84,7 @@ impl Ladder {
         match record {
             Record::Packet(packet) => self.packet(packet, out),
             Record::Event(event) => self.event(event, out),
+            Record::Secrets(lines) => self.exchanges.secrets(lines),
         }
     }
 
@@ -119,6 +122,7 @@ impl Ladder {
     fn packet(&mut self, packet: &Packet, out: &mut String) {
         self.totals.packets += 1;
         let seen = self.conversations.packet(packet);
+        let inside = self.exchanges.packet(packet, &seen).lines;
         self.head(seen.conversation, out);
         let since = self.pass(packet.at, out);
         let label = label::of(packet, &seen);
@@ -129,7 +133,8 @@ impl Ladder {
         canvas.margin(since, Some(packet.shown_id()), &name);
         canvas.arrow(stroke, &label);
         canvas.notes(&notes);
-        for line in start_lines(payload(&seen)).take(START_LINES) {
+        let clear = start_lines(payload(&seen)).take(START_LINES);
+        for line in clear.chain(inside.iter().map(String::as_str)) {
             canvas.beside(stroke.inbound, Ink::Application, line);
         }
         if let Some(sentence) = packet.sentence.as_ref().filter(|_| !self.options.terse) {

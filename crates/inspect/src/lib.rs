@@ -66,25 +66,33 @@
 #![forbid(unsafe_code)]
 
 mod conversation;
+mod difference;
 pub mod dissect;
 mod exchange;
 mod export;
 mod http;
 mod ladder;
+mod model;
 mod page;
 mod paint;
+mod placed;
 mod print;
 mod run;
 mod story;
+mod stream;
+mod tls;
 mod tui;
 
 pub use conversation::{Conversation, Conversations, End, Relative, Seen, Talk};
-pub use exchange::{EXCHANGES_MAX, Exchange, Exchanges, Message};
+pub use difference::difference;
+pub use exchange::{Carried, EXCHANGES_MAX, Exchange, Exchanges, Message};
 pub use export::{Chosen, ExportError, choose, har, qlog, xplot};
 pub use http::start_lines;
 pub use ladder::{Ladder, LadderOptions, conversation_index};
+pub use model::{Model, Taken};
 pub use page::{Follow, PageOptions, page, page_with};
 pub use paint::{ColorChoice, Paint};
+pub use placed::{Field, Placed};
 pub use print::{PrintOptions, Printer};
 pub use run::{InspectError, ladder, print};
 pub use tui::{Tui, TuiKey};

@@ -1,10 +1,12 @@
 //! One packet, in the grammar of `tcpdump -nvv`.
 //!
-//! Job: print what tcpdump prints, line for line, for IPv4, IPv6, ICMP, ICMPv6, UDP and TCP (and HTTP on its
-//! usual ports), then ` | ` and what only the stack knew: state, window, reason, cause.
+//! Job: print what tcpdump prints, line for line, for IPv4, IPv6, ICMP, ICMPv6, UDP and TCP (and HTTP and DHCP on
+//! their usual ports), then ` | ` and what only the stack knew: state, window, reason, cause.
 //! Owns: the grammar. Does not know: connections beyond the two numbers that make a sequence number relative.
 //! Other protocols get one honest line. Times are UTC; tcpdump's are local.
 
+mod dhcp4;
+mod dhcp6;
 mod http;
 mod icmp4;
 mod icmp6;
@@ -21,7 +23,9 @@ use std::collections::HashMap;
 use outcrop_base::Checksum;
 use outcrop_capture::{Packet, Record};
 
+use crate::conversation::Conversations;
 use crate::dissect::{Body, Network, NetworkFault, protocol};
+use crate::exchange::Exchanges;
 use crate::paint::Paint;
 
 /// Appends formatted text to a `String`, which cannot fail.
@@ -57,6 +61,9 @@ pub struct Printer {
     flows: HashMap<tcp::Key, tcp::Base>,
     /// Whether the packet at hand is quoted by an ICMP error.
     quoting: bool,
+    /// For what is inside TLS, which tcpdump does not look at.
+    conversations: Conversations,
+    exchanges: Exchanges,
 }
 
 /// What a transport's printer needs from the layer below.
@@ -76,8 +83,7 @@ impl Printer {
     pub fn new(options: PrintOptions) -> Self {
         Self {
             options,
-            flows: HashMap::new(),
-            quoting: false,
+            ..Self::default()
         }
     }
 
@@ -94,6 +100,7 @@ impl Printer {
                 out.push('\n');
             }
             Record::Event(_) => {}
+            Record::Secrets(lines) => self.exchanges.secrets(lines),
         }
     }
 
@@ -102,6 +109,10 @@ impl Printer {
         self.network(&Network::of(packet), out);
         if self.options.annotate {
             note::put_suffix(out, packet, self.options.paint);
+            let seen = self.conversations.packet(packet);
+            for line in self.exchanges.packet(packet, &seen).lines {
+                note::put_inside(out, &line, self.options.paint);
+            }
         }
     }
 
@@ -187,6 +198,19 @@ fn should_be(field: u16, residue: u16) -> u16 {
     let sum = u32::from(field) + u32::from(residue);
     let folded = (sum & 0xffff) + (sum >> 16);
     u16::try_from(folded & 0xffff).unwrap_or(0) + u16::try_from(folded >> 16).unwrap_or(0)
+}
+
+/// Text of others: what is not printable as `^A` and `M-x`.
+fn put_ascii(out: &mut String, text: &[u8]) {
+    for byte in text {
+        if !byte.is_ascii() {
+            out.push_str("M-");
+        }
+        match byte & 0x7f {
+            ascii if ascii.is_ascii_graphic() || ascii == b' ' => out.push(ascii.into()),
+            control => put!(out, "^{}", char::from(control ^ 0x40)),
+        }
+    }
 }
 
 /// The time of day, UTC.

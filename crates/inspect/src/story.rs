@@ -3,10 +3,10 @@
 //! Job: read records, keep what the views need of the first ones, count the rest.
 //! Owns: the limits. Does not know: markup.
 
-mod fields;
+pub(crate) mod fields;
 
 use core::time::Duration;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
 use outcrop_capture::{Reader, Record};
@@ -16,6 +16,8 @@ use crate::dissect::{Flags, Upper};
 use crate::exchange::Exchanges;
 use crate::http::start_lines;
 use crate::ladder::{event_text, is_again, label, name, payload};
+use crate::model::Model;
+use crate::placed::Placed;
 pub(crate) use fields::XRay;
 
 /// Packets drawn; beyond, a page is no longer read but scrolled.
@@ -36,14 +38,16 @@ pub(crate) struct Story {
     pub(crate) packets: Vec<Packet>,
     /// Events in order.
     pub(crate) events: Vec<Event>,
-    /// HTTP in what is drawn.
-    pub(crate) exchanges: Exchanges,
+    /// Who talks, and HTTP in what is drawn.
+    model: Model,
     /// Packets in the file, drawn or not.
     pub(crate) total: usize,
     /// Why the file was not read to its end.
     pub(crate) damage: Option<String>,
     first: Option<Duration>,
     keys: HashSet<String>,
+    /// Where a packet is, by its ordinal in the file.
+    numbers: HashMap<u64, usize>,
 }
 
 /// A conversation.
@@ -131,7 +135,7 @@ impl Story {
         keep: &dyn Fn(&Conversation) -> bool,
     ) -> (Self, Result<(), outcrop_capture::ReadError>) {
         let mut story = Self::default();
-        let (mut everybody, mut conversations) = (Conversations::new(), Conversations::new());
+        let mut everybody = Conversations::new();
         let mut outcome = Ok(());
         for record in reader {
             match record {
@@ -140,10 +144,11 @@ impl Story {
                     let whose = match &record {
                         Record::Packet(packet) => everybody.packet(packet).conversation,
                         Record::Event(event) => everybody.event(event),
+                        Record::Secrets(_) => None,
                     };
                     let whose = whose.and_then(|index| everybody.get(index));
                     if whose.is_none_or(keep) {
-                        story.record(&record, &mut conversations);
+                        story.record(&record);
                     }
                 }
                 Err(error) => {
@@ -153,38 +158,48 @@ impl Story {
                 }
             }
         }
-        story.exchanges.finish();
+        story.model.finish();
+        let xrays = story.packets.iter_mut().filter_map(|p| p.xray.as_mut());
+        xrays.for_each(XRay::settle);
         (story, outcome)
     }
 
-    fn record(&mut self, record: &Record, conversations: &mut Conversations) {
+    fn record(&mut self, record: &Record) {
         match record {
             Record::Packet(packet) => {
                 self.total += 1;
                 if self.packets.len() < PACKETS_MAX {
-                    let seen = conversations.packet(packet);
-                    self.exchanges.packet(packet, &seen);
-                    self.packet(packet, &seen, conversations);
+                    self.packet(packet);
                 }
             }
             Record::Event(event) => {
                 // Timers set and stopped, round-trip samples: the terminal's `--every-event` has them.
                 let detail = event.get("PRIORITY") == Some("7");
                 if self.total <= PACKETS_MAX && self.events.len() < EVENTS_MAX && !detail {
-                    let thread = conversations.event(event);
-                    self.event(event, thread, conversations);
+                    self.event(event);
                 }
             }
+            Record::Secrets(lines) => self.model.secrets(lines),
         }
     }
 
-    fn packet(
-        &mut self,
-        packet: &outcrop_capture::Packet,
-        seen: &Seen,
-        conversations: &Conversations,
-    ) {
+    /// HTTP in what is drawn.
+    pub(crate) const fn exchanges(&self) -> &Exchanges {
+        self.model.exchanges()
+    }
+
+    fn packet(&mut self, packet: &outcrop_capture::Packet) {
+        let taken = self.model.packet(packet);
+        for Placed { number, field } in taken.belated {
+            let place = self.numbers.get(&number).copied();
+            let waiting = place.and_then(|index| self.packets.get_mut(index));
+            if let Some(xray) = waiting.and_then(|packet| packet.xray.as_mut()) {
+                xray.add(field);
+            }
+        }
+        let seen = &taken.seen;
         let index = self.packets.len();
+        self.numbers.insert(packet.number, index);
         let id = packet.shown_id();
         let mut key = format!("p{id}");
         // A number a file gives twice.
@@ -193,6 +208,7 @@ impl Story {
         }
         let pair = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
         let at = self.since(packet.at);
+        let clear = start_lines(payload(seen)).map(str::to_owned);
         self.packets.push(Packet {
             key,
             id,
@@ -205,22 +221,15 @@ impl Story {
             again: is_again(packet, seen),
             lost: false,
             len: packet.original_len,
-            lines: start_lines(payload(seen))
-                .take(START_LINES_MAX)
-                .map(str::to_owned)
-                .collect(),
+            lines: clear.chain(taken.lines).take(START_LINES_MAX).collect(),
             segment: segment(seen),
-            xray: (index < X_RAYS_MAX).then(|| fields::of(packet, seen)),
+            xray: (index < X_RAYS_MAX).then(|| XRay::of(packet, taken.fields, taken.payload)),
         });
-        self.step(seen.conversation, Step::Packet(index), conversations);
+        self.step(seen.conversation, Step::Packet(index));
     }
 
-    fn event(
-        &mut self,
-        event: &outcrop_capture::Event,
-        thread: Option<usize>,
-        conversations: &Conversations,
-    ) {
+    fn event(&mut self, event: &outcrop_capture::Event) {
+        let thread = self.model.conversations_mut().event(event);
         let index = self.events.len();
         let at = self.since(event.at);
         let owned = |name| event.get(name).map(str::to_owned);
@@ -231,7 +240,7 @@ impl Story {
             change: owned("NET_FROM").zip(owned("NET_STATE")),
             cause: owned("NET_CAUSE"),
         });
-        self.step(thread, Step::Event(index), conversations);
+        self.step(thread, Step::Event(index));
         if event.get("NET_EVENT") == Some("lost") {
             let start = event.get("NET_START").and_then(|start| start.parse().ok());
             self.declare_lost(thread, start);
@@ -258,12 +267,12 @@ impl Story {
         at.saturating_sub(*self.first.get_or_insert(at))
     }
 
-    fn step(&mut self, thread: Option<usize>, step: Step, conversations: &Conversations) {
+    fn step(&mut self, thread: Option<usize>, step: Step) {
         let Some(index) = thread else {
             return;
         };
         while self.threads.len() <= index {
-            let Some(conversation) = conversations.get(self.threads.len()) else {
+            let Some(conversation) = self.model.conversations().get(self.threads.len()) else {
                 return;
             };
             self.threads.push(Thread {

@@ -5,6 +5,7 @@
 //! Source: RFC 3549 (netlink), the kernel's rtnetlink(7).
 
 use core::net::IpAddr;
+use core::num::NonZeroU16;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -46,6 +47,8 @@ pub struct Interface {
     pub link_local: bool,
     /// What our end of it speaks, if it is a TUN still to be made.
     pub format: Format,
+    /// Queues of our end, each a descriptor of its own, if it is a TUN still to be made.
+    pub queues: NonZeroU16,
 }
 
 impl Interface {
@@ -60,6 +63,7 @@ impl Interface {
             tx_queue_len: crate::tun::TX_QUEUE_LEN,
             link_local: false,
             format: Format::Plain,
+            queues: NonZeroU16::MIN,
         }
     }
 

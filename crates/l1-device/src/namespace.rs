@@ -28,7 +28,7 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 use thiserror::Error;
 
 use crate::kernel::{self, Interface};
-use crate::tun::{check_name, open_fd};
+use crate::tun::{check_name, open_fds};
 use crate::{Clock, OpenError, Tun};
 
 mod wire;
@@ -91,7 +91,8 @@ struct Handles {
 
 impl Namespace {
     /// Makes a private network with these interfaces, each a TUN, addressed and up, and loopback up.
-    /// The TUNs are in the order of `interfaces` and stamp with `clock`.
+    /// The TUNs are in the order of `interfaces`, one with several queues as often as it has queues, and stamp
+    /// with `clock`.
     ///
     /// The running program must call [`holder_main`] first in `main`.
     ///
@@ -150,7 +151,7 @@ impl Namespace {
                 }));
                 let tuns = tuns
                     .into_iter()
-                    .zip(interfaces)
+                    .zip(interfaces.iter().flat_map(each_queue))
                     .map(|((name, fd), interface)| {
                         Tun::from_fd(fd, &name, interface.mtu, interface.format, clock)
                     })
@@ -181,6 +182,11 @@ impl Namespace {
     pub fn spawn(&self, mut command: Command) -> io::Result<Child> {
         self.enter(&mut command).spawn()
     }
+}
+
+/// An interface, as often as it has queues.
+fn each_queue(interface: &Interface) -> impl Iterator<Item = &Interface> {
+    core::iter::repeat_n(interface, usize::from(interface.queues.get()))
 }
 
 /// Joins the namespaces, first the one that gives the right to join the other; then dies with `parent`.
@@ -265,11 +271,13 @@ fn make(spec: &str) -> Result<Reply, String> {
     kernel::loopback_up().map_err(|error| error.to_string())?;
     let mut tuns = Vec::new();
     for mut interface in interfaces {
-        let (fd, name) =
-            open_fd(Some(&interface.name), interface.format).map_err(|error| error.to_string())?;
-        interface.name.clone_from(&name);
+        let opened = open_fds(Some(&interface.name), interface.format, interface.queues)
+            .map_err(|error| error.to_string())?;
+        for (fd, name) in opened {
+            interface.name.clone_from(&name);
+            tuns.push((name, fd));
+        }
         kernel::configure(&interface).map_err(|error| error.to_string())?;
-        tuns.push((name, fd));
     }
     let open = |path: &str| {
         std::fs::File::open(path)

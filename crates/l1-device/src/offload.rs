@@ -1,6 +1,6 @@
 //! The virtio header: what a TUN and we tell each other about checksums and segments.
 //!
-//! Job: open a TUN that speaks it; write and read its ten bytes. Owns: the header's layout; in `raw`, what
+//! Job: open a TUN, one that speaks it above all; write and read its ten bytes. Owns: the header's layout; in `raw`, what
 //! needs `unsafe`. Does not know: protocols, beyond the names of those that can be cut.
 //! With it the kernel hands over and takes super-segments of 64 KiB and leaves checksums to whoever
 //! needs them: ten times the bulk rate.
@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use outcrop_base::ChecksumState;
 
 use crate::device::{Gso, GsoKind, Medium, Offload, PartialChecksum, RxOffload};
+use crate::tun::Format;
 
 pub(crate) mod raw;
 
@@ -23,6 +24,7 @@ pub(crate) const GSO_MAX: u32 = 65_535;
 
 const IFF_TUN: u16 = 0x0001;
 const IFF_TAP: u16 = 0x0002;
+const IFF_MULTI_QUEUE: u16 = 0x0100;
 const IFF_NO_PI: u16 = 0x1000;
 const IFF_VNET_HDR: u16 = 0x4000;
 /// We take partial checksums, and TCP super-segments of both families.
@@ -35,18 +37,22 @@ const GSO_TCPV4: u8 = 1;
 const GSO_TCPV6: u8 = 4;
 const GSO_UDP_L4: u8 = 5;
 
-/// Opens a TUN or a TAP with the virtio header; says its name.
-pub(crate) fn open(name: &str, medium: Medium) -> io::Result<(OwnedFd, String)> {
-    let kind = match medium {
+/// Opens a TUN or a TAP, or one more queue of one that has `several`; says its name.
+pub(crate) fn open(name: &str, format: Format, several: bool) -> io::Result<(OwnedFd, String)> {
+    let kind = match format.medium() {
         Medium::Ip => IFF_TUN,
         Medium::Ethernet => IFF_TAP,
     };
+    let header = if format.offloads() { IFF_VNET_HDR } else { 0 };
+    let queues = if several { IFF_MULTI_QUEUE } else { 0 };
     let node = OpenOptions::new()
         .read(true)
         .write(true)
         .open("/dev/net/tun")?;
-    let name = raw::set_interface(node.as_fd(), name, kind | IFF_NO_PI | IFF_VNET_HDR)?;
-    raw::set_offload(node.as_fd(), FEATURES)?;
+    let name = raw::set_interface(node.as_fd(), name, kind | IFF_NO_PI | header | queues)?;
+    if format.offloads() {
+        raw::set_offload(node.as_fd(), FEATURES)?;
+    }
     Ok((node.into(), name))
 }
 

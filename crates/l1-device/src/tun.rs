@@ -5,6 +5,7 @@
 //! header's layout (`offload` has it).
 //! Source: the kernel's documentation of the universal TUN/TAP driver.
 
+use core::num::NonZeroU16;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -57,6 +58,9 @@ pub enum OpenError {
     /// Another program holds this TUN.
     #[error("network device `{0}` is busy: another program has it open; choose another name")]
     Busy(String),
+    /// There is a TUN of this name that was made for one queue.
+    #[error("network device `{0}` has one queue, not several: choose another name")]
+    OneQueue(String),
     /// There is an interface of this name that is not a TUN.
     #[error("network device `{0}` exists and is not a TUN: choose another name")]
     NotATun(String),
@@ -149,7 +153,27 @@ impl Tun {
     /// # Errors
     /// [`OpenError`].
     pub fn open(name: Option<&str>, format: Format, clock: &Clock) -> Result<Self, OpenError> {
-        let (fd, name) = open_fd(name, format)?;
+        let (fd, name) = open_fd(name, format, false)?;
+        Self::opened(fd, name, format, clock)
+    }
+
+    /// The same with several queues, a `Tun` for each. The kernel keeps all packets of a flow in one queue: the one
+    /// the flow's last answer was written to, or else one by a hash that both directions share.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_queues(
+        name: Option<&str>,
+        format: Format,
+        clock: &Clock,
+        queues: NonZeroU16,
+    ) -> Result<Vec<Self>, OpenError> {
+        let opened = open_fds(name, format, queues)?.into_iter();
+        let tuns = opened.map(|(fd, name)| Self::opened(fd, name, format, clock));
+        tuns.collect()
+    }
+
+    fn opened(fd: OwnedFd, name: String, format: Format, clock: &Clock) -> Result<Self, OpenError> {
         let mtu = kernel::link(&name).map_or(1_500, |link| link.mtu);
         if let Err(error) = kernel::set_queue(&name, TX_QUEUE_LEN) {
             log::warn!("{name}: the kernel's queue stays short, expect loss in bulk: {error}");
@@ -228,8 +252,26 @@ impl AsFd for Tun {
     }
 }
 
-/// Opens a TUN and says its name.
-pub(crate) fn open_fd(name: Option<&str>, format: Format) -> Result<(OwnedFd, String), OpenError> {
+/// Opens every queue of a TUN, and says its name with each.
+pub(crate) fn open_fds(
+    name: Option<&str>,
+    format: Format,
+    queues: NonZeroU16,
+) -> Result<Vec<(OwnedFd, String)>, OpenError> {
+    let several = queues > NonZeroU16::MIN;
+    let first = open_fd(name, format, several)?;
+    let name = first.1.clone();
+    // The kernel may have chosen the name: the others attach to what it chose.
+    let others = (1..queues.get()).map(|_| open_fd(Some(&name), format, several));
+    core::iter::once(Ok(first)).chain(others).collect()
+}
+
+/// Opens a TUN, or one more queue of one that has `several`, and says its name.
+fn open_fd(
+    name: Option<&str>,
+    format: Format,
+    several: bool,
+) -> Result<(OwnedFd, String), OpenError> {
     if let Some(name) = name {
         check_name(name)?;
     }
@@ -240,11 +282,25 @@ pub(crate) fn open_fd(name: Option<&str>, format: Format) -> Result<(OwnedFd, St
             .map(|(name, fd)| (fd, name))
     };
     let opened = match format {
-        Format::Plain => plain(tun_tap::Mode::Tun),
-        Format::Tap => plain(tun_tap::Mode::Tap),
-        Format::Offload | Format::TapOffload => offload::open(name, format.medium()),
+        Format::Plain if !several => plain(tun_tap::Mode::Tun),
+        Format::Tap if !several => plain(tun_tap::Mode::Tap),
+        Format::Plain | Format::Tap | Format::Offload | Format::TapOffload => {
+            offload::open(name, format, several)
+        }
     };
-    opened.map_err(|source| explain(name, source))
+    opened.map_err(|source| {
+        let why = explain(name, source);
+        if several && matches!(why, OpenError::NotATun(_)) && is_tun(name) {
+            OpenError::OneQueue(name.to_owned())
+        } else {
+            why
+        }
+    })
+}
+
+/// Whether there is an interface of this name that is a TUN or a TAP: only those have flags of that kind.
+fn is_tun(name: &str) -> bool {
+    std::fs::exists(format!("/sys/class/net/{name}/tun_flags")).unwrap_or(false)
 }
 
 /// Opening the node and attaching the interface fail with different numbers.

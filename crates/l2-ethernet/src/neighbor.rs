@@ -186,7 +186,7 @@ impl Cache {
         may_create: bool,
     ) -> Verdict {
         let rule = match heard {
-            Heard::Source => Rule::Solicitation,
+            Heard::Source | Heard::Router => Rule::Solicitation,
             Heard::Advertisement { .. } => Rule::Advertisement,
         };
         if mac.is_some_and(|mac| !mac.is_station()) {
@@ -194,11 +194,13 @@ impl Cache {
         }
         let known = self.entries.get(&ip).map(|entry| (entry.mac, entry.state));
         match (known, mac, heard) {
-            (None, Some(mac), Heard::Source) if may_create => {
+            (None, Some(mac), Heard::Source | Heard::Router) if may_create => {
                 self.create(now, ip, State::Stale, Some(mac));
             }
+            // A router that did not say where it is, and was never asked.
+            (None, None, Heard::Router) => return rule.taken(),
             (None, ..) => return rule.drop(DropReason::IcmpUnrelated),
-            (Some(_), None, Heard::Source) => {}
+            (Some(_), None, Heard::Source | Heard::Router) => {}
             (Some((None, _)), None, _) => return rule.drop(DropReason::IcmpInvalid),
             (Some((None, _)), Some(mac), heard) => self.found(now, ip, mac, heard),
             (Some((Some(old), state)), mac, heard) => {
@@ -252,7 +254,7 @@ impl Cache {
     ) {
         let moved = mac.filter(|mac| *mac != old);
         let (solicited, replaces) = match heard {
-            Heard::Source => (false, false),
+            Heard::Source | Heard::Router => (false, false),
             Heard::Advertisement {
                 solicited,
                 replaces,
@@ -265,7 +267,7 @@ impl Cache {
             }
             return;
         };
-        if replaces || state == State::Stale && heard == Heard::Source {
+        if replaces || state == State::Stale && matches!(heard, Heard::Source | Heard::Router) {
             if let Some(entry) = self.entries.get_mut(&ip) {
                 entry.mac = Some(mac);
             }
@@ -283,8 +285,12 @@ impl Cache {
     }
 
     fn set_router(&mut self, ip: IpAddr, heard: Heard) {
-        let (Heard::Advertisement { router, .. }, Some(entry)) = (heard, self.entries.get_mut(&ip))
-        else {
+        let router = match heard {
+            Heard::Source => return,
+            Heard::Router => true,
+            Heard::Advertisement { router, .. } => router,
+        };
+        let Some(entry) = self.entries.get_mut(&ip) else {
             return;
         };
         if entry.router && !router {

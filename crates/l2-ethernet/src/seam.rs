@@ -144,8 +144,10 @@ pub struct Transmit {
 /// What neighbour discovery heard about an address (RFC 4861).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Heard {
-    /// The source of a solicitation, a router's advertisement or a redirect, with its link-layer option.
+    /// The source of a solicitation or the target of a redirect that is its destination, with its link-layer option.
     Source,
+    /// The source of a router's advertisement, or the better router of a redirect, with its link-layer option.
+    Router,
     /// The target of an advertisement.
     Advertisement {
         /// It answers a question of ours.

@@ -188,6 +188,15 @@ impl Switch {
         (place.until > now).then_some(place.port)
     }
 
+    /// Every station remembered, with its VLAN (zero: none) and its port, in order of address within a VLAN.
+    pub fn stations(&self, now: Instant) -> impl Iterator<Item = (MacAddr, u16, Port)> {
+        let alive = self
+            .stations
+            .iter()
+            .filter(move |(_, place)| place.until > now);
+        alive.map(|((vlan, mac), place)| (*mac, *vlan, place.port))
+    }
+
     /// Stations remembered.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -424,6 +424,31 @@ fn advertisement_with_another_address_follows_the_table() {
     }
 }
 
+/// RFC 4861 6.3.4 and 7.3.3: who advertises itself is a router; who says later that it is none is told of.
+#[test]
+fn a_source_that_advertises_is_a_router_and_one_that_asks_is_not_made_one() {
+    let ip: IpAddr = "fe80::2".parse().unwrap();
+    let is_router = |us: &Endpoint| us.neighbors().next().unwrap().router;
+    let mut us = station();
+    // Where it is was not said, and nobody has asked.
+    assert_eq!(us.learn(START, ip, None, Heard::Router).drop_reason(), None);
+    assert_eq!(us.neighbors().count(), 0);
+    let _taken = us.learn(START, ip, Some(PEER), Heard::Source);
+    assert!(!is_router(&us));
+    let _taken = us.learn(START, ip, None, Heard::Router);
+    assert!(is_router(&us));
+    let _taken = us.learn(START, ip, Some(PEER), Heard::Source);
+    assert!(is_router(&us), "a question says nothing of it");
+    let heard = Heard::Advertisement {
+        solicited: false,
+        replaces: true,
+        router: false,
+    };
+    let _taken = us.learn(START, ip, Some(PEER), heard);
+    assert!(!is_router(&us));
+    assert_eq!(us.poll_event(), Some(Event::NotARouter(ip)));
+}
+
 #[test]
 fn claimed_address_is_probed_announced_and_only_then_ours() {
     let mut us = Endpoint::new(Config::new(US), &Seed::from_number(1));
@@ -444,6 +469,24 @@ fn claimed_address_is_probed_announced_and_only_then_ours() {
         "{at:?}"
     );
     assert_eq!(us.poll_event(), Some(Event::Claimed(OUR_IP)));
+}
+
+/// RFC 5227 2.1.1: from no address, so that no cache learns it; the target's hardware address is zeros.
+#[test]
+fn probe_names_no_sender_and_no_hardware_and_goes_to_everybody() {
+    let mut us = Endpoint::new(Config::new(US), &Seed::from_number(1));
+    us.claim(START, OUR_IP);
+    let at = us.poll_timeout().unwrap();
+    us.handle_timeout(at);
+    let probes = sent(&mut us);
+    assert_eq!(probes.len(), 1);
+    assert_eq!(
+        probes[0].header,
+        from(US, MacAddr::BROADCAST, wire::TYPE_ARP)
+    );
+    let probe = request(US, Ipv4Addr::UNSPECIFIED, OUR_IP);
+    assert_eq!(probe.target_mac, MacAddr::ZERO);
+    assert_eq!(arp::parse(&probes[0].payload), Ok(probe));
 }
 
 #[test]

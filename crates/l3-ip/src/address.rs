@@ -1,8 +1,8 @@
 //! What an address is good for.
 //!
-//! Job: say which addresses may send, which are groups, and which source suits a destination.
+//! Job: say which addresses may send, which are groups, and how far each reaches.
 //! Owns: the classification. Does not know: interfaces or routes.
-//! Sources: RFC 1122 3.2.1.3, RFC 6890 (special-purpose addresses), RFC 4291 2, RFC 6724 3.1 and 5.
+//! Sources: RFC 1122 3.2.1.3, RFC 6890 (special-purpose addresses), RFC 4291 2, RFC 6724 3.1 (scopes).
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -75,56 +75,24 @@ pub(crate) fn solicited_node(addr: Ipv6Addr) -> Ipv6Addr {
 }
 
 /// How far an address reaches, in RFC 4007's numbers: 2 the link, 14 everywhere.
-fn scope(addr: IpAddr) -> u8 {
+pub(crate) fn scope(addr: IpAddr) -> u8 {
     let near = match addr {
         IpAddr::V4(addr) => addr.is_link_local() || addr.is_loopback(),
         IpAddr::V6(addr) if addr.is_multicast() => return addr.octets()[1] & 0x0f,
+        IpAddr::V6(addr) if is_site_local(addr) => return 5,
         IpAddr::V6(addr) => addr.is_unicast_link_local() || addr.is_loopback(),
     };
     if near { 2 } else { 14 }
 }
 
-/// Leading bits that two addresses have in common; zero across families.
-fn common_prefix(a: IpAddr, b: IpAddr) -> u32 {
-    match (a, b) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
-        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => 0,
-    }
+/// Of a kind that is not given out any more (RFC 3879 4), and still reaches a site.
+fn is_site_local(addr: Ipv6Addr) -> bool {
+    addr.to_bits() >> 118 == 0xfec0 >> 6
 }
 
-/// How much a source is to be used, beside what its bits say; more is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Standing {
-    /// Nothing new should begin with it (RFC 6724 5 rule 3).
-    Deprecated,
-    /// In use.
-    Good,
-    /// Meant to be seen by strangers (rule 7).
-    Temporary,
-}
-
-/// The best source for `dst` among `candidates` (RFC 6724 5, rules 1 to 3, 7 and 8); the first of equals.
-/// A candidate comes with whether it is deprecated.
-pub(crate) fn best_source(
-    dst: IpAddr,
-    candidates: impl Iterator<Item = (IpAddr, Standing)>,
-) -> Option<IpAddr> {
-    let wanted = scope(dst);
-    let rank = |(src, standing): (IpAddr, Standing)| {
-        let reach = scope(src);
-        // Rule 2: the smallest scope that is enough; failing that, the largest there is.
-        let by_scope = if reach >= wanted {
-            (1, 15 - reach)
-        } else {
-            (0, reach)
-        };
-        (src == dst, by_scope, standing, common_prefix(src, dst))
-    };
-    let family = candidates.filter(|(src, _)| src.is_ipv4() == dst.is_ipv4());
-    // `max_by_key` would keep the last of equals.
-    let best = family.reduce(|best, next| if rank(next) > rank(best) { next } else { best });
-    best.map(|(src, _)| src)
+/// Whether `src` means anything as far away as `dst` is.
+pub(crate) fn reaches(src: IpAddr, dst: IpAddr) -> bool {
+    scope(src) >= scope(dst)
 }
 
 #[cfg(test)]
@@ -160,44 +128,6 @@ mod tests {
         ] {
             assert!(may_send(ip(good)), "{good}");
         }
-    }
-
-    #[test]
-    fn source_is_chosen_by_scope_then_by_prefix() {
-        // The first two rows are in the spirit of RFC 6724 10.1.
-        let table = [
-            (
-                "2001:db8:1::1",
-                vec!["2001:db8:3::1", "fe80::1"],
-                "2001:db8:3::1",
-            ),
-            ("ff05::1", vec!["2001:db8:3::1", "fe80::1"], "2001:db8:3::1"),
-            ("fe80::9", vec!["2001:db8:3::1", "fe80::1"], "fe80::1"),
-            (
-                "2001:db8:1::1",
-                vec!["2001:db8:3::1", "2001:db8:1::2"],
-                "2001:db8:1::2",
-            ),
-            ("10.2.0.1", vec!["10.1.0.1", "10.2.0.9"], "10.2.0.9"),
-            ("10.2.0.9", vec!["10.2.0.8", "10.2.0.9"], "10.2.0.9"),
-        ];
-        for (dst, candidates, expected) in table {
-            let candidates = candidates
-                .into_iter()
-                .map(|text| (ip(text), Standing::Good));
-            assert_eq!(
-                best_source(ip(dst), candidates),
-                Some(ip(expected)),
-                "{dst}"
-            );
-        }
-        assert_eq!(
-            best_source(
-                ip("10.0.0.1"),
-                [(ip("fe80::1"), Standing::Good)].into_iter()
-            ),
-            None
-        );
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub struct Config {
     pub path_mtu_entries: usize,
     /// Whether packets for others are passed on: a router. Devices must not merge what they give a router.
     pub forward: bool,
+    /// Whether a packet is passed on only if an answer would leave by the link it came by (RFC 1812 5.3.8: off unless
+    /// asked for; networks where ways there and back differ cannot have it).
+    pub strict_source: bool,
     /// Packets in transit that may wait for the device; what comes later is lost.
     pub forward_queue: usize,
 }
@@ -59,6 +62,7 @@ impl Default for Config {
             path_mtu_entries: 1024,
             // RFC 1122 3.1: a host forwards nothing unless told to.
             forward: false,
+            strict_source: false,
             // A driver reads 64 at a time; each may be cut into a few dozen.
             forward_queue: 4096,
         }

@@ -54,10 +54,10 @@
 //!
 //! # Files, in reading order
 //! `config` (addresses, limits), `rule` (every decision by name), `seam` (what goes in and out), then the parts:
-//! `address`, `route`, `path_mtu`, `limiter`, `ident`, `reassembly`, `group` (multicast membership), `filter`,
-//! `cut` and `stamp` (what a router does to a packet), `autoconf` (addresses that come and go, what routers say), and
+//! `address`, `source` (which of ours to speak from), `route`, `path_mtu`, `limiter`, `ident`, `label`, `reassembly`, `group` (multicast membership), `filter`,
+//! `cut` and `stamp` (what a router does to a packet), `autoconf` (addresses that come and go, what routers say), `advertise` (when a router speaks), and
 //! [`wire`] for the bytes; last `endpoint`, which composes them: `receive`, `forward`, `icmp`, `send`, `addresses`,
-//! `discovery`, `configure`.
+//! `discovery`, `configure`, `advertise`.
 //!
 //! # Not here
 //! The cache of neighbours is the link's (`l2-ethernet`): this crate speaks and hears neighbour discovery for it.
@@ -65,6 +65,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod advertise;
 mod autoconf;
 mod config;
 mod cut;
@@ -72,15 +73,18 @@ mod endpoint;
 mod filter;
 mod group;
 mod ident;
+mod label;
 mod limiter;
 mod path_mtu;
 mod reassembly;
 mod route;
 mod rule;
 mod seam;
+mod source;
 mod stamp;
 pub mod wire;
 
+pub use advertise::Advertising;
 pub use autoconf::{Address, AddressNews, AddressState, AutoConfig, Lease, MAX_ADDRESSES, Origin};
 pub use config::{Cidr, CidrError, Config, InterfaceConfig};
 pub use endpoint::{Endpoint, RawPacket};

@@ -287,9 +287,11 @@ impl Partial {
         let start = piece.offset;
         let end = start + piece.payload.len();
         let at = self.pieces.partition_point(|(offset, _)| *offset < start);
+        let ends_it = self.total == Some(end);
         if let Some((offset, bytes)) = self.pieces.get(at)
             && *offset == start
             && *bytes == piece.payload
+            && piece.more != ends_it
         {
             // An exact duplicate harms nobody: the network makes them (RFC 8200 4.5).
             return Err(overlap);

@@ -41,6 +41,90 @@ fn reason(outcome: &Outcome) -> Option<DropReason> {
     }
 }
 
+/// One packet in reassembly, as simply as it can be said: which octet is where, and what is known of the length.
+#[derive(Default)]
+struct Octets {
+    held: std::collections::BTreeMap<usize, u8>,
+    taken: Vec<(usize, bool, Vec<u8>)>,
+    condemned: bool,
+}
+
+/// What the model says of a fragment.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    Kept,
+    Whole(Vec<u8>),
+    Refused(DropReason),
+}
+
+impl Octets {
+    fn insert(&mut self, offset: usize, more: bool, payload: &[u8]) -> Said {
+        // RFC 791 3.1, RFC 8200 4.5: all but the last in units of eight octets, and nothing is longer than 65,535.
+        let end = offset + payload.len();
+        if payload.is_empty() || more && !payload.len().is_multiple_of(8) || end > 65_535 {
+            return Said::Refused(DropReason::FragmentMalformed);
+        }
+        let fragment = (offset, more, payload.to_vec());
+        if self.condemned || self.taken.contains(&fragment) {
+            return Said::Refused(DropReason::FragmentOverlap);
+        }
+        // Each fragment says how long the packet is at least, the last one how long it is.
+        self.taken.push(fragment);
+        let least = self
+            .taken
+            .iter()
+            .map(|(at, more, bytes)| at + bytes.len() + usize::from(*more));
+        let ends = self.taken.iter().filter(|(_, more, _)| !more);
+        let lengths: Vec<_> = ends.map(|(at, _, bytes)| at + bytes.len()).collect();
+        let longest = least.max().unwrap_or(0);
+        let contradiction = lengths
+            .iter()
+            .any(|length| *length != lengths[0] || longest > *length);
+        let overlap = (offset..end).any(|at| self.held.contains_key(&at));
+        if contradiction || overlap {
+            self.condemned = true;
+            return Said::Refused(DropReason::FragmentOverlap);
+        }
+        self.held.extend((offset..).zip(payload.iter().copied()));
+        match lengths.first() {
+            Some(length) if self.held.len() == *length => {
+                let whole = core::mem::take(self).held.into_values().collect();
+                Said::Whole(whole)
+            }
+            Some(_) | None => Said::Kept,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Fragments of a short packet that meet, cover and deny each other, and some that agree.
+    #[test]
+    fn reassembly_is_that_of_a_map_of_octets(
+        pieces in prop::collection::vec(
+            (0usize..6, any::<bool>(), prop::sample::select(vec![0usize, 5, 8, 8, 8, 16, 24]), 0u8..8),
+            1..16,
+        ),
+    ) {
+        let mut ours = roomy();
+        let mut model = Octets::default();
+        for (unit, more, len, other) in pieces {
+            let offset = unit * 8;
+            // Mostly what belongs there, so that duplicates are exact; seldom something else.
+            let payload: Vec<u8> = (offset..offset + len)
+                .map(|at| u8::try_from(at).unwrap() ^ u8::from(other == 0) << 7)
+                .collect();
+            let said = match ours.insert(Instant::ZERO, piece(key(2, 1), offset, more, &payload)) {
+                Outcome::Kept => Said::Kept,
+                Outcome::Whole(whole) => Said::Whole(whole.payload.to_vec()),
+                Outcome::Refused(reason, _) => Said::Refused(reason),
+            };
+            prop_assert_eq!(said, model.insert(offset, more, &payload));
+        }
+    }
+}
+
 proptest! {
     /// Any order, with duplicates: the packet is whole exactly when its last missing piece arrives.
     #[test]

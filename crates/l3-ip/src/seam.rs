@@ -208,8 +208,10 @@ pub enum Event {
 /// In which role an address was heard of (RFC 4861 7.2.3, 7.2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Heard {
-    /// As the source of a question, a router's word or a redirect.
+    /// As the source of a question, or as the target of a redirect that is its destination.
     Source,
+    /// As the source of a router's word, or as the better router of a redirect.
+    Router,
     /// As the target of an advertisement.
     Advertisement {
         /// It answers a question.
@@ -360,6 +362,9 @@ pub enum ConfigError {
     /// An address no host may have.
     #[error("a host cannot have that address")]
     Address,
+    /// A router cannot say that.
+    #[error("{0}")]
+    Advertising(&'static str),
     /// The interface has as many addresses as it can hold.
     #[error("the interface has too many addresses")]
     TooMany,

@@ -29,6 +29,8 @@ outcrop_base::vocabulary! {
         Nagle = "Nagle's algorithm",
         /// A loss is being repaired.
         Recovery = "recovery",
+        /// The handshake is not over.
+        Handshake = "handshake",
     }
 }
 
@@ -64,6 +66,9 @@ impl Held {
                 "a short segment waits for the acknowledgment of the one before (Nagle), or the program has corked the connection"
             }
             Self::Recovery => "a loss is being repaired first",
+            Self::Handshake => {
+                "the SYN waits for its answer; only what fits a fast open leaves before"
+            }
         }
     }
 }
@@ -77,6 +82,15 @@ pub struct Shares {
 }
 
 impl Shares {
+    /// A life of which all was one thing.
+    pub(crate) fn all(held: Held, time: Duration) -> Self {
+        let mut shares = Self::default();
+        if let Some(share) = shares.times.get_mut(held as usize) {
+            *share = time;
+        }
+        shares
+    }
+
     /// How long `held` held the sender. The receive window is `tcpi_rwnd_limited`, the send buffer
     /// `tcpi_sndbuf_limited`.
     #[must_use]
@@ -256,7 +270,7 @@ impl Account {
 pub struct Explanation {
     /// Who it is about.
     pub flow: Flow,
-    /// When it was established.
+    /// When it was established; before that, when its SYN left.
     pub began: Instant,
     /// How it ended, and when; `None` while it lives.
     pub ended: Option<(CloseReason, Instant)>,

@@ -7,7 +7,7 @@
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use outcrop_base::DEFAULT_HOP_LIMIT;
+use outcrop_base::{DEFAULT_HOP_LIMIT, Share};
 
 use crate::congestion::{Algorithm, Habits, Rate};
 use crate::ecn::EcnPolicy;
@@ -24,6 +24,8 @@ pub struct Config {
     pub time_wait_max: usize,
     /// Local ports for active opens (RFC 6056).
     pub ephemeral_ports: RangeInclusive<u16>,
+    /// Which of them are ours, if several engines are one host: an active open from another's port is refused.
+    pub share: Share,
     /// How many final accounts of ended connections are kept until [`take_final_accounts`] is called; the oldest leaves
     /// first. Zero, the default, keeps none: what a program still holds can be explained all the same.
     ///
@@ -47,6 +49,7 @@ impl Default for Config {
             time_wait: params::TIME_WAIT,
             time_wait_max: 65_536,
             ephemeral_ports: params::EPHEMERAL_FIRST..=u16::MAX,
+            share: Share::ALL,
             final_accounts: 0,
             memory_max: params::MEMORY_MAX,
             quiet: params::QUIET,

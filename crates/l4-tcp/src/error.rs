@@ -29,6 +29,9 @@ pub enum ConnectError {
     /// Every ephemeral port towards this remote socket is taken.
     #[error("no local port is free towards this remote socket")]
     NoPortFree,
+    /// The local port named is another engine's of this host: see [`Config::share`](crate::Config::share).
+    #[error("the local port belongs to another shard of this host")]
+    OtherShare,
     /// The remote address is unspecified, multicast, broadcast or of the other family, or its port is zero.
     #[error("the remote address cannot be connected to")]
     BadRemote,

@@ -155,17 +155,22 @@ pub const SLOW_START_LIMIT_SEGMENTS: u16 = 8;
 
 /// Duplicate acknowledgments that mean a loss (RFC 5681 3.2).
 pub const DUP_THRESH: u32 = 3;
-/// The most separate ranges the sender remembers as selectively acknowledged; what a peer reports
-/// beyond is not believed yet and costs at most a needless retransmission.
+/// Separate ranges the sender remembers as selectively acknowledged, however little is outstanding. What a peer
+/// reports beyond is not believed yet and costs at most a needless retransmission.
 pub const MAX_SACKED_RANGES: usize = 1024;
+/// Beyond, one more for so many bytes outstanding: two of the smallest segments an honest path carries (536 bytes), since
+/// there is a gap between two ranges.
+pub const SACKED_RANGE_AVERAGE: u64 = 1024;
 /// Pieces of out-of-order data a receiver keeps whatever their size. Beyond, the pieces must hold
 /// [`OUT_OF_ORDER_AVERAGE`] bytes each on average: somebody who sends crumbs (CVE-2018-5390) has them
 /// dropped, and they will come again.
 pub const MAX_OUT_OF_ORDER: usize = 1024;
 /// See [`MAX_OUT_OF_ORDER`]. Less than the smallest segment an honest path carries (536 bytes).
 pub const OUT_OF_ORDER_AVERAGE: usize = 512;
-/// Out-of-order pieces shorter than this are copied, so that a crumb cannot pin a large read buffer.
-pub const COPY_BELOW: usize = 2048;
+/// What waits in a receive queue stays in the buffer it was read into only if it is so long: half of such a buffer. Shorter
+/// pieces are copied, out of order at once, in order when they were not read in the turn they came in: whatever a peer
+/// sends, no more than twice what is queued is pinned.
+pub const KEEP_FROM: usize = 34 * 1024;
 
 /// What the receive buffer begins with: the middle of Linux's `tcp_rmem`. Twice what an initial window and two
 /// doublings of it bring, so that the buffer has grown before it is what holds a sender back.

@@ -297,3 +297,28 @@ fn open_connections_are_accounted_for_while_they_live() {
     );
     assert_eq!(Some(open[0]), story.tcp.explain(story.now, id));
 }
+
+#[test]
+fn connecting_the_handshake_holds_what_is_written() {
+    let mut story = Story::new(plain());
+    let id = story.connect();
+    story.out();
+    story.write(id, 700);
+    let began = story.now;
+    story.wait_output(2_000_000).unwrap();
+    let told = story.tcp.explain(story.now, id).unwrap();
+    assert_eq!(
+        (told.held, told.began, told.unsent),
+        (Held::Handshake, began, 700)
+    );
+    let t = told.totals;
+    assert_eq!((t.segments_out, t.retransmissions), (2, 1));
+    let words = told.to_string();
+    assert!(
+        words.starts_with("held by handshake: the SYN waits for its answer"),
+        "{words}"
+    );
+    assert!(words.contains("handshake 100 % (1.0s)"), "{words}");
+    story.recv(seg("S.").seq(0).ack(1).wnd(60_000));
+    assert_eq!(held(&story, id), Held::Application);
+}

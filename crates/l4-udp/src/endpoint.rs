@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Data shorter than this is copied out of the device's read buffer, which it would pin as a whole.
-const COPY_BELOW: usize = 16 * 1024;
+const COPY_BELOW: usize = 34 * 1024;
 /// What a waiting datagram costs beyond its data; an empty one is not free.
 const DATAGRAM_OVERHEAD: usize = 128;
 /// News from the path that one socket keeps.
@@ -90,6 +90,12 @@ impl Endpoint {
         Ok(self.table.insert(local, Socket::default()))
     }
 
+    /// Whether a socket would hear a datagram of `flow`.
+    #[must_use]
+    pub fn expects(&self, flow: &Flow) -> bool {
+        self.table.find(flow.local, flow.remote).is_some()
+    }
+
     /// A random ephemeral port, or the next free one after it (RFC 6056 3.3.1).
     fn free_port(&mut self, local: SocketAddr) -> Option<SocketAddr> {
         let range = self.config.ephemeral_ports.clone();
@@ -99,7 +105,8 @@ impl Endpoint {
         (0..count).find_map(|n| {
             let port = u16::try_from(first + (start + n) % count).ok()?;
             let candidate = SocketAddr::new(local.ip(), port);
-            (port != 0 && !self.table.is_bound(candidate)).then_some(candidate)
+            let ours = port != 0 && self.config.share.owns(port);
+            (ours && !self.table.is_bound(candidate)).then_some(candidate)
         })
     }
 
@@ -177,7 +184,9 @@ impl Endpoint {
             iface: options.iface,
             fields: options.fields(),
             payload: data,
-            note: Note::new(Why::Datagram, Limit::App, Cause::Call(CallKind::Send)),
+            note: options.note.unwrap_or_else(|| {
+                Note::new(Why::Datagram, Limit::App, Cause::Call(CallKind::Send))
+            }),
         });
         Ok(())
     }
@@ -245,6 +254,7 @@ impl Endpoint {
                     data
                 },
                 at: a.at,
+                id: a.id,
                 iface: a.iface,
                 ecn: a.ecn,
                 hop_limit: a.hop_limit,

@@ -7,7 +7,9 @@ use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 
 use bytes::Bytes;
-use outcrop_base::{Ecn, Flow, Instant, InterfaceId, IpFields, Note, PathSignalKind};
+use outcrop_base::{
+    Ecn, Flow, Instant, InterfaceId, IpFields, Note, PacketId, PathSignalKind, Share,
+};
 
 /// Settings of one [`Endpoint`](crate::Endpoint).
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub struct Config {
     pub send_datagrams: usize,
     /// Ports given to sockets that do not care.
     pub ephemeral_ports: RangeInclusive<u16>,
+    /// Which of them are ours, if several engines are one host.
+    pub share: Share,
 }
 
 impl Default for Config {
@@ -30,6 +34,7 @@ impl Default for Config {
             send_datagrams: 256,
             // The dynamic ports of RFC 6335 6.
             ephemeral_ports: 49_152..=65_535,
+            share: Share::ALL,
         }
     }
 }
@@ -52,6 +57,8 @@ pub struct Datagram {
     pub data: Bytes,
     /// When it arrived.
     pub at: Instant,
+    /// The packet that brought it: the cause of what answers it.
+    pub id: PacketId,
     /// Where it arrived.
     pub iface: InterfaceId,
     /// The congestion marking it arrived with.
@@ -75,6 +82,8 @@ pub struct SendOptions {
     pub ecn: Ecn,
     /// Refuse a datagram larger than its path instead of fragmenting it.
     pub dont_fragment: bool,
+    /// Why it leaves, where whoever sends it can say more than that a program does.
+    pub note: Option<Note>,
 }
 
 impl SendOptions {

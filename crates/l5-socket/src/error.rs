@@ -79,7 +79,9 @@ pub(crate) fn connect(error: ConnectError) -> io::Error {
         ConnectError::NotOurs => ErrorKind::AddrNotAvailable,
         ConnectError::Tcp(inner) => match inner {
             tcp::ConnectError::AlreadyExists => ErrorKind::AddrInUse,
-            tcp::ConnectError::NoPortFree => ErrorKind::AddrNotAvailable,
+            tcp::ConnectError::NoPortFree | tcp::ConnectError::OtherShare => {
+                ErrorKind::AddrNotAvailable
+            }
             tcp::ConnectError::BadRemote => ErrorKind::InvalidInput,
             _ => ErrorKind::Other,
         },

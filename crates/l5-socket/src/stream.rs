@@ -253,7 +253,7 @@ impl TcpStream {
     /// Why it is not sending more now, and how its life divided; its `Display` says it in words.
     ///
     /// # Errors
-    /// `NotConnected` before the handshake is over.
+    /// `NotConnected` if it is gone.
     pub fn explain(&self) -> io::Result<Explanation> {
         let Conn { shard, id } = &self.conn;
         let now = shard.now();

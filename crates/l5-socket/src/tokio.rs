@@ -2,7 +2,8 @@
 //!
 //! Job: tokio's traits for our streams, our trait for tokio's streams, the driver as a task.
 //! Owns: nothing. Does not know: what runs above. One runtime (`current_thread`) for each shard: the
-//! driver's turn and the tasks it wakes then share a core, and nothing crosses threads.
+//! driver's turn and the tasks it wakes then share a core, and nothing crosses threads. A host with several shards
+//! (`stack::ring`) is so many runtimes, each on a thread; a packet for another shard wakes that one's driver task.
 
 use core::pin::Pin;
 use core::task::{Context, Poll};

@@ -1,5 +1,5 @@
 //! Who may listen where, and what a stack leaves behind when it is shut down: two hosts in virtual time.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 

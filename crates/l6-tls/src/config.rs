@@ -103,6 +103,19 @@ impl Server {
         self
     }
 
+    /// The same with the authorities of a PEM text.
+    ///
+    /// # Errors
+    /// [`ConfigError::BadAuthority`] if there is not one certificate in it.
+    pub fn require_clients_of_pem(self, text: &[u8]) -> Result<Self, ConfigError> {
+        let found = certificates(text);
+        let authorities: Vec<Vec<u8>> = found.map(|certificate| certificate.to_vec()).collect();
+        if authorities.is_empty() {
+            return Err(none_there());
+        }
+        Ok(self.require_clients_of(authorities))
+    }
+
     /// The keys of every connection go to `sink`: whoever has them can read the traffic.
     #[must_use]
     pub fn keys(mut self, sink: KeySink) -> Self {
@@ -190,12 +203,9 @@ impl Client {
     /// [`ConfigError::BadAuthority`] if there is not one usable certificate in it.
     pub fn trusting_pem(text: &[u8]) -> Result<Self, ConfigError> {
         let mut store = RootCertStore::empty();
-        // A bundle may hold certificates nobody can use; they are passed over as everybody does.
-        let certificates = CertificateDer::pem_slice_iter(text).filter_map(Result::ok);
-        let (added, _unusable) = store.add_parsable_certificates(certificates);
+        let (added, _unusable) = store.add_parsable_certificates(certificates(text));
         if added == 0 {
-            let why = "there is none in the file (PEM is expected)";
-            return Err(ConfigError::BadAuthority(why.to_owned()));
+            return Err(none_there());
         }
         Ok(Self::with(Some(store)))
     }
@@ -259,6 +269,15 @@ impl Client {
         }
         Ok(ClientTls(Arc::new(config)))
     }
+}
+
+/// A bundle may hold what nobody can use; it is passed over as everybody does.
+fn certificates(text: &[u8]) -> impl Iterator<Item = CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(text).filter_map(Result::ok)
+}
+
+fn none_there() -> ConfigError {
+    ConfigError::BadAuthority("there is none in the file (PEM is expected)".to_owned())
 }
 
 fn roots(authorities: &[Vec<u8>]) -> Result<RootCertStore, ConfigError> {

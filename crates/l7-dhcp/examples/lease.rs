@@ -35,7 +35,7 @@ fn main() -> Result<(), ServerConfigError> {
             println!(
                 "{now:>10} {:11} {} to {}",
                 client.state(),
-                transmit.purpose,
+                transmit.note.why(),
                 transmit.to
             );
             let to = *transmit.to.ip();
@@ -48,7 +48,10 @@ fn main() -> Result<(), ServerConfigError> {
             while let Some(reply) = server.poll_transmit(now) {
                 println!(
                     "{:>10} {:11}   {} from {}",
-                    "", "", reply.purpose, reply.from
+                    "",
+                    "",
+                    reply.note.why(),
+                    reply.from
                 );
                 let _counted = client.handle_datagram(now, &reply.payload);
             }

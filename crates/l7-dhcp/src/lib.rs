@@ -60,7 +60,9 @@
 #![forbid(unsafe_code)]
 
 mod loss;
+mod observe;
 mod rule;
+mod show;
 pub mod v4;
 pub mod v6;
 

@@ -5,6 +5,7 @@
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 use bytes::Bytes;
+use outcrop_base::{Cause, Limit, Note, Why};
 
 pub mod client;
 mod lease;
@@ -20,29 +21,47 @@ pub const SERVER_PORT: u16 = 67;
 /// Where clients listen.
 pub const CLIENT_PORT: u16 = 68;
 
-outcrop_base::vocabulary! {
-    /// What a message that leaves is for.
-    pub enum Purpose {
-        /// Client: looks for servers.
-        Discover = "dhcp-discover",
-        /// Client: accepts an offer.
-        Select = "dhcp-select",
-        /// Client: may I still have the address that I had?
-        Reboot = "dhcp-reboot",
-        /// Client: asks its server for more time.
-        Renew = "dhcp-renew",
-        /// Client: asks any server for more time.
-        Rebind = "dhcp-rebind",
-        /// Client: somebody else has that address.
-        Decline = "dhcp-decline",
-        /// Client: gives the address back.
-        Release = "dhcp-release",
-        /// Server: offers an address.
-        Offer = "dhcp-offer",
-        /// Server: grants it.
-        Ack = "dhcp-ack",
-        /// Server: refuses.
-        Nak = "dhcp-nak",
+/// What a message that leaves is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Purpose {
+    /// Client: looks for servers.
+    Discover,
+    /// Client: accepts an offer.
+    Select,
+    /// Client: may I still have the address that I had?
+    Reboot,
+    /// Client: asks its server for more time.
+    Renew,
+    /// Client: asks any server for more time.
+    Rebind,
+    /// Client: somebody else has that address.
+    Decline,
+    /// Client: gives the address back.
+    Release,
+    /// Server: offers an address.
+    Offer,
+    /// Server: grants it.
+    Ack,
+    /// Server: refuses.
+    Nak,
+}
+
+impl Purpose {
+    /// What a capture says of it.
+    #[must_use]
+    pub const fn why(self) -> Why {
+        match self {
+            Self::Discover => Why::DhcpDiscover,
+            Self::Select => Why::DhcpSelect,
+            Self::Reboot => Why::DhcpReboot,
+            Self::Renew => Why::DhcpRenew,
+            Self::Rebind => Why::DhcpRebind,
+            Self::Decline => Why::DhcpDecline,
+            Self::Release => Why::DhcpRelease,
+            Self::Offer => Why::DhcpOffer,
+            Self::Ack => Why::DhcpAck,
+            Self::Nak => Why::DhcpNak,
+        }
     }
 }
 
@@ -60,9 +79,28 @@ pub struct Transmit {
     pub payload: Bytes,
     /// What it is for.
     pub purpose: Purpose,
+    /// Why it leaves; what made it leave is known to whoever called.
+    pub note: Note,
 }
 
 impl Transmit {
+    #[track_caller]
+    pub(crate) const fn new(
+        from: SocketAddrV4,
+        to: SocketAddrV4,
+        payload: Bytes,
+        purpose: Purpose,
+    ) -> Self {
+        Self {
+            from,
+            to,
+            station: None,
+            payload,
+            purpose,
+            note: Note::new(purpose.why(), Limit::None, Cause::None),
+        }
+    }
+
     /// Whether everybody on the link is addressed.
     #[must_use]
     pub fn is_broadcast(&self) -> bool {

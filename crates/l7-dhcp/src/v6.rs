@@ -5,6 +5,7 @@
 use core::net::{Ipv6Addr, SocketAddrV6};
 
 use bytes::Bytes;
+use outcrop_base::{Note, Why};
 
 mod client;
 mod lease;
@@ -21,25 +22,41 @@ pub const CLIENT_PORT: u16 = 546;
 /// All servers and relays of a link (RFC 8415 7.1).
 pub const ALL_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
 
-outcrop_base::vocabulary! {
-    /// What a message that leaves is for.
-    pub enum Purpose {
-        /// Looks for servers.
-        Solicit = "dhcp6-solicit",
-        /// Asks one server for the addresses that it advertised.
-        Request = "dhcp6-request",
-        /// Are these addresses right for this link?
-        Confirm = "dhcp6-confirm",
-        /// Asks its server for more time.
-        Renew = "dhcp6-renew",
-        /// Asks any server for more time.
-        Rebind = "dhcp6-rebind",
-        /// Gives addresses back.
-        Release = "dhcp6-release",
-        /// Somebody else has that address.
-        Decline = "dhcp6-decline",
-        /// Asks for parameters alone.
-        InformationRequest = "dhcp6-information-request",
+/// What a message that leaves is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Purpose {
+    /// Looks for servers.
+    Solicit,
+    /// Asks one server for the addresses that it advertised.
+    Request,
+    /// Are these addresses right for this link?
+    Confirm,
+    /// Asks its server for more time.
+    Renew,
+    /// Asks any server for more time.
+    Rebind,
+    /// Gives addresses back.
+    Release,
+    /// Somebody else has that address.
+    Decline,
+    /// Asks for parameters alone.
+    InformationRequest,
+}
+
+impl Purpose {
+    /// What a capture says of it.
+    #[must_use]
+    pub const fn why(self) -> Why {
+        match self {
+            Self::Solicit => Why::Dhcp6Solicit,
+            Self::Request => Why::Dhcp6Request,
+            Self::Confirm => Why::Dhcp6Confirm,
+            Self::Renew => Why::Dhcp6Renew,
+            Self::Rebind => Why::Dhcp6Rebind,
+            Self::Release => Why::Dhcp6Release,
+            Self::Decline => Why::Dhcp6Decline,
+            Self::InformationRequest => Why::Dhcp6InformationRequest,
+        }
     }
 }
 
@@ -50,6 +67,8 @@ pub struct Transmit {
     pub payload: Bytes,
     /// What it is for.
     pub purpose: Purpose,
+    /// Why it leaves; what made it leave is known to whoever called.
+    pub note: Note,
 }
 
 impl Transmit {

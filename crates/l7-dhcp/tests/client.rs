@@ -98,7 +98,9 @@ fn two_seeds_wait_differently_and_number_differently() {
         let (_, _, msg) = next(&mut client);
         (msg.xid, client.poll_timeout())
     };
-    assert_ne!(run(1), run(2));
+    let ((one, first), (other, second)) = (run(1), run(2));
+    assert_ne!(one, other, "numbers");
+    assert_ne!(first, second, "waits");
     assert_eq!(run(1), run(1));
 }
 

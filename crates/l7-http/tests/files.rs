@@ -119,6 +119,17 @@ fn folder_without_its_slash_is_redirected_to_itself_and_nowhere_else() {
     assert_eq!(site.status("/empty/", &[]), 404, "no listing");
 }
 
+// RFC 3986 section 5.2.4, and apt asks so.
+#[test]
+fn lone_dot_in_a_path_is_where_one_is_already() {
+    let mut site = site();
+    for path in ["/./digits", "/sub/./", "/%2e/digits", "/././digits"] {
+        assert_eq!(site.status(path, &[]), 200, "{path}");
+    }
+    let folder = site.get("/sub/.", &[]);
+    assert_eq!(folder.status(), StatusCode::MOVED_PERMANENTLY);
+}
+
 #[test]
 fn nothing_outside_the_folder_is_reached() {
     let mut site = site();
@@ -138,10 +149,8 @@ fn nothing_outside_the_folder_is_reached() {
         "/%2Fetc%2Fpasswd",
         "/..\\secret",
         "/....//secret",
-        "/./digits",
         "/.git/config",
         "/%2egit/config",
-        "/sub/.",
         "/%252e%252e/secret",
         "/digits/../../secret",
     ] {

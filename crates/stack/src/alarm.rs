@@ -1,7 +1,7 @@
 //! How the rest of the program wakes the driver.
 //!
 //! Job: make sure that a driver that goes to sleep has seen everything that was asked before, and that
-//! whoever asks later wakes it, once. Owns: three bits and a descriptor. Does not know: what was asked.
+//! whoever asks later wakes it, once. Owns: four bits and a descriptor. Does not know: what was asked.
 //! The order that makes it sound: who asks sets its bit first and looks for the sleeper second; the
 //! sleeper says that it sleeps first and looks for bits second. One atomic word orders both.
 
@@ -23,6 +23,8 @@ pub(crate) enum Ask {
     Tasks = 2,
     /// A device without a descriptor has something.
     Device = 4,
+    /// Another shard of the host has a packet for this one.
+    Stray = 16,
 }
 
 const ASLEEP: u8 = 8;

@@ -18,6 +18,10 @@ pub struct Counters {
     pub bytes_out: u64,
     /// Packets the device refused: lost, and repaired by timers.
     pub lost_out: u64,
+    /// Packets handed on to the next shard of the host.
+    pub strays_out: u64,
+    /// Packets that another shard of the host handed over; they were counted where they came in.
+    pub strays_in: u64,
     /// Turns of the loop.
     pub turns: u64,
     dropped: Vec<u64>,
@@ -29,25 +33,56 @@ impl Counters {
     pub fn received(&mut self, len: usize, verdict: &Verdict) {
         self.packets_in += 1;
         self.bytes_in += len as u64;
-        if let Fate::Dropped(reason) = verdict.fate {
-            let index = reason as usize;
-            if self.dropped.len() <= index {
-                self.dropped.resize(index + 1, 0);
-            }
-            if let Some(count) = self.dropped.get_mut(index) {
-                *count += 1;
-            }
-        }
-        self.rule(verdict.rule);
+        self.judged(verdict);
     }
 
-    fn rule(&mut self, rule: RuleRef) {
+    /// A packet that another shard handed over met this verdict.
+    pub fn taken_over(&mut self, verdict: &Verdict) {
+        self.strays_in += 1;
+        self.judged(verdict);
+    }
+
+    /// The same of another shard of the host as well.
+    pub fn add(&mut self, other: &Self) {
+        self.packets_in += other.packets_in;
+        self.bytes_in += other.bytes_in;
+        self.packets_out += other.packets_out;
+        self.bytes_out += other.bytes_out;
+        self.lost_out += other.lost_out;
+        self.strays_out += other.strays_out;
+        self.strays_in += other.strays_in;
+        self.turns += other.turns;
+        for (index, count) in other.dropped.iter().enumerate() {
+            self.count_drop(index, *count);
+        }
+        for (rule, count) in &other.rules {
+            self.rule(*rule, *count);
+        }
+    }
+
+    fn judged(&mut self, verdict: &Verdict) {
+        if let Fate::Dropped(reason) = verdict.fate {
+            self.count_drop(reason as usize, 1);
+        }
+        self.rule(verdict.rule, 1);
+    }
+
+    fn count_drop(&mut self, index: usize, more: u64) {
+        if self.dropped.len() <= index {
+            self.dropped.resize(index + 1, 0);
+        }
+        if let Some(count) = self.dropped.get_mut(index) {
+            *count += more;
+        }
+    }
+
+    fn rule(&mut self, rule: RuleRef, more: u64) {
         // A few dozen rules, the common ones met first: a scan by address beats a hash.
         let same =
             |known: &RuleRef| core::ptr::eq(known.name, rule.name) || known.name == rule.name;
         match self.rules.iter_mut().find(|(known, _)| same(known)) {
-            Some((_, count)) => *count += 1,
-            None => self.rules.push((rule, 1)),
+            Some((_, count)) => *count += more,
+            None => self.rules.push((rule, more)),
         }
     }
 

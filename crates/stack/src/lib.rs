@@ -23,8 +23,9 @@
 //!
 //! Files, in reading order: `core/mod.rs`, `core/up.rs` (the way in), `core/down.rs` (the way out),
 //! `core/links.rs` (what has neighbours), `core/calls.rs`, `core/news.rs` (addresses that come and go),
-//! `core/events.rs`, `core/ping.rs`, `core/raw.rs`; then `shard.rs`, `wakers.rs`, `alarm.rs`,
-//! `sleep.rs`; then `driver/` (the loop, its log, its sleep), `tasks.rs`, `counters.rs`, `snapshot.rs`.
+//! `core/events.rs`, `core/ping.rs`, `core/raw.rs`, `core/scope.rs`, `core/strays.rs`; then `shard.rs`, `wakers.rs`,
+//! `alarm.rs`, `sleep.rs`; then `driver/` (the loop, its log, its sleep), `several.rs`, `tasks.rs`, `counters.rs`,
+//! `snapshot.rs`.
 //!
 //! Two hosts, no network:
 //!
@@ -69,6 +70,7 @@ mod alarm;
 mod core;
 mod counters;
 mod driver;
+mod several;
 mod shard;
 mod sleep;
 mod snapshot;
@@ -78,10 +80,11 @@ mod words;
 
 pub use self::core::{
     Config, ConnectError, Core, Echo, Event, KeyOwner, ListenerId, PING_QUEUE, PacketIn, PacketOut,
-    PingId, RAW_QUEUE, RawId, RawOptions, SendError, StreamId, UdpId,
+    PingId, RAW_QUEUE, RawId, RawOptions, STRAYS, SendError, Stray, StreamId, UdpId,
 };
 pub use counters::Counters;
 pub use driver::{BATCH, CUT_MAX, Driver};
+pub use several::{ring, run_all, settle_all};
 pub use shard::Shard;
 pub use sleep::Sleep;
 pub use snapshot::Snapshot;

@@ -6,6 +6,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::task::{Context, Poll, Waker};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +16,7 @@ use outcrop_device::Clock;
 use crate::alarm::{Alarm, Ask};
 use crate::sleep::{Sleep, Timers};
 use crate::wakers::Wakers;
-use crate::{Core, Interest};
+use crate::{Core, Interest, STRAYS, Stray};
 
 /// A host that a [`Driver`](crate::Driver) drives. Clones are the same host.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ struct Shared {
     wall: WallClock,
     /// When the driver's latest turn began, nanoseconds.
     turn: AtomicU64,
+    /// What came to another shard of the same host and may be for this one.
+    strays: Mutex<VecDeque<Stray>>,
 }
 
 /// What the lock guards.
@@ -77,6 +80,7 @@ impl Shard {
                 clock,
                 wall,
                 turn: AtomicU64::new(0),
+                strays: Mutex::new(VecDeque::new()),
             }),
         })
     }
@@ -162,6 +166,25 @@ impl Shard {
         if touched {
             self.shared.alarm.ring(Ask::Flush);
         }
+    }
+
+    /// Takes a packet that came to another shard of the same host, unless [`STRAYS`] wait already: then it is given back.
+    pub(crate) fn hand(&self, stray: Stray) -> Option<Stray> {
+        {
+            let mut waiting = self.strays();
+            if waiting.len() >= STRAYS {
+                return Some(stray);
+            }
+            waiting.push_back(stray);
+        }
+        self.shared.alarm.ring(Ask::Stray);
+        None
+    }
+
+    /// What other shards have handed over, the oldest first.
+    pub(crate) fn strays(&self) -> MutexGuard<'_, VecDeque<Stray>> {
+        let strays = &self.shared.strays;
+        strays.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn alarm(&self) -> &Arc<Alarm> {

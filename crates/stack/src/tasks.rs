@@ -17,6 +17,9 @@ pub use async_executor::Task;
 use crate::Shard;
 use crate::alarm::{Alarm, Ask, Bell};
 
+/// Bytes of a task from which on it is moved once, into a place of its own.
+const LARGE: usize = 256;
+
 /// Where tasks are started. Clones start them in the same place.
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
@@ -25,8 +28,13 @@ pub struct Tasks {
 
 impl Tasks {
     /// Starts a task. Dropping what is returned cancels it; `detach` lets it run.
-    pub fn spawn<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Task<T> {
-        self.executor.spawn(future)
+    pub fn spawn<T: 'static, F: Future<Output = T> + 'static>(&self, future: F) -> Task<T> {
+        if size_of::<F>() < LARGE {
+            self.executor.spawn(future)
+        } else {
+            // Handed on by value it would be copied five times until it is where it stays.
+            self.executor.spawn(Box::pin(future))
+        }
     }
 }
 

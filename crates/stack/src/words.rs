@@ -12,15 +12,15 @@ pub mod device {
 /// The link's words, where it has neighbours.
 pub mod ethernet {
     pub use outcrop_ethernet::{
-        Config, Defence, Filter, Limits, MacAddr, Neighbor, State, Switch, SwitchConfig,
+        Config, Defence, Filter, Limits, MacAddr, Neighbor, Port, State, Switch, SwitchConfig,
     };
 }
 /// IP's words.
 pub mod ip {
     pub use outcrop_ip::{
-        Address, AddressNews, AddressState, AutoConfig, Cidr, CidrError, Config, ConfigError,
-        EchoReply, Filter, GroupError, InterfaceConfig, Lease, Origin, Passing, PingError, Quote,
-        Quoted, RawPacket, Refusal, Route, Ruling, Target, Unresolved,
+        Address, AddressNews, AddressState, Advertising, AutoConfig, Cidr, CidrError, Config,
+        ConfigError, EchoReply, Filter, GroupError, InterfaceConfig, Lease, Origin, Passing,
+        PingError, Quote, Quoted, RawPacket, Refusal, Route, Ruling, Target, Unresolved,
     };
 }
 /// TCP's words.
@@ -28,7 +28,7 @@ pub mod tcp {
     pub use outcrop_tcp::{
         Algorithm, CloseReason, Config, ConnectError, Counters, Doubt, EcnPolicy, Explanation,
         Held, Info, KeepAlive, Listen, ListenError, PathProbing, Rate, ReadError, Settings, Shares,
-        StaleId, State, SynCookies, Totals, WriteError, auth,
+        StaleId, State, SynCookies, Totals, WriteError, auth, params,
     };
 }
 /// UDP's words.

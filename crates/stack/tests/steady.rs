@@ -10,7 +10,7 @@ mod common;
 use bytes::Bytes;
 use common::{IFACE, sock, v4, v6};
 use core::time::Duration;
-use outcrop_base::{ChunkQueue, Seed, WallClock};
+use outcrop_base::{ChunkQueue, Seed, Share, WallClock};
 use outcrop_device::{Caps, Clock, PairEnd, pair};
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
 use outcrop_stack::tcp::Listen;
@@ -28,8 +28,12 @@ const OFFLOAD: Caps = Caps {
     ..Caps::plain(1500)
 };
 
-fn driver(last: u8, device: PairEnd, clock: &Clock) -> Driver<PairEnd> {
-    let mut core = Core::new(Config::default(), &Seed::from_number(u64::from(last)));
+fn driver(last: u8, device: PairEnd, clock: &Clock, share: Share) -> Driver<PairEnd> {
+    let config = Config {
+        share,
+        ..Config::default()
+    };
+    let mut core = Core::new(config, &Seed::from_number(u64::from(last)));
     core.add_interface(InterfaceConfig {
         gso_max: OFFLOAD.gso_max,
         checksum_offload: true,
@@ -48,11 +52,16 @@ fn driver(last: u8, device: PairEnd, clock: &Clock) -> Driver<PairEnd> {
     Driver::new(shard, IFACE, device, ())
 }
 
-/// A client, a server, one connection.
+/// A client, a server, connections between them.
 struct Pair {
     clock: Clock,
     client: Driver<PairEnd>,
     server: Driver<PairEnd>,
+    streams: Vec<Stream>,
+}
+
+/// Both ends of a connection.
+struct Stream {
     asking: StreamId,
     answering: StreamId,
     /// The handler keeps its queue, as a server does for the life of a connection.
@@ -61,45 +70,65 @@ struct Pair {
 
 impl Pair {
     fn connected() -> Self {
+        let mut pair = Self::apart(Share::ALL);
+        pair.connect(1);
+        pair
+    }
+
+    /// Not connected; the server is one shard of its host.
+    fn apart(share: Share) -> Self {
         let clock = Clock::manual();
         let (a, b) = pair(OFFLOAD, &clock);
-        let (mut client, mut server) = (driver(1, a, &clock), driver(2, b, &clock));
-        let listener = (server.shard()).call(|c| c.tcp_listen(sock(2, 80), Listen::default()));
-        let asking = (client.shard()).call(|c| c.tcp_connect(None, sock(2, 80), None));
-        for _ in 0..4 {
-            client.turn(|| {}).unwrap();
-            server.turn(|| {}).unwrap();
-        }
-        let answering = server.shard().call(|c| c.tcp_accept(listener.unwrap()));
         Self {
-            asking: asking.unwrap(),
-            answering: answering.unwrap(),
+            client: driver(1, a, &clock, Share::ALL),
+            server: driver(2, b, &clock, share),
             clock,
-            client,
-            server,
-            queue: ChunkQueue::new(),
+            streams: Vec::new(),
+        }
+    }
+
+    fn connect(&mut self, count: usize) {
+        let (client, server) = (&mut self.client, &mut self.server);
+        let listener = (server.shard()).call(|c| c.tcp_listen(sock(2, 80), Listen::default()));
+        for _ in 0..count {
+            let asking = (client.shard()).call(|c| c.tcp_connect(None, sock(2, 80), None));
+            for _ in 0..4 {
+                client.turn(|| {}).unwrap();
+                server.turn(|| {}).unwrap();
+            }
+            let answering = (server.shard()).call(|c| c.tcp_accept(listener.unwrap()));
+            self.streams.push(Stream {
+                asking: asking.unwrap(),
+                answering: answering.unwrap(),
+                queue: ChunkQueue::new(),
+            });
         }
     }
 
     /// One turn of each side, a millisecond later: the client writes `request` and reads, the server reads
-    /// and writes `response` if anything came. Returns what the client read, and the server's allocations.
+    /// and writes `response` if anything came, on every connection. Returns what the client read, and the server's
+    /// allocations.
     fn round(&mut self, request: &Bytes, response: &Bytes) -> (usize, u64) {
         self.clock.set(self.clock.now() + Duration::from_millis(1));
-        let (asking, answering) = (self.asking, self.answering);
+        let streams = &mut self.streams;
         let shard = self.client.shard().clone();
         let mut read = 0;
         self.client
             .turn(|| {
-                read = drain(&shard, asking);
-                write(&shard, asking, request, &mut ChunkQueue::new());
+                for stream in &*streams {
+                    read += drain(&shard, stream.asking);
+                    write(&shard, stream.asking, request, &mut ChunkQueue::new());
+                }
             })
             .unwrap();
         let shard = self.server.shard().clone();
-        let (server, queue) = (&mut self.server, &mut self.queue);
+        let server = &mut self.server;
         let asked = allocations(|| {
             let turn = server.turn(|| {
-                if drain(&shard, answering) > 0 {
-                    write(&shard, answering, response, queue);
+                for stream in streams {
+                    if drain(&shard, stream.answering) > 0 {
+                        write(&shard, stream.answering, response, &mut stream.queue);
+                    }
                 }
             });
             turn.unwrap();
@@ -140,6 +169,44 @@ fn requests_and_answers_once_warm_ask_for_no_memory() {
     }
     assert_eq!(read, 2_000 * 300);
     assert_eq!(asked, 0, "allocations for 2000 requests");
+}
+
+/// Every connection asks at once, then all are quiet for a while.
+fn many_ask(mut pair: Pair, count: usize) {
+    const PAUSE: u64 = 32;
+    pair.connect(count);
+    let (request, response) = (Bytes::from(vec![b'?'; 120]), Bytes::from(vec![b'!'; 300]));
+    let quiet = Bytes::new();
+    let (mut read, mut asked) = (0, 0);
+    for round in 0..8_000 {
+        let bursts = round % PAUSE == 0;
+        let (bytes, count) = pair.round(if bursts { &request } else { &quiet }, &response);
+        // Until time has passed over every slot, as above.
+        if round >= 6_400 {
+            read += bytes;
+            asked += count;
+        }
+    }
+    assert_eq!(read, count * 300 * 1_600 / 32);
+    assert_eq!(
+        asked, 0,
+        "allocations for 50 requests on each of {count} connections"
+    );
+}
+
+#[test]
+fn many_connections_once_warm_ask_for_no_memory() {
+    many_ask(Pair::apart(Share::ALL), 64);
+}
+
+#[test]
+fn many_connections_of_one_shard_of_two_once_warm_ask_for_no_memory() {
+    let mut pair = Pair::apart(Share::new(0, 2).unwrap());
+    let (device, _) = outcrop_device::pair(OFFLOAD, &pair.clock);
+    let other = driver(2, device, &pair.clock, Share::new(1, 2).unwrap());
+    pair.server = pair.server.with_next(other.shard().clone());
+    many_ask(pair, 64);
+    assert_eq!(other.counters().strays_in, 0);
 }
 
 #[test]

@@ -15,6 +15,7 @@
 //! | [`replay`] | does a recording still come out the same, packet by packet |
 //! | [`foreign`] | does our server keep every promise that the server in this capture kept |
 //! | [`drill`] | does the engine do what a script in the packetdrill language says |
+//! | [`draft`] | which script would say what this capture shows |
 //! | [`emulated`] | the same links in real time, in front of a real device or between two |
 //!
 //! ```
@@ -56,11 +57,13 @@
 //! `world`; then `scenario` with the little `site` it visits; `replay`; `foreign`; `drill`.
 #![forbid(unsafe_code)]
 
+pub mod draft;
 pub mod drill;
 pub mod emulated;
 pub mod explore;
 pub mod foreign;
 pub mod replay;
+pub mod rewrite;
 pub mod scenario;
 pub mod simulate;
 mod site;

@@ -43,6 +43,34 @@ fn nginx_answers_a_head_over_ipv6() {
     agrees("curl-nginx-ipv6.pcap", 6, 237);
 }
 
+/// Everything recorded of others, whatever its client offers and loses.
+#[test]
+fn every_foreign_server_is_matched() {
+    let mut wrong = Vec::new();
+    for (name, stream) in [
+        ("lossy-download.pcap", 60_000),
+        ("lossy-tail.pcap", 60_000),
+        ("lossy-upload.pcap", 90),
+        ("chunked.pcap", 139),
+        ("options-windows.pcap", 44),
+        ("options-macos.pcap", 44),
+        ("options-freebsd.pcap", 44),
+        ("options-bare.pcap", 44),
+        ("tls12-aes128.pcapng", 1_000),
+        ("tls12-aes256.pcapng", 1_000),
+        ("tls12-chacha20.pcapng", 1_000),
+        ("tls13-aes128.pcapng", 1_000),
+        ("tls13-aes256.pcapng", 1_000),
+        ("tls13-chacha20.pcapng", 1_000),
+    ] {
+        let report = fixture(name);
+        if !report.differences.is_empty() || report.stream < stream {
+            wrong.push(format!("{name}: {report:#?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn capture_without_a_handshake_is_refused() {
     let path =

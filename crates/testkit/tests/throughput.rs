@@ -152,13 +152,7 @@ fn bbr_on_a_path_that_loses_one_in_a_hundred_keeps_most_of_its_rate() {
         cells.filter(move |(cell, _)| cell.controller == algorithm && cell.loss == 0.01)
     };
     for ((cell, rate), (_, cubic)) in of(Algorithm::Bbr).zip(of(Algorithm::Cubic)) {
-        // A queue of a fortieth of the pipe overflows as well, and two in a hundred together are too many.
-        let shallow = cell.rtt.as_millis() > 100 && cell.queue < 1 << 20;
-        let least = match (cell.rtt.as_millis(), shallow) {
-            (_, true) => 0.3,
-            (..=10, false) => 0.7,
-            (_, false) => 0.5,
-        };
+        let least = if cell.rtt.as_millis() > 10 { 0.5 } else { 0.7 };
         assert!(rate as f64 >= least * RATE as f64, "{cell}: {rate}");
         let far = cell.rtt.as_millis() >= 10;
         assert!(!far || rate > 3 * cubic, "{cell}: {rate}, cubic {cubic}");
@@ -188,7 +182,7 @@ fn bottleneck_queue_a_fortieth_of_the_pipe_paced_senders_fill_the_pipe() {
         let (cell, _) = &found;
         let least = match (cell.controller, cell.pacing) {
             (Algorithm::Cubic, true) => 0.80,
-            (Algorithm::Bbr, _) => 0.7,
+            (Algorithm::Bbr, _) => 0.75,
             (Algorithm::NewReno, true) => 0.55,
             (Algorithm::NewReno | Algorithm::Cubic, false) => 0.08,
         };

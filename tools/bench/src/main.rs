@@ -5,27 +5,34 @@
 //! in the same minute, in turns, can be compared. Everything happens in private namespaces made for it, every
 //! load ends by itself.
 //!
-//! `scenario` is what is asked, `contender` who answers (`peer`: the stacks among them), `load` who asks, `network` where, `figures` the table.
+//! `scenario` is what is asked, `contender` who answers (`peer`: the stacks among them), `serving` runs them, `load` asks,
+//! `network` is where, `held` counts idle connections; `figures` keeps it, `bars` judges, `plot` draws, `report` writes.
 #![forbid(unsafe_code)]
 
+mod bars;
 mod contender;
 mod figures;
+mod held;
 mod load;
 mod network;
 mod paths;
 mod peer;
+mod plot;
+mod report;
 mod scenario;
+mod serving;
+mod statistics;
+mod words;
 
 use core::error::Error;
-use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
 
 use contender::Contender;
-use figures::Table;
-use scenario::Scenario;
+use figures::{OURS, Table};
+use scenario::{Field, Scenario};
 
 /// What anything in here may fail with: it ends the run and is printed.
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -49,7 +56,10 @@ struct Plan {
     /// How long one measurement lasts, in seconds.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=60))]
     seconds: u32,
-    /// Only scenarios whose name has this in it.
+    /// Only the core of it: fewer scenarios, no stack that has to be built first.
+    #[arg(long)]
+    quick: bool,
+    /// Only scenarios whose name has this in it; "idle" is the name of the connections that are only held.
     #[arg(long)]
     only: Option<String>,
     /// The program `outcrop` to be measured; the one beside this program if none is given.
@@ -81,6 +91,8 @@ enum Inside {
     /// A stack to compare with.
     #[command(hide = true)]
     Peer(peer::Peer),
+    /// Write the tables and the plots of a run into the documentation.
+    Report(report::Options),
     /// Compare with Linux's CUBIC over emulated links, in real time.
     Paths(paths::Paths),
     /// The kernel's end of a path.
@@ -108,9 +120,10 @@ fn main() -> ExitCode {
         None => network::enter(&cli.plan),
         Some(Inside::Measure(plan)) => network::only_inside().and_then(|()| measure(plan)),
         Some(Inside::Hold) => network::hold(),
-        Some(Inside::Kernel) => network::only_inside().and_then(|()| contender::kernel_server()),
+        Some(Inside::Kernel) => network::only_inside().and_then(|()| serving::kernel_server()),
         Some(Inside::Load(load)) => network::only_inside().and_then(|()| load.run()),
         Some(Inside::Peer(peer)) => network::only_inside().and_then(|()| peer.run()),
+        Some(Inside::Report(options)) => options.run(),
         Some(Inside::Paths(paths)) => paths.run(),
         Some(Inside::Source { at }) => paths::source(*at),
         Some(Inside::Sink { from, seconds }) => paths::sink(*from, *seconds),
@@ -128,32 +141,79 @@ fn main() -> ExitCode {
 /// Every scenario, every round, every contender in turn.
 fn measure(plan: &Plan) -> Outcome<()> {
     let root = scenario::files(&plan.out)?;
-    let mut network = network::Veth::new()?;
-    let mut contenders = Contender::all(plan, &root, &mut network)?;
-    let mut table = Table::new(plan);
-    let wanted = |scenario: &&Scenario| {
-        let only = plan.only.as_deref().unwrap_or_default();
-        scenario.name.contains(only)
-    };
-    for scenario in Scenario::ALL.iter().filter(wanted) {
+    let network = network::Veth::new()?;
+    let (contenders, absent) = Contender::all(plan, &root)?;
+    let mut table = Table::new(plan, absent);
+    // They listen by now, or will by the time the first answers have been given.
+    std::thread::sleep(core::time::Duration::from_millis(300));
+    for scenario in Scenario::ALL.iter().filter(|scenario| plan.wants(scenario)) {
         for round in 1..=plan.rounds {
-            for contender in &mut contenders {
-                if let Some(sample) = contender.run(scenario, plan.seconds, &network)? {
-                    eprintln!(
-                        "{:<22} {:<14} round {round}: {:.0}",
-                        scenario.name, contender.name, sample.rate
-                    );
-                    table.add(scenario, contender.name, sample);
-                }
+            for contender in &contenders {
+                turn(
+                    &mut table,
+                    contender,
+                    scenario,
+                    (round, plan.seconds, &network),
+                );
             }
         }
     }
-    fs::create_dir_all(&plan.out)?;
+    drop(contenders);
+    if plan.wants_called("idle") {
+        match held::measure(plan, &root) {
+            Ok(held) => table.held = held,
+            Err(error) => table.fails("idle connections", error.to_string()),
+        }
+    }
+    table.ends();
     let path = plan.out.join("results.json");
-    fs::write(&path, serde_json::to_string_pretty(&table)?)?;
+    table.write(&path)?;
     print!("{table}");
+    println!("\n{}", report::held(&table));
+    for absent in &table.absent {
+        println!("{}: absent: {}", absent.who, absent.why);
+    }
     println!("\nkept in {}", path.display());
+    if table
+        .absent
+        .iter()
+        .any(|absent| absent.who.starts_with(OURS))
+    {
+        return Err("ours did not do everything".into());
+    }
     Ok(())
+}
+
+/// One measurement. A failure is part of the result, and no reason to lose the rest.
+fn turn(
+    table: &mut Table,
+    contender: &Contender,
+    scenario: &Scenario,
+    (round, seconds, network): (u32, u32, &network::Veth),
+) {
+    let (name, who) = (scenario.name, contender.name);
+    match contender.run(scenario, seconds, network) {
+        Ok(None) => {}
+        Ok(Some(sample)) => {
+            eprintln!("{name:<22} {who:<18} round {round}: {:.0}", sample.rate);
+            table.add(name, who, scenario.work, sample);
+        }
+        Err(error) => {
+            eprintln!("{name:<22} {who:<18} round {round}: {error}");
+            table.fails(&format!("{who}, {name}"), error.to_string());
+        }
+    }
+}
+
+impl Plan {
+    fn wants(&self, scenario: &Scenario) -> bool {
+        let core = !self.quick || scenario.field == Field::Core;
+        core && self.wants_called(scenario.name)
+    }
+
+    fn wants_called(&self, name: &str) -> bool {
+        name.contains(self.only.as_deref().unwrap_or_default())
+    }
 }
 
 /// This program, to be started again.

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{Read as _, stdin};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
+use crate::peer::external;
 use crate::{Outcome, Plan, ourselves};
 
 /// Set for everything that runs in a namespace of ours.
@@ -18,6 +19,9 @@ const CLIENT: &str = "10.98.0.2";
 
 /// Starts this program again in a private namespace, to measure there.
 pub(crate) fn enter(plan: &Plan) -> Outcome<()> {
+    if !plan.quick {
+        external::build_all(&plan.out)?;
+    }
     let mut command = Command::new("unshare");
     if fs::metadata("/proc/self").map(|me| std::os::unix::fs::MetadataExt::uid(&me))? != 0 {
         command.args(["--user", "--map-root-user"]);
@@ -25,18 +29,8 @@ pub(crate) fn enter(plan: &Plan) -> Outcome<()> {
     command.args(["--net", "--kill-child", "--fork", "--"]);
     let us = ourselves()?;
     command.arg(us.get_program()).arg("measure");
-    command.args(["--rounds", &plan.rounds.to_string()]);
-    command.args(["--seconds", &plan.seconds.to_string()]);
-    if let Some(outcrop) = &plan.outcrop {
-        command.arg("--outcrop").arg(outcrop);
-    }
-    command.arg("--out").arg(&plan.out);
-    if let Some(only) = &plan.only {
-        command.args(["--only", only]);
-    }
-    if let Some(against) = &plan.against {
-        command.arg("--against").arg(against);
-    }
+    // What it is to measure, as it was said to us.
+    command.args(std::env::args_os().skip(1));
     let status = command.env(INSIDE, "1").status()?;
     if status.success() {
         return Ok(());
@@ -129,7 +123,8 @@ impl Drop for Veth {
     }
 }
 
-fn ip(arguments: &[&str]) -> Outcome<()> {
+/// The kernel's side is a matter of the program `ip`.
+pub(crate) fn ip(arguments: &[&str]) -> Outcome<()> {
     done(Command::new("ip").args(arguments))
 }
 

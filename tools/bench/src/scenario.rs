@@ -8,12 +8,20 @@ use std::path::{Path, PathBuf};
 
 use crate::Outcome;
 
-/// Bytes of the small file: what a button or a short answer weighs.
-const SMALL: usize = 100;
-/// Bytes of the large file.
+/// The files that are served, and their bytes: a short answer, what lies between, a body that fills every buffer,
+/// and one that no processor's cache holds.
+const FILES: [(&str, usize); 8] = [
+    ("small", 100),
+    ("1k", 1 << 10),
+    ("4k", 4 << 10),
+    ("16k", 16 << 10),
+    ("64k", 64 << 10),
+    ("256k", 256 << 10),
+    ("large", LARGE),
+    ("huge", 1 << 30),
+];
+/// Bytes of the large file, and of the pieces the huge one is written in.
 const LARGE: usize = 1 << 20;
-/// Bytes of the file for bulk; no processor's cache holds it.
-const HUGE: usize = 1 << 30;
 
 /// One measurement.
 #[derive(Debug)]
@@ -22,92 +30,152 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     /// The work.
     pub(crate) work: Work,
-    /// What is counted.
-    pub(crate) unit: &'static str,
+    /// How much of the field it is for.
+    pub(crate) field: Field,
+}
+
+/// Who is asked to do it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    /// Everybody; `--quick` asks it too.
+    Core,
+    /// The same, only in a complete run.
+    Whole,
+    /// Ours, nginx, the kernel, the ceiling and smoltcp: what it shows needs no more.
+    Close,
+    /// Ours and nginx: it needs files.
+    Files,
 }
 
 /// What a load does.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// Asks for a file over so many connections.
+    /// Asks for a file over so many connections, as fast as it is answered.
     Requests {
         file: &'static str,
         connections: u32,
         pipeline: u32,
         close: bool,
     },
+    /// Asks for the small file so often a second, whatever becomes of it.
+    Paced { rate: u32, connections: u32 },
     /// Sends as fast as it can to a program that discards.
-    Push,
+    Push { streams: u32 },
     /// Receives as fast as it can and discards; whoever sends has it in memory.
-    Pull,
-    /// The same, of a file over HTTP.
-    File,
+    Pull { streams: u32 },
+    /// The huge file over HTTP; the receiver copies it out of the kernel, or has the kernel drop it.
+    File { drops: bool },
 }
 
-const fn requests(name: &'static str, connections: u32) -> Scenario {
+impl Work {
+    /// What is counted.
+    pub(crate) const fn unit(self) -> &'static str {
+        match self {
+            Self::Requests { .. } | Self::Paced { .. } => "requests/s",
+            Self::Push { .. } | Self::Pull { .. } | Self::File { .. } => "Mbit/s",
+        }
+    }
+
+    /// What processor time is divided by: the name, and how many of what is counted are one of it.
+    pub(crate) const fn cpu_unit(self) -> (&'static str, f64) {
+        match self {
+            Self::Requests { .. } | Self::Paced { .. } => ("s per million requests", 1e6),
+            Self::Push { .. } | Self::Pull { .. } | Self::File { .. } => ("s per GB", 1e9),
+        }
+    }
+}
+
+const fn requests(
+    name: &'static str,
+    file: &'static str,
+    connections: u32,
+    field: Field,
+) -> Scenario {
     Scenario {
         name,
         work: Work::Requests {
-            file: "small",
+            file,
             connections,
             pipeline: 1,
             close: false,
         },
-        unit: "requests/s",
+        field,
     }
+}
+
+const fn scenario(name: &'static str, work: Work, field: Field) -> Scenario {
+    Scenario { name, work, field }
 }
 
 impl Scenario {
     /// All of them, in the order of the table.
     pub(crate) const ALL: &'static [Self] = &[
-        requests("small, 1 connection", 1),
-        requests("small, 16", 16),
-        requests("small, 256", 256),
-        Self {
-            name: "small, 16, pipelined",
-            work: Work::Requests {
+        requests("small, 1 connection", "small", 1, Field::Core),
+        requests("small, 16", "small", 16, Field::Core),
+        requests("small, 256", "small", 256, Field::Core),
+        requests("small, 4096", "small", 4096, Field::Close),
+        scenario(
+            "small, 16, pipelined",
+            Work::Requests {
                 file: "small",
                 connections: 16,
                 pipeline: 16,
                 close: false,
             },
-            unit: "requests/s",
-        },
-        Self {
-            name: "small, 64, close",
-            work: Work::Requests {
+            Field::Core,
+        ),
+        scenario(
+            "small, 64, close",
+            Work::Requests {
                 file: "small",
                 connections: 64,
                 pipeline: 1,
                 close: true,
             },
-            unit: "requests/s",
-        },
-        Self {
-            name: "1 MiB, 16",
-            work: Work::Requests {
-                file: "large",
+            Field::Core,
+        ),
+        scenario(
+            "small, 10,000/s",
+            Work::Paced {
+                rate: 10_000,
                 connections: 16,
-                pipeline: 1,
-                close: false,
             },
-            unit: "requests/s",
-        },
-        Self {
-            name: "bulk in",
-            work: Work::Push,
-            unit: "Mbit/s",
-        },
-        Self {
-            name: "bulk out",
-            work: Work::Pull,
-            unit: "Mbit/s",
-        },
-        Self {
-            name: "1 GiB body",
-            work: Work::File,
-            unit: "Mbit/s",
-        },
+            Field::Whole,
+        ),
+        requests("1 KiB, 16", "1k", 16, Field::Files),
+        requests("4 KiB, 16", "4k", 16, Field::Files),
+        requests("16 KiB, 16", "16k", 16, Field::Files),
+        requests("64 KiB, 16", "64k", 16, Field::Files),
+        requests("256 KiB, 16", "256k", 16, Field::Files),
+        requests("1 MiB, 16", "large", 16, Field::Core),
+        scenario("bulk in", Work::Push { streams: 1 }, Field::Core),
+        scenario(
+            "bulk in, 8 streams",
+            Work::Push { streams: 8 },
+            Field::Close,
+        ),
+        scenario(
+            "bulk in, 64 streams",
+            Work::Push { streams: 64 },
+            Field::Close,
+        ),
+        scenario("bulk out", Work::Pull { streams: 1 }, Field::Core),
+        scenario(
+            "bulk out, 8 streams",
+            Work::Pull { streams: 8 },
+            Field::Close,
+        ),
+        scenario(
+            "bulk out, 64 streams",
+            Work::Pull { streams: 64 },
+            Field::Close,
+        ),
+        scenario("1 GiB body", Work::File { drops: false }, Field::Files),
+        scenario(
+            "1 GiB body, dropped",
+            Work::File { drops: true },
+            Field::Files,
+        ),
     ];
 }
 
@@ -115,7 +183,7 @@ impl Scenario {
 pub(crate) fn files(out: &Path) -> Outcome<PathBuf> {
     let root = out.join("root");
     fs::create_dir_all(&root)?;
-    for (name, size) in [("small", SMALL), ("large", LARGE), ("huge", HUGE)] {
+    for (name, size) in FILES {
         let path = root.join(name);
         if fs::metadata(&path).is_ok_and(|file| file.len() == size as u64) {
             continue;

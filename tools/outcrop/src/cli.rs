@@ -3,13 +3,17 @@
 //! Job: say what can be asked for, and how. Owns: names, defaults, help texts. Does not know: how any of it is
 //! done; values arrive parsed and in range (`values`).
 
+mod lower;
+
 use core::net::SocketAddr;
+use core::num::NonZeroU16;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use outcrop_base::Level;
 
-use crate::port::{AtSpec, PortSpec, RouteSpec};
+pub(crate) use lower::{Conn, Look, Router, Switch};
+
 use crate::values::{Cidr, DeviceName, Url};
 
 /// A TCP/IP and HTTP stack of its own, over a Linux TUN, that explains every packet.
@@ -87,20 +91,43 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  sudo outcrop traceroute 10.77.0.1\n  \
                             sudo outcrop traceroute --tcp --port 443 fd77::1")]
     Traceroute(Traceroute),
-    /// Be a router between several TUNs: pass packets on, cut them, refuse them, and say why.
+    /// Be a router between several TUNs and TAPs: pass packets on, cut them, refuse them, and say why.
     ///
     /// Each --net is a link to a private network of its own, where the kernel has the first other address and its default
-    /// route through us; no root needed. Each --tun is a link in the current network namespace, which takes root or
-    /// CAP_NET_ADMIN. With a command, it runs in the first --net, and its exit status becomes ours; without, Ctrl-C ends.
+    /// route through us; no root needed. Each --tun or --tap is a link in the current network namespace, which takes root
+    /// or CAP_NET_ADMIN. On a link named by --advertise the kernel finds its IPv6 address and route by itself. With a command, it runs in the first --net, and its exit status becomes ours; without, Ctrl-C ends.
     #[command(
         after_help = "Examples:\n  outcrop router --net left=10.1.0.1/24,fd01::1/64 --net right=10.2.0.1/24,fd02::1/64,mtu=1280 \\\n    \
                             --at right='exec python3 -m http.server 80' -- sh -c 'sleep 1; curl -sI http://10.2.0.2/'\n  \
-                            outcrop router --net a=10.1.0.1/24 --net b=10.2.0.1/24 --capture hop.pcapng -- traceroute -n 10.2.0.2"
+                            outcrop router --net a=10.1.0.1/24 --net b=10.2.0.1/24 --capture hop.pcapng -- traceroute -n 10.2.0.2\n  \
+                            outcrop router --net lan=10.1.0.1/24,2001:db8:1::1/64,tap --advertise lan,interval=4 -- sh -c 'sleep 3; ip -6 addr'"
     )]
     Router(Router),
+    /// Be a switch between several TAPs: learn who is where, and send each frame only there.
+    ///
+    /// Each --net is a port to a private network of its own, where the kernel has the addresses given; no root needed.
+    /// Each --tap is a port in the current network namespace. With a command, it runs in the first --net, and its exit
+    /// status becomes ours; without, Ctrl-C ends.
+    #[command(
+        after_help = "Example:\n  outcrop switch --net a=10.1.0.1/24 --net b=10.1.0.2/24 --net c=10.1.0.3/24 --stats -- ping -c3 10.1.0.2"
+    )]
+    Switch(Switch),
+    /// Show whom a running stack knows on its links, and how sure it is of each.
+    #[command(
+        visible_alias = "neighbor",
+        after_help = "Example:\n  outcrop run --tap -- sh -c 'ping -c1 10.77.0.2; outcrop neigh show'"
+    )]
+    Neigh(Look),
+    /// Show which way a running stack sends packets.
+    Route(Look),
+    /// Show the addresses of a running stack, their states and their times.
+    Addr(Look),
+    /// Show the TCP connections of a running stack.
+    Conn(Conn),
     /// Play a capture again in virtual time, and say where it differs.
     ///
-    /// A recorded scenario, both ends ours, must come out the same to the byte. In a capture of other stacks the
+    /// First every packet by itself: each header is read and written anew, and must be the same bytes. Then the
+    /// conversation. A recorded scenario, both ends ours, must come out the same to the byte. In a capture of other stacks the
     /// client's half is fed to our server, and our half is held against the promises of the recorded one. The
     /// first difference is printed as a diff, and what came out this time is written to a file. A live
     /// recording has half of its story in the kernel and cannot be played again.
@@ -110,6 +137,15 @@ pub(crate) enum Command {
     /// A script lists packets that arrive, packets that must leave, and the program's calls. A packet that
     /// nobody expects fails it. Exits with 0 only if no script failed.
     Drill(Drill),
+    /// Draft a script in the packetdrill language from one TCP connection of a capture; `outcrop drill` passes it.
+    ///
+    /// The peer's packets are injected as they came, the program's calls are guessed from ours. Where another stack was
+    /// recorded and ours does otherwise, the line says so and quotes what was recorded.
+    #[command(
+        after_help = "Examples:\n  outcrop to-drill run.pcapng -o run.pkt && outcrop drill run.pkt\n  \
+                            outcrop to-drill --conn 2 --role client other.pcap -o second.pkt"
+    )]
+    ToDrill(ToDrill),
     /// Ask DHCP servers for an address and print what they grant; or be one (`outcrop dhcp serve`).
     ///
     /// Speaks on a TAP. Without --keep the address is given back at once.
@@ -320,6 +356,13 @@ pub(crate) struct Serving {
     /// packets in memory; whoever can fetch a page here can see them.
     #[arg(long)]
     pub(crate) inspect: bool,
+    /// Open the TUN with so many queues, each served by a thread and a part of the stack of its own. A flow stays in the
+    /// queue where the kernel puts it.
+    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU16::MIN, value_parser = crate::values::queues)]
+    pub(crate) queues: NonZeroU16,
+    /// Answer `outcrop neigh`, `route`, `addr` and `conn` at this Unix socket. Without it: at one that they find.
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) control: Option<PathBuf>,
     /// Answer requests that arrive in a SYN (TCP Fast Open); such a request may be served twice.
     #[arg(long)]
     pub(crate) fast_open: bool,
@@ -354,12 +397,16 @@ pub(crate) struct Secure {
     /// Port of the HTTPS server.
     #[arg(long, value_name = "PORT", default_value_t = 443, value_parser = clap::value_parser!(u16).range(1..), help_heading = "TLS")]
     pub(crate) tls_port: u16,
-    /// Certificates in PEM, one's own first; read again when the file changes. Implies --tls.
+    /// Certificates in PEM, one's own first; read again when the file changes. Implies --tls. May be given again with
+    /// another --key: the client's server name chooses, and the first is for all others.
     #[arg(long, value_name = "FILE", requires = "key", help_heading = "TLS")]
-    pub(crate) cert: Option<PathBuf>,
+    pub(crate) cert: Vec<PathBuf>,
     /// The private key of --cert, in PEM.
     #[arg(long, value_name = "FILE", requires = "cert", help_heading = "TLS")]
-    pub(crate) key: Option<PathBuf>,
+    pub(crate) key: Vec<PathBuf>,
+    /// Clients must show a certificate signed by an authority of this file, in PEM. Implies --tls.
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub(crate) client_ca: Option<PathBuf>,
     /// Write the certificate of the run's own authority here, for clients to trust.
     #[arg(
         long,
@@ -677,47 +724,15 @@ pub(crate) struct Traceroute {
     pub(crate) net: Net,
 }
 
-/// Options of `outcrop router`.
-#[derive(Args, Debug)]
-pub(crate) struct Router {
-    /// A link to a private network of its own: NAME=ADDRESS/PREFIX,..[,mtu=BYTES]. May be given again.
-    #[arg(long, value_name = "LINK")]
-    pub(crate) net: Vec<PortSpec>,
-    /// A link in the current network namespace, in the same form. May be given again.
-    #[arg(long, value_name = "LINK")]
-    pub(crate) tun: Vec<PortSpec>,
-    /// A route: DESTINATION=GATEWAY, or =blackhole, =unreachable, =prohibit. May be given again.
-    #[arg(long, value_name = "ROUTE")]
-    pub(crate) route: Vec<RouteSpec>,
-    /// A shell command for one of the private networks: NAME=SCRIPT; ended when the command has ended.
-    #[arg(long, value_name = "NAME=SCRIPT")]
-    pub(crate) at: Vec<AtSpec>,
-    /// Put an emulated link before every interface.
-    #[arg(long, value_name = "EMULATION", long_help = LINK_HELP)]
-    pub(crate) link: Option<outcrop_netem::Config>,
-    /// Record every packet with its reason: one pcapng file a link, its name put before the ending.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) capture: Option<PathBuf>,
-    /// How much to record.
-    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = CaptureLevel::Full)]
-    pub(crate) capture_level: CaptureLevel,
-    /// Draw all chance from this number instead of the system's entropy.
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) seed: Option<u64>,
-    /// Print at the end what was counted, rule by rule.
-    #[arg(long)]
-    pub(crate) stats: bool,
-    /// The command and its arguments.
-    #[arg(last = true, value_name = "COMMAND")]
-    pub(crate) command: Vec<std::ffi::OsString>,
-}
-
 /// Options of `outcrop replay`.
 #[derive(Args, Debug)]
 pub(crate) struct Replay {
     /// The capture.
     pub(crate) file: PathBuf,
-    /// Where to write what we sent this time, if it differs.
+    /// Only take every packet apart and write it anew; play nothing.
+    #[arg(long)]
+    pub(crate) wire: bool,
+    /// Where to write what came out this time, if it differs.
     #[arg(long, value_name = "FILE", default_value = "actual.pcapng")]
     pub(crate) actual: PathBuf,
 }
@@ -734,6 +749,31 @@ pub(crate) struct Drill {
     /// Whose habits the scripts assume; without it each script's own words decide.
     #[arg(long, value_enum)]
     pub(crate) dialect: Option<Dialect>,
+}
+
+/// Options of `outcrop to-drill`.
+#[derive(Args, Debug)]
+pub(crate) struct ToDrill {
+    /// The capture: pcapng of ours or of others, or classic pcap.
+    pub(crate) file: PathBuf,
+    /// Which TCP connection, counted from 1 among those that begin with their SYN.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) conn: usize,
+    /// Which end the script's stack is. Without it the end that recorded, or in captures of others the server.
+    #[arg(long, value_enum)]
+    pub(crate) role: Option<DrillRole>,
+    /// The script to write; without it standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// An end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DrillRole {
+    /// The one that sent the SYN.
+    Client,
+    /// The one that answered it.
+    Server,
 }
 
 /// Whose habits a script assumes.

@@ -5,24 +5,28 @@
 
 use core::future::Future;
 use core::net::IpAddr;
+use core::num::NonZeroU16;
 use core::time::Duration;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use outcrop_base::{Instant, InterfaceId, Recorder, Seed, WallClock};
+use outcrop_base::{Instant, InterfaceId, Recorder, Seed, Share, WallClock};
 use outcrop_device::namespace::Namespace;
 use outcrop_device::{Caps, Clock, Device, Medium, Tun};
 use outcrop_stack::ethernet::{self, MacAddr};
 use outcrop_stack::ip::{AutoConfig, Cidr, ConfigError, InterfaceConfig, Lease};
-use outcrop_stack::{CUT_MAX, Config, Core, Counters, Driver, Shard, Tasks, tcp};
+use outcrop_stack::{
+    CUT_MAX, Config, Core, Counters, Driver, Shard, Tasks, ring, run_all, settle_all, tcp,
+};
 use outcrop_testkit::emulated::Emulated;
 
 use crate::accounts::Accounts;
 use crate::cli::Net;
+use crate::control::Control;
 use crate::failure::Failure;
 use crate::link::Link;
-use crate::recording::Recording;
+use crate::recording::{self, Recording};
 use crate::watch::Watch;
 
 /// The only interface.
@@ -39,10 +43,24 @@ pub(crate) enum Place {
     Private,
 }
 
-/// A stack over a link, ready to be driven.
+/// A stack over a link, ready to be driven: a shard for each queue of the link.
 pub(crate) struct Host {
-    driver: Driver<Box<dyn Device>, Recording>,
+    shard: Shard,
+    drivers: Vec<Driver<Box<dyn Device>, Recording>>,
     namespace: Option<Namespace>,
+    /// What the device is called.
+    name: String,
+}
+
+/// What the shards of one host have in common.
+struct Common<'a> {
+    net: &'a Net,
+    seed: Seed,
+    clock: Clock,
+    wall: WallClock,
+    tcp: tcp::Config,
+    place: Place,
+    command: &'a str,
 }
 
 /// What a run leaves.
@@ -52,8 +70,8 @@ pub(crate) struct Remains {
     pub(crate) counters: Counters,
     /// What TCP counted.
     pub(crate) tcp: tcp::Counters,
-    /// The finished capture.
-    pub(crate) capture: Option<PathBuf>,
+    /// The finished captures, one a queue.
+    pub(crate) captures: Vec<PathBuf>,
     /// An account of each connection, if they were asked for.
     pub(crate) accounts: Accounts,
 }
@@ -61,7 +79,7 @@ pub(crate) struct Remains {
 impl Remains {
     /// Says where the capture is, and how to look at it.
     pub(crate) fn say_capture(&self) {
-        if let Some(path) = &self.capture {
+        for path in &self.captures {
             let path = path.display();
             eprintln!("capture: {path} (outcrop ladder {path})");
         }
@@ -76,35 +94,62 @@ impl Host {
         place: Place,
         command: &str,
     ) -> Result<Self, Failure> {
-        let seed = seed(net.seed)?;
-        let clock = Clock::start();
-        let wall = WallClock::new(unix_now());
-        let link = match place {
-            Place::Here => Link::here(net, &clock),
-            Place::Private => Link::private(net, &clock),
-        }?;
-        let config = Config {
+        Self::start_shards(net, tcp, (place, command), NonZeroU16::MIN)
+    }
+
+    /// The same with several queues.
+    pub(crate) fn start_shards(
+        net: &Net,
+        tcp: tcp::Config,
+        (place, command): (Place, &str),
+        queues: NonZeroU16,
+    ) -> Result<Self, Failure> {
+        fit_for_several(net, queues)?;
+        let common = Common {
+            net,
+            seed: seed(net.seed)?,
+            clock: Clock::start(),
+            wall: WallClock::new(unix_now()),
             tcp,
-            ..Config::default()
+            place,
+            command,
         };
-        let core = core(net, &seed, config, (place, link.tun.caps()))?;
-        let shard = Shard::new(core, clock, wall)
-            .map_err(|error| Failure::new(format!("the stack: {error}")))?;
-        let recording = Recording::begin(net, &link.tun, &seed, wall, command)?;
+        let link = match place {
+            Place::Here => Link::here(net, &common.clock, queues),
+            Place::Private => Link::private(net, &common.clock, queues),
+        }?;
+        let name = link.tuns.first().map(|tun| tun.name().to_owned());
+        let shares = (0..queues.get()).filter_map(|index| Share::new(index, queues.get()));
+        let drivers = link.tuns.into_iter().zip(shares).zip(0..);
+        let drivers = drivers.map(|((tun, share), number)| common.driver(tun, share, number));
+        let drivers = ring(drivers.collect::<Result<_, _>>()?);
         log::info!("the stack is {} and {}", net.addr, net.addr6);
-        let device: Box<dyn Device> = match &net.link {
-            None => Box::new(link.tun),
-            Some(between) => Box::new(emulated(link.tun, between, shard.clock(), &seed)?),
-        };
+        let first = drivers.first().map(|driver| driver.shard().clone());
         Ok(Self {
-            driver: driver(Driver::new(shard, TUN, device, recording), net),
+            shard: first.ok_or_else(|| Failure::new("the link came without its TUN"))?,
+            drivers,
             namespace: link.namespace,
+            name: name.unwrap_or_default(),
         })
     }
 
-    /// The running stack, for sockets.
-    pub(crate) fn shard(&self) -> &Shard {
-        self.driver.shard()
+    /// The running stack, for sockets; the first shard of several.
+    pub(crate) const fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// Every shard.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = Shard> {
+        self.drivers.iter().map(|driver| driver.shard().clone())
+    }
+
+    /// Answers what can be asked of a running stack, at the socket `asked` for or at one that clients find.
+    pub(crate) fn control(&self, asked: Option<&Path>) -> Result<Option<Control>, Failure> {
+        Control::start(
+            asked,
+            self.shards().collect(),
+            vec![(TUN, self.name.clone())],
+        )
     }
 
     /// The pages about the stack itself, if they were asked for.
@@ -124,22 +169,40 @@ impl Host {
         T: 'static,
         F: Future<Output = T> + 'static,
     {
-        self.driver.run(main).map_err(|error| lost(&error))
+        let Some(driver) = self.drivers.first_mut() else {
+            return Err(Failure::new("the host has no shard"));
+        };
+        driver.run(main).map_err(|error| lost(&error))
+    }
+
+    /// Runs one of `mains` in each shard, until all have ended.
+    pub(crate) fn run_shards<T, F, M>(&mut self, mains: Vec<M>) -> Result<Vec<T>, Failure>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + 'static,
+        M: FnOnce(Tasks) -> F + Send,
+    {
+        run_all(&mut self.drivers, mains).map_err(|error| lost(&error))
     }
 
     /// Lets connections finish, then completes the capture.
     pub(crate) fn finish(mut self) -> Result<Remains, Failure> {
-        let settled = self.driver.settle(SETTLE).map_err(|error| lost(&error));
-        let shard = self.driver.shard();
-        let (now, mut accounts) = (shard.now(), Accounts::default());
-        let tcp = shard.call(|core| {
-            accounts.add(core.tcp_take_final_accounts());
-            accounts.add(core.tcp().open_accounts(now));
-            *core.tcp().counters()
-        });
-        // The capture is worth having even if the device has gone.
-        let (_, recording, counters) = self.driver.into_parts();
-        let capture = recording.finish()?;
+        let settled = settle_all(&mut self.drivers, SETTLE).map_err(|error| lost(&error));
+        let now = self.shard.now();
+        let mut accounts = Accounts::default();
+        let (mut counters, mut tcp) = (Counters::default(), tcp::Counters::default());
+        let mut captures = Vec::new();
+        for driver in self.drivers {
+            driver.shard().call(|core| {
+                accounts.add(core.tcp_take_final_accounts());
+                accounts.add(core.tcp().open_accounts(now));
+                tcp.add(core.tcp().counters());
+            });
+            // The capture is worth having even if the device has gone.
+            let (_, recording, counted) = driver.into_parts();
+            counters.add(&counted);
+            captures.extend(recording.finish()?);
+        }
         if !settled? {
             log::info!(
                 "some connections had not finished after {} s",
@@ -149,9 +212,73 @@ impl Host {
         Ok(Remains {
             counters,
             tcp,
-            capture,
+            captures,
             accounts,
         })
+    }
+}
+
+impl Common<'_> {
+    /// The driver of one queue, and the shard it drives.
+    fn driver(
+        &self,
+        tun: Tun,
+        share: Share,
+        number: u16,
+    ) -> Result<Driver<Box<dyn Device>, Recording>, Failure> {
+        let Self { net, wall, .. } = *self;
+        let several = share.of() > 1;
+        // The first, or only, shard runs as the seed says: the same run again.
+        let seed = if number == 0 {
+            self.seed.clone()
+        } else {
+            self.seed.split(&format!("shard {number}"))
+        };
+        let config = Config {
+            tcp: self.tcp.clone(),
+            share,
+            ..Config::default()
+        };
+        let core = core(net, &seed, config, (self.place, tun.caps()))?;
+        let shard = Shard::new(core, self.clock.clone(), wall)
+            .map_err(|error| Failure::new(format!("the stack: {error}")))?;
+        let named = several.then(|| for_queue(net, number));
+        let recorded = named.as_ref().unwrap_or(net);
+        let recording = Recording::begin(recorded, &tun, &seed, wall, self.command)?;
+        let device: Box<dyn Device> = match &net.link {
+            None => Box::new(tun),
+            Some(between) => Box::new(emulated(tun, between, shard.clock(), &seed)?),
+        };
+        Ok(driver(Driver::new(shard, TUN, device, recording), net))
+    }
+}
+
+/// What cannot be cut into queues.
+fn fit_for_several(net: &Net, queues: NonZeroU16) -> Result<(), Failure> {
+    let what = if net.tap.is_some() {
+        "a TAP: its neighbours are asked in one place"
+    } else if net.link.is_some() {
+        "--link: an emulated link is one queue"
+    } else if net.kept.is_some() {
+        "--inspect: it shows one shard"
+    } else if recording::is_live(net) {
+        "--capture -: each queue has a file of its own"
+    } else {
+        return Ok(());
+    };
+    if queues == NonZeroU16::MIN {
+        return Ok(());
+    }
+    Err(Failure::asked(format!("--queues does not go with {what}")))
+}
+
+/// The capture of one queue of several: `run.pcapng` is `run-queue1.pcapng`.
+fn for_queue(net: &Net, number: u16) -> Net {
+    let name = format!("queue{number}");
+    let capture = net.capture.as_ref();
+    Net {
+        capture: capture.map(|path| recording::beside(path, &name)),
+        ..net.clone()
     }
 }
 
@@ -269,7 +396,7 @@ pub(crate) fn seed(asked: Option<u64>) -> Result<Seed, Failure> {
         return Ok(Seed::from_number(number));
     }
     let mut bytes = [0; 32];
-    let path = std::path::Path::new("/dev/urandom");
+    let path = Path::new("/dev/urandom");
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
     read.map_err(|error| Failure::file("chance", path, &error))?;
     Ok(Seed::new(bytes))

@@ -16,11 +16,11 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use bytes::Bytes;
-use outcrop_base::{Instant, Seed};
+use outcrop_base::{CallKind, Cause, Fact, Facts, Instant, Seed, TimerKind};
 use outcrop_dhcp::{v4, v6};
 use outcrop_socket::UdpSocket;
 use outcrop_stack::ip::AddressNews;
-use outcrop_stack::udp::SendOptions;
+use outcrop_stack::udp::{Datagram, SendOptions};
 use outcrop_stack::{Interest, Shard};
 
 use crate::cli::Net;
@@ -61,8 +61,8 @@ pub(crate) struct Keeper<T> {
 
 /// Why the task woke up.
 enum Wake {
-    Four(Bytes),
-    Six(Bytes),
+    Four(Datagram),
+    Six(Datagram),
     News(AddressNews, String),
     Due,
     Stop,
@@ -124,22 +124,27 @@ impl<T: FnMut(Told)> Keeper<T> {
         loop {
             let wake = self.wake(&mut stop).await;
             let now = self.shard.now();
-            match wake {
-                Wake::Four(bytes) => {
+            let cause = match wake {
+                Wake::Four(datagram) => {
                     if let Some(four) = &mut self.four {
-                        four.hear(now, &bytes);
+                        four.hear(now, &datagram.data);
                     }
+                    Cause::Packet(datagram.id)
                 }
-                Wake::Six(bytes) => {
+                Wake::Six(datagram) => {
                     if let Some(six) = &mut self.six {
-                        six.hear(now, &bytes);
+                        six.hear(now, &datagram.data);
                     }
+                    Cause::Packet(datagram.id)
                 }
-                Wake::News(news, line) => self.news(now, news, line),
-                Wake::Due => {}
+                Wake::News(news, line) => {
+                    self.news(now, news, line);
+                    Cause::None
+                }
+                Wake::Due => Cause::Timer(TimerKind::Address),
                 Wake::Stop => break,
-            }
-            self.act(now);
+            };
+            self.act(now, cause);
         }
         let now = self.shard.now();
         if let Some(four) = &mut self.four {
@@ -148,17 +153,17 @@ impl<T: FnMut(Told)> Keeper<T> {
         if let Some(six) = &mut self.six {
             six.release(now);
         }
-        self.act(now);
+        self.act(now, Cause::Call(CallKind::Close));
         self.shard.sleep_until(now + FAREWELL).await;
     }
 
     /// What is due, what is to be sent, what is to be told.
-    fn act(&mut self, now: Instant) {
+    fn act(&mut self, now: Instant, cause: Cause) {
         if let Some(four) = &mut self.four {
-            four.act(&self.shard, now, &mut self.tell);
+            four.act(&self.shard, (now, cause), &mut self.tell);
         }
         if let Some(six) = &mut self.six {
-            six.act(&self.shard, now, &mut self.tell);
+            six.act(&self.shard, (now, cause), &mut self.tell);
         }
     }
 
@@ -223,12 +228,12 @@ impl<T: FnMut(Told)> Keeper<T> {
                 return Poll::Ready(Wake::Stop);
             }
             let four = self.four.as_ref().map(|four| &four.socket);
-            if let Some(bytes) = received(four, cx) {
-                return Poll::Ready(Wake::Four(bytes));
+            if let Some(datagram) = received(four, cx) {
+                return Poll::Ready(Wake::Four(datagram));
             }
             let six = self.six.as_ref().map(|six| &six.socket);
-            if let Some(bytes) = received(six, cx) {
-                return Poll::Ready(Wake::Six(bytes));
+            if let Some(datagram) = received(six, cx) {
+                return Poll::Ready(Wake::Six(datagram));
             }
             let news = self.shard.poll(Interest::Address(TUN), cx, |core| {
                 let news = core.take_address_news(TUN);
@@ -248,11 +253,22 @@ impl<T: FnMut(Told)> Keeper<T> {
     }
 }
 
+/// Writes down what an engine stated, with what made it act.
+fn record(shard: &Shard, facts: &mut Facts, cause: Cause) {
+    let mut stated = Vec::new();
+    facts.drain_into(&mut stated);
+    shard.call(|core| {
+        for fact in stated {
+            core.tell(Fact { cause, ..fact });
+        }
+    });
+}
+
 /// The next datagram; what the path said of one of ours is passed over.
-fn received(socket: Option<&UdpSocket>, cx: &mut Context<'_>) -> Option<Bytes> {
+fn received(socket: Option<&UdpSocket>, cx: &mut Context<'_>) -> Option<Datagram> {
     loop {
         match socket?.poll_recv(cx) {
-            Poll::Ready(Ok(datagram)) => return Some(datagram.data),
+            Poll::Ready(Ok(datagram)) => return Some(datagram),
             Poll::Ready(Err(error)) => log::debug!("DHCP: {error}"),
             Poll::Pending => return None,
         }

@@ -3,6 +3,8 @@
 //! Job: open the TUN, here or in a private network, and give the kernel its end. Owns: the names and addresses
 //! on both ends. Does not know: the stack. When it fails, everything it made goes away with it.
 
+use core::num::NonZeroU16;
+
 use outcrop_device::kernel::{self, Interface};
 use outcrop_device::namespace::Namespace;
 use outcrop_device::{Clock, Format, Tun};
@@ -16,22 +18,23 @@ const PRIVATE_NAME: &str = "outcrop0";
 /// An open TUN whose other end the kernel has, addressed and up.
 #[derive(Debug)]
 pub(crate) struct Link {
-    /// Our end.
-    pub(crate) tun: Tun,
+    /// Our end: a queue, or several.
+    pub(crate) tuns: Vec<Tun>,
     /// The private network it is in, if it is.
     pub(crate) namespace: Option<Namespace>,
 }
 
 impl Link {
     /// A link in the network of whoever called us.
-    pub(crate) fn here(net: &Net, clock: &Clock) -> Result<Self, Failure> {
+    pub(crate) fn here(net: &Net, clock: &Clock, queues: NonZeroU16) -> Result<Self, Failure> {
         let name = name(net);
         let there = name.is_some_and(|name| kernel::link(name).is_ok());
-        let (tun, format) = with_fallback(net, |format| {
-            Tun::open(name, format, clock).map(|tun| (tun, format))
+        let (tuns, format) = with_fallback(net, |format| {
+            Tun::open_queues(name, format, clock, queues).map(|tuns| (tuns, format))
         })?;
-        log::info!("opened {}", tun.name());
-        let mut theirs = interface(tun.name(), net, format);
+        let name = tuns.first().map_or("", Tun::name);
+        log::info!("opened {name}, queues: {queues}");
+        let mut theirs = interface(name, net, format);
         if there && net.tap.is_some() {
             // Somebody has plans for it.
             theirs.addresses.clear();
@@ -43,22 +46,24 @@ impl Link {
             net.addr6.neighbour()
         );
         // The MTU the TUN was opened with is the kernel's default; ours is set only now.
-        reopened(tun, net, format, clock)
+        let again = tuns.iter().map(|tun| reopened(tun, net, format, clock));
+        Ok(Self {
+            tuns: again.collect::<Result<_, _>>()?,
+            namespace: None,
+        })
     }
 
     /// A link in a private network of its own.
-    pub(crate) fn private(net: &Net, clock: &Clock) -> Result<Self, Failure> {
+    pub(crate) fn private(net: &Net, clock: &Clock, queues: NonZeroU16) -> Result<Self, Failure> {
         let name = name(net).unwrap_or(PRIVATE_NAME);
         let (namespace, tuns) = with_fallback(net, |format| {
-            Namespace::create(&[interface(name, net, format)], clock)
+            let mut interface = interface(name, net, format);
+            interface.queues = queues;
+            Namespace::create(&[interface], clock)
         })?;
-        let tun = tuns
-            .into_iter()
-            .next()
-            .ok_or_else(|| Failure::new("the private network came without its TUN"))?;
-        log::info!("made a private network with {}", tun.name());
+        log::info!("made a private network with {name}, queues: {queues}");
         Ok(Self {
-            tun,
+            tuns,
             namespace: Some(namespace),
         })
     }
@@ -93,15 +98,11 @@ fn with_fallback<T, E: core::fmt::Display>(
 }
 
 /// The same TUN, knowing the MTU that was set since it was opened.
-fn reopened(tun: Tun, net: &Net, format: Format, clock: &Clock) -> Result<Link, Failure> {
+fn reopened(tun: &Tun, net: &Net, format: Format, clock: &Clock) -> Result<Tun, Failure> {
     use std::os::fd::AsFd as _;
     let fd = tun.as_fd().try_clone_to_owned();
     let again = fd.and_then(|fd| Tun::from_fd(fd, tun.name(), net.mtu, format, clock));
-    let tun = again.map_err(|error| Failure::new(format!("{}: {error}", tun.name())))?;
-    Ok(Link {
-        tun,
-        namespace: None,
-    })
+    again.map_err(|error| Failure::new(format!("{}: {error}", tun.name())))
 }
 
 /// The name asked for.

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod advertise;
 mod cli;
 mod command {
     pub(crate) mod demo;
@@ -13,21 +14,26 @@ mod command {
     pub(crate) mod export;
     pub(crate) mod get;
     pub(crate) mod inspect;
+    pub(crate) mod look;
     pub(crate) mod ping;
     pub(crate) mod replay;
     pub(crate) mod router;
     pub(crate) mod run;
     pub(crate) mod serve;
     pub(crate) mod show;
+    pub(crate) mod switch;
+    pub(crate) mod to_drill;
     pub(crate) mod traceroute;
     pub(crate) mod tui;
     pub(crate) mod wire;
 }
+mod control;
 mod echo;
 mod example;
 mod failure;
 mod fetch;
 mod host;
+mod joined;
 mod lease;
 mod link;
 mod news;
@@ -44,6 +50,7 @@ mod sink;
 mod site;
 mod statistics;
 mod stop;
+mod switching;
 mod tcp;
 mod timing;
 mod values;
@@ -55,6 +62,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command};
+use crate::control::tables::Table;
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
@@ -101,8 +109,16 @@ fn run(command: Command, verbose: u8) -> Result<u8, Failure> {
         Command::Ladder(options) => command::show::run_ladder(&options),
         Command::Pipeline(options) => command::demo::run_pipeline(&options),
         Command::Drill(options) => command::drill::run(&options),
+        Command::ToDrill(options) => command::to_drill::run(&options),
         Command::Replay(options) => command::replay::run(&options),
+        Command::Switch(options) => command::switch::run(&options),
         Command::Router(options) => command::router::run(&options),
+        Command::Neigh(options) => command::look::run(Table::Neighbors, &options, false),
+        Command::Route(options) => command::look::run(Table::Routes, &options, false),
+        Command::Addr(options) => command::look::run(Table::Addresses, &options, false),
+        Command::Conn(options) => {
+            command::look::run(Table::Connections, &options.look, options.info)
+        }
         Command::Traceroute(options) => command::traceroute::run(&options),
     }
 }

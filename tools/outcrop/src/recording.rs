@@ -11,7 +11,7 @@ use outcrop_base::{Fact, Instant, InterfaceId, Level, PacketRecord, Recorder, Se
 use outcrop_capture::{Config, Section, Writer};
 use outcrop_device::{Device as _, Medium, Tun};
 
-use crate::cli::{Net, Router};
+use crate::cli::Net;
 use crate::failure::Failure;
 use crate::watch::Keeper;
 
@@ -60,10 +60,7 @@ impl Recording {
         let config = Config {
             level,
             interface: tun.name().to_owned(),
-            link: match tun.caps().medium {
-                Medium::Ip => outcrop_capture::Link::Raw,
-                Medium::Ethernet => outcrop_capture::Link::Ethernet,
-            },
+            link: link_of(tun.caps().medium),
             clock: wall,
             section,
             ..Config::default()
@@ -108,6 +105,13 @@ impl Recording {
     }
 }
 
+const fn link_of(medium: Medium) -> outcrop_capture::Link {
+    match medium {
+        Medium::Ip => outcrop_capture::Link::Raw,
+        Medium::Ethernet => outcrop_capture::Link::Ethernet,
+    }
+}
+
 /// Begins the file.
 fn begin(path: &Path, config: Config, command: &str) -> Result<Open, Failure> {
     if path.as_os_str() == STANDARD_OUTPUT {
@@ -144,36 +148,34 @@ fn begin_live(path: &Path, config: Config, command: &str) -> Result<Open, Failur
     Ok(open)
 }
 
-/// One file for each link of a router: a file holds one tap.
+/// One file for each link of a router, each port of a switch: a file holds one tap.
 #[derive(Debug)]
 pub(crate) struct Taps(Vec<Recording>);
 
 impl Taps {
     /// Begins a file for each of the links `names`, or nothing.
     pub(crate) fn begin<'a>(
-        options: &Router,
-        names: impl Iterator<Item = &'a str>,
-        seed: &Seed,
+        (path, level): (Option<&Path>, Level),
+        links: impl Iterator<Item = (&'a str, Medium)>,
+        section: &Section,
         wall: WallClock,
     ) -> Result<Self, Failure> {
-        let level = Level::from(options.capture_level);
-        let Some(path) = options.capture.as_ref().filter(|_| level != Level::Off) else {
+        let Some(path) = path.filter(|_| level != Level::Off) else {
             return Ok(Self(Vec::new()));
         };
         let mut taps = Vec::new();
-        for (number, name) in (0..).zip(names) {
+        for (number, (name, medium)) in (0..).zip(links) {
             let path = beside(path, name);
-            let section = Section::new().with("seed", &hex(seed));
             let config = Config {
                 level,
                 interface: name.to_owned(),
+                link: link_of(medium),
                 tap: Some(InterfaceId(number)),
                 clock: wall,
-                section: section.with("command", "router"),
-                ..Config::default()
+                section: section.clone(),
             };
             taps.push(Recording {
-                open: Some(begin(&path, config, "router")?),
+                open: Some(begin(&path, config, "this")?),
                 keeper: None,
             });
         }
@@ -193,7 +195,7 @@ impl Taps {
 }
 
 /// `run.pcapng` and `left`: `run-left.pcapng`.
-fn beside(path: &Path, name: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, name: &str) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let ending = path.extension().map(|ending| ending.to_string_lossy());
     let ending = ending.map_or_else(String::new, |ending| format!(".{ending}"));
@@ -229,7 +231,7 @@ fn unwritten(path: &Path, error: &dyn core::fmt::Display) -> Failure {
     Failure::new(format!("--capture: {}: {error}", path.display()))
 }
 
-fn hex(seed: &Seed) -> String {
+pub(crate) fn hex(seed: &Seed) -> String {
     use core::fmt::Write as _;
     seed.as_bytes()
         .iter()

@@ -59,3 +59,32 @@ impl fmt::Display for Report<'_> {
         Ok(())
     }
 }
+
+/// What a router or a switch has counted, as people read it.
+pub(crate) struct Passed<'a>(pub(crate) &'a Counters);
+
+impl fmt::Display for Passed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let c = self.0;
+        writeln!(
+            f,
+            "{:>10} packets in   {:>14} bytes",
+            c.packets_in, c.bytes_in
+        )?;
+        writeln!(
+            f,
+            "{:>10} packets out  {:>14} bytes",
+            c.packets_out, c.bytes_out
+        )?;
+        if c.lost_out > 0 {
+            writeln!(f, "{:>10} packets a device refused", c.lost_out)?;
+        }
+        for (rule, count) in c.rules() {
+            writeln!(f, "{count:>10} {rule}")?;
+        }
+        for (reason, count) in c.drops() {
+            writeln!(f, "{count:>10} dropped: {reason}")?;
+        }
+        Ok(())
+    }
+}

@@ -12,7 +12,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use outcrop_stack::Shard;
-use outcrop_tls::{Authority, Client, ClientTls, Identity, KeySink, Server, ServerTls};
+use outcrop_tls::{
+    Authority, Client, ClientTls, Identity, IdentityError, KeySink, Server, ServerTls,
+};
 use tempfile::NamedTempFile;
 
 use crate::cli::{Get, Net, Secure};
@@ -47,7 +49,7 @@ pub(crate) struct Https {
     pub(crate) port: u16,
     /// The settings.
     pub(crate) tls: ServerTls,
-    files: Option<(PathBuf, PathBuf)>,
+    files: Vec<(PathBuf, PathBuf)>,
     /// The authority's certificate, for a child.
     trust: Option<NamedTempFile>,
 }
@@ -55,18 +57,24 @@ pub(crate) struct Https {
 impl Https {
     /// What `secure` asks for; nothing if it asks for nothing.
     pub(crate) fn new(secure: &Secure, net: &Net, shard: &Shard) -> Result<Option<Self>, Failure> {
-        let files = secure.cert.clone().zip(secure.key.clone());
-        if !secure.tls && files.is_none() {
+        if !(secure.tls || !secure.cert.is_empty() || secure.client_ca.is_some()) {
             return Ok(None);
         }
-        let (identity, authority) = match &files {
-            Some((cert, key)) => (Identity::from_files(cert, key).map_err(tls_failure)?, None),
-            None => {
-                let (identity, authority) = made_for(net)?;
-                (identity, Some(authority))
-            }
+        let files = pairs(secure)?;
+        let (identities, authority) = if files.is_empty() {
+            let (identity, authority) = made_for(net)?;
+            (vec![identity], Some(authority))
+        } else {
+            (read_all(&files).map_err(tls_failure)?, None)
         };
-        let mut server = Server::new(vec![identity]).alpn(&SPOKEN);
+        let mut server = Server::new(identities).alpn(&SPOKEN);
+        if let Some(path) = &secure.client_ca {
+            let text =
+                fs::read(path).map_err(|error| Failure::file("--client-ca", path, &error))?;
+            server = server
+                .require_clients_of_pem(&text)
+                .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+        }
         if let Some(sink) = key_sink(secure.keys, shard)? {
             server = server.keys(sink);
         }
@@ -95,26 +103,45 @@ impl Https {
     pub(crate) fn renewals(&self, shard: &Shard) -> impl Future<Output = ()> + use<> {
         let (files, tls, shard) = (self.files.clone(), self.tls.clone(), shard.clone());
         async move {
-            let Some((cert, key)) = files else { return };
-            let changed = || fs::metadata(&cert).and_then(|file| file.modified()).ok();
-            let mut known: Option<SystemTime> = changed();
-            loop {
+            let changed = || -> Vec<Option<SystemTime>> {
+                let time = |path: &PathBuf| fs::metadata(path).and_then(|file| file.modified());
+                files.iter().map(|(cert, _)| time(cert).ok()).collect()
+            };
+            let mut known = changed();
+            while !files.is_empty() {
                 shard.sleep_until(shard.now() + LOOK).await;
                 let now = changed();
-                if now.is_none() || now == known {
+                if now.contains(&None) || now == known {
                     continue;
                 }
                 known = now;
-                match Identity::from_files(&cert, &key) {
-                    Ok(identity) => {
-                        tls.replace(vec![identity]);
-                        log::info!("{}: taken again", cert.display());
+                match read_all(&files) {
+                    Ok(identities) => {
+                        tls.replace(identities);
+                        log::info!("the certificates were taken again");
                     }
-                    Err(error) => log::warn!("the old certificate stays: {error}"),
+                    Err(error) => log::warn!("the old certificates stay: {error}"),
                 }
             }
         }
     }
+}
+
+/// Each certificate with its key, in the order given.
+fn pairs(secure: &Secure) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
+    let (certs, keys) = (&secure.cert, &secure.key);
+    if certs.len() != keys.len() {
+        let (certs, keys) = (certs.len(), keys.len());
+        return Err(Failure::new(format!(
+            "--cert was given {certs} times and --key {keys} times: every certificate needs its key"
+        )));
+    }
+    Ok(certs.iter().cloned().zip(keys.iter().cloned()).collect())
+}
+
+fn read_all(files: &[(PathBuf, PathBuf)]) -> Result<Vec<Identity>, IdentityError> {
+    let read = |(cert, key): &(PathBuf, PathBuf)| Identity::from_files(cert, key);
+    files.iter().map(read).collect()
 }
 
 /// How a client behaves; nothing if the URL asks for no TLS.

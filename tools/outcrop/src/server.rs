@@ -6,9 +6,10 @@
 use core::cell::{Cell, RefCell};
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use outcrop_base::ByteStream;
 use outcrop_http::h1::ServerConfig;
@@ -25,9 +26,13 @@ use crate::failure::Failure;
 use crate::secure::Https;
 use crate::services::{self, everywhere, refused};
 use crate::site::Site;
+use crate::stop::Hear;
 
 /// How long a client may take to agree on keys.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long, and how many bytes, a client that was refused may go on before it is reset.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_MAX: usize = 64 << 10;
 /// How often those who listen are told that we are still there: well within the patience of anything between.
 const BREATH: Duration = Duration::from_secs(15);
 /// How long answers under way may take after the server was asked to stop.
@@ -51,12 +56,9 @@ pub(crate) struct Served {
     pub(crate) turned_away: u64,
 }
 
-/// What is behind one listener.
-struct Offered {
-    site: Site,
-    tls: Option<ServerTls>,
-    crowd: Option<Crowd>,
-}
+/// What runs in one shard, started on its thread.
+pub(crate) type Main = Box<dyn FnOnce(Tasks) -> Running + Send>;
+type Running = Pin<Box<dyn Future<Output = Result<Served, Failure>>>>;
 
 /// A running server. It stops when it is told; dropping it changes nothing.
 #[derive(Debug)]
@@ -88,7 +90,7 @@ struct Stop {
 }
 
 impl Server {
-    /// Starts everything that is served.
+    /// Starts everything that is served, in one shard.
     pub(crate) fn start(
         shard: &Shard,
         tasks: &Tasks,
@@ -97,27 +99,33 @@ impl Server {
     ) -> Result<Self, Failure> {
         services::start(shard, tasks, serving.tcp_echo, &serving.group)?;
         let state = Rc::new(State::default());
-        let crowd = (serving.per_client > 0).then(|| Crowd::new(serving.per_client));
         let plain = everywhere(serving.port).map(|address| (address, None));
-        let secure = https.map(|https| {
-            tasks.spawn(https.renewals(shard)).detach();
-            everywhere(https.port).map(|address| (address, Some(https.tls.clone())))
-        });
+        let secure = https
+            .map(|https| everywhere(https.port).map(|address| (address, Some(https.tls.clone()))));
         for (address, tls) in plain.into_iter().chain(secure.into_iter().flatten()) {
             let mut socket = TcpSocket::new(shard);
             let listener = set_up(&mut socket, serving)
                 .and_then(|()| socket.bind(address).listen())
                 .map_err(|error| refused(address, &error))?;
-            let served = Offered {
-                site: site.clone(),
-                tls,
-                crowd: crowd.clone(),
-            };
+            let served = (site.clone(), tls);
             let accepting = accept(tasks.clone(), listener, served, Rc::clone(&state));
             tasks.spawn(accepting).detach();
         }
-        if let Some(example) = site.example() {
-            let (example, shard) = (example.clone(), shard.clone());
+        Ok(Self {
+            shard: shard.clone(),
+            example: site.example().cloned(),
+            state,
+        })
+    }
+
+    /// Looks after what all shards have in common: the certificate is kept fresh, those who listen know that we are
+    /// still there.
+    pub(crate) fn keep_house(&self, tasks: &Tasks, https: Option<&Https>) {
+        if let Some(https) = https {
+            tasks.spawn(https.renewals(&self.shard)).detach();
+        }
+        if let Some(example) = &self.example {
+            let (example, shard) = (example.clone(), self.shard.clone());
             let breathing = async move {
                 loop {
                     shard.sleep_until(shard.now() + BREATH).await;
@@ -126,10 +134,23 @@ impl Server {
             };
             tasks.spawn(breathing).detach();
         }
-        Ok(Self {
-            shard: shard.clone(),
-            example: site.example().cloned(),
-            state,
+    }
+
+    /// What runs in a further shard: the same server, until it is `over`.
+    pub(crate) fn beside(
+        shard: Shard,
+        serving: &Serving,
+        (site, https): (&Site, Option<&Arc<Https>>),
+        over: Hear<()>,
+    ) -> Main {
+        let (serving, site) = (serving.clone(), site.clone());
+        let https = https.map(Arc::clone);
+        Box::new(move |tasks| {
+            Box::pin(async move {
+                let server = Self::start(&shard, &tasks, &serving, (&site, https.as_deref()))?;
+                over.await;
+                Ok(server.stop().await)
+            })
         })
     }
 
@@ -141,6 +162,19 @@ impl Server {
         self.state.stop();
         let _late = timeout(&self.shard, GRACE, self.state.emptied()).await;
         self.state.served.get()
+    }
+}
+
+impl Served {
+    /// What was done in every shard.
+    pub(crate) fn of_all(shards: &[Self]) -> Self {
+        shards.iter().fold(Self::default(), |all, shard| Self {
+            connections: all.connections + shard.connections,
+            requests: all.requests + shard.requests,
+            refused: all.refused + shard.refused,
+            broken: all.broken + shard.broken,
+            turned_away: all.turned_away + shard.turned_away,
+        })
     }
 }
 
@@ -235,7 +269,12 @@ fn set_up(socket: &mut TcpSocket, serving: &Serving) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn accept(tasks: Tasks, listener: TcpListener, offered: Offered, state: Rc<State>) {
+async fn accept(
+    tasks: Tasks,
+    listener: TcpListener,
+    (site, tls): (Site, Option<ServerTls>),
+    state: Rc<State>,
+) {
     let mut stop = Stop::of(Rc::clone(&state));
     loop {
         let next = poll_fn(|cx| {
@@ -245,7 +284,7 @@ async fn accept(tasks: Tasks, listener: TcpListener, offered: Offered, state: Rc
             listener.poll_accept(cx).map(Result::ok)
         });
         let Some(stream) = next.await else { return };
-        let Some(admitted) = admit(offered.crowd.as_ref(), &stream) else {
+        let Some(admitted) = admit(site.crowd(), &stream) else {
             // One who has enough is told by the reset, which costs nobody anything.
             stream.abort();
             state.count(|served| served.turned_away += 1);
@@ -253,8 +292,8 @@ async fn accept(tasks: Tasks, listener: TcpListener, offered: Offered, state: Rc
         };
         state.count(|served| served.connections += 1);
         state.open.set(state.open.get() + 1);
-        let (site, state) = (offered.site.clone(), Rc::clone(&state));
-        let serving: Pin<Box<dyn Future<Output = ()>>> = match offered.tls.clone() {
+        let (site, state) = (site.clone(), Rc::clone(&state));
+        let serving: Pin<Box<dyn Future<Output = ()>>> = match tls.clone() {
             None => Box::pin(serve(stream, site, state)),
             Some(tls) => Box::pin(serve_secure(stream, tls, site, state)),
         };
@@ -281,9 +320,9 @@ async fn serve(stream: TcpStream, site: Site, state: Rc<State>) {
     state.end();
 }
 
-async fn serve_secure(stream: TcpStream, tls: ServerTls, site: Site, state: Rc<State>) {
+async fn serve_secure(mut stream: TcpStream, tls: ServerTls, site: Site, state: Rc<State>) {
     let (info, shard) = (begin(&stream, &state), stream.shard().clone());
-    let shaken = timeout(&shard, HANDSHAKE, outcrop_tls::accept(stream, &tls)).await;
+    let shaken = timeout(&shard, HANDSHAKE, outcrop_tls::accept(&mut stream, &tls)).await;
     match shaken {
         Ok(Ok(stream)) => converse(stream, (info, shard), site, &state).await,
         failed => {
@@ -296,9 +335,27 @@ async fn serve_secure(stream: TcpStream, tls: ServerTls, site: Site, state: Rc<S
             );
             log::debug!("connection {}: no TLS: {why}", info.serial);
             state.count(|served| served.broken += 1);
+            let _gone_or_late = timeout(&shard, LINGER, linger(&mut stream)).await;
         }
     }
     state.end();
+}
+
+/// Ends our side and lets what the client still says pass: whoever closes while bytes wait unread sends a reset
+/// (RFC 2525 section 2.17), and that takes the alert from the client before it is read.
+async fn linger(stream: &mut TcpStream) {
+    let mut passed = 0;
+    poll_fn(|cx| {
+        let _gone = ready!(stream.poll_close(cx));
+        while passed < LINGER_MAX {
+            match ready!(stream.poll_read(cx)) {
+                Ok(Some(bytes)) => passed += bytes.len(),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
 }
 
 fn begin(stream: &TcpStream, state: &State) -> ConnectionInfo {

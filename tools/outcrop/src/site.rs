@@ -12,6 +12,7 @@ use outcrop_http::files::{Files, Options};
 use outcrop_http::h1::{Prepared, RequestHead};
 use outcrop_http::pages::{self, Welcome};
 use outcrop_http::serve::{About, Answer, App, Handler as _, Upgrade};
+use outcrop_web::crowd::Crowd;
 
 use crate::cli::{ExampleName, Serving};
 use crate::echo::Echo;
@@ -32,6 +33,8 @@ pub(crate) struct Site {
     watch: Option<Watch>,
     under_way: UnderWay,
     offered: Option<Upgrade>,
+    /// How many connections each client has, over all shards, if that is bounded.
+    crowd: Option<Crowd>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,7 +47,8 @@ enum Pages {
 impl Site {
     /// What was asked for.
     pub(crate) fn of(serving: &Serving) -> Result<Self, Failure> {
-        match serving.example {
+        let crowd = (serving.per_client > 0).then(|| Crowd::new(serving.per_client));
+        let site = match serving.example {
             Some(ExampleName::Todo) => Ok(Self::with(Pages::Example(Example::new()?))),
             None => {
                 let options = Options {
@@ -54,7 +58,13 @@ impl Site {
                 };
                 Self::new(serving.root.as_deref(), options)
             }
-        }
+        }?;
+        Ok(Self { crowd, ..site })
+    }
+
+    /// Who counts the connections of each client, if somebody does.
+    pub(crate) const fn crowd(&self) -> Option<&Crowd> {
+        self.crowd.as_ref()
     }
 
     /// The application, if one is served.
@@ -71,6 +81,7 @@ impl Site {
             watch: None,
             under_way: UnderWay::Nothing,
             offered: None,
+            crowd: None,
         }
     }
 

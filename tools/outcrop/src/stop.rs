@@ -64,6 +64,24 @@ impl<T> Future for Hear<T> {
     }
 }
 
+/// Words for those who end when one other does: told when this is dropped, however that comes about.
+#[derive(Debug)]
+pub(crate) struct TellAll(Vec<Tell<()>>);
+
+/// So many ends that hear, and the one that tells them.
+pub(crate) fn words(count: u16) -> (TellAll, Vec<Hear<()>>) {
+    let (tells, hears) = (0..count).map(|_| word()).unzip();
+    (TellAll(tells), hears)
+}
+
+impl Drop for TellAll {
+    fn drop(&mut self) {
+        for tell in &self.0 {
+            tell.tell(());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::num::NonZeroU16;
 use core::str::FromStr;
 use outcrop_stack::ethernet::MacAddr;
 
@@ -99,6 +100,16 @@ impl FromStr for Cidr {
         }
         Ok(Self { address, prefix })
     }
+}
+
+/// The most queues the kernel gives a TUN (`MAX_TAP_QUEUES`) is 256; their descriptors must fit one message.
+const QUEUES: u16 = 128;
+
+/// A number of queues.
+pub(crate) fn queues(text: &str) -> Result<NonZeroU16, String> {
+    let queues = text.parse::<NonZeroU16>().ok();
+    let queues = queues.filter(|queues| queues.get() <= QUEUES);
+    queues.ok_or_else(|| format!("give a number from 1 to {QUEUES}"))
 }
 
 /// A switch.

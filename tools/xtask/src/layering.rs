@@ -125,7 +125,9 @@ pub(crate) const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "inspect",
-        uses: &["base", "capture", "ethernet", "ip", "udp", "tcp", "http"],
+        uses: &[
+            "base", "capture", "ethernet", "ip", "udp", "tcp", "http", "dhcp",
+        ],
         dev: &[],
         engine: Engine::No,
     },

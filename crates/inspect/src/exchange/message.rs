@@ -10,7 +10,9 @@ use std::collections::VecDeque;
 
 use bytes::{Buf as _, Bytes};
 
-use super::stream::Piece;
+use super::field::{self, Token};
+use crate::placed::{Placed, Spans};
+use crate::stream::Piece;
 
 /// A head longer than this is none.
 const HEAD_MAX: usize = 64 << 10;
@@ -121,6 +123,8 @@ pub(super) struct Follower {
     pub(super) responds: Option<bool>,
     /// What the other direction asked and this one has not answered.
     pub(super) asked: VecDeque<Asked>,
+    /// Where the bytes are that are being collected.
+    spans: Spans,
 }
 
 impl Default for Follower {
@@ -130,26 +134,55 @@ impl Default for Follower {
             open: Message::default(),
             responds: None,
             asked: VecDeque::new(),
+            spans: Spans::default(),
         }
     }
 }
 
 impl Follower {
-    /// Takes bytes in order; complete messages, and heads as they come, are told to `tell`.
-    pub(super) fn feed(&mut self, piece: &Piece, done: &mut Vec<Message>) {
+    /// Takes bytes in order; complete messages go to `done`, the fields found to `fields`.
+    pub(super) fn feed(
+        &mut self,
+        piece: &Piece,
+        done: &mut Vec<Message>,
+        fields: &mut Vec<Placed>,
+    ) {
         let mut rest = piece.bytes.clone();
         while !rest.is_empty() && !matches!(self.next, Next::Opaque) {
-            let seq = piece.seq + length(piece.bytes.len() - rest.len());
+            let before = piece.bytes.len() - rest.len();
+            let seq = piece.seq + length(before);
             let told = done.len();
             self.open.touch(piece, seq);
-            self.step(&mut rest, done);
-            let after = piece.seq + length(piece.bytes.len() - rest.len());
+            let was = rest.clone();
+            let token = self.step(&mut rest, done);
+            let taken = was.len() - rest.len();
+            let (number, at) = piece.place;
+            self.spans.push(number, at + before, taken);
+            if !matches!(token, Token::Unfinished) {
+                let taken = was.get(..taken).unwrap_or_default();
+                field::place(&token, taken, &core::mem::take(&mut self.spans), fields);
+            }
+            let after = seq + length(taken);
             let message = match done.get_mut(told) {
                 Some(finished) => finished,
                 None => &mut self.open,
             };
             message.range.end = after;
         }
+    }
+
+    /// Bytes kept of what is being collected.
+    pub(super) const fn held_bytes(&self) -> usize {
+        match &self.next {
+            Next::Head(text) | Next::ChunkSize(text) | Next::Trailer(text) => text.len(),
+            Next::Length(_) | Next::ChunkData(_) | Next::Close | Next::Opaque => 0,
+        }
+    }
+
+    /// Follows no further.
+    pub(super) fn give_up(&mut self) {
+        self.next = Next::Opaque;
+        self.spans = Spans::default();
     }
 
     /// The direction has ended: a body that lasts until then is complete.
@@ -161,20 +194,28 @@ impl Follower {
         self.next = Next::Opaque;
     }
 
-    fn step(&mut self, rest: &mut Bytes, done: &mut Vec<Message>) {
+    fn step(&mut self, rest: &mut Bytes, done: &mut Vec<Message>) -> Token {
         match &mut self.next {
             Next::Head(head) => {
                 // Empty lines before a request are to be ignored (RFC 9112 2.2).
                 let blank = head.is_empty() && rest.first().is_some_and(|b| b"\r\n".contains(b));
                 if blank {
                     rest.advance(1);
-                } else if line(head, rest) && (head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n"))
+                    return Token::Blank;
+                }
+                // Neither begins with anything else: binary protocols are left alone at once.
+                let text = !head.is_empty() || rest.first().is_some_and(u8::is_ascii_graphic);
+                if text
+                    && line(head, rest)
+                    && (head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n"))
                 {
                     let head = core::mem::take(head);
-                    self.head(&head, done);
-                } else if head.len() > HEAD_MAX {
+                    return self.head(head, done);
+                }
+                if !text || head.len() > HEAD_MAX {
                     self.next = Next::Opaque;
                 }
+                Token::Unfinished
             }
             Next::Length(left) | Next::ChunkData(left) => {
                 let count = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
@@ -186,35 +227,57 @@ impl Follower {
                     self.finish(true, done);
                 } else if matches!(self.next, Next::ChunkData(0)) {
                     self.next = Next::ChunkSize(Vec::new());
+                    return Token::ChunkData;
+                } else if matches!(self.next, Next::ChunkData(_)) {
+                    return Token::ChunkData;
                 }
+                Token::Body
             }
-            Next::ChunkSize(text) => {
-                if line(text, rest) {
-                    let text = core::mem::take(text);
-                    self.next = chunk(&text);
-                }
-            }
-            Next::Trailer(text) => {
-                if line(text, rest) {
-                    if matches!(text.as_slice(), b"\r\n" | b"\n") {
-                        self.finish(true, done);
-                    } else {
-                        text.clear();
+            Next::ChunkSize(text) | Next::Trailer(text) => {
+                if !line(text, rest) {
+                    // No line of a framing is this long.
+                    if text.len() > HEAD_MAX {
+                        self.next = Next::Opaque;
                     }
+                    return Token::Unfinished;
                 }
+                let text = core::mem::take(text);
+                self.framing(text, done)
             }
             Next::Close => {
                 self.open.body_len += u64::try_from(rest.len()).unwrap_or(0);
                 rest.clear();
+                Token::Body
             }
-            Next::Opaque => rest.clear(),
+            Next::Opaque => {
+                rest.clear();
+                Token::Unfinished
+            }
         }
     }
 
-    fn head(&mut self, head: &[u8], done: &mut Vec<Message>) {
-        let Some((start_line, fields)) = parse(head) else {
+    /// A whole line between chunks, or behind the last.
+    fn framing(&mut self, text: Vec<u8>, done: &mut Vec<Message>) -> Token {
+        let empty = matches!(text.as_slice(), b"\r\n" | b"\n");
+        if matches!(self.next, Next::Trailer(_)) {
+            if empty {
+                self.finish(true, done);
+                return Token::Blank;
+            }
+            return Token::Trailer(text);
+        }
+        self.next = chunk(&text);
+        if empty {
+            Token::ChunkEnd
+        } else {
+            Token::ChunkSize(text)
+        }
+    }
+
+    fn head(&mut self, head: Vec<u8>, done: &mut Vec<Message>) -> Token {
+        let Some((start_line, fields)) = parse(&head) else {
             self.next = Next::Opaque;
-            return;
+            return Token::Unfinished;
         };
         self.open.head_len = u64::try_from(head.len()).unwrap_or(0);
         (self.open.start_line, self.open.fields) = (start_line, fields);
@@ -228,6 +291,7 @@ impl Follower {
         if matches!(self.next, Next::Length(0)) {
             self.finish(true, done);
         }
+        Token::Head(head)
     }
 
     /// RFC 9112 6.3, for requests.

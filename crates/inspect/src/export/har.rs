@@ -22,9 +22,13 @@ pub fn har<R: Read>(reader: &mut Reader<R>, out: &mut dyn Write) -> Result<usize
     let mut conversations = Conversations::new();
     let mut exchanges = Exchanges::new();
     for record in reader {
-        if let Record::Packet(packet) = record? {
-            let seen = conversations.packet(&packet);
-            exchanges.packet(&packet, &seen);
+        match record? {
+            Record::Packet(packet) => {
+                let seen = conversations.packet(&packet);
+                exchanges.packet(&packet, &seen);
+            }
+            Record::Secrets(lines) => exchanges.secrets(&lines),
+            Record::Event(_) => {}
         }
     }
     exchanges.finish();

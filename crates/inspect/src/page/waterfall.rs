@@ -31,7 +31,7 @@ impl Scale {
 
 /// Draws the waterfall, if there was HTTP.
 pub(super) fn draw(page: &mut Markup, story: &Story) {
-    let exchanges = story.exchanges.list();
+    let exchanges = story.exchanges().list();
     let begins = |exchange: &Exchange| {
         let syn = exchange.connect.map(|(syn, _)| syn);
         syn.unwrap_or(exchange.request.first)
@@ -68,7 +68,7 @@ pub(super) fn draw(page: &mut Markup, story: &Story) {
         row(page, story, exchange, (&scale, previous));
     }
     put!(page, "</tbody></table></div>");
-    let more = exchanges.len().saturating_sub(ROWS_MAX) + story.exchanges.untold();
+    let more = exchanges.len().saturating_sub(ROWS_MAX) + story.exchanges().untold();
     if more > 0 {
         put!(page, "<p class=note>And {more} more.</p>");
     }

@@ -49,6 +49,12 @@ pub(super) fn put_suffix(out: &mut String, packet: &Packet, paint: Paint) {
     }
 }
 
+/// A line below: what is inside TLS.
+pub(super) fn put_inside(out: &mut String, line: &str, paint: Paint) {
+    out.push_str("\n\t");
+    paint.put(out, Ink::Application, &line);
+}
+
 /// `-- l4-tcp: LISTEN -> SYN-RECEIVED <- #1 (10.77.0.2:80 10.77.0.1:41000)`.
 pub(super) fn put_event(out: &mut String, event: &Event, paint: Paint) {
     let owner = event.get("SYSLOG_IDENTIFIER").unwrap_or("journal");

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::{Carrier, Printer, http, put, should_be};
+use super::{Carrier, Printer, http, put, put_ascii, should_be};
 use crate::dissect::{Body, Flags, Tcp, TcpFault, TcpOption, Upper, protocol};
 
 /// Both ends of a connection, the one with the lower port (then address) first.
@@ -261,14 +261,7 @@ fn put_reset_text(out: &mut String, payload: &Body) {
         out.push('+');
     }
     out.push(' ');
-    for byte in payload.bytes.iter().take(LONGEST) {
-        if !byte.is_ascii() {
-            out.push_str("M-");
-        }
-        match byte & 0x7f {
-            ascii if ascii.is_ascii_graphic() || ascii == b' ' => out.push(ascii.into()),
-            control => put!(out, "^{}", char::from(control ^ 0x40)),
-        }
-    }
+    let shown = payload.bytes.len().min(LONGEST);
+    put_ascii(out, payload.bytes.get(..shown).unwrap_or_default());
     out.push(']');
 }

@@ -1,7 +1,7 @@
 //! UDP datagrams.
 
-use super::{Carrier, put, should_be};
-use crate::dissect::{Body, Upper, protocol};
+use super::{Carrier, dhcp4, dhcp6, put, should_be};
+use crate::dissect::{Body, Udp, Upper, protocol};
 
 pub(super) fn put_udp(out: &mut String, body: &Body, carrier: Carrier) {
     let udp = match Upper::of(protocol::UDP, body) {
@@ -41,10 +41,31 @@ pub(super) fn put_udp(out: &mut String, body: &Body, carrier: Carrier) {
             _ => put!(out, "[bad udp cksum 0x{found:04x} -> 0x{right:04x}!] "),
         }
     }
+    if put_above(out, &udp, stated).is_some() {
+        return;
+    }
     let (stated, actual) = (usize::from(udp.len) - 8, udp.payload.wire_len);
     if stated > actual && !carrier.fragmented {
         put!(out, "UDP, bad length {stated} > {actual}");
     } else {
         put!(out, "UDP, length {stated}");
     }
+}
+
+/// What is known by its port; `None` for other datagrams.
+fn put_above(out: &mut String, udp: &Udp, stated: usize) -> Option<()> {
+    let on = |ports: [u16; 2]| ports.contains(&udp.src_port) || ports.contains(&udp.dst_port);
+    let len = stated.saturating_sub(8);
+    let data = udp.payload.bytes.get(..len.min(udp.payload.bytes.len()))?;
+    let (done, ended) = if on(dhcp4::PORTS) {
+        (dhcp4::put_message(out, data, len), " [|bootp]")
+    } else if on(dhcp6::PORTS) {
+        (dhcp6::put_message(out, data), dhcp6::ENDED)
+    } else {
+        return None;
+    };
+    if done.is_none() {
+        out.push_str(ended);
+    }
+    Some(())
 }

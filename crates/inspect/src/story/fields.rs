@@ -4,16 +4,25 @@
 //! Owns: names, meanings and the section that defines them. Does not know: markup.
 //! Sources: RFC 791 3.1, RFC 8200 3, RFC 9293 3.1, RFC 792, RFC 4443, RFC 768.
 
+mod dhcp;
+mod icmp;
+mod transport;
+
 use core::ops::Range;
 
 use bytes::Bytes;
 use outcrop_capture::Packet;
 
 use crate::conversation::Seen;
-use crate::dissect::{ARP_LEN, Arp, Mac, Network, Tcp, TcpOption, Udp, Upper, V4, V6};
+use crate::dissect::{ARP_LEN, Arp, Mac, Network, Upper, V4, V6, long, protocol as numbers, word};
+use crate::placed::Field;
 
-/// Payload bytes kept of a packet.
+/// Payload bytes shown of a packet whatever they are.
 const PAYLOAD_SHOWN: usize = 160;
+/// Payload bytes shown if they are fields.
+const DISSECTED_SHOWN: usize = 1_024;
+/// A field longer than this is a body: it need not be seen to its end.
+const HEAD_FIELD_MAX: usize = 256;
 
 /// A packet taken apart.
 #[derive(Debug)]
@@ -24,21 +33,9 @@ pub(crate) struct XRay {
     pub(crate) bytes: Bytes,
     /// How many bytes are not kept.
     pub(crate) hidden: usize,
-}
-
-/// A field.
-#[derive(Debug)]
-pub(crate) struct Field {
-    /// `link`, `ip`, `tcp`..
-    pub(crate) layer: &'static str,
-    /// Its bytes, from the start of the packet.
-    pub(crate) range: Range<usize>,
-    /// Its name.
-    pub(crate) name: &'static str,
-    /// Its value and what that means.
-    pub(crate) value: String,
-    /// Where it is defined.
-    pub(crate) source: &'static str,
+    /// Where the payload begins, and how long the packet is.
+    payload: usize,
+    len: usize,
 }
 
 /// Collects the fields, layer by layer.
@@ -62,25 +59,81 @@ impl Layer {
         self.fields.push(Field {
             layer: self.layer,
             range: self.start + range.start..self.start + range.end,
-            name,
+            name: name.into(),
             value,
             source: self.source,
         });
     }
 }
 
-/// Takes a packet apart.
-pub(crate) fn of(packet: &Packet, seen: &Seen) -> XRay {
+impl XRay {
+    /// Takes the headers of a packet apart; what its payload is, others say.
+    pub(crate) fn of(packet: &Packet, fields: Vec<Field>, payload: usize) -> Self {
+        let shown = packet.bytes.len().min(payload + DISSECTED_SHOWN);
+        Self {
+            fields,
+            bytes: packet.bytes.slice(..shown),
+            hidden: usize::try_from(packet.original_len).unwrap_or(usize::MAX),
+            payload,
+            len: packet.bytes.len(),
+        }
+    }
+
+    /// Whether a later packet may still say what the bytes of this one are.
+    pub(crate) fn add(&mut self, field: Field) {
+        self.fields.push(field);
+    }
+
+    /// Nothing more is coming: what nobody owns is payload, and what nobody needs to see is hidden.
+    pub(crate) fn settle(&mut self) {
+        self.fields.sort_by_key(|field| field.range.start);
+        let mut at = self.payload;
+        let mut gaps = Vec::new();
+        let owned = self.fields.iter().filter(|f| f.range.start >= self.payload);
+        let ends = owned.map(|field| field.range.clone());
+        for range in ends.chain([self.len..self.len]) {
+            if range.start > at {
+                gaps.push(at..range.start);
+            }
+            at = at.max(range.end);
+        }
+        for range in gaps {
+            let bytes = self.bytes.get(range.start..).unwrap_or_default();
+            let bytes = bytes
+                .get(..range.len().min(bytes.len()))
+                .unwrap_or_default();
+            self.fields.push(Field {
+                layer: "data",
+                value: preview(bytes, range.len()),
+                range,
+                name: "payload".into(),
+                source: "",
+            });
+        }
+        self.fields.sort_by_key(|field| field.range.start);
+        let told = self
+            .fields
+            .iter()
+            .filter(|field| field.range.len() <= HEAD_FIELD_MAX);
+        let told = told.map(|field| field.range.end).max().unwrap_or(0);
+        let shown = told.max(self.payload + PAYLOAD_SHOWN).min(self.bytes.len());
+        self.bytes = Bytes::copy_from_slice(self.bytes.get(..shown).unwrap_or_default());
+        self.hidden = self.hidden.saturating_sub(shown);
+    }
+}
+
+/// The fields of a packet's headers, and where its payload begins.
+pub(crate) fn headers(packet: &Packet, seen: &Seen) -> (Vec<Field>, usize) {
     let mut layer = Layer::default();
     let upper = network(&mut layer, packet, seen);
     let rest = packet.bytes.len().saturating_sub(upper);
     let header = match &seen.upper {
-        Upper::Tcp(segment) => tcp(layer.enter("tcp", "RFC 9293 3.1", upper), segment),
-        Upper::Udp(datagram) => udp(layer.enter("udp", "RFC 768", upper), datagram),
-        Upper::Icmp { v6, body } => {
-            let source = if *v6 { "RFC 4443 2.1" } else { "RFC 792" };
-            icmp(layer.enter("icmp", source, upper), &body.bytes)
+        Upper::Tcp(segment) => transport::tcp(layer.enter("tcp", "RFC 9293 3.1", upper), segment),
+        Upper::Udp(datagram) => {
+            let header = transport::udp(layer.enter("udp", "RFC 768", upper), datagram);
+            header + dhcp::message(&mut layer, datagram, upper + header)
         }
+        Upper::Icmp { v6, body } => icmp::message(&mut layer, *v6, body, upper),
         Upper::BadTcp(_) | Upper::BadUdp(_) => {
             let what = format!("{rest} bytes");
             layer
@@ -90,20 +143,7 @@ pub(crate) fn of(packet: &Packet, seen: &Seen) -> XRay {
         }
         Upper::Fragment { .. } | Upper::Other { .. } | Upper::None => 0,
     };
-    let from = upper + header;
-    if rest > header {
-        let value = preview(packet.bytes.get(from..).unwrap_or_default());
-        layer
-            .enter("data", "", from)
-            .add(0..rest - header, "payload", value);
-    }
-    let shown = packet.bytes.len().min(from + PAYLOAD_SHOWN);
-    let all = usize::try_from(packet.original_len).unwrap_or(usize::MAX);
-    XRay {
-        fields: layer.fields,
-        bytes: Bytes::copy_from_slice(packet.bytes.get(..shown).unwrap_or_default()),
-        hidden: all.saturating_sub(shown),
-    }
+    (layer.fields, upper + header)
 }
 
 /// Fields up to the transport; where that begins.
@@ -122,17 +162,24 @@ fn network(layer: &mut Layer, packet: &Packet, seen: &Seen) -> usize {
             .enter("link", "", 0)
             .add(0..start, "link header", what);
     }
-    let rest = 0..all - start;
-    match &seen.network {
+    network_layer(layer, &seen.network, start, all - start)
+}
+
+/// Fields of a network header that begins at `start`, of `len` bytes with what follows; where the transport begins.
+fn network_layer(layer: &mut Layer, network: &Network, start: usize, len: usize) -> usize {
+    let rest = 0..len;
+    let all = start + len;
+    match network {
         Network::V4(ip) => {
             let len = usize::from(ip.total_len).saturating_sub(ip.body.wire_len);
             v4(layer.enter("ip", "RFC 791 3.1", start), ip, len);
             start + len
         }
         Network::V6(ip) => {
+            v6(layer.enter("ip", "RFC 8200 3", start), ip);
             let behind = ip.extensions().body.wire_len;
             let extensions = ip.body.wire_len.saturating_sub(behind);
-            v6(layer.enter("ip", "RFC 8200 3", start), ip, extensions);
+            v6_extensions(layer.enter("ip", "RFC 8200 4", start + 40), ip, extensions);
             start + 40 + extensions
         }
         Network::Arp(said) => {
@@ -152,17 +199,13 @@ fn network(layer: &mut Layer, packet: &Packet, seen: &Seen) -> usize {
     }
 }
 
-/// The first words of a payload, if they are words.
-fn preview(bytes: &[u8]) -> String {
-    let text: String = bytes
-        .iter()
-        .take(48)
-        .take_while(|b| b.is_ascii_graphic() || **b == b' ')
-        .map(|b| char::from(*b))
-        .collect();
-    match text.len() {
-        0..4 => format!("{} bytes", bytes.len()),
-        _ => format!("{} bytes: {text}", bytes.len()),
+/// The first words of a payload of `len` bytes, if they are words.
+fn preview(bytes: &[u8], len: usize) -> String {
+    let words = crate::exchange::field::preview(bytes);
+    let words = words.split_once(": ").map_or("", |(_, words)| words);
+    match words.len() {
+        0 => format!("{len} bytes"),
+        _ => format!("{len} bytes: {words}"),
     }
 }
 
@@ -229,7 +272,7 @@ fn v4(layer: &mut Layer, ip: &V4, len: usize) {
     }
 }
 
-fn v6(layer: &mut Layer, ip: &V6, extensions: usize) {
+fn v6(layer: &mut Layer, ip: &V6) {
     let class = traffic_class(ip.class);
     layer.add(
         0..4,
@@ -241,12 +284,46 @@ fn v6(layer: &mut Layer, ip: &V6, extensions: usize) {
     layer.add(7..8, "hop limit", format!("{} hops", ip.hop_limit));
     layer.add(8..24, "source", ip.src.to_string());
     layer.add(24..40, "destination", ip.dst.to_string());
-    if extensions > 0 {
-        layer.add(
-            40..40 + extensions,
-            "extension headers",
-            format!("{extensions} bytes"),
-        );
+}
+
+/// The headers between an IPv6 header and its transport: `len` bytes.
+fn v6_extensions(layer: &mut Layer, ip: &V6, len: usize) {
+    let bytes = &ip.body.bytes;
+    let (mut kind, mut at) = (ip.next_header, 0);
+    while at < len {
+        let Some(next) = bytes.get(at) else {
+            break;
+        };
+        layer.add(at..at + 1, "next header", protocol(*next));
+        if kind == numbers::FRAGMENT {
+            let (Some(word), Some(id)) = (word(bytes, at + 2), long(bytes, at + 4)) else {
+                break;
+            };
+            let more = if word & 1 == 1 { ", more follow" } else { "" };
+            layer.add(at + 1..at + 2, "reserved", String::new());
+            layer.add(
+                at + 2..at + 4,
+                "fragment offset",
+                format!("{}{more}", word & !7),
+            );
+            layer.add(at + 4..at + 8, "identification", format!("0x{id:08x}"));
+            at += 8;
+        } else {
+            let units = bytes.get(at + 1).map_or(0, |units| usize::from(*units));
+            let end = (at + 8 * (units + 1)).min(len);
+            layer.add(
+                at + 1..at + 2,
+                "header length",
+                format!("{} bytes", 8 * (units + 1)),
+            );
+            layer.add(
+                at + 2..end,
+                "options",
+                format!("{} bytes", end.saturating_sub(at + 2)),
+            );
+            at = end;
+        }
+        kind = *next;
     }
 }
 
@@ -270,101 +347,4 @@ fn protocol(number: u8) -> String {
         _ => return number.to_string(),
     };
     format!("{number}: {name}")
-}
-
-/// Length of the header.
-fn tcp(layer: &mut Layer, tcp: &Tcp) -> usize {
-    let len = 20 + tcp.options.len();
-    layer.add(0..2, "source port", tcp.src_port.to_string());
-    layer.add(2..4, "destination port", tcp.dst_port.to_string());
-    layer.add(4..8, "sequence number", tcp.seq.to_string());
-    layer.add(8..12, "acknowledgment number", tcp.ack.to_string());
-    layer.add(12..13, "data offset", format!("{len} bytes"));
-    layer.add(13..14, "control bits", tcp.flags.to_string());
-    layer.add(14..16, "window", format!("{}, unscaled", tcp.window));
-    layer.add(16..18, "checksum", format!("0x{:04x}", tcp.checksum));
-    layer.add(18..20, "urgent pointer", tcp.urgent.to_string());
-    let mut at = 20;
-    for option in tcp.options() {
-        let Ok(option) = option else {
-            layer.add(
-                at..len,
-                "broken option",
-                "its length is impossible".to_owned(),
-            );
-            break;
-        };
-        let single = matches!(option.kind, TcpOption::END | TcpOption::NOP);
-        let end = at + if single { 1 } else { 2 + option.data.len() };
-        let (name, value) = tcp_option(tcp, option);
-        layer.add(at..end, name, value);
-        at = end;
-    }
-    len
-}
-
-fn tcp_option(tcp: &Tcp, option: TcpOption<'_>) -> (&'static str, String) {
-    let bytes = || format!("{} bytes", option.data.len());
-    match option.kind {
-        TcpOption::END => ("end of options", String::new()),
-        TcpOption::NOP => ("no operation", String::new()),
-        TcpOption::MSS => (
-            "maximum segment size",
-            tcp.mss().map_or_else(bytes, |mss| mss.to_string()),
-        ),
-        TcpOption::WINDOW_SCALE => (
-            "window scale",
-            tcp.window_scale()
-                .map_or_else(bytes, |scale| format!("times 2^{scale}")),
-        ),
-        TcpOption::SACK_PERMITTED => ("SACK permitted", String::new()),
-        TcpOption::SACK => (
-            "selective acknowledgment",
-            option
-                .sack_blocks()
-                .map(|block| format!("{}–{} ", block.left, block.right))
-                .collect(),
-        ),
-        TcpOption::TIMESTAMPS => (
-            "timestamps",
-            tcp.timestamps()
-                .map_or_else(bytes, |(value, echo)| format!("{value}, echoing {echo}")),
-        ),
-        kind => ("option", format!("kind {kind}, {}", bytes())),
-    }
-}
-
-/// Length of the header.
-fn udp(layer: &mut Layer, udp: &Udp) -> usize {
-    layer.add(0..2, "source port", udp.src_port.to_string());
-    layer.add(2..4, "destination port", udp.dst_port.to_string());
-    layer.add(4..6, "length", format!("{} bytes", udp.len));
-    layer.add(6..8, "checksum", format!("0x{:04x}", udp.checksum));
-    8
-}
-
-/// Length of the header.
-fn icmp(layer: &mut Layer, bytes: &[u8]) -> usize {
-    let (Some(kind), Some(code)) = (bytes.first(), bytes.get(1)) else {
-        return 0;
-    };
-    layer.add(0..1, "type", kind.to_string());
-    layer.add(1..2, "code", code.to_string());
-    let Some(sum) = crate::dissect::word(bytes, 2) else {
-        return 2;
-    };
-    layer.add(2..4, "checksum", format!("0x{sum:04x}"));
-    let (Some(high), Some(low)) = (
-        crate::dissect::word(bytes, 4),
-        crate::dissect::word(bytes, 6),
-    ) else {
-        return 4;
-    };
-    if matches!(kind, 0 | 8 | 128 | 129) {
-        layer.add(4..6, "identifier", high.to_string());
-        layer.add(6..8, "sequence number", low.to_string());
-    } else {
-        layer.add(4..8, "rest of header", format!("0x{high:04x}{low:04x}"));
-    }
-    8
 }

@@ -5,6 +5,7 @@
 
 use core::mem::MaybeUninit;
 use core::net::IpAddr;
+use core::num::NonZeroU16;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -52,6 +53,9 @@ pub(super) fn encode(interfaces: &[Interface]) -> String {
             Format::Tap => line.push_str(" tap"),
             Format::TapOffload => line.push_str(" tap-offload"),
         }
+        if interface.queues > NonZeroU16::MIN {
+            line.push_str(&format!(" queues={}", interface.queues));
+        }
         for (address, prefix) in &interface.addresses {
             line.push_str(&format!(" address={address}/{prefix}"));
         }
@@ -80,6 +84,8 @@ fn decode_line(line: &str) -> Option<Interface> {
     for word in words {
         if let Some(address) = word.strip_prefix("address=") {
             interface.addresses.push(decode_prefix(address)?);
+        } else if let Some(queues) = word.strip_prefix("queues=") {
+            interface.queues = queues.parse().ok()?;
         } else if word == "link-local" {
             interface.link_local = true;
         } else if word == "offload" {
@@ -182,6 +188,7 @@ mod tests {
         plain.mtu = 65_535;
         plain.link_local = true;
         plain.format = Format::Offload;
+        plain.queues = NonZeroU16::new(4).unwrap();
         let full = Interface::new("outcrop0")
             .address(ip("10.77.0.1"), 24)
             .address(ip("fd77::1"), 64)

@@ -9,7 +9,8 @@ use core::net::IpAddr;
 use outcrop_base::{Instant, InterfaceId};
 
 use super::{Address, AddressState, Origin};
-use crate::address::Standing;
+use crate::Cidr;
+use crate::source::Candidate;
 
 /// Addresses one interface may have: a flood of prefixes takes no more.
 pub const MAX_ADDRESSES: usize = 64;
@@ -67,12 +68,14 @@ impl Book {
         self.entries.iter()
     }
 
-    /// How much an address is to be used as a source.
-    pub(crate) fn standing(&self, iface: InterfaceId, addr: IpAddr) -> Standing {
-        match self.find(iface, addr) {
-            Some(entry) if entry.state == AddressState::Deprecated => Standing::Deprecated,
-            Some(entry) if entry.origin == Origin::Temporary => Standing::Temporary,
-            Some(_) | None => Standing::Good,
+    /// What an address is as a source.
+    pub(crate) fn candidate(&self, iface: InterfaceId, cidr: Cidr) -> Candidate {
+        let entry = self.find(iface, cidr.addr());
+        Candidate {
+            addr: cidr.addr(),
+            prefix: cidr.prefix(),
+            deprecated: entry.is_some_and(|entry| entry.state == AddressState::Deprecated),
+            temporary: entry.is_some_and(|entry| entry.origin == Origin::Temporary),
         }
     }
 

@@ -71,6 +71,7 @@ impl Endpoint {
                 self.check_address(now, iface, addr);
             } else {
                 self.install(iface, cidr);
+                self.begin_advertising(now, iface);
             }
         }
         Ok(())
@@ -90,6 +91,7 @@ impl Endpoint {
             };
             self.book.put(Address { state, ..entry });
             self.install(iface, entry.cidr);
+            self.begin_advertising(now, iface);
         }
     }
 

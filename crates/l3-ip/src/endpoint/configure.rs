@@ -187,8 +187,17 @@ impl Endpoint {
 
     /// A router spoke (RFC 4861 6.3.4).
     pub(super) fn hear_router(&mut self, said: &Said, router: &Router) -> Verdict {
-        self.hear_source(said);
+        // RFC 4861 6.3.4: whoever says this is a router, whether it says where it is or not.
+        self.push_event(Event::Neighbor {
+            iface: said.iface,
+            ip: said.src.into(),
+            link: said.options.source,
+            heard: crate::Heard::Router,
+        });
         let (now, iface) = (said.at, said.iface);
+        if let Some(compared) = self.compare(said, router) {
+            return compared;
+        }
         let Some(link) = self.auto.link(iface).filter(|link| link.config.routers) else {
             return Rule::NdRouter.drop(DropReason::IpFiltered);
         };
@@ -433,13 +442,17 @@ impl Endpoint {
                 iface,
                 ip: target.into(),
                 link: Some(link),
-                heard: crate::Heard::Source,
+                heard: if on_link {
+                    crate::Heard::Source
+                } else {
+                    crate::Heard::Router
+                },
             });
         }
         Rule::NdRedirect.taken()
     }
 
-    fn remark(&mut self, text: &'static str) {
+    pub(super) fn remark(&mut self, text: &'static str) {
         let cause = Cause::Timer(TimerKind::Address);
         self.facts
             .emit(|| Fact::new(None, FactKind::Remark(text), cause));

@@ -167,8 +167,7 @@ impl Endpoint {
                 self.hear_router(&said, &router)
             }
             Body::RouterSolicitation if !src.is_unspecified() || said.options.source.is_none() => {
-                self.hear_source(&said);
-                Rule::NdRouterSolicitation.taken()
+                self.asked_for_router(&said)
             }
             Body::Redirect {
                 target,

@@ -14,6 +14,7 @@ use outcrop_base::{Cast, Cause, DropReason, Instant, Limit, Note, Verdict, Why};
 
 use super::Endpoint;
 use super::icmp::About;
+use super::multicast::GroupRoute;
 use crate::filter::{Filter, Passing, Ruling};
 use crate::route::Found;
 use crate::wire::icmp::Error;
@@ -25,6 +26,7 @@ use crate::{Hop, InterfaceConfig, PacketIn, Refusal, Rule, Transmit, address, cu
 pub(super) struct Transit {
     pub(super) queue: VecDeque<Transmit>,
     pub(super) filter: Option<Box<dyn Filter>>,
+    pub(super) groups: Vec<GroupRoute>,
 }
 
 impl Transit {
@@ -33,6 +35,7 @@ impl Transit {
             filter.fingerprint(now, into);
         }
         let mut into = into;
+        self.groups.hash(&mut into);
         for transmit in &self.queue {
             transmit.bytes.hash(&mut into);
         }
@@ -41,11 +44,11 @@ impl Transit {
 
 /// A packet for somebody else, its header read.
 #[derive(Clone, Copy, Debug)]
-struct Traveller<'a> {
-    packet: &'a PacketIn,
-    src: IpAddr,
-    dst: IpAddr,
-    hops: u8,
+pub(super) struct Traveller<'a> {
+    pub(super) packet: &'a PacketIn,
+    pub(super) src: IpAddr,
+    pub(super) dst: IpAddr,
+    pub(super) hops: u8,
     protocol: u8,
     /// Where the transport's header begins.
     payload_at: usize,
@@ -55,10 +58,16 @@ struct Traveller<'a> {
 }
 
 /// Why a packet goes no further, and what its sender is told.
-struct Refused {
+pub(super) struct Refused {
     rule: Rule,
     reason: DropReason,
     error: Option<Error>,
+}
+
+impl Refused {
+    pub(super) const fn verdict(&self) -> Verdict {
+        self.rule.drop(self.reason)
+    }
 }
 
 const fn refused(rule: Rule, reason: DropReason, error: Option<Error>) -> Refused {
@@ -108,6 +117,11 @@ impl Endpoint {
     }
 
     fn forward(&mut self, traveller: &Traveller<'_>) -> Verdict {
+        if traveller.dst.is_multicast()
+            && let Some(verdict) = self.forward_group(traveller)
+        {
+            return verdict;
+        }
         let way = self
             .may_cross(traveller)
             .and_then(|()| self.way_on(traveller));
@@ -127,7 +141,7 @@ impl Endpoint {
             packet, src, dst, ..
         } = *traveller;
         if dst.is_multicast() {
-            // There is no multicast routing here: a group we are not in is none of our business.
+            // No route says where it goes, and we are not in it: it is none of our business.
             let quiet = refused(Rule::Destination, DropReason::IpNotForUs, None);
             return Err(quiet);
         }
@@ -140,6 +154,12 @@ impl Endpoint {
         if forged || stays || src.is_ipv4() && address::stays_on_link(src) {
             let rule = Rule::ForwardScope;
             return Err(refused(rule, DropReason::IpNotForwardable, None));
+        }
+        let back = self.routes.find(src);
+        let would_answer = matches!(back, Some(Found::Hop(hop)) if hop.iface == packet.iface);
+        if self.config.strict_source && !address::stays_on_link(src) && !would_answer {
+            let rule = Rule::ForwardSource;
+            return Err(refused(rule, DropReason::IpFiltered, None));
         }
         if address::stays_on_link(src) {
             // RFC 4443 3.1, code 2.
@@ -236,11 +256,12 @@ impl Endpoint {
             let about = traveller.about();
             let _verdict = self.error(&about, Error::Redirect { gateway }, false);
         }
+        self.redirect_v6(traveller, hop);
         Ok(())
     }
 
     /// The packet as it leaves: one hop less, and with what its options ask of us.
-    fn one_hop_on(&self, traveller: &Traveller<'_>, link: &InterfaceConfig) -> Bytes {
+    pub(super) fn one_hop_on(&self, traveller: &Traveller<'_>, link: &InterfaceConfig) -> Bytes {
         // A copy unless the buffer is nobody else's.
         let mut bytes = BytesMut::from(traveller.packet.bytes.clone());
         match traveller.dst {
@@ -263,7 +284,12 @@ impl Endpoint {
     }
 
     /// All pieces or none: half a packet is of no use to anybody.
-    fn queue_transit(&mut self, hop: Hop, pieces: Vec<Bytes>, note: Note) -> Result<(), Refused> {
+    pub(super) fn queue_transit(
+        &mut self,
+        hop: Hop,
+        pieces: Vec<Bytes>,
+        note: Note,
+    ) -> Result<(), Refused> {
         if self.transit.queue.len() + pieces.len() > self.config.forward_queue {
             let reason = DropReason::IpQueueFull;
             return Err(refused(Rule::ForwardQueue, reason, None));
@@ -293,14 +319,23 @@ impl Traveller<'_> {
         bytes.split_at(self.payload_at.min(bytes.len()))
     }
 
-    fn about(&self) -> About<'_> {
+    /// Its IPv4 header, if it may be cut here.
+    pub(super) const fn divisible(&self) -> Option<&ipv4::Header> {
+        self.divisible.as_ref()
+    }
+
+    pub(super) fn about(&self) -> About<'_> {
         let (header, payload) = self.split();
         About {
             now: self.packet.at,
             cause: Cause::Packet(self.packet.id),
             src: self.src,
             dst: self.dst,
-            cast: Cast::Unicast,
+            cast: if self.dst.is_multicast() {
+                Cast::Multicast
+            } else {
+                Cast::Unicast
+            },
             header,
             payload,
             protocol: self.protocol,

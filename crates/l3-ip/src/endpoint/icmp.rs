@@ -16,7 +16,7 @@ use super::receive::Datagram;
 use super::{Endpoint, MAX_PINGS};
 use crate::reassembly::Expired;
 use crate::wire::icmp::{self, Error, Message, Outgoing};
-use crate::wire::{group, ipv4, ipv6, nd};
+use crate::wire::{group, ipv4, ipv6, irdp, nd};
 use crate::{EchoReply, Event, PingError, Plan, Quote, Quoted, Rule, Unreachable, Unresolved, Up};
 
 /// The longest IPv4 error packet: as much as every host must take (RFC 1812 4.3.2.3).
@@ -232,6 +232,11 @@ impl Endpoint {
             Ok(Message::Redirect(gateway)) => self.follow(datagram, gateway.into(), &body),
             Ok(Message::Other) if is_discovery(datagram, &payload) => {
                 self.handle_discovery(datagram, &payload)
+            }
+            Ok(Message::Other)
+                if datagram.dst.is_ipv4() && payload.first() == Some(&irdp::SOLICITATION) =>
+            {
+                self.asked_for_router_v4(datagram)
             }
             Ok(Message::Other) => Rule::IcmpUnknown.drop(DropReason::IcmpUnknownType),
         }

@@ -5,11 +5,14 @@
 //! `receive` takes packets apart, `forward` passes them on, `icmp` answers and reports, `send` puts packets together.
 
 mod addresses;
+mod advertise;
 mod configure;
 mod discovery;
 mod forward;
 mod group;
 mod icmp;
+mod multicast;
+mod near;
 mod raw;
 mod receive;
 mod send;
@@ -26,15 +29,18 @@ use outcrop_base::{
 };
 
 use crate::address;
+use crate::advertise::Advertiser;
 use crate::autoconf::Auto;
 use crate::autoconf::book::Book;
 use crate::filter::Filter;
 use crate::group::Groups;
 use crate::ident::Idents;
+use crate::label::Labels;
 use crate::limiter::TokenBucket;
 use crate::path_mtu::PathMtus;
 use crate::reassembly::Reassembly;
 use crate::route::{Refusal, Route, Routes, Target};
+use crate::source;
 use crate::wire::{ipv4, ipv6};
 use crate::{
     Cidr, Config, ConfigError, Event, Hop, InterfaceConfig, LOOPBACK, LOOPBACK_MTU, Lease, Transmit,
@@ -55,6 +61,8 @@ pub struct Endpoint {
     reassembly: Reassembly,
     errors: TokenBucket,
     idents: Idents,
+    labels: Labels,
+    near: near::Near,
     /// Echo requests not yet answered: to whom, identifier, sequence number.
     pings: VecDeque<(IpAddr, u16, u16)>,
     out: VecDeque<Transmit>,
@@ -65,6 +73,8 @@ pub struct Endpoint {
     book: Book,
     auto: Auto,
     groups: Groups,
+    /// Links on which we are a router.
+    advertisers: Vec<Advertiser>,
 }
 
 impl Endpoint {
@@ -82,6 +92,8 @@ impl Endpoint {
             ),
             errors: TokenBucket::new(config.error_burst, config.errors_per_second),
             idents: Idents::new(seed),
+            labels: Labels::new(seed),
+            near: near::Near::default(),
             pings: VecDeque::new(),
             out: VecDeque::new(),
             events: VecDeque::new(),
@@ -91,6 +103,7 @@ impl Endpoint {
             book: Book::default(),
             auto: Auto::new(seed),
             groups: Groups::new(seed),
+            advertisers: Vec::new(),
             config,
         }
     }
@@ -203,6 +216,7 @@ impl Endpoint {
         self.routes.forget_due(now);
         self.age_addresses(now);
         self.configure_due(now);
+        self.advertise_due(now);
         if self.groups.is_due(now) {
             self.tell_groups(now, true);
         }
@@ -239,7 +253,8 @@ impl Endpoint {
             self.groups.next_due(),
             self.routes.next_expiry(),
         ];
-        deadlines.into_iter().flatten().min()
+        let voices = self.advertisers.iter().filter_map(Advertiser::next);
+        deadlines.into_iter().flatten().chain(voices).min()
     }
 
     /// What the way to `dst` means to a transport; `None` without a route.
@@ -270,6 +285,12 @@ impl Endpoint {
                 iface: LOOPBACK,
                 next: dst,
             });
+        }
+        if let IpAddr::V6(near) = dst
+            && near.is_unicast_link_local()
+            && let Some(iface) = self.near.of(near)
+        {
+            return Some(Hop { iface, next: dst });
         }
         let hop = self.routes.lookup(dst);
         if !dst.is_multicast() {
@@ -303,20 +324,31 @@ impl Endpoint {
             return Some(dst);
         }
         let there = self.interface(hop.iface)?;
-        let addresses = |interface: &InterfaceConfig| self.best_source(interface, dst);
-        addresses(there).or_else(|| self.interfaces.iter().find_map(addresses))
+        let own = self.best_source(core::iter::once(there), dst);
+        let reaches = |src: &IpAddr| address::reaches(*src, dst);
+        // A link may be without an address that means anything beyond it (RFC 6724 4: a router may borrow one).
+        own.filter(reaches).or_else(|| {
+            let others = self.best_source(self.interfaces.iter(), dst);
+            others.filter(reaches).or(own)
+        })
     }
 
     /// The address to speak to `dst` from over `iface`, whatever the routes say.
     #[must_use]
     pub fn source_on(&self, iface: InterfaceId, dst: IpAddr) -> Option<IpAddr> {
-        self.best_source(self.interface(iface)?, dst)
+        self.best_source(core::iter::once(self.interface(iface)?), dst)
     }
 
-    fn best_source(&self, interface: &InterfaceConfig, dst: IpAddr) -> Option<IpAddr> {
-        let list = interface.addresses.iter().map(|cidr| cidr.addr());
-        let list = list.map(|addr| (addr, self.book.standing(interface.id, addr)));
-        address::best_source(dst, list)
+    fn best_source<'a>(
+        &self,
+        interfaces: impl Iterator<Item = &'a InterfaceConfig>,
+        dst: IpAddr,
+    ) -> Option<IpAddr> {
+        let candidates = interfaces.flat_map(|interface| {
+            let list = interface.addresses.iter();
+            list.map(|cidr| self.book.candidate(interface.id, *cidr))
+        });
+        source::best(dst, candidates)
     }
 
     /// Whether `addr` is one of ours.
@@ -373,12 +405,16 @@ impl Endpoint {
         self.path_mtus.fingerprint(now, into);
         self.reassembly.fingerprint(now, into);
         self.idents.fingerprint(into);
+        self.near.fingerprint(into);
         self.transit.fingerprint(now, into);
         self.routes.fingerprint(now, into);
         self.raw.fingerprint(into);
         self.book.fingerprint(now, into);
         self.auto.fingerprint(now, into);
         self.groups.fingerprint(now, into);
+        for advertiser in &self.advertisers {
+            advertiser.fingerprint(now, into);
+        }
         let mut into = into;
         self.errors.parts_at(now).hash(&mut into);
         self.pings.hash(&mut into);
@@ -401,6 +437,14 @@ impl Endpoint {
     /// To whom `dst` speaks, seen from `iface`; `None` if not to us. Any of our addresses will do,
     /// whichever interface it belongs to (RFC 1122 3.3.4.2, the weak model).
     fn cast(&self, dst: IpAddr, iface: InterfaceId) -> Option<Cast> {
+        if let IpAddr::V6(near) = dst
+            && near.is_unicast_link_local()
+        {
+            // RFC 4007 6: such an address is ours on its own link alone.
+            let ours = &self.interface(iface)?.addresses;
+            let here = ours.iter().any(|cidr| cidr.addr() == dst);
+            return here.then_some(Cast::Unicast);
+        }
         if self.is_local(dst) {
             return Some(Cast::Unicast);
         }

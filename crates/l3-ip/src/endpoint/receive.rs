@@ -79,6 +79,10 @@ impl Endpoint {
         let Some(cast) = self.check_addresses(&packet, src, dst)? else {
             return Err(self.forward_v4(&packet, &header));
         };
+        if cast == Cast::Multicast && self.passes_group(dst, packet.iface) {
+            // Ours too; what becomes of the copies shows in what is sent.
+            let _copied = self.forward_v4(&packet, &header);
+        }
         let datagram = Datagram {
             cast,
             packet,
@@ -130,6 +134,12 @@ impl Endpoint {
         let Some(cast) = self.check_addresses(&packet, src, dst)? else {
             return Err(self.forward_v6(&packet, &header));
         };
+        if cast == Cast::Multicast && self.passes_group(dst, packet.iface) {
+            let _copied = self.forward_v6(&packet, &header);
+        }
+        if cast == Cast::Unicast {
+            self.heard_near(src, packet.iface);
+        }
         let mut datagram = Datagram {
             cast,
             packet,

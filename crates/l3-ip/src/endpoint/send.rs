@@ -60,7 +60,8 @@ impl Endpoint {
                 }
             }
             (IpAddr::V6(src), IpAddr::V6(dst)) => {
-                let header = header_v6(plan, src, dst);
+                let labelled = self.labelled(plan, room.as_slice());
+                let header = header_v6(&labelled, src, dst);
                 if let Some(out) = room.prepend(ipv6::HEADER_LEN).first_chunk_mut() {
                     ipv6::emit(&header, out);
                 }
@@ -102,6 +103,7 @@ impl Endpoint {
         note: &Note,
     ) -> Result<(), Unresolved> {
         let way = self.way(plan)?;
+        let plan = &self.labelled(plan, payload);
         if way.header_len + payload.len() <= way.mtu {
             // Not ours to forbid: an answer to a stranger may be cut on the way. So it needs a number.
             let ident = if plan.src.is_ipv4() {
@@ -147,6 +149,16 @@ impl Endpoint {
             self.enqueue(&way, packet(plan, chunk, cut), fragment_note)?;
         }
         Ok(())
+    }
+
+    /// The plan with the label of its flow, unless it has one (RFC 6437 3). Every piece of a packet gets the same.
+    fn labelled(&self, plan: &Plan, transport: &[u8]) -> Plan {
+        let mut plan = *plan;
+        if let (IpAddr::V6(src), IpAddr::V6(dst), 0) = (plan.src, plan.dst, plan.fields.flow_label)
+        {
+            plan.fields.flow_label = self.labels.of(src, dst, plan.protocol, transport);
+        }
+        plan
     }
 
     fn enqueue(&mut self, way: &Way, bytes: Bytes, note: Note) -> Result<(), Unresolved> {

@@ -9,6 +9,7 @@ pub mod group;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
+pub mod irdp;
 pub mod nd;
 
 /// Two bytes in network order at `at`, or zero beyond the end.

@@ -8,11 +8,14 @@
     reason = "tests"
 )]
 
+mod advertising;
 mod echo;
 mod errors;
 mod groups;
 mod host;
 mod judged;
+mod labels;
+mod passed_groups;
 mod redirects;
 mod router;
 mod sending;

@@ -599,3 +599,19 @@ fn icmp_message_of_unknown_type_is_dropped_in_silence() {
     }
     assert_eq!(sent(&mut router).len(), 0);
 }
+
+#[test]
+fn label_of_a_packet_in_transit_is_not_touched() {
+    // RFC 6437 3, RFC 8200 6: neither one that is there nor one that is not.
+    for label in [0x0_0000_u32, 0xa_bcde] {
+        let mut bytes = datagram("fd01::2", "fd03::2", 64, 100).to_vec();
+        bytes[..4].copy_from_slice(&(0x6000_0000 | label).to_be_bytes());
+        let mut router = router();
+        assert_eq!(
+            arrives(&mut router, WEST, &bytes.into()).drop_reason(),
+            None
+        );
+        let out = only(&mut router).bytes;
+        assert_eq!(out[..4], (0x6000_0000 | label).to_be_bytes());
+    }
+}

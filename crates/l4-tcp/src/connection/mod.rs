@@ -323,6 +323,11 @@ impl Connection {
         self.recv.finished()
     }
 
+    /// Lets go of read buffers: the turn is over.
+    pub(crate) fn compact(&mut self) {
+        self.recv.compact();
+    }
+
     /// What the program is to be told.
     pub(crate) const fn take_edges(&mut self) -> Edges {
         self.life.edges.remove(Edges::UNANSWERED);

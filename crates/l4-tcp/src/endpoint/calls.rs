@@ -146,8 +146,12 @@ impl Endpoint {
             let flow = flow_from(port);
             flow.local != remote && places.find(&flow).is_none() && !time_wait.rests(&flow)
         };
+        let share = self.config.share;
         if local.port() != 0 {
-            return if is_free(local.port()) {
+            return if !share.owns(local.port()) {
+                // Another engine of this host may have the same flow, and nobody would know.
+                Err(ConnectError::OtherShare)
+            } else if is_free(local.port()) {
                 Ok(flow_from(local.port()))
             } else {
                 Err(ConnectError::AlreadyExists)
@@ -157,7 +161,9 @@ impl Endpoint {
         let listeners = &self.listeners;
         let is_quiet = |port| listeners.find(SocketAddr::new(local.ip(), port)).is_none();
         self.ports
-            .choose(local, remote, |port| is_quiet(port) && is_free(port))
+            .choose(local, remote, |port| {
+                share.owns(port) && is_quiet(port) && is_free(port)
+            })
             .map(flow_from)
             .ok_or(ConnectError::NoPortFree)
     }

@@ -126,6 +126,26 @@ pub struct Counters {
     pub signatures_wrong: u64,
 }
 
+impl Counters {
+    /// What another endpoint of the same host has counted as well.
+    pub const fn add(&mut self, other: &Self) {
+        self.active_opens += other.active_opens;
+        self.passive_opens += other.passive_opens;
+        self.cookies_sent += other.cookies_sent;
+        self.cookies_taken += other.cookies_taken;
+        self.fast_opens += other.fast_opens;
+        self.established += other.established;
+        self.resets_received += other.resets_received;
+        self.resets_sent += other.resets_sent;
+        self.timed_out += other.timed_out;
+        self.doubts += other.doubts;
+        self.replies_dropped += other.replies_dropped;
+        self.signatures_missing += other.signatures_missing;
+        self.signatures_unexpected += other.signatures_unexpected;
+        self.signatures_wrong += other.signatures_wrong;
+    }
+}
+
 impl Endpoint {
     /// An endpoint without connections; everything random in it follows from `seed`.
     #[must_use]
@@ -287,6 +307,7 @@ impl Endpoint {
             if let Some((_, place)) = self.places.get_mut(id) {
                 place.in_ready = false;
                 if let Phase::Open(connection) = &mut place.phase {
+                    connection.compact();
                     place.edges.insert(connection.take_edges());
                 }
                 self.queue_events(id);

@@ -43,7 +43,7 @@ impl Endpoint {
     }
 
     /// Why a connection is not sending more at `now`, and how its life divided; of one that has ended, the final account.
-    /// `None` before the handshake is over.
+    /// `None` for a stale id.
     #[must_use]
     pub fn explain(&self, now: Instant, id: ConnId) -> Option<Explanation> {
         let (place, flow) = (self.places.get(id)?, self.places.flow(id)?);
@@ -52,7 +52,7 @@ impl Endpoint {
                 place.with_connection(&self.shared, |connection| connection.explain(now, flow))
             }
             Phase::Ended(ended) => ended.explanation.as_deref().copied(),
-            Phase::Embryo(_) => None,
+            Phase::Embryo(embryo) => Some(embryo.explain(now, flow)),
         }
     }
 
@@ -126,6 +126,15 @@ impl Endpoint {
     #[must_use]
     pub fn find(&self, flow: &Flow) -> Option<ConnId> {
         self.places.find(flow)
+    }
+
+    /// Whether a segment of `flow` is for this endpoint: somebody has the flow, or rests in TIME-WAIT, or it `opens`
+    /// one and somebody listens.
+    #[must_use]
+    pub fn expects(&self, flow: &Flow, opens: bool) -> bool {
+        self.places.find(flow).is_some()
+            || (opens && self.listeners.find(flow.local).is_some())
+            || self.time_wait.rests(flow)
     }
 
     /// Tells a connection's state as keys and values: what a capture writes beside each packet.

@@ -23,9 +23,10 @@ use outcrop_base::{
     Path, PathSignal, PathSignalKind, TimerKind, Verdict, Why,
 };
 
-use crate::account::Totals;
+use crate::account::{Explanation, Held, Shares, Totals};
 use crate::challenge::Challenges;
 use crate::config::Settings;
+use crate::congestion::{ControllerInfo, Phase};
 use crate::ecn::{self, EcnTerms, MarkedBytes};
 use crate::event::{CloseReason, Doubt};
 use crate::info::{Detail, Info};
@@ -476,6 +477,39 @@ impl Embryo {
                 ..Detail::default()
             },
             totals: Totals::default(),
+        }
+    }
+
+    /// Why nothing is sent yet.
+    pub(crate) fn explain(&self, now: Instant, flow: &Flow) -> Explanation {
+        let began = self.sent_at.unwrap_or(now);
+        Explanation {
+            flow: *flow,
+            began,
+            ended: None,
+            held: Held::Handshake,
+            shares: Shares::all(Held::Handshake, now - began),
+            totals: Totals {
+                segments_out: u64::from(self.sent_at.is_some()) + u64::from(self.repeats),
+                retransmissions: u64::from(self.repeats),
+                timeouts: self.repeats.into(),
+                ..Totals::default()
+            },
+            controller: ControllerInfo {
+                name: "none yet",
+                cwnd: 0,
+                ssthresh: u64::MAX,
+                phase: Phase::SlowStart,
+            },
+            recovery: "open",
+            in_flight: self.sent.into(),
+            snd_wnd: self.theirs.map_or(0, |syn| u64::from(syn.wnd)),
+            unsent: self.queued(),
+            pacing_rate: None,
+            srtt: None,
+            min_rtt: None,
+            acked: 0,
+            received: 0,
         }
     }
 

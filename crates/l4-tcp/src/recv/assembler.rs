@@ -3,7 +3,7 @@
 //! Job: keep what arrived, hand out what is in order, know what is missing. Owns: the pieces, RCV.NXT, where the
 //! stream ends. Does not know: windows, acknowledgments, timers.
 //! The first copy of a byte wins; a later one is never looked at. Memory stays bounded whatever arrives: bytes by
-//! the window the caller clips to, pieces by a count, and small pieces are copied so that they pin no large buffer.
+//! the window the caller clips to, pieces by a count, and small pieces that wait are copied so that they pin no large buffer.
 //! Sources: RFC 9293 3.10.7.4 (seventh and eighth step), RFC 2018 8 (keeping what was reported).
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use core::hash::Hasher;
 use bytes::Bytes;
 use outcrop_base::ChunkQueue;
 
-use crate::params::{COPY_BELOW, MAX_OUT_OF_ORDER, OUT_OF_ORDER_AVERAGE};
+use crate::params::{KEEP_FROM, MAX_OUT_OF_ORDER, OUT_OF_ORDER_AVERAGE};
 use crate::range_set::RangeSet;
 use crate::segment::StreamRange;
 
@@ -41,6 +41,8 @@ pub struct Assembler {
     first: Bytes,
     queue: ChunkQueue,
     nxt: u64,
+    /// Everything in order before this pins no buffer that is more than twice as large.
+    compacted: u64,
     pieces: BTreeMap<u64, Bytes>,
     /// Bytes in `pieces`.
     kept: usize,
@@ -61,6 +63,7 @@ impl Assembler {
         let fin = nxt.checked_sub(1).filter(|_| finished);
         Self {
             nxt,
+            compacted: nxt,
             fin,
             ..Self::default()
         }
@@ -113,6 +116,21 @@ impl Assembler {
             self.queue.relax();
         }
         piece
+    }
+
+    /// Lets go of read buffers that unread small pieces keep. To be called once programs had their chance to read: what
+    /// is read in the turn it came in is never copied.
+    pub(crate) fn compact(&mut self) {
+        if self.compacted >= self.nxt {
+            return;
+        }
+        let end = self.nxt.min(self.stream_end());
+        let fresh = usize::try_from(end.saturating_sub(self.compacted)).unwrap_or(usize::MAX);
+        self.compacted = self.nxt;
+        if fresh > self.queue.len() && !self.first.is_empty() {
+            self.first = unpinned(core::mem::take(&mut self.first));
+        }
+        self.queue.compact(fresh, KEEP_FROM);
     }
 
     /// Places the bytes at offset `at`, and a FIN behind them if `fin`. The caller has clipped them to the window.
@@ -220,11 +238,7 @@ impl Assembler {
                 return;
             }
             let piece = slice_of(bytes, whole.start, gap);
-            let piece = if piece.len() < COPY_BELOW {
-                Bytes::copy_from_slice(&piece)
-            } else {
-                piece
-            };
+            let piece = unpinned(piece);
             placed.stored += gap.len();
             self.kept += piece.len();
             self.pieces.insert(gap.start, piece);
@@ -257,6 +271,15 @@ impl Assembler {
     pub fn fingerprint(&self, mut into: &mut dyn Hasher) {
         use core::hash::Hash;
         (self.nxt, self.queued(), self.fin, &self.held).hash(&mut into);
+    }
+}
+
+/// The piece, in memory of its own if it is small.
+fn unpinned(piece: Bytes) -> Bytes {
+    if piece.len() < KEEP_FROM {
+        Bytes::copy_from_slice(&piece)
+    } else {
+        piece
     }
 }
 

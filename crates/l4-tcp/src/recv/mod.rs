@@ -283,6 +283,11 @@ impl Receiver {
         Some(bytes)
     }
 
+    /// Programs have had their chance: what still waits keeps no buffer much larger than itself.
+    pub(crate) fn compact(&mut self) {
+        self.assembler.compact();
+    }
+
     /// Why a pure acknowledgment must leave at `now`, if one must.
     #[must_use]
     pub fn ack_due(&self, now: Instant) -> Option<Why> {

@@ -283,7 +283,9 @@ proptest! {
             let held: Vec<u64> = a.held().as_slice().iter().flat_map(|r| r.start..r.end).collect();
             let expected: Vec<u64> = (model..1000).filter(|at| seen[*at as usize]).collect();
             prop_assert_eq!(held, expected);
-            if take && let Some(piece) = a.read() {
+            if !take {
+                a.compact();
+            } else if let Some(piece) = a.read() {
                 read.extend_from_slice(&piece);
             }
         }

@@ -7,7 +7,7 @@
 
 use core::hash::Hash;
 
-use crate::params::MAX_SACKED_RANGES;
+use crate::params::{MAX_SACKED_RANGES, SACKED_RANGE_AVERAGE};
 use crate::range_set::RangeSet;
 use crate::segment::StreamRange;
 
@@ -68,7 +68,7 @@ impl Scoreboard {
             return;
         }
         let block = block.intersection(outstanding);
-        if self.held.count() >= MAX_SACKED_RANGES && self.held.would_grow(block) {
+        if self.held.count() >= most_ranges(outstanding) && self.held.would_grow(block) {
             return;
         }
         self.held.missing(block).for_each(&mut each);
@@ -84,4 +84,10 @@ impl Scoreboard {
     pub fn clear(&mut self) {
         self.held.clear();
     }
+}
+
+/// A large window of which every other packet is lost is reported in as many ranges as it has pairs of packets.
+fn most_ranges(outstanding: StreamRange) -> usize {
+    let more = outstanding.len() / SACKED_RANGE_AVERAGE;
+    MAX_SACKED_RANGES.saturating_add(usize::try_from(more).unwrap_or(usize::MAX))
 }

@@ -269,7 +269,21 @@ fn implausible_or_too_many_blocks_change_nothing() {
         let start = 200 + 4 * n;
         board.insert(StreamRange::new(start, start + 1), out, |_| {});
     }
-    assert_eq!(board.held().count(), crate::params::MAX_SACKED_RANGES);
+    // 1024, and one more for each 1024 of the 999,900 bytes outstanding.
+    assert_eq!(board.held().count(), 1024 + 976);
+}
+
+#[test]
+fn every_other_segment_of_a_large_window_reported_each_is_believed() {
+    let mut board = scoreboard::Scoreboard::new();
+    let segments = 10_000;
+    let out = StreamRange::new(0, segments * 1448);
+    let mut told = 0;
+    for n in (1..segments).step_by(2) {
+        let block = StreamRange::new(n * 1448, (n + 1) * 1448);
+        board.insert(block, out, |_| told += 1);
+    }
+    assert_eq!((board.held().count(), told), (5000, 5000));
 }
 
 #[derive(Clone, Debug)]

@@ -12,10 +12,10 @@ use core::hash::{Hash, Hasher};
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
-use outcrop_base::{Instant, Random, Seed, Verdict};
+use outcrop_base::{Facts, Instant, Random, Seed, Verdict};
 
 use super::{Lease, Purpose, Transmit};
-use crate::Loss;
+use crate::{Loss, observe};
 pub use config::{ClientConfig, ClientId};
 
 /// RFC 2131 4.1: the first wait for an answer, its bound, and how far each is drawn apart.
@@ -110,6 +110,7 @@ pub struct Client {
     outgoing: Option<Purpose>,
     parting: Option<(Purpose, Offer)>,
     events: Events,
+    facts: Facts,
 }
 
 impl Client {
@@ -139,6 +140,7 @@ impl Client {
             outgoing: None,
             parting: None,
             events: Events::default(),
+            facts: Facts::default(),
         }
     }
 
@@ -156,7 +158,8 @@ impl Client {
 
     /// A datagram that arrived on port 68.
     pub fn handle_datagram(&mut self, now: Instant, bytes: &[u8]) -> Verdict {
-        receive::datagram(self, now, bytes)
+        let verdict = receive::datagram(self, now, bytes);
+        observe::judged(&mut self.facts, verdict)
     }
 
     /// Somebody else uses the address (RFC 2131 3.1 5): says so, waits, begins again. Nothing without a lease.
@@ -210,6 +213,11 @@ impl Client {
         output::next(self, now)
     }
 
+    /// The facts stated since they were last taken, and how much is recorded. Their cause is for the caller to say.
+    pub const fn facts(&mut self) -> &mut Facts {
+        &mut self.facts
+    }
+
     /// Hashes all that decides what happens next, times relative to `now`.
     pub fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
         let until = |at: Instant| at.saturating_since(now);
@@ -228,7 +236,9 @@ impl Client {
         self.random.clone().next_u64().hash(&mut into);
     }
 
+    #[track_caller]
     fn enter(&mut self, state: State, due: Option<Instant>) {
+        observe::changed(&mut self.facts, self.state.name(), state.name());
         self.state = state;
         self.due = due;
         self.sent = 0;

@@ -5,12 +5,16 @@
 //! given one at a time, only those that this crate understands.
 //! Sources: RFC 2131 2 and 4.1 (overload), RFC 2132 (lengths), RFC 3396 (an option in several pieces).
 
+mod fields;
+
 use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use dhcproto::v4::{DhcpOption, Message, Opcode, OptionCode};
 use dhcproto::{Decodable, Decoder, Encodable, Encoder};
+
+pub use fields::{fields, option_name};
 
 /// The fixed part: 236 octets and the cookie.
 const FIXED: usize = 240;

@@ -14,12 +14,12 @@ use core::net::Ipv6Addr;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use outcrop_base::{Instant, Random, Seed, Verdict};
+use outcrop_base::{Facts, Instant, Random, Seed, Verdict};
 
 use super::lease::Address;
 use super::retry::{self, Retry};
 use super::{Information, Lease, Purpose, Transmit};
-use crate::Loss;
+use crate::{Loss, observe};
 pub use config::{ClientConfig, Mode};
 
 outcrop_base::vocabulary! {
@@ -114,6 +114,7 @@ pub struct Client {
     slowest: [Option<Duration>; 2],
     /// Refusals in a row.
     refused: u32,
+    facts: Facts,
 }
 
 impl Client {
@@ -133,6 +134,7 @@ impl Client {
             events: Events::default(),
             slowest: [None; 2],
             refused: 0,
+            facts: Facts::default(),
             config,
         };
         client.begin(now);
@@ -153,7 +155,8 @@ impl Client {
 
     /// A datagram that arrived on port 546.
     pub fn handle_datagram(&mut self, now: Instant, bytes: &[u8]) -> Verdict {
-        receive::datagram(self, now, bytes)
+        let verdict = receive::datagram(self, now, bytes);
+        observe::judged(&mut self.facts, verdict)
     }
 
     /// The link may have changed: asks whether the addresses still fit (RFC 8415 18.2.3). Nothing without addresses.
@@ -214,6 +217,11 @@ impl Client {
         Some(output::message(self, purpose, now))
     }
 
+    /// The facts stated since they were last taken, and how much is recorded. Their cause is for the caller to say.
+    pub const fn facts(&mut self) -> &mut Facts {
+        &mut self.facts
+    }
+
     /// Hashes all that decides what happens next, times relative to `now`.
     pub fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {
         let until = |at: Option<Instant>| at.map(|at| at.saturating_since(now));
@@ -239,8 +247,14 @@ impl Client {
         }
     }
 
+    #[track_caller]
+    fn enter(&mut self, state: State) {
+        observe::changed(&mut self.facts, self.state.name(), state.name());
+        self.state = state;
+    }
+
     fn end(&mut self) {
-        self.state = State::Ended;
+        self.enter(State::Ended);
         self.due = None;
         self.outgoing = None;
         self.parting = None;

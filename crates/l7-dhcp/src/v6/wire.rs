@@ -5,11 +5,15 @@
 //! as the bytes say; it is given only options that a client understands, of lengths that theirs can have, at the
 //! places where they belong. Sources: RFC 8415 8, 21; RFC 3646; RFC 8415 21.23 to 21.25.
 
+mod fields;
+
 use core::net::Ipv6Addr;
 
 use bytes::Bytes;
 use dhcproto::v6::{DhcpOption, IANA, Message, MessageType, OptionCode, Status};
 use dhcproto::{Decodable, Decoder, Encodable, Encoder};
+
+pub use fields::{fields, option_name};
 
 /// Type and transaction.
 const FIXED: usize = 4;

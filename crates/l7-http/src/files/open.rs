@@ -141,7 +141,8 @@ fn relative(path: &str) -> Result<PathBuf, StatusCode> {
         return Err(StatusCode::BAD_REQUEST);
     }
     let mut relative = PathBuf::from(".");
-    for part in text.split('/').filter(|part| !part.is_empty()) {
+    // A lone dot is where one is already (RFC 3986 section 5.2.4): apt asks for `/folder/./Packages`.
+    for part in text.split('/').filter(|part| !matches!(*part, "" | ".")) {
         // Hidden names are for the owner: `.git`, `.env`. `.well-known` is for everybody (RFC 8615).
         if part.starts_with('.') && part != ".well-known" {
             return Err(StatusCode::NOT_FOUND);

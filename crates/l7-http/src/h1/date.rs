@@ -62,43 +62,27 @@ const fn two(number: u64) -> [u8; 2] {
 }
 
 /// Year, month and day of a number of days since 1970-01-01.
-fn civil(mut days: u64) -> (u64, &'static [u8; 3], u64) {
-    // The Gregorian calendar repeats every 400 years; 1970 to 2370 is as good a cycle as any.
-    let mut year = 1970 + days / 146_097 * 400;
-    days %= 146_097;
-    loop {
-        let length = if is_leap(year) { 366 } else { 365 };
-        if days < length {
-            break;
-        }
-        days -= length;
-        year += 1;
-    }
-    let february = if is_leap(year) { 29 } else { 28 };
-    let months = [
-        (b"Jan", 31),
-        (b"Feb", february),
-        (b"Mar", 31),
-        (b"Apr", 30),
-        (b"May", 31),
-        (b"Jun", 30),
-        (b"Jul", 31),
-        (b"Aug", 31),
-        (b"Sep", 30),
-        (b"Oct", 31),
-        (b"Nov", 30),
+///
+/// Counted from the 1st of March of the year 0: then a leap day is the last of its year, every 400 years are alike, and the
+/// months of a year, five in 153 days, follow one line.
+fn civil(days: u64) -> (u64, &'static [u8; 3], u64) {
+    const MONTHS: [&[u8; 3]; 12] = [
+        b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec", b"Jan",
+        b"Feb",
     ];
-    for (month, length) in months {
-        if days < length {
-            return (year, month, days + 1);
-        }
-        days -= length;
-    }
-    (year, b"Dec", days + 1)
-}
-
-const fn is_leap(year: u64) -> bool {
-    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    const CYCLE: u64 = 146_097;
+    let days = days + 719_468;
+    let day = days % CYCLE;
+    // What leap days have added by then is taken off before dividing by the days of a common year.
+    let year = (day - day / 1_460 + day / 36_524 - day / (CYCLE - 1)) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    // January and February are the end of the year that began in March.
+    let year = days / CYCLE * 400 + year + u64::from(month >= 10);
+    let name = usize::try_from(month).ok();
+    let name = name.and_then(|month| MONTHS.get(month));
+    (year, name.unwrap_or(&b"???"), day)
 }
 
 #[cfg(test)]

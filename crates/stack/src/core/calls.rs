@@ -93,6 +93,7 @@ impl Core {
         remote: SocketAddr,
         settings: Option<Settings>,
     ) -> Result<StreamId, ConnectError> {
+        let remote = self.unscoped(remote).map_err(|_| ConnectError::NoRoute)?;
         if self.ip.is_broadcast(remote.ip()) {
             // Only IP knows which addresses are everybody's on a link (RFC 9293 3.9.1.1 MUST-46).
             return Err(outcrop_tcp::ConnectError::BadRemote.into());
@@ -299,6 +300,8 @@ impl Core {
         id: UdpId,
         remote: SocketAddr,
     ) -> Result<(), outcrop_udp::ConnectError> {
+        let bad = outcrop_udp::ConnectError::Address;
+        let remote = self.unscoped(remote).map_err(|_| bad)?;
         self.udp.connect(id.0, remote)
     }
 
@@ -315,6 +318,7 @@ impl Core {
     ) -> Result<(), SendError> {
         let remote = remote.or_else(|| self.udp.remote(id.0));
         let remote = remote.ok_or(outcrop_udp::SendError::NotConnected)?;
+        let remote = self.unscoped(remote).map_err(|_| SendError::NoRoute)?;
         // A socket bound to every address speaks from the one the route prefers.
         let source = self.source_of(remote.ip(), options);
         let options = SendOptions {
@@ -424,7 +428,7 @@ impl Core {
 impl Core {
     /// A new sender of echo requests; `None` if all identifiers are taken.
     pub fn ping_open(&mut self) -> Option<PingId> {
-        self.pings.open()
+        self.pings.open(self.share)
     }
 
     /// Forgets a sender and what waits for it.

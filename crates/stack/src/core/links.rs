@@ -248,8 +248,10 @@ impl Core {
         self.hear_links(at);
         let packet = received.packet.ok_or(received.verdict)?;
         let dst = destination(&packet);
+        let ours = |dst: IpAddr| dst.is_ipv6() && self.ip.is_local(dst);
+        // What came to all is for one of us at most: passed on, it would come to all again (RFC 1812 5.3.4).
         let to_one = received.cast == Cast::Unicast
-            || dst.is_none_or(|dst| dst.is_ipv6() || dst.is_multicast())
+            || dst.is_none_or(|dst| dst.is_multicast() || ours(dst))
             || dst.is_some_and(|dst| self.ip.is_broadcast_on(iface, dst));
         if to_one {
             Ok(packet)
@@ -309,6 +311,7 @@ impl Core {
     ) -> Option<Verdict> {
         let heard = match heard {
             outcrop_ip::Heard::Source => Heard::Source,
+            outcrop_ip::Heard::Router => Heard::Router,
             outcrop_ip::Heard::Advertisement {
                 solicited,
                 replaces,
@@ -347,6 +350,28 @@ impl Core {
         self.ip.autoconfigure(now, iface, config)?;
         self.hear_ip(now);
         Ok(())
+    }
+
+    /// Is a router on this link from now on, and says so as [`Advertising`](outcrop_ip::Advertising) has it.
+    ///
+    /// # Errors
+    /// An interface without neighbours, a host that passes nothing on, or a value out of bounds.
+    pub fn advertise_on(
+        &mut self,
+        now: Instant,
+        iface: InterfaceId,
+        config: outcrop_ip::Advertising,
+    ) -> Result<(), ConfigError> {
+        self.touched = true;
+        self.ip.advertise_on(now, iface, config)?;
+        self.hear_ip(now);
+        Ok(())
+    }
+
+    /// Is a router no more, and says that too.
+    pub fn cease_advertising(&mut self) {
+        self.touched = true;
+        self.ip.cease_advertising();
     }
 
     /// What neighbour discovery and multicast want of a link.

@@ -6,7 +6,7 @@
 //! Sources: RFC 1122 1.1.3 (the layers of a host), RFC 5927 4 (ICMP errors are validated by the transport).
 //!
 //! `up` is the way in, `down` the way out, `calls` what programs ask, `events` what they are told,
-//! `ping` the little that echo requests need above IP.
+//! `ping` the little that echo requests need above IP, `strays` what is for another core of the same host.
 
 mod calls;
 mod down;
@@ -16,12 +16,14 @@ mod links;
 mod news;
 mod ping;
 mod raw;
+mod scope;
+mod strays;
 mod up;
 
 use core::hash::{Hash as _, Hasher};
 
 use bytes::Bytes;
-use outcrop_base::{Fact, Instant, InterfaceId, Level, PacketId, Seed};
+use outcrop_base::{Fact, Facts, Instant, InterfaceId, Level, PacketId, Seed, Share};
 use outcrop_device::RxOffload;
 use outcrop_ip::{Cidr, ConfigError, Filter, InterfaceConfig, Refusal};
 
@@ -33,6 +35,7 @@ pub use events::{Event, ListenerId, PingId, RawId, StreamId, UdpId};
 pub use keys::KeyOwner;
 pub use ping::{Echo, PING_QUEUE};
 pub use raw::{RAW_QUEUE, RawOptions};
+pub use strays::{STRAYS, Stray};
 
 /// Settings of every layer of one host.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +46,8 @@ pub struct Config {
     pub udp: outcrop_udp::Config,
     /// TCP.
     pub tcp: outcrop_tcp::Config,
+    /// Which of several cores of the same host this is; it counts for UDP and TCP instead of what they say.
+    pub share: Share,
 }
 
 /// A packet as the device gave it, with its number in this run.
@@ -71,10 +76,15 @@ pub struct Core {
     /// The links with neighbours; none on a TUN.
     links: links::Links,
     config_news: news::News,
+    share: Share,
+    /// What is for the next core.
+    strays: strays::Strays,
     seed: Seed,
     /// Which UDP sockets have joined which groups.
     members: Vec<(UdpId, InterfaceId, core::net::IpAddr)>,
     level: Level,
+    /// Facts of engines above the sockets.
+    told: Facts,
     /// The last number given to a packet.
     last_id: u64,
     /// The state the last arriving packet met; filled at `Level::Full`.
@@ -95,7 +105,9 @@ pub struct Core {
 impl Core {
     /// A host without interfaces; everything random in it follows from `seed`.
     #[must_use]
-    pub fn new(config: Config, seed: &Seed) -> Self {
+    pub fn new(mut config: Config, seed: &Seed) -> Self {
+        config.udp.share = config.share;
+        config.tcp.share = config.share;
         Self {
             ip: outcrop_ip::Endpoint::new(config.ip, seed),
             udp: outcrop_udp::Endpoint::new(config.udp, seed),
@@ -104,9 +116,12 @@ impl Core {
             raws: raw::Raws::default(),
             links: links::Links::default(),
             config_news: news::News::default(),
+            share: config.share,
+            strays: strays::Strays::new(),
             seed: seed.split("links"),
             members: Vec::new(),
             level: Level::Off,
+            told: Facts::default(),
             last_id: 0,
             met: Snapshot::default(),
             offload: false,
@@ -148,6 +163,20 @@ impl Core {
         self.ip.refuse_route(dest, how);
     }
 
+    /// Passes packets to `groups` on to the links `to`, if they come in by `from`. An Ethernet among them has to take all
+    /// groups (`ethernet::Filter::AllGroups`).
+    ///
+    /// # Errors
+    /// What is no group, or stays on its link; an interface that does not exist or is named twice; too many routes.
+    pub fn route_groups(
+        &mut self,
+        groups: Cidr,
+        from: InterfaceId,
+        to: Vec<InterfaceId>,
+    ) -> Result<(), ConfigError> {
+        self.ip.route_groups(groups, from, to)
+    }
+
     /// Takes the route to exactly `dest` away; returns whether there was one.
     pub fn remove_route(&mut self, dest: Cidr) -> bool {
         self.ip.remove_route(dest)
@@ -161,6 +190,11 @@ impl Core {
     /// The number for the next packet that crosses a device, counted from 1 in both directions.
     pub const fn next_packet_id(&mut self) -> PacketId {
         self.last_id += 1;
+        PacketId(self.last_id)
+    }
+
+    /// The number given last.
+    pub(crate) const fn last_packet_id(&self) -> PacketId {
         PacketId(self.last_id)
     }
 
@@ -194,6 +228,12 @@ impl Core {
         self.level = level;
         self.ip.facts().set_level(level);
         self.tcp.facts().set_level(level);
+        self.told.set_level(level);
+    }
+
+    /// Writes down what an engine above the sockets states: a lease, a transaction.
+    pub fn tell(&mut self, fact: Fact) {
+        self.told.emit(|| fact);
     }
 
     /// How much is observed.
@@ -207,6 +247,7 @@ impl Core {
         if self.level != Level::Off {
             self.ip.facts().drain_into(into);
             self.tcp.facts().drain_into(into);
+            self.told.drain_into(into);
         }
     }
 
@@ -262,6 +303,7 @@ impl Core {
         self.raws.fingerprint(into);
         self.links.fingerprint(now, into);
         self.config_news.fingerprint(into);
+        self.strays.len().hash(&mut &mut *into);
         for member in &self.members {
             member.hash(&mut &mut *into);
         }

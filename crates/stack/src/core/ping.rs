@@ -7,6 +7,7 @@
 use core::hash::{Hash, Hasher};
 use std::collections::{BTreeMap, VecDeque};
 
+use outcrop_base::Share;
 use outcrop_ip::{EchoReply, Quote};
 
 use super::PingId;
@@ -39,11 +40,11 @@ struct Answers {
 }
 
 impl Pings {
-    /// A free identifier, or `None` if all 65,536 are taken.
-    pub(super) fn open(&mut self) -> Option<PingId> {
+    /// A free identifier of our share, or `None` if all are taken.
+    pub(super) fn open(&mut self, share: Share) -> Option<PingId> {
         let ident = (0..=u16::MAX)
             .map(|step| self.next.wrapping_add(step))
-            .find(|ident| !self.open.contains_key(ident))?;
+            .find(|ident| share.owns(*ident) && !self.open.contains_key(ident))?;
         self.next = ident.wrapping_add(1);
         self.open.insert(ident, Answers::default());
         Some(PingId(ident))

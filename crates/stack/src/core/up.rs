@@ -10,6 +10,7 @@ use outcrop_base::{
 };
 use outcrop_ip::{Delivery, Quote, Quoted, Unreachable, Up};
 
+use super::strays::is_icmp;
 use super::{Core, PacketIn};
 use crate::Echo;
 
@@ -28,13 +29,19 @@ impl Core {
     /// A packet from the device. Whatever answers it leaves by `poll_transmit`.
     pub fn handle_packet(&mut self, mut packet: PacketIn) -> Verdict {
         self.met.clear();
-        let at = packet.at;
         if self.links.has(packet.iface) {
-            match self.unframe(at, packet.id, (packet.iface, packet.bytes)) {
+            match self.unframe(packet.at, packet.id, (packet.iface, packet.bytes)) {
                 Ok(inside) => packet.bytes = inside,
                 Err(verdict) => return verdict,
             }
         }
+        self.take_whole(packet, self.round())
+    }
+
+    /// A packet, that may be handed on so often.
+    pub(super) fn take_whole(&mut self, packet: PacketIn, left: u16) -> Verdict {
+        let at = packet.at;
+        let spare = (left > 0 && is_icmp(&packet.bytes)).then(|| packet.clone());
         let delivery = self.ip.handle_packet(outcrop_ip::PacketIn {
             at,
             id: packet.id,
@@ -47,12 +54,18 @@ impl Core {
             self.hear_raw();
         }
         match delivery {
-            Delivery::Up(up) => self.hand_up(up),
-            Delivery::Done(verdict) => self.hear_ip(at).unwrap_or(verdict),
+            Delivery::Up(up) => self.take_up(up, left),
+            Delivery::Done(verdict) => {
+                let verdict = self.hear_ip(at).unwrap_or(verdict);
+                match spare {
+                    Some(spare) => self.on_from(spare, left, verdict),
+                    None => verdict,
+                }
+            }
         }
     }
 
-    fn hand_up(&mut self, up: Up) -> Verdict {
+    pub(super) fn hand_up(&mut self, up: Up) -> Verdict {
         const TCP: u8 = Transport::Tcp.number();
         const UDP: u8 = Transport::Udp.number();
         match up.protocol {

@@ -12,7 +12,7 @@ use outcrop_base::{
 use outcrop_device::{Device, Offload, Received};
 
 use super::cut::cut;
-use crate::{Core, Counters, PacketIn, PacketOut};
+use crate::{Core, Counters, PacketIn, PacketOut, Stray};
 
 #[derive(Debug)]
 pub(super) struct Log<R> {
@@ -57,6 +57,28 @@ impl<R: Recorder> Log<R> {
                 bytes: &[IoSlice::new(&whole)],
                 partial_checksum: offload.partial.map(|c| (c.start, c.offset)),
                 gso_size: offload.gso_size,
+                note: None,
+                verdict: Some(verdict),
+                state: core.met(),
+            });
+        }
+        self.facts(core, at);
+    }
+
+    /// Hands a packet from another shard to the core, and writes it down like one that came in here.
+    pub(super) fn adopt(&mut self, core: &mut Core, at: Instant, stray: Stray) {
+        let kept = self.full().then(|| stray.packet());
+        let verdict = core.handle_stray(at, stray);
+        self.counters.taken_over(&verdict);
+        if let Some(([header, payload], iface)) = kept {
+            self.recorder.packet(&PacketRecord {
+                at,
+                id: core.last_packet_id(),
+                iface,
+                direction: Direction::In,
+                bytes: &[IoSlice::new(&header), IoSlice::new(&payload)],
+                partial_checksum: None,
+                gso_size: None,
                 note: None,
                 verdict: Some(verdict),
                 state: core.met(),

@@ -22,7 +22,7 @@ use outcrop_base::{Instant, InterfaceId, Level, Recorder};
 use outcrop_device::{Device, Dry, Medium, Pool, Received, WakeSource};
 
 use crate::alarm::{Ask, Bell};
-use crate::{Counters, Runner, Shard, Tasks};
+use crate::{Counters, Runner, Shard, Stray, Tasks};
 use log::Log;
 use merge::Merger;
 use port::Port;
@@ -42,6 +42,10 @@ pub struct Driver<D, R = ()> {
     device: D,
     /// Further interfaces: a router's.
     ports: Vec<Port>,
+    /// The next shard of the same host, if there are several.
+    next: Option<Shard>,
+    /// What is for it.
+    strays: Vec<Stray>,
     log: Log<R>,
     pool: Pool,
     inbox: Vec<Received>,
@@ -69,6 +73,8 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             iface,
             device,
             ports: Vec::new(),
+            next: None,
+            strays: Vec::new(),
             log: Log::new(recorder),
             pool: Pool::new(),
             inbox: Vec::with_capacity(BATCH),
@@ -93,6 +99,14 @@ impl<D: Device, R: Recorder> Driver<D, R> {
     #[must_use]
     pub fn with_port(mut self, iface: InterfaceId, device: Box<dyn Device>) -> Self {
         self.ports.push(Port { iface, device });
+        self
+    }
+
+    /// Hands packets that nobody of this shard expects to `next`. The drivers of a host with several shards form a ring
+    /// of this; each shard's core has a `Config::share` of its own.
+    #[must_use]
+    pub fn with_next(mut self, next: Shard) -> Self {
+        self.next = Some(next);
         self
     }
 
@@ -160,6 +174,16 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         let now = self.shard.now();
         self.shard.begin_turn(now);
         let mut inside = self.shard.lock();
+        if self.next.is_some() && self.shard.alarm().take(Ask::Stray) {
+            // Before what came to us since: of a flow that went astray it is the older part.
+            let waiting = self.shard.strays().len();
+            for _ in 0..waiting {
+                let Some(stray) = self.shard.strays().pop_front() else {
+                    break;
+                };
+                self.log.adopt(&mut inside.core, now, stray);
+            }
+        }
         for received in self.inbox.drain(..) {
             self.log.feed(&mut inside.core, self.iface, received);
         }
@@ -176,9 +200,26 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         self.log.facts(&mut inside.core, now);
         inside.timers.collect_due(now, &mut self.wakes);
         inside.collect_wakes(&mut self.wakes);
+        self.strays.extend(inside.core.strays());
         drop(inside);
         self.wake();
+        self.hand_on(now);
         Ok(())
+    }
+
+    /// Hands the next shard what nobody here expects. What finds no room there ends here.
+    fn hand_on(&mut self, now: Instant) {
+        let Some(next) = &self.next else { return };
+        for stray in self.strays.drain(..) {
+            match next.hand(stray) {
+                None => self.log.counters.strays_out += 1,
+                Some(back) => {
+                    let mut inside = self.shard.lock();
+                    let _ended = inside.core.settle_stray(now, back);
+                    self.log.facts(&mut inside.core, now);
+                }
+            }
+        }
     }
 
     /// The second half of a turn: sends what there is while the device has room.
@@ -207,8 +248,11 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             }
         }
         inside.collect_wakes(&mut self.wakes);
+        // Of what came back from ourselves.
+        self.strays.extend(inside.core.strays());
         drop(inside);
         self.wake();
+        self.hand_on(now);
     }
 
     fn wake(&mut self) {

@@ -174,6 +174,100 @@ fn two_hosts_that_check_one_address_at_once_never_both_have_it() {
     assert!(taken.count() <= 1);
 }
 
+/// RFC 4862 5.4.2: hosts switched on together shall not ask together.
+#[test]
+fn first_questions_of_two_hosts_wait_differently_and_never_more_than_a_second() {
+    let waits = |number| {
+        let mut lan = Lan::new(vec![host(number, &[])]);
+        let now = lan.now;
+        lan.hosts[0]
+            .assign(now, IFACE, cidr("fd00::7/64"), CHECKED)
+            .unwrap();
+        while !kinds(&lan).contains(&135) {
+            lan.pass(Duration::from_millis(1));
+        }
+        lan.now.saturating_since(now)
+    };
+    let all: Vec<_> = (1..=5).map(waits).collect();
+    assert!(
+        all.iter().all(|wait| *wait <= Duration::from_millis(1001)),
+        "{all:?}"
+    );
+    assert!(all.iter().any(|wait| *wait != all[0]), "{all:?}");
+}
+
+/// RFC 4861 7.2.3: not for an address of somebody else, not for one that is tentative.
+#[test]
+fn a_question_for_an_address_not_ours_or_not_yet_ours_is_not_answered() {
+    let ask = |target: &str| Message {
+        body: Body::NeighborSolicitation {
+            target: target.parse().unwrap(),
+        },
+        options: Options {
+            source: Some(STRANGER),
+            ..Options::default()
+        },
+    };
+    let mut lan = Lan::new(vec![host(1, &["fd00::1/64"])]);
+    let now = lan.now;
+    lan.hosts[0]
+        .assign(now, IFACE, cidr("fd00::7/64"), CHECKED)
+        .unwrap();
+    for target in ["fd00::2", "fd00::7"] {
+        // To us alone, past the filter of groups.
+        let verdict = lan
+            .carry(9, &frame("fd00::9", "fd00::1", 255, &ask(target)))
+            .unwrap();
+        assert!(verdict.drop_reason().is_some(), "{target}");
+        lan.settle();
+        assert!(!kinds(&lan).contains(&136), "{target}");
+    }
+}
+
+/// RFC 4861 7.2.3: who asks is where it says, but nobody has confirmed that.
+#[test]
+fn the_asker_is_remembered_as_stale() {
+    let mut lan = Lan::new(vec![host(1, &["fd00::1/64"])]);
+    let question = Message {
+        body: Body::NeighborSolicitation {
+            target: "fd00::1".parse().unwrap(),
+        },
+        options: Options {
+            source: Some(STRANGER),
+            ..Options::default()
+        },
+    };
+    lan.carry(9, &frame("fd00::9", "ff02::1:ff00:1", 255, &question));
+    // Before our answer leaves: that would be a use, and DELAY.
+    let known: Vec<_> = lan.hosts[0].neighbors(IFACE).collect();
+    assert_eq!(known.len(), 1);
+    assert_eq!(
+        (known[0].ip, known[0].mac, known[0].state),
+        (ip("fd00::9"), Some(MacAddr(STRANGER)), State::Stale)
+    );
+}
+
+/// RFC 4861 7.2.5: whoever has no entry gets none by it.
+#[test]
+fn an_advertisement_nobody_asked_for_creates_nothing() {
+    let mut lan = Lan::new(vec![host(1, &["fd00::1/64"])]);
+    let said = Message {
+        body: Body::NeighborAdvertisement {
+            target: "fd00::9".parse().unwrap(),
+            router: false,
+            solicited: true,
+            replaces: true,
+        },
+        options: Options {
+            target: Some(STRANGER),
+            ..Options::default()
+        },
+    };
+    lan.carry(9, &frame("fd00::9", "fd00::1", 255, &said));
+    lan.settle();
+    assert_eq!(lan.hosts[0].neighbors(IFACE).count(), 0);
+}
+
 #[test]
 fn our_own_question_sent_back_by_the_link_is_no_duplicate() {
     let mut lan = two();

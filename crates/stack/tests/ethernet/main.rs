@@ -10,5 +10,7 @@
 mod arp;
 mod common;
 mod discovery;
+mod passing;
 mod routers;
+mod scopes;
 mod streams;

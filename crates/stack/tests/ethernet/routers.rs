@@ -3,7 +3,9 @@
 use core::time::Duration;
 
 use outcrop_ip::wire::nd::{Body, Message, Options, Prefix, Router};
-use outcrop_stack::ip::{Address, AddressNews, AddressState, AutoConfig, Origin};
+use outcrop_stack::ethernet::MacAddr;
+use outcrop_stack::ip::{Address, AddressNews, AddressState, AutoConfig, InterfaceConfig, Origin};
+use outcrop_stack::{Config, Core};
 
 use crate::common::{IFACE, Lan, cidr, host, ip};
 use crate::discovery::{STRANGER, frame};
@@ -79,6 +81,8 @@ fn a_silent_link_is_asked_for_routers_three_times() {
             && f[21] == 255
             && f[22..24] == [0xfe, 0x80])
     );
+    // 4.1: where we are, in the option for it.
+    assert!(asked.iter().all(|f| f[62..70] == [1, 1, 2, 0, 0, 0, 0, 1]));
 }
 
 #[test]
@@ -279,6 +283,10 @@ fn resolvers_come_with_their_time_and_go() {
         managed: true,
         other: false
     }));
+    // RFC 4861 6.3.4: what an advertisement leaves out stays.
+    advertise(&mut lan, "fe80::99", ROUTER, Options::default());
+    assert_eq!(lan.hosts[0].resolvers(), [ip("2001:db8::53")]);
+    assert_eq!(lan.hosts[0].search_domains(), ["example.net"]);
     lan.pass(Duration::from_secs(61));
     assert!(lan.hosts[0].resolvers().is_empty() && lan.hosts[0].search_domains().is_empty());
 }
@@ -365,4 +373,37 @@ fn a_redirect_is_believed_of_the_first_hop_alone() {
             .next,
         ip("fe80::a")
     );
+}
+
+/// RFC 4861 8.2: a router goes by its own table.
+#[test]
+fn a_router_takes_no_redirect_of_its_first_hop() {
+    let mut config = Config::default();
+    config.ip.forward = true;
+    let seed = outcrop_base::Seed::from_number(1);
+    let mut router = Core::new(config, &seed);
+    let mac = MacAddr([2, 0, 0, 0, 0, 1]);
+    let interface = InterfaceConfig {
+        addresses: vec![cidr("2001:db8:1::1/64")],
+        ..InterfaceConfig::ethernet(IFACE, 1500, mac.0)
+    };
+    let link = outcrop_stack::ethernet::Config::new(mac);
+    router.add_ethernet(interface, link).unwrap();
+    router
+        .add_route(cidr("::/0"), Some(ip("fe80::a")), IFACE)
+        .unwrap();
+    let mut lan = Lan::new(vec![router]);
+    let message = Message {
+        body: Body::Redirect {
+            target: "fe80::b".parse().unwrap(),
+            destination: "2001:db8:9::1".parse().unwrap(),
+        },
+        options: Options::default(),
+    };
+    let refused = lan
+        .carry(9, &frame("fe80::a", "2001:db8:1::1", 255, &message))
+        .unwrap();
+    assert!(refused.drop_reason().is_some());
+    let hop = lan.hosts[0].ip().next_hop(ip("2001:db8:9::1"));
+    assert_eq!(hop.unwrap().next, ip("fe80::a"));
 }

@@ -46,4 +46,5 @@ mod wire;
 
 pub use parse::{ParseError, parse};
 pub use report::{Dialect, Failure, Family, Options, Outcome, Report};
+pub(crate) use run::{Departure, observe};
 pub use run::{run, run_script};

@@ -1,12 +1,13 @@
 //! One recorded TCP conversation.
 //!
-//! Job: find the first conversation of a capture and say of each of its segments what replaying needs.
+//! Job: find the conversations of a capture and say of each of its segments what replaying needs.
 //! Owns: positions inside recorded packets. Does not know: any stack.
 //! Sources: RFC 9293 3.1, RFC 7323 3.2, RFC 2018 3 (where the numbers stand that a replay must rebase).
 
 use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
 use core::time::Duration;
+use std::collections::HashMap;
 
 use outcrop_base::Checksum;
 
@@ -87,6 +88,17 @@ impl Packet {
 
     pub(crate) const fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
+    }
+
+    /// The option list.
+    pub(crate) fn option_bytes(&self) -> &[u8] {
+        let from = self.tcp + 20;
+        self.bytes.get(from..self.payload.start).unwrap_or_default()
+    }
+
+    /// The urgent pointer, whether or not it counts.
+    pub(crate) fn urgent(&self) -> u16 {
+        be16(&self.bytes, self.tcp + 18).unwrap_or(0)
     }
 
     pub(crate) fn payload(&self) -> &[u8] {
@@ -182,31 +194,63 @@ fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*bytes.get(at..at + 4)?.as_array()?))
 }
 
-/// The first conversation of a capture: from its SYN on.
+/// A conversation of a capture, from its SYN on.
 #[derive(Clone, Debug)]
 pub(crate) struct Conversation {
     pub(crate) client: SocketAddr,
     pub(crate) server: SocketAddr,
+    /// When its first packet came.
+    start: Duration,
     pub(crate) packets: Vec<Packet>,
 }
 
 impl Conversation {
-    /// Keeps the packets of the conversation that the first SYN opens.
+    /// The conversation that the first SYN opens.
     pub(crate) fn of(packets: impl IntoIterator<Item = Packet>) -> Option<Self> {
-        let mut packets = packets.into_iter();
-        let syn = packets.find(|packet| packet.flags & (SYN | ACK) == SYN)?;
-        let (client, server, start) = (syn.src, syn.dst, syn.at);
-        let ends = [(client, server), (server, client)];
-        let rest = packets.filter(|packet| ends.contains(&(packet.src, packet.dst)));
-        let mut packets: Vec<_> = core::iter::once(syn).chain(rest).collect();
-        for packet in &mut packets {
-            packet.at = packet.at.saturating_sub(start);
+        Self::all(packets).into_iter().next()
+    }
+
+    /// Every conversation that begins with its SYN, in that order.
+    pub(crate) fn all(packets: impl IntoIterator<Item = Packet>) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        // Of the same two ends, the latest.
+        let mut index = HashMap::new();
+        for packet in packets {
+            let ends = [packet.src.min(packet.dst), packet.src.max(packet.dst)];
+            let opens = packet.flags & (SYN | ACK) == SYN;
+            let known: Option<&mut Self> = index.get(&ends).and_then(|at: &usize| all.get_mut(*at));
+            match known {
+                // A SYN sent again has the number of the first.
+                Some(known) if !opens || known.begins_with(packet.seq) => known.push(packet),
+                Some(_) | None if opens => {
+                    index.insert(ends, all.len());
+                    all.push(Self {
+                        client: packet.src,
+                        server: packet.dst,
+                        start: packet.at,
+                        packets: Vec::new(),
+                    });
+                    if let Some(new) = all.last_mut() {
+                        new.push(packet);
+                    }
+                }
+                Some(_) | None => {}
+            }
         }
-        Some(Self {
-            client,
-            server,
-            packets,
-        })
+        all
+    }
+
+    fn begins_with(&self, seq: u32) -> bool {
+        self.packets.first().is_some_and(|syn| syn.seq == seq)
+            || self
+                .packets
+                .iter()
+                .any(|packet| packet.has(SYN) && packet.seq == seq)
+    }
+
+    fn push(&mut self, mut packet: Packet) {
+        packet.at = packet.at.saturating_sub(self.start);
+        self.packets.push(packet);
     }
 
     pub(crate) fn server_half(&self) -> impl Iterator<Item = &Packet> {

@@ -11,7 +11,7 @@
 //! | compared | fields |
 //! |---|---|
 //! | exactly | the stream, FIN and RST, options offered on the SYN, who finishes first, addresses |
-//! | for validity | checksums, hop limit, acknowledgments (never of what was not sent), window (its right edge never moves left) |
+//! | for validity | checksums, hop limit, acknowledgments (never of what was not sent), echoed timestamps (only such as were sent), window (its right edge never moves left) |
 //! | in range | an acknowledgment within 500 ms |
 //! | not at all | initial sequence numbers, timestamps' base, segment boundaries, IP ID, absolute time |
 
@@ -19,11 +19,12 @@ mod conversation;
 mod play;
 mod script;
 
+use core::time::Duration;
 use std::io::Read;
 
 use outcrop_capture::{ReadError, Reader, Record};
 
-use conversation::{Conversation, Packet};
+pub(crate) use conversation::{ACK, Conversation, FIN, Packet, RST, SYN};
 
 /// What a foreign replay found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +37,19 @@ pub struct Report {
     pub stream: usize,
     /// Every way in which our half is not as the recorded one promises; empty is a pass.
     pub differences: Vec<String>,
+    /// Where the first of them shows.
+    pub place: Place,
+    /// What crossed this time, both ways and with our inner state, pcapng.
+    pub capture: Vec<u8>,
+}
+
+/// Where a difference shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The packet of the recording that ours should be like: its time since the SYN and its sequence number.
+    pub recorded: Option<(Duration, u32)>,
+    /// Our packet, by its place in the capture of this time, from 1.
+    pub ours: Option<u64>,
 }
 
 /// Why a capture could not be played.
@@ -44,6 +58,9 @@ pub enum PlayError {
     /// The file is damaged or no capture.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// What crosses cannot be recorded.
+    #[error(transparent)]
+    Record(#[from] outcrop_capture::WriteError),
     /// There is no TCP conversation with its SYN.
     #[error("no TCP conversation from its SYN on: record from before the connection opens")]
     NoConversation,

@@ -4,8 +4,14 @@
 //! Does not know: how the capture was read.
 
 use core::time::Duration;
+use std::collections::BTreeSet;
+use std::io::IoSlice;
 
-use outcrop_base::{ChunkQueue, Instant, InterfaceId, Seed};
+use bytes::Bytes;
+use outcrop_base::{
+    ChunkQueue, Direction, Instant, InterfaceId, Level, PacketRecord, Recorder as _, Seed,
+};
+use outcrop_capture::{Config as CaptureConfig, Writer, annotate};
 use outcrop_device::RxOffload;
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
 use outcrop_stack::tcp::Listen;
@@ -13,7 +19,7 @@ use outcrop_stack::{Config, Core, ListenerId, PacketIn, StreamId};
 
 use super::conversation::{ACK, Conversation, FIN, Packet, RST, SYN};
 use super::script::{Act, Step, Stream, server_script};
-use super::{PlayError, Report};
+use super::{Place, PlayError, Report};
 
 /// How long a delayed acknowledgment may take (RFC 9293 3.8.6.3).
 const ACK_WITHIN: Duration = Duration::from_millis(500);
@@ -56,6 +62,14 @@ struct Stage {
     unacked: Vec<(u64, Instant)>,
     right_edge: Option<u64>,
     differences: Vec<String>,
+    /// Timestamps of the client, fed so far.
+    stamps: BTreeSet<u32>,
+    /// Whether our end was the first to finish; `None` as long as nobody has.
+    first_fin: Option<bool>,
+    recorder: Writer<Vec<u8>>,
+    /// Packets recorded, and which of them showed the first difference.
+    recorded: u64,
+    place: Place,
 }
 
 impl Stage {
@@ -91,6 +105,11 @@ impl Stage {
             unacked: Vec::new(),
             right_edge: None,
             differences: Vec::new(),
+            stamps: BTreeSet::new(),
+            first_fin: None,
+            recorder: recorder()?,
+            recorded: 0,
+            place: Place::default(),
         })
     }
 
@@ -148,13 +167,32 @@ impl Stage {
             self.unacked.push((end, self.now));
         }
         self.fed += 1;
+        self.stamps
+            .extend(packet.options.timestamps.map(|(val, _)| val));
+        if packet.has(FIN) {
+            self.first_fin.get_or_insert(false);
+        }
         let id = self.core.next_packet_id();
-        let _verdict = self.core.handle_packet(PacketIn {
+        let bytes: Bytes = packet.rebased(shift, ecr).into();
+        let verdict = self.core.handle_packet(PacketIn {
             at: self.now,
             id,
             iface: IFACE,
-            bytes: packet.rebased(shift, ecr).into(),
+            bytes: bytes.clone(),
             offload: RxOffload::default(),
+        });
+        self.recorded += 1;
+        self.recorder.packet(&PacketRecord {
+            at: self.now,
+            id,
+            iface: IFACE,
+            direction: Direction::In,
+            bytes: &[IoSlice::new(&bytes)],
+            partial_checksum: None,
+            gso_size: None,
+            note: None,
+            verdict: Some(verdict),
+            state: self.core.met(),
         });
         self.settle();
     }
@@ -180,17 +218,25 @@ impl Stage {
             self.act(stream);
         }
         let mut out = Vec::new();
-        let now = self.now;
+        let (now, recorder) = (self.now, &mut self.recorder);
         while self.core.poll_transmit(now, &mut |packet| {
-            out.push(
-                packet
-                    .bytes
-                    .iter()
-                    .flat_map(|piece| piece.iter().copied())
-                    .collect::<Vec<u8>>(),
-            );
+            recorder.packet(&PacketRecord {
+                at: now,
+                id: packet.id,
+                iface: packet.iface,
+                direction: Direction::Out,
+                bytes: packet.bytes,
+                partial_checksum: None,
+                gso_size: None,
+                note: Some(packet.note),
+                verdict: None,
+                state: packet.state,
+            });
+            let pieces = packet.bytes.iter().flat_map(|piece| piece.iter().copied());
+            out.push(pieces.collect::<Vec<u8>>());
         }) {}
         for bytes in out {
+            self.recorded += 1;
             self.came_out(&bytes);
         }
     }
@@ -232,6 +278,18 @@ impl Stage {
         }
         if packet.ttl == 0 {
             self.differ(format!("a hop limit of zero left at {}", self.now));
+        }
+        if packet.has(FIN) {
+            self.first_fin.get_or_insert(true);
+        }
+        if let Some((_, ecr)) = packet.options.timestamps
+            && packet.has(ACK)
+            && !self.stamps.contains(&ecr)
+        {
+            self.differ(format!(
+                "a timestamp {ecr} was echoed that the client never sent, at {}",
+                self.now
+            ));
         }
         self.ours.take(&packet);
         self.check_acknowledgment(&packet);
@@ -279,7 +337,21 @@ impl Stage {
     }
 
     fn differ(&mut self, what: String) {
+        if self.differences.is_empty() {
+            self.place.ours = Some(self.recorded).filter(|number| *number > 0);
+        }
         self.differences.push(what);
+    }
+
+    /// The first difference shows in the recorded packet that `is_it`, and in ours that is the same.
+    fn point(&mut self, conversation: &Conversation, is_it: impl Fn(&Packet, Option<u32>) -> bool) {
+        if !self.differences.is_empty() {
+            return;
+        }
+        let recorded = conversation
+            .server_half()
+            .find(|packet| is_it(packet, self.recorded_isn));
+        self.place.recorded = recorded.map(|packet| (packet.at, packet.seq));
     }
 
     fn judge(mut self, conversation: &Conversation) -> Report {
@@ -288,13 +360,13 @@ impl Stage {
             recorded.take(packet);
         }
         if self.ours.bytes != recorded.bytes {
-            let same = self
-                .ours
-                .bytes
-                .iter()
-                .zip(&recorded.bytes)
-                .take_while(|(a, b)| a == b)
-                .count();
+            let pairs = self.ours.bytes.iter().zip(&recorded.bytes);
+            let same = pairs.take_while(|(a, b)| a == b).count();
+            self.point(conversation, |packet, isn| {
+                let from = packet.seq.wrapping_sub(isn.unwrap_or(0).wrapping_add(1));
+                let from = usize::try_from(from).unwrap_or(usize::MAX);
+                from <= same && same < from.saturating_add(packet.payload().len())
+            });
             let (ours, theirs) = (self.ours.bytes.len(), recorded.bytes.len());
             self.differ(format!("the streams differ from byte {same} on: {ours} bytes came out, {theirs} were recorded"));
         }
@@ -302,11 +374,21 @@ impl Stage {
         if let Some((end, _)) = self.unacked.first().copied() {
             self.differ(format!("offset {end} of the client was never acknowledged"));
         }
+        let remark = self
+            .differences
+            .first()
+            .map(|what| format!("Here: {what}."));
+        let mut capture = self.recorder.into_inner().unwrap_or_default();
+        if let (Some(remark), Some(number)) = (remark, self.place.ours) {
+            capture = annotate(&capture, number, &remark).unwrap_or(capture);
+        }
         Report {
             fed: self.fed,
             sent: self.sent.len(),
             stream: self.ours.bytes.len(),
             differences: self.differences,
+            place: self.place,
+            capture,
         }
     }
 
@@ -340,6 +422,7 @@ impl Stage {
                 self.differ(format!("a SYN-ACK: recorded {recorded}, ours {ours}"));
             }
         }
+        self.judge_first(conversation);
         for (name, flag) in [("FIN", FIN), ("RST", RST)] {
             let recorded = conversation.server_half().any(|packet| packet.has(flag));
             let ours = self.sent.iter().any(|packet| packet.has(flag));
@@ -350,4 +433,38 @@ impl Stage {
             }
         }
     }
+
+    /// Who finished first. Where both did so at once, either may come out first.
+    fn judge_first(&mut self, conversation: &Conversation) {
+        let fins: Vec<&Packet> = conversation.packets.iter().filter(|p| p.has(FIN)).collect();
+        let Some(first) = fins.first() else {
+            return;
+        };
+        let server = first.src == conversation.server;
+        let other = fins.iter().find(|fin| fin.src != first.src);
+        let after = first.seq.wrapping_add(first.seq_len());
+        // The second FIN acknowledges the first, or both were under way together.
+        let together = other.is_some_and(|fin| fin.ack != after);
+        if let Some(ours) = self.first_fin.filter(|ours| *ours != server && !together) {
+            let who = |server| if server { "the server" } else { "the client" };
+            let (seq, at) = (first.seq, first.at);
+            self.point(conversation, |packet, _| {
+                (packet.seq, packet.at) == (seq, at)
+            });
+            self.differ(format!(
+                "who finishes first: recorded {}, now {}",
+                who(server),
+                who(ours)
+            ));
+        }
+    }
+}
+
+/// A recorder in memory, of everything.
+fn recorder() -> Result<Writer<Vec<u8>>, PlayError> {
+    let config = CaptureConfig {
+        level: Level::Full,
+        ..CaptureConfig::default()
+    };
+    Ok(Writer::new(Vec::new(), config)?)
 }

@@ -1,20 +1,25 @@
 //! Stacks that answer on a TUN of their own, in the namespace of the measurement.
 //!
 //! Job: open the TUN, give the kernel its end, and run one of them until its standard input ends or it is killed.
-//! Owns: the addresses. Does not know: how any of them speaks TCP. `ceiling` is the bar, `smoltcp` the peer.
+//! Owns: the addresses. Does not know: how any of them speaks TCP. `ceiling` is the bar, `smoltcp` a peer, `external`
+//! those that are programs of their own.
 
 mod ceiling;
+pub(crate) mod external;
 mod smoltcp;
 
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 use std::io::Write as _;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 
 use outcrop_device::kernel::{self, Interface};
 use outcrop_device::{Clock, Format, Tun};
 use rustix::event::{PollFd, PollFlags};
 
 use crate::Outcome;
+use crate::scenario::Work;
 
 /// The peer's address.
 pub(crate) const PEER: Ipv4Addr = Ipv4Addr::new(10, 79, 0, 2);
@@ -48,6 +53,9 @@ pub(crate) struct Peer {
     /// Spin instead of sleeping.
     #[arg(long)]
     spin: bool,
+    /// The program, of one that is not part of this one.
+    #[arg(long)]
+    program: Option<PathBuf>,
 }
 
 /// Who answers.
@@ -59,15 +67,46 @@ pub(crate) enum Who {
     Smoltcp,
     /// smoltcp on a plain TUN of MTU 1,500.
     SmoltcpPlain,
+    /// lwIP on a plain TUN: Debian's library checks every checksum itself.
+    Lwip,
+    /// gVisor's netstack, with the virtio header and super-segments.
+    Gvisor,
+    /// ipstack on a plain TUN.
+    Ipstack,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ceiling => "ceiling",
+            Self::Smoltcp => "smoltcp",
+            Self::SmoltcpPlain => "smoltcp-plain",
+            Self::Lwip => "lwip",
+            Self::Gvisor => "gvisor",
+            Self::Ipstack => "ipstack",
+        })
+    }
+}
+
+/// Where a peer does `work`.
+pub(crate) const fn port(work: Work) -> u16 {
+    match work {
+        Work::Push { .. } => DISCARD,
+        Work::Pull { .. } | Work::File { .. } => SEND,
+        Work::Requests { close: true, .. } => CLOSE,
+        // The only file of some size that peers are asked for.
+        Work::Requests { file, .. } if matches!(file.as_bytes(), b"large") => LARGE,
+        Work::Requests { .. } | Work::Paced { .. } => SMALL,
+    }
 }
 
 impl Peer {
     /// Serves until it is killed. Says `ready` on standard output when it can be asked.
     pub(crate) fn run(&self) -> Outcome<()> {
         let (format, mtu) = match self.who {
-            Who::Ceiling => (Format::Offload, 1_500),
+            Who::Ceiling | Who::Gvisor => (Format::Offload, 1_500),
             Who::Smoltcp => (Format::Offload, 65_535),
-            Who::SmoltcpPlain => (Format::Plain, 1_500),
+            Who::SmoltcpPlain | Who::Lwip | Who::Ipstack => (Format::Plain, 1_500),
         };
         let tun = Tun::open(Some("peer%d"), format, &Clock::start())?;
         let mut interface = Interface::new(tun.name()).address(IpAddr::V4(KERNEL), 24);
@@ -80,6 +119,10 @@ impl Peer {
             Who::Ceiling => ceiling::run(tun.as_fd(), self.spin),
             Who::Smoltcp | Who::SmoltcpPlain => {
                 smoltcp::run(&tun, format, mtu as usize, (self.port, self.connections))
+            }
+            Who::Lwip | Who::Gvisor | Who::Ipstack => {
+                let program = self.program.as_deref().ok_or("which program? --program")?;
+                external::become_it(program, tun.as_fd().try_clone_to_owned()?, self.port)
             }
         }
     }

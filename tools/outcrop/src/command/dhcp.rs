@@ -11,7 +11,7 @@ use core::time::Duration;
 use std::io::Write as _;
 use std::rc::Rc;
 
-use outcrop_base::Instant;
+use outcrop_base::{Cause, Instant, TimerKind};
 use outcrop_dhcp::v4::{CLIENT_PORT, Change, SERVER_PORT, Server, ServerConfig, Transmit};
 use outcrop_dhcp::v6;
 use outcrop_socket::UdpSocket;
@@ -189,14 +189,16 @@ fn serve(options: &cli::DhcpServe) -> Result<u8, Failure> {
             };
             let now = shard.now();
             server.handle_timeout(now);
+            let mut cause = Cause::Timer(TimerKind::Address);
             if let Some(datagram) = heard {
+                cause = Cause::Packet(datagram.id);
                 let verdict = server.handle_datagram(now, &datagram.data);
                 if let Some(reason) = verdict.drop_reason() {
                     log::info!("{reason}, by {}", verdict.rule);
                 }
             }
             while let Some(transmit) = server.poll_transmit(now) {
-                reply(&socket, &transmit);
+                reply(&socket, &transmit, cause);
             }
             tell(&mut server);
         }
@@ -244,7 +246,7 @@ fn config(options: &cli::DhcpServe) -> Result<ServerConfig, Failure> {
 }
 
 /// A client that does not answer ARP yet is answered by a broadcast (RFC 2131 4.1).
-fn reply(socket: &UdpSocket, transmit: &Transmit) {
+fn reply(socket: &UdpSocket, transmit: &Transmit, cause: Cause) {
     let everybody = transmit.is_broadcast() || transmit.station.is_some();
     let to = if everybody {
         SocketAddr::from((Ipv4Addr::BROADCAST, CLIENT_PORT))
@@ -254,9 +256,10 @@ fn reply(socket: &UdpSocket, transmit: &Transmit) {
     let options = SendOptions {
         source: Some(IpAddr::V4(*transmit.from.ip())),
         iface: everybody.then_some(TUN),
+        note: Some(transmit.note.caused_by(cause)),
         ..SendOptions::default()
     };
-    log::info!("{} to {to}", transmit.purpose);
+    log::info!("{} to {to}", transmit.note.why());
     lease::send(socket, (Some(to), &transmit.payload), &options);
 }
 

@@ -1,5 +1,9 @@
 //! `outcrop serve`.
 
+use std::sync::Arc;
+
+use outcrop_stack::Tasks;
+
 use crate::cli;
 use crate::failure::Failure;
 use crate::host::{Host, Place};
@@ -8,34 +12,45 @@ use crate::news;
 use crate::recording;
 use crate::report::Report;
 use crate::secure::Https;
-use crate::server::Server;
+use crate::server::{Main, Served, Server};
 use crate::signals;
 use crate::site::Site;
-use crate::stop::word;
+use crate::stop::{word, words};
 
 /// Serves until asked to stop.
 pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
     let site = Site::of(&options.serving)?;
     let net = options.serving.watched(&options.net);
-    let mut host = Host::start(&net, options.tcp.config()?, Place::Here, "serve")?;
+    let (tcp, queues) = (options.tcp.config()?, options.serving.queues);
+    let mut host = Host::start_shards(&net, tcp, (Place::Here, "serve"), queues)?;
     let site = site.with_watch(host.watch(&net));
-    let https = Https::new(&options.serving.secure, &options.net, host.shard())?;
+    let control = host.control(options.serving.control.as_deref())?;
+    let https = Https::new(&options.serving.secure, &options.net, host.shard())?.map(Arc::new);
     let stop = signals::stop()?;
+    let (end, ends) = words(queues.get() - 1);
+    let others = host.shards().skip(1).zip(ends);
+    let others = others.map(|(shard, over)| {
+        Server::beside(shard, &options.serving, (&site, https.as_ref()), over)
+    });
+    let others: Vec<_> = others.collect();
     let announces = options.net.tap.is_some();
     let (shard, serving, net) = (
         host.shard().clone(),
         options.serving.clone(),
         options.net.clone(),
     );
-    let served = host.run(move |tasks| async move {
+    let first = move |tasks: Tasks| async move {
+        // However this ends, the others end with it.
+        let _end = end;
         let (give_back, over) = word();
         let keeper = lease::host(&shard, &net, over)?;
         let keeper = keeper.map(|keeper| tasks.spawn(keeper));
         if announces && keeper.is_none() {
             tasks.spawn(news::tell(shard.clone())).detach();
         }
-        let server = Server::start(&shard, &tasks, &serving, (&site, https.as_ref()))?;
-        say_where(&serving, &net, https.as_ref());
+        let server = Server::start(&shard, &tasks, &serving, (&site, https.as_deref()))?;
+        server.keep_house(&tasks, https.as_deref());
+        say_where(&serving, &net, https.as_deref());
         stop.await;
         say(&net, format_args!("stopping\n"));
         let served = server.stop().await;
@@ -44,12 +59,16 @@ pub(crate) fn run(options: &cli::Serve) -> Result<u8, Failure> {
             keeper.await;
         }
         Ok(served)
-    })??;
+    };
+    let first: Main = Box::new(|tasks| Box::pin(first(tasks)));
+    let served = host.run_shards(core::iter::once(first).chain(others).collect())?;
+    let served: Vec<_> = served.into_iter().collect::<Result<_, _>>()?;
+    drop(control);
     let remains = host.finish()?;
     let report = Report {
         counters: &remains.counters,
         tcp: &remains.tcp,
-        served,
+        served: Served::of_all(&served),
     };
     say(&options.net, format_args!("{report}"));
     if options.tcp.explain {

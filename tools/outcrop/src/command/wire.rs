@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 
 use crate::cli;
-use crate::command::run::{code_of, start};
+use crate::command::run::{Known, code_of, start};
 use crate::failure::Failure;
 use crate::host::seed;
 use crate::signals;
@@ -40,10 +40,10 @@ pub(crate) fn run(options: &cli::Wire) -> Result<u8, Failure> {
         None => None,
         Some(script) => {
             let shell = ["sh".into(), "-c".into(), script.clone()];
-            Some(start(Some(&far), &shell, None)?)
+            Some(start(Some(&far), &shell, Known::default())?)
         }
     };
-    let mut command = start(Some(&near), &options.command, None)?;
+    let mut command = start(Some(&near), &options.command, Known::default())?;
     signals::pass_on_to(Pid::from_child(&command))?;
     let status = carry(&mut joint, &mut command, &clock);
     if let Some(other) = &mut other {

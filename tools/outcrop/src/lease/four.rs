@@ -5,7 +5,7 @@
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
-use outcrop_base::{Instant, Seed};
+use outcrop_base::{Cause, Instant, Seed};
 use outcrop_dhcp::Loss;
 use outcrop_dhcp::v4::{Client, ClientConfig, Event, Lease, Transmit};
 use outcrop_socket::UdpSocket;
@@ -34,8 +34,10 @@ impl Four {
             outcrop_dhcp::v4::CLIENT_PORT,
         );
         let socket = UdpSocket::bind(shard, local).map_err(|error| refused(local, &error))?;
+        let mut client = Client::new(shard.now(), config, seed);
+        client.facts().set_level(shard.call(|core| core.level()));
         Ok(Self {
-            client: Client::new(shard.now(), config, seed),
+            client,
             socket,
             lease: None,
             routes: Vec::new(),
@@ -78,12 +80,18 @@ impl Four {
         }
     }
 
-    pub(super) fn act(&mut self, shard: &Shard, now: Instant, tell: &mut impl FnMut(Told)) {
+    pub(super) fn act(
+        &mut self,
+        shard: &Shard,
+        (now, cause): (Instant, Cause),
+        tell: &mut impl FnMut(Told),
+    ) {
         self.client.handle_timeout(now);
         while let Some(transmit) = self.client.poll_transmit(now) {
-            log::info!("{} to {}", transmit.purpose, transmit.to);
-            send(&self.socket, &transmit);
+            log::info!("{} to {}", transmit.note.why(), transmit.to);
+            send(&self.socket, &transmit, cause);
         }
+        super::record(shard, self.client.facts(), cause);
         while let Some(event) = self.client.poll_event() {
             match event {
                 Event::Bound(lease) => {
@@ -161,11 +169,12 @@ fn assign(shard: &Shard, now: Instant, lease: &Lease) {
 }
 
 /// Sends a plan. What cannot leave now is lost, as on any network: the engine repeats it.
-pub(super) fn send(socket: &UdpSocket, transmit: &Transmit) {
+fn send(socket: &UdpSocket, transmit: &Transmit, cause: Cause) {
     let options = SendOptions {
         source: Some(IpAddr::V4(*transmit.from.ip())),
         // A broadcast needs no route.
         iface: transmit.is_broadcast().then_some(TUN),
+        note: Some(transmit.note.caused_by(cause)),
         ..SendOptions::default()
     };
     let to = Some(SocketAddr::V4(transmit.to));

@@ -5,7 +5,7 @@
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use bytes::Bytes;
-use outcrop_base::{Instant, Seed};
+use outcrop_base::{Cause, Instant, Seed};
 use outcrop_dhcp::v6::{CLIENT_PORT, Client, ClientConfig, Event, Information, Lease, Mode};
 use outcrop_socket::UdpSocket;
 use outcrop_stack::Shard;
@@ -29,9 +29,12 @@ impl Six {
     pub(super) fn new(shard: &Shard, config: ClientConfig, seed: &Seed) -> Result<Self, Failure> {
         let local = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), CLIENT_PORT);
         let socket = UdpSocket::bind(shard, local).map_err(|error| refused(local, &error))?;
+        let mode = config.mode;
+        let mut client = Client::new(shard.now(), config, seed);
+        client.facts().set_level(shard.call(|core| core.level()));
         Ok(Self {
-            mode: config.mode,
-            client: Client::new(shard.now(), config, seed),
+            mode,
+            client,
             socket,
             lease: None,
         })
@@ -73,17 +76,24 @@ impl Six {
         }
     }
 
-    pub(super) fn act(&mut self, shard: &Shard, now: Instant, tell: &mut impl FnMut(Told)) {
+    pub(super) fn act(
+        &mut self,
+        shard: &Shard,
+        (now, cause): (Instant, Cause),
+        tell: &mut impl FnMut(Told),
+    ) {
         self.client.handle_timeout(now);
         while let Some(transmit) = self.client.poll_transmit(now) {
-            log::info!("{} to {}", transmit.purpose, transmit.to());
+            log::info!("{} to {}", transmit.note.why(), transmit.to());
             let options = SendOptions {
                 iface: Some(TUN),
+                note: Some(transmit.note.caused_by(cause)),
                 ..SendOptions::default()
             };
             let to = Some(SocketAddr::V6(transmit.to()));
             super::send(&self.socket, (to, &transmit.payload), &options);
         }
+        super::record(shard, self.client.facts(), cause);
         while let Some(event) = self.client.poll_event() {
             match event {
                 Event::Bound(lease) => self.adopt(shard, now, lease),

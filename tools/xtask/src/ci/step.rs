@@ -166,7 +166,7 @@ const MATRIX: [&str; 9] = [
     "--check",
 ];
 
-/// Ten, other ones each time; the seed is printed. No further one is begun after two minutes, so that the step
+/// Ten, other ones for each commit; the seed is printed. No further one is begun after two minutes, so that the step
 /// stays below three.
 const MUTANTS: mutate::Options = mutate::Options {
     count: mutate::Count::Some(10),

@@ -17,6 +17,7 @@ pub const NONCE_LEN: usize = 6;
 pub(super) const SOURCE_LINK: u8 = 1;
 pub(super) const TARGET_LINK: u8 = 2;
 pub(super) const PREFIX: u8 = 3;
+pub(super) const REDIRECTED: u8 = 4;
 pub(super) const MTU: u8 = 5;
 pub(super) const NONCE: u8 = 14;
 pub(super) const RESOLVERS: u8 = 25;
@@ -56,6 +57,8 @@ pub struct Options {
     pub resolvers: Vec<(Ipv6Addr, u32)>,
     /// Which domains are searched, each with seconds.
     pub domains: Vec<(String, u32)>,
+    /// The beginning of the packet that is redirected, in whole units of eight bytes; empty: not said.
+    pub redirected: Vec<u8>,
 }
 
 /// `None` for a list that condemns its message.
@@ -100,6 +103,7 @@ fn keep(options: &mut Options, kind: u8, body: &[u8]) {
         PREFIX if options.prefixes.len() < MAX_KEPT => options.prefixes.extend(prefix(body)),
         RESOLVERS => resolvers(options, body),
         DOMAINS => domains(options, body),
+        REDIRECTED => options.redirected = body.get(6..).unwrap_or_default().to_vec(),
         _ => {}
     }
 }
@@ -212,6 +216,16 @@ pub(super) fn emit(options: &Options, out: &mut Vec<u8>) {
     }
     for (name, seconds) in &options.domains {
         emit_domain(name, *seconds, out);
+    }
+    emit_redirected(&options.redirected, out);
+}
+
+/// RFC 4861 4.6.3.
+fn emit_redirected(packet: &[u8], out: &mut Vec<u8>) {
+    let (whole, _) = packet.as_chunks::<8>();
+    if let (Ok(units), false) = (u8::try_from(1 + whole.len()), whole.is_empty()) {
+        out.extend([REDIRECTED, units, 0, 0, 0, 0, 0, 0]);
+        out.extend(whole.as_flattened());
     }
 }
 

@@ -7,7 +7,9 @@ use core::net::{IpAddr, Ipv6Addr};
 
 use outcrop_base::{Field, FieldValue};
 
-use super::options::{self, DOMAINS, MTU, NONCE, PREFIX, RESOLVERS, Raw, SOURCE_LINK, TARGET_LINK};
+use super::options::{
+    self, DOMAINS, MTU, NONCE, PREFIX, REDIRECTED, RESOLVERS, Raw, SOURCE_LINK, TARGET_LINK,
+};
 use crate::wire::{Fields, be16, be32, bits};
 
 /// Shows a message behind its type, code and checksum.
@@ -55,7 +57,7 @@ pub fn fields<'a>(bytes: &'a [u8], visit: &mut dyn FnMut(Field<'a>)) {
             address(
                 bytes,
                 8,
-                ("icmpv6.rd.na.target_address", "Target Address"),
+                ("icmpv6.nd.rd.target_address", "Target Address"),
                 &mut out,
             );
             let key = ("icmpv6.rd.na.destination_address", "Destination Address");
@@ -211,6 +213,15 @@ fn option<'a>(bytes: &'a [u8], (kind, body, at): (u8, &'a [u8], usize), out: &mu
                     out,
                 );
             }
+        }
+        REDIRECTED if body.len() > 6 => {
+            let quoted = body.get(6..).unwrap_or_default();
+            out.value(
+                "icmpv6.opt.redirected_packet",
+                "Redirected Packet",
+                (bits(at + 8), bits(quoted.len())),
+                FieldValue::Bytes(quoted),
+            );
         }
         DOMAINS if body.len() >= 6 => {
             let seconds = u64::from(be32(bytes, at + 4));

@@ -15,7 +15,7 @@ pub(super) const fn enter(state: &mut State) {
 
 impl Bbr {
     pub(super) fn check_drain_done(&mut self, e: &AckEvent) {
-        if self.state == State::Drain && e.in_flight <= self.inflight(1000) {
+        if self.state == State::Drain && e.in_flight <= self.inflight(self.model.max_bw(), 1000) {
             self.start_down(e.now);
         }
     }

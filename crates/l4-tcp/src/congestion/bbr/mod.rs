@@ -7,9 +7,9 @@
 //!  find the rate, empty the queue, leave room, probe for more                         find the round trip
 //! ```
 //! Version 3. Bytes, nanoseconds and thousandths: a run is the same on every machine. What the draft draws at random
-//! follows from the count of delivered bytes. Against the draft: samples while the round trip is probed are not
-//! marked application-limited (the largest rate of two cycles counts anyway), a classic ECN echo counts as a loss, and counted
-//! marks (`marks.rs`) are weighed.
+//! follows from the count of delivered bytes. Against the draft: a round in which the sender held itself back lowers no
+//! bound, losses are weighed by the sample of the acknowledgment that reveals them and not packet by packet, a classic ECN
+//! echo counts as a loss, and counted marks (`marks.rs`) are weighed.
 //! Sources: draft-ietf-ccwg-bbr 5 (the section numbers in this folder are its).
 
 mod drain;
@@ -64,8 +64,8 @@ struct Window {
     /// The window before recovery or before the round trip was probed.
     prior: u64,
     recovering: bool,
-    /// The first round of recovery: what leaves replaces what arrived (5.6.4.4).
-    conserving: bool,
+    /// That has lasted for a round.
+    recovering_long: bool,
     /// Nothing was under way when data last left.
     idle_restart: bool,
 }
@@ -100,7 +100,7 @@ impl Bbr {
                 pacing: Rate(per_mille(cwnd * 1000, startup::PACING_GAIN)),
                 prior: 0,
                 recovering: false,
-                conserving: false,
+                recovering_long: false,
                 idle_restart: false,
             },
         }
@@ -128,19 +128,22 @@ impl Bbr {
     }
 
     /// 5.6.4.2: `gain` times what the path holds; the initial window while no round trip is known.
-    fn bdp(&self, gain: u64) -> u64 {
+    fn bdp(&self, bw: Rate, gain: u64) -> u64 {
         let rtt = self.model.min_rtt();
         let Some(rtt) = rtt else {
             let mss = u32::try_from(self.mss).unwrap_or(u32::MAX);
             return initial_window(mss);
         };
-        let bytes = u128::from(self.model.bw().0) * rtt.as_nanos() / 1_000_000_000;
+        let bytes = u128::from(bw.0) * rtt.as_nanos() / 1_000_000_000;
         per_mille(u64::try_from(bytes).unwrap_or(u64::MAX), gain)
     }
 
     /// 5.6.4.2: with room for what the sender and its device handle at once.
-    fn inflight(&self, gain: u64) -> u64 {
-        let budget = self.bdp(gain).max(3 * self.quantum()).max(self.min_pipe());
+    fn inflight(&self, bw: Rate, gain: u64) -> u64 {
+        let budget = self
+            .bdp(bw, gain)
+            .max(3 * self.quantum())
+            .max(self.min_pipe());
         let up = self.state == State::ProbeBw(Cycle::Up);
         budget + if up { 2 * self.mss } else { 0 }
     }
@@ -158,6 +161,12 @@ impl Bbr {
         } else {
             w.prior.max(w.cwnd)
         };
+    }
+
+    fn enter_recovery(&mut self) {
+        self.save_cwnd();
+        self.window.recovering = true;
+        self.window.recovering_long = false;
     }
 
     fn restore_cwnd(&mut self) {
@@ -186,13 +195,8 @@ impl Bbr {
 
     /// 5.6.4.6.
     fn set_cwnd(&mut self, e: &AckEvent) {
-        let most = self.inflight(self.cwnd_gain()) + self.model.extra_acked();
-        if e.lost > 0 && self.window.recovering {
-            self.window.cwnd = self.window.cwnd.saturating_sub(e.lost).max(self.mss);
-        }
-        if self.window.conserving {
-            self.window.cwnd = self.window.cwnd.max(e.in_flight + e.delivered);
-        } else if self.full.reached() {
+        let most = self.inflight(self.model.bw(), self.cwnd_gain()) + self.model.extra_acked();
+        if self.full.reached() {
             self.window.cwnd = (self.window.cwnd + e.delivered).min(most);
         } else if self.window.cwnd < most || self.model.delivered() < 10 * self.mss {
             self.window.cwnd += e.delivered;
@@ -210,26 +214,24 @@ impl Bbr {
         self.window.cwnd = self.window.cwnd.min(cap);
     }
 
-    /// Recovery is over, or its first round is.
-    fn follow_recovery(&mut self, e: &AckEvent, round_start: bool) {
+    /// Recovery is over.
+    fn follow_recovery(&mut self, e: &AckEvent) {
         if !self.window.recovering {
             return;
         }
-        if round_start {
-            self.window.conserving = false;
-        }
         if !e.in_recovery {
             self.window.recovering = false;
-            self.window.conserving = false;
             self.restore_cwnd();
         }
     }
 
     /// 5.2.3, the model and the state first, in the draft's order.
     fn update(&mut self, e: &AckEvent) {
+        let e = &self.model.marked(e);
         let probing = self.is_probing();
         let cwnd = self.window.cwnd;
         self.model.on_ack(e, probing, cwnd, self.mss);
+        self.window.recovering_long |= self.window.recovering && self.model.round_start();
         self.model.update_aggregation(e, cwnd, self.full.reached());
         self.full.on_ack(e, self.model.round_start());
         self.check_startup_high_loss(e);
@@ -270,7 +272,7 @@ impl Controller for Bbr {
             self.first_round_trip(rtt);
         }
         self.update(e);
-        self.follow_recovery(e, self.model.round_start());
+        self.follow_recovery(e);
         self.set_pacing_rate(self.pacing_gain());
         self.set_cwnd(e);
         if e.delivered > 0 {
@@ -281,16 +283,11 @@ impl Controller for Bbr {
     fn on_congestion(&mut self, e: &CongestionEvent) {
         match e.kind {
             CongestionKind::Loss => {
-                self.save_cwnd();
-                self.window.recovering = true;
-                self.window.conserving = true;
-                self.model.start_round();
+                self.enter_recovery();
             }
             CongestionKind::Ecn => self.model.on_mark(),
             CongestionKind::Timeout | CongestionKind::TimeoutAgain => {
-                self.save_cwnd();
-                self.window.recovering = true;
-                self.window.conserving = false;
+                self.enter_recovery();
                 self.model.on_loss();
                 self.window.cwnd = self.mss;
             }
@@ -300,7 +297,6 @@ impl Controller for Bbr {
     fn on_spurious(&mut self, _now: Instant) {
         // 5.6.4.4: what was thought lost was not: the bounds drawn from it go.
         self.window.recovering = false;
-        self.window.conserving = false;
         self.model.forget_short_bounds();
         self.restore_cwnd();
     }

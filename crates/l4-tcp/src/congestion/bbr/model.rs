@@ -57,6 +57,7 @@ impl Remembered {
                 delivered: self.delivered,
                 next: self.delivered,
                 start: false,
+                limited_until: 0,
             },
             min_rtt: MinRtt {
                 value: long(value),
@@ -91,6 +92,8 @@ struct Latest {
     loss_in_round: bool,
     round_delivered: u64,
     round_start: bool,
+    /// Something in it was sent as fast as the path allowed.
+    full: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, Hash)]
@@ -98,6 +101,8 @@ struct Rounds {
     delivered: u64,
     next: u64,
     start: bool,
+    /// What was sent before so much had arrived was held back by the sender itself.
+    limited_until: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -200,8 +205,11 @@ impl Model {
         self.latest.round_start
     }
 
-    /// 5.5.10.3: losses count against the short-term bounds in the round they happen in.
+    /// 5.5.10.3: losses count against the short-term bounds once, at the end of the round that begins with the first.
     pub(super) const fn on_loss(&mut self) {
+        if !self.latest.loss_in_round {
+            self.latest.round_delivered = self.rounds.delivered;
+        }
         self.latest.loss_in_round = true;
     }
 
@@ -230,6 +238,7 @@ impl Model {
         self.latest.loss_in_round = false;
         self.latest.bw = Rate(0);
         self.latest.inflight = 0;
+        self.latest.full = false;
     }
 
     /// 5.5.6: another probing cycle has ended.
@@ -240,6 +249,20 @@ impl Model {
         }
     }
 
+    /// 5.3.4.3: what is under way now shows less than the path can do, and so will what is sent until it has arrived.
+    pub(super) const fn mark_limited(&mut self, in_flight: u64) {
+        self.rounds.limited_until = self.rounds.delivered + in_flight;
+    }
+
+    /// The acknowledgment with that mark on its sample.
+    pub(super) fn marked(&self, e: &AckEvent) -> AckEvent {
+        let mut e = *e;
+        if let Some(sample) = &mut e.rate {
+            sample.app_limited |= sample.prior_delivered < self.rounds.limited_until;
+        }
+        e
+    }
+
     /// 5.5.10: the signals of one acknowledgment. `probing` suspends the short-term bounds.
     pub(super) fn on_ack(&mut self, e: &AckEvent, probing: bool, cwnd: u64, mss: u64) {
         self.weighed = Marks::apply(e);
@@ -247,7 +270,9 @@ impl Model {
         self.rounds.delivered += e.delivered;
         self.rounds.start = false;
         self.latest.round_start = false;
-        self.latest.loss_in_round |= e.lost > 0;
+        if e.lost > 0 {
+            self.on_loss();
+        }
         let Some(sample) = e.rate else {
             return;
         };
@@ -256,6 +281,7 @@ impl Model {
         let rate = Rate(sample.bytes_per_second());
         self.latest.bw = self.latest.bw.max(rate);
         self.latest.inflight = self.latest.inflight.max(sample.delivered);
+        self.latest.full |= !sample.app_limited;
         if sample.prior_delivered >= self.latest.round_delivered {
             self.latest.round_delivered = self.rounds.delivered;
             self.latest.round_start = true;
@@ -269,7 +295,7 @@ impl Model {
             *now = rate.max(*now);
         }
         if self.latest.round_start {
-            if self.latest.loss_in_round && !probing {
+            if self.latest.loss_in_round && self.latest.full && !probing {
                 self.lower_bounds(cwnd);
             }
             self.latest.loss_in_round = false;
@@ -292,6 +318,7 @@ impl Model {
         if let Some(sample) = e.rate.filter(|_| self.latest.round_start) {
             self.latest.bw = Rate(sample.bytes_per_second());
             self.latest.inflight = sample.delivered;
+            self.latest.full = !sample.app_limited;
         }
     }
 

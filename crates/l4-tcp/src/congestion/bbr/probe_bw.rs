@@ -200,7 +200,7 @@ impl Bbr {
     }
 
     fn is_time_to_probe(&self, now: Instant) -> bool {
-        let segments = self.inflight(1000) / self.mss;
+        let segments = self.inflight(self.model.bw(), 1000) / self.mss;
         self.probing
             .began
             .is_none_or(|began| now - began > self.probing.wait)
@@ -208,7 +208,8 @@ impl Bbr {
     }
 
     fn is_time_to_cruise(&self, e: &AckEvent) -> bool {
-        e.in_flight <= self.inflight_with_headroom() && e.in_flight <= self.inflight(1000)
+        e.in_flight <= self.inflight_with_headroom()
+            && e.in_flight <= self.inflight(self.model.max_bw(), 1000)
     }
 
     fn is_time_to_go_down(&mut self, e: &AckEvent) -> bool {
@@ -271,7 +272,7 @@ impl Bbr {
     fn handle_inflight_too_high(&mut self, e: &AckEvent) {
         self.probing.samples = false;
         if let Some(sample) = e.rate.filter(|sample| !sample.app_limited) {
-            let target = self.bdp(1000).min(self.window.cwnd);
+            let target = self.bdp(self.model.bw(), 1000).min(self.window.cwnd);
             let bound = sample.tx_in_flight.max(per_mille(target, BETA));
             self.model.set_inflight_long(bound);
         }

@@ -47,7 +47,7 @@ impl RttProbe {
 
 impl Bbr {
     pub(super) fn probe_rtt_cwnd(&self) -> u64 {
-        self.bdp(CWND_GAIN).max(self.min_pipe())
+        self.bdp(self.model.bw(), CWND_GAIN).max(self.min_pipe())
     }
 
     pub(super) fn check_probe_rtt(&mut self, e: &AckEvent, expired: bool) {
@@ -64,6 +64,7 @@ impl Bbr {
     }
 
     fn handle_probe_rtt(&mut self, e: &AckEvent) {
+        self.model.mark_limited(e.in_flight);
         if self.rtt_probe.until.is_some() {
             self.rtt_probe.round_done |= self.model.round_start();
             if self.rtt_probe.round_done {

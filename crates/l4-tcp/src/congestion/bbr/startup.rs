@@ -71,11 +71,13 @@ impl Bbr {
             return;
         }
         let many = core::mem::take(&mut self.full.losses) >= LOSSES;
-        let lossy = many && e.in_recovery && Self::loses_too_much(e);
+        let lossy = many && e.in_recovery && self.window.recovering_long && Self::loses_too_much(e);
         if lossy || self.model.marks().pipe_full() {
             self.full.reached = true;
             self.full.now = true;
-            let held = self.bdp(1000).max(self.model.inflight_latest());
+            let held = self
+                .bdp(self.model.bw(), 1000)
+                .max(self.model.inflight_latest());
             self.model.set_inflight_long(held);
         }
     }

@@ -274,3 +274,39 @@ fn news_of_a_mark_bounds_a_long_path_and_alone_no_short_one() {
         assert_eq!(has, bounded, "{delay:?}");
     }
 }
+
+// 5.3.4.3: what was measured while the sender held itself back says nothing about the path, and lost packets do not change that.
+#[test]
+fn round_trip_probed_with_losses_in_it_the_rate_stays_what_the_path_gives() {
+    let mut path = PathModel::new(Duration::MAX);
+    while path.bbr.state != State::ProbeRtt {
+        path.run(Duration::from_millis(10));
+    }
+    while path.bbr.state == State::ProbeRtt {
+        path.lost += MSS;
+        path.run(Duration::from_millis(10));
+    }
+    assert_eq!(path.bbr.state, State::ProbeBw(Cycle::Cruise));
+    path.lost += MSS;
+    path.run(4 * DELAY);
+    let rate = path.bbr.pacing_rate().unwrap().0;
+    assert!(rate >= per_mille(path.bandwidth, 970), "{rate}");
+}
+
+// 5.6.4.6: the window follows the model; losses that do not change it leave the window alone.
+#[test]
+fn losses_found_in_recovery_the_window_stays_with_the_model() {
+    let mut path = PathModel::new(Duration::MAX);
+    while path.bbr.state != State::ProbeBw(Cycle::Cruise) {
+        path.run(Duration::from_millis(10));
+    }
+    let before = path.bbr.cwnd();
+    path.bbr.on_congestion(&CongestionEvent {
+        now: path.now,
+        kind: CongestionKind::Loss,
+        flight: path.records.in_flight(),
+    });
+    path.lost = 5 * MSS;
+    path.acknowledge();
+    assert!(path.bbr.cwnd() >= before, "{}, {before}", path.bbr.cwnd());
+}

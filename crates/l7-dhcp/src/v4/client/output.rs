@@ -51,14 +51,11 @@ pub(super) fn next(client: &mut Client, now: Instant) -> Option<Transmit> {
     Some(transmit(address, to, &message, purpose))
 }
 
+#[track_caller]
 fn transmit(from: Ipv4Addr, to: Ipv4Addr, message: &Message, purpose: Purpose) -> Transmit {
-    Transmit {
-        from: SocketAddrV4::new(from, CLIENT_PORT),
-        to: SocketAddrV4::new(to, SERVER_PORT),
-        station: None,
-        payload: wire::emit(message),
-        purpose,
-    }
+    let from = SocketAddrV4::new(from, CLIENT_PORT);
+    let to = SocketAddrV4::new(to, SERVER_PORT);
+    Transmit::new(from, to, wire::emit(message), purpose)
 }
 
 /// DECLINE and RELEASE: the address, the server, and who we are; nothing else (table 5).

@@ -127,11 +127,10 @@ fn plan(
     reply: &Message,
     purpose: Purpose,
 ) -> Transmit {
+    let from = SocketAddrV4::new(config.address, SERVER_PORT);
+    let to = SocketAddrV4::new(to, CLIENT_PORT);
     Transmit {
-        from: SocketAddrV4::new(config.address, SERVER_PORT),
-        to: SocketAddrV4::new(to, CLIENT_PORT),
         station,
-        payload: wire::emit(reply),
-        purpose,
+        ..Transmit::new(from, to, wire::emit(reply), purpose)
     }
 }

@@ -108,13 +108,14 @@ impl Client {
     }
 
     /// Begins an exchange: a new number, and the first message at once or after its delay.
+    #[track_caller]
     pub(super) fn exchange(
         &mut self,
         now: Instant,
         state: State,
         (pace, until): (Pace, Option<Instant>),
     ) {
-        self.state = state;
+        self.enter(state);
         self.outgoing = None;
         self.retry = Retry::new(now, pace, until);
         let [_, a, b, c] = self.random.next_u32().to_be_bytes();
@@ -169,7 +170,7 @@ impl Client {
 
     /// BOUND until something is due.
     pub(super) fn settle(&mut self, now: Instant) {
-        self.state = State::Bound;
+        self.enter(State::Bound);
         self.outgoing = None;
         self.best = None;
         let held = self.held.as_ref();

@@ -6,7 +6,7 @@
 use core::net::Ipv6Addr;
 
 use dhcproto::v6::{DhcpOption, DhcpOptions, IAAddr, IANA, MessageType, ORO, OptionCode};
-use outcrop_base::Instant;
+use outcrop_base::{Cause, Instant, Limit, Note};
 
 use super::Client;
 use crate::v6::{Purpose, Transmit, wire};
@@ -31,6 +31,7 @@ pub(super) fn message(client: &Client, purpose: Purpose, now: Instant) -> Transm
     Transmit {
         payload: wire::emit(&message),
         purpose,
+        note: Note::new(purpose.why(), Limit::None, Cause::None),
     }
 }
 

@@ -223,7 +223,7 @@ fn informed(client: &mut Client, now: Instant, message: &Message) -> Verdict {
         Some(INFINITE) => None,
         Some(seconds) => Some(Duration::from_secs(seconds.into()).max(REFRESH_LEAST)),
     };
-    client.state = State::Informed;
+    client.enter(State::Informed);
     client.outgoing = None;
     client.due = refresh.map(|time| now + time);
     client.events.granted = Some(Event::Informed(Information::read(message)));

@@ -11,6 +11,7 @@
 mod cookies;
 mod expect;
 mod inject;
+mod observe;
 
 use core::time::Duration;
 use std::collections::BTreeSet;
@@ -28,8 +29,9 @@ use super::report::{Dialect, Failure, Options, Outcome, Report, Stop};
 use super::rules::Rules;
 use super::shell::{self, System};
 use super::sockstat;
-use super::wire::Inside;
+use super::wire::{Inside, Seen};
 use cookies::Cookies;
+pub(crate) use observe::{Departure, observe};
 
 /// Timers up to this long after the last event may not send what nobody expects, where no round trip was
 /// measured.
@@ -84,22 +86,7 @@ fn play_all(
     options: &Options,
     reached: &mut BTreeSet<&'static str>,
 ) -> Result<(), Stop> {
-    let rules = Rules::of(script, dialect, options)?;
-    let host = Host::new(rules.config.clone(), options.family, rules.mtu, rules.ends);
-    let host = host.map_err(|error| Stop::skip(format!("no such host: {error}")))?;
-    let system = System::of(&rules);
-    let mut stage = Stage {
-        program: Program::new(dialect, system),
-        host,
-        numbers: Numbers::new(options.peer_isn),
-        options: *options,
-        rules,
-        dialect,
-        waiting: None,
-        acked: 0,
-        cookies: Cookies::default(),
-        log: Vec::new(),
-    };
+    let mut stage = Stage::set(script, dialect, options)?;
     let result = stage.play(script);
     reached.append(&mut stage.host.rules);
     result
@@ -130,6 +117,31 @@ struct Stage {
 }
 
 impl Stage {
+    /// Before the first event, in our dialect.
+    fn new(script: &Script, options: &Options) -> Result<Self, Stop> {
+        Self::set(script, options.dialect.unwrap_or(Dialect::Ours), options)
+    }
+
+    /// Before the first event.
+    fn set(script: &Script, dialect: Dialect, options: &Options) -> Result<Self, Stop> {
+        let rules = Rules::of(script, dialect, options)?;
+        let host = Host::new(rules.config.clone(), options.family, rules.mtu, rules.ends);
+        let host = host.map_err(|error| Stop::skip(format!("no such host: {error}")))?;
+        let system = System::of(&rules);
+        Ok(Self {
+            program: Program::new(dialect, system),
+            host,
+            numbers: Numbers::new(options.peer_isn),
+            options: *options,
+            rules,
+            dialect,
+            waiting: None,
+            acked: 0,
+            cookies: Cookies::default(),
+            log: Vec::new(),
+        })
+    }
+
     fn play(&mut self, script: &Script) -> Result<(), Stop> {
         for (at, event) in script.events.iter().enumerate() {
             self.cookies
@@ -193,6 +205,16 @@ impl Stage {
             // What shell lines ask for was collected before the host started; later ones concern new sockets.
             Action::Shell(line) => self.shell(line),
             Action::Code(text) => self.assert(text),
+        }
+    }
+
+    /// Lets time pass up to an event, which then follows at once.
+    fn pass_until_event(&mut self, event: &Event) -> Result<(), Stop> {
+        match event.when {
+            When::At(time) | When::Between(time, _) | When::Blocking(time, _) => {
+                self.pass_until(self.at(time))
+            }
+            When::Any => Ok(()),
         }
     }
 
@@ -404,6 +426,18 @@ impl Stage {
             let what = format!("{} still waits at the end", waiting.call.name);
             return Err(Failure::new(waiting.line, what).into());
         }
+        self.wait_at_end()?;
+        let Some(seen) = self.host.out.pop_front() else {
+            return Ok(());
+        };
+        let actual = self.in_script(&seen, None);
+        let mut failure = Failure::new(line, "a packet left after this line that nobody expects");
+        failure.actual = Some(format!("{} > {actual}", seconds(seen.at)));
+        Err(failure.into())
+    }
+
+    /// Lets the time pass in which something might still leave.
+    fn wait_at_end(&mut self) -> Result<(), Stop> {
         let rto = self
             .program
             .info(&self.host)
@@ -419,13 +453,7 @@ impl Stage {
             self.host.step_to(at);
             self.settle()?;
         }
-        let Some(seen) = self.host.out.pop_front() else {
-            return Ok(());
-        };
-        let actual = self.in_script(&seen, None);
-        let mut failure = Failure::new(line, "a packet left after this line that nobody expects");
-        failure.actual = Some(format!("{} > {actual}", seconds(seen.at)));
-        Err(failure.into())
+        Ok(())
     }
 }
 

@@ -116,7 +116,13 @@ impl<'a> Bench<'a> {
                     continue;
                 }
             };
-            for name in self.run(&binary, &program, &names)?.passed {
+            let mut passed = self.run(&binary, &program, &names)?.passed;
+            // Who failed beside the others may pass alone: namespaces and their programs want the machine's time.
+            for name in names.difference(&passed.clone()) {
+                let alone = BTreeSet::from([name.clone()]);
+                passed.extend(self.run(&binary, &program, &alone)?.passed);
+            }
+            for name in passed {
                 record.passed(&format!("{}::{name}", binary.0))?;
             }
         }

@@ -16,24 +16,36 @@ const HELD_MAX: usize = 4 << 20;
 
 /// Bytes in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Piece {
+pub(crate) struct Piece {
     /// Where the first of them is in the stream.
-    pub(super) seq: i64,
-    pub(super) bytes: Bytes,
+    pub(crate) seq: i64,
+    pub(crate) bytes: Bytes,
     /// When they came.
-    pub(super) arrived: Duration,
+    pub(crate) arrived: Duration,
     /// When nothing was missing before them.
-    pub(super) readable: Duration,
-    /// The packet that brought them.
-    pub(super) packet: u64,
+    pub(crate) readable: Duration,
+    /// The packet that brought them, as it is shown.
+    pub(crate) packet: u64,
+    /// That packet's ordinal in the file, and where in it they begin.
+    pub(crate) place: (u64, usize),
+}
+
+/// A packet with a segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Carrier {
+    pub(crate) at: Duration,
+    /// Its number as shown.
+    pub(crate) packet: u64,
+    /// Its ordinal in the file, and where in it the payload begins.
+    pub(crate) place: (u64, usize),
 }
 
 /// One direction.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(crate) struct Stream {
     /// The next byte in order; the first is 1, behind the SYN.
     next: i64,
-    held: BTreeMap<i64, (Bytes, Duration, u64)>,
+    held: BTreeMap<i64, (Bytes, Carrier)>,
     held_bytes: usize,
     /// Where the FIN is.
     end: Option<i64>,
@@ -55,9 +67,9 @@ impl Default for Stream {
 
 impl Stream {
     /// Takes a segment; what has become readable is appended to `out`.
-    pub(super) fn segment(
+    pub(crate) fn segment(
         &mut self,
-        (at, packet): (Duration, u64),
+        carrier: Carrier,
         tcp: &Tcp,
         relative: &Relative,
         out: &mut Vec<Piece>,
@@ -71,13 +83,13 @@ impl Stream {
         if self.broken || tcp.payload.bytes.is_empty() {
             return;
         }
-        self.hold(start, tcp.payload.bytes.clone(), (at, packet));
+        self.hold(start, tcp.payload.bytes.clone(), carrier);
         while let Some(entry) = self.held.first_entry() {
             let seq = *entry.key();
             if seq > self.next {
                 break;
             }
-            let (bytes, arrived, packet) = entry.remove();
+            let (bytes, came) = entry.remove();
             self.held_bytes -= bytes.len();
             let known = usize::try_from(self.next - seq).unwrap_or(usize::MAX);
             if known < bytes.len() {
@@ -87,15 +99,16 @@ impl Stream {
                 out.push(Piece {
                     seq,
                     bytes,
-                    arrived,
-                    readable: at,
-                    packet,
+                    arrived: came.at,
+                    readable: carrier.at,
+                    packet: came.packet,
+                    place: (came.place.0, came.place.1 + known),
                 });
             }
         }
     }
 
-    fn hold(&mut self, start: i64, bytes: Bytes, (at, packet): (Duration, u64)) {
+    fn hold(&mut self, start: i64, bytes: Bytes, carrier: Carrier) {
         let longer = self
             .held
             .get(&start)
@@ -104,18 +117,28 @@ impl Stream {
             return;
         }
         self.held_bytes += bytes.len();
-        if let Some((old, ..)) = self.held.insert(start, (bytes, at, packet)) {
+        if let Some((old, ..)) = self.held.insert(start, (bytes, carrier)) {
             self.held_bytes -= old.len();
         }
         if self.held_bytes > HELD_MAX {
-            self.broken = true;
-            self.held.clear();
-            self.held_bytes = 0;
+            self.give_up();
         }
     }
 
+    /// What waits behind holes, bytes.
+    pub(crate) const fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// Follows no further.
+    pub(crate) fn give_up(&mut self) {
+        self.broken = true;
+        self.held.clear();
+        self.held_bytes = 0;
+    }
+
     /// Whether all was read up to the FIN.
-    pub(super) fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         !self.broken && self.end.is_some_and(|end| self.next >= end)
     }
 }
