@@ -1,4 +1,4 @@
-//! The example application under real programs: curl, Chromium, slowhttptest.
+//! The example application, and a folder, under real programs: curl, Chromium, nc.
 
 use outcrop_tests::Bench;
 

@@ -231,7 +231,7 @@ impl Fetch {
                 answer.fields.contains_key(header::CONTENT_ENCODING) && self.asking.compressed;
             sink.show_progress(length.filter(|_| !coded));
         }
-        let (mut have, mut left) = (self.from_of(answer), self.asking.retry);
+        let (mut have, mut left) = (self.first_byte(answer), self.asking.retry);
         loop {
             match answer.chunk().await {
                 Ok(None) => return sink.finish(),
@@ -276,7 +276,7 @@ impl Fetch {
     }
 
     /// The byte of the file that the first of this answer's body is.
-    fn from_of(&self, answer: &Answer) -> u64 {
+    fn first_byte(&self, answer: &Answer) -> u64 {
         if resume::continues(answer.status, &answer.fields, self.from) {
             self.from
         } else {

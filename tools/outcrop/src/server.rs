@@ -56,13 +56,6 @@ pub(crate) struct Served {
     pub(crate) turned_away: u64,
 }
 
-/// What is behind one listener.
-struct Offered {
-    site: Site,
-    tls: Option<ServerTls>,
-    crowd: Option<Crowd>,
-}
-
 /// What runs in one shard, started on its thread.
 pub(crate) type Main = Box<dyn FnOnce(Tasks) -> Running + Send>;
 type Running = Pin<Box<dyn Future<Output = Result<Served, Failure>>>>;
@@ -114,11 +107,7 @@ impl Server {
             let listener = set_up(&mut socket, serving)
                 .and_then(|()| socket.bind(address).listen())
                 .map_err(|error| refused(address, &error))?;
-            let served = Offered {
-                site: site.clone(),
-                tls,
-                crowd: site.crowd().cloned(),
-            };
+            let served = (site.clone(), tls);
             let accepting = accept(tasks.clone(), listener, served, Rc::clone(&state));
             tasks.spawn(accepting).detach();
         }
@@ -280,7 +269,12 @@ fn set_up(socket: &mut TcpSocket, serving: &Serving) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn accept(tasks: Tasks, listener: TcpListener, offered: Offered, state: Rc<State>) {
+async fn accept(
+    tasks: Tasks,
+    listener: TcpListener,
+    (site, tls): (Site, Option<ServerTls>),
+    state: Rc<State>,
+) {
     let mut stop = Stop::of(Rc::clone(&state));
     loop {
         let next = poll_fn(|cx| {
@@ -290,7 +284,7 @@ async fn accept(tasks: Tasks, listener: TcpListener, offered: Offered, state: Rc
             listener.poll_accept(cx).map(Result::ok)
         });
         let Some(stream) = next.await else { return };
-        let Some(admitted) = admit(offered.crowd.as_ref(), &stream) else {
+        let Some(admitted) = admit(site.crowd(), &stream) else {
             // One who has enough is told by the reset, which costs nobody anything.
             stream.abort();
             state.count(|served| served.turned_away += 1);
@@ -298,8 +292,8 @@ async fn accept(tasks: Tasks, listener: TcpListener, offered: Offered, state: Rc
         };
         state.count(|served| served.connections += 1);
         state.open.set(state.open.get() + 1);
-        let (site, state) = (offered.site.clone(), Rc::clone(&state));
-        let serving: Pin<Box<dyn Future<Output = ()>>> = match offered.tls.clone() {
+        let (site, state) = (site.clone(), Rc::clone(&state));
+        let serving: Pin<Box<dyn Future<Output = ()>>> = match tls.clone() {
             None => Box::pin(serve(stream, site, state)),
             Some(tls) => Box::pin(serve_secure(stream, tls, site, state)),
         };

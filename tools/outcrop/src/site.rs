@@ -33,7 +33,7 @@ pub(crate) struct Site {
     watch: Option<Watch>,
     under_way: UnderWay,
     offered: Option<Upgrade>,
-    /// Who counts the connections of each client, in all shards.
+    /// How many connections each client has, over all shards, if that is bounded.
     crowd: Option<Crowd>,
 }
 
@@ -47,25 +47,22 @@ enum Pages {
 impl Site {
     /// What was asked for.
     pub(crate) fn of(serving: &Serving) -> Result<Self, Failure> {
+        let crowd = (serving.per_client > 0).then(|| Crowd::new(serving.per_client));
         let site = match serving.example {
-            Some(ExampleName::Todo) => Self::with(Pages::Example(Example::new()?)),
+            Some(ExampleName::Todo) => Ok(Self::with(Pages::Example(Example::new()?))),
             None => {
                 let options = Options {
                     precompressed: serving.precompressed,
                     listing: serving.listing,
                     cache_control: serving.cache_control.clone(),
                 };
-                Self::new(serving.root.as_deref(), options)?
+                Self::new(serving.root.as_deref(), options)
             }
-        };
-        let most = serving.per_client;
-        Ok(Self {
-            crowd: (most > 0).then(|| Crowd::new(most)),
-            ..site
-        })
+        }?;
+        Ok(Self { crowd, ..site })
     }
 
-    /// Who counts the connections of each client, if they are counted.
+    /// Who counts the connections of each client, if somebody does.
     pub(crate) const fn crowd(&self) -> Option<&Crowd> {
         self.crowd.as_ref()
     }
