@@ -44,7 +44,7 @@ fn unescape(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
-        let next = |rest: &mut std::str::Bytes<'_>| rest.next().unwrap_or(b'?');
+        let next = |rest: &mut core::str::Bytes<'_>| rest.next().unwrap_or(b'?');
         bytes.push(match byte {
             b'\\' => match next(&mut rest) {
                 b'r' => b'\r',

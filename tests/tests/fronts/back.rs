@@ -78,7 +78,7 @@ fn converse(mut stream: UnixStream) -> Seen {
     let mut piece = [0; 4096];
     // A front that has gone has gone.
     while let Ok(n @ 1..) = stream.read(&mut piece) {
-        let new = &piece[..n];
+        let new = piece.get(..n).unwrap_or_default();
         seen.raw.extend_from_slice(new);
         if seen.raw == LAST {
             break;

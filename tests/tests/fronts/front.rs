@@ -1,11 +1,12 @@
 //! A front: nginx or haproxy between two sockets of the file system, alone with its configuration.
 
+use core::time::Duration;
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
@@ -94,7 +95,7 @@ impl Front {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .unwrap_or_else(|error| panic!("{program}: {error}: `make test` installs it"));
+            .expect("`make test` installs the fronts");
         let front = Self {
             folder,
             child,

@@ -1,13 +1,14 @@
 //! Behind a front: what nginx and haproxy forward, we frame alike or refuse; and how they, and h11, read our corpus.
 //!
 //! `UPDATE=1 cargo test -p outcrop-tests --test fronts` writes the book's table anew. No network: sockets are files.
+#![expect(clippy::indexing_slicing, reason = "tables of a fixed shape")]
 
 mod back;
 mod front;
 mod pairs;
 
+use core::fmt::Write as _;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::thread;
 
 use front::{Front, Kind, Outcome, version};
