@@ -79,25 +79,7 @@ pub(super) fn of_why(name: &str) -> Option<&'static str> {
         | Why::NeighborSolicitation
         | Why::NeighborAdvertisement
         | Why::RouterSolicitation
-        | Why::RouterAdvertisement
-        | Why::DhcpDiscover
-        | Why::DhcpSelect
-        | Why::DhcpReboot
-        | Why::DhcpRenew
-        | Why::DhcpRebind
-        | Why::DhcpDecline
-        | Why::DhcpRelease
-        | Why::DhcpOffer
-        | Why::DhcpAck
-        | Why::DhcpNak
-        | Why::Dhcp6Solicit
-        | Why::Dhcp6Request
-        | Why::Dhcp6Confirm
-        | Why::Dhcp6Renew
-        | Why::Dhcp6Rebind
-        | Why::Dhcp6Release
-        | Why::Dhcp6Decline
-        | Why::Dhcp6InformationRequest => return None,
+        | Why::RouterAdvertisement => return None,
     })
 }
 
