@@ -75,7 +75,7 @@ def send(hops, four_to, six_to):
 send(1, "239.1.2.3", "ff05::123"); send(9, "239.9.2.3", "ff08::123")
 for n in range(600):
     send(9, "239.1.2.3", "ff05::123")
-    if os.path.exists("heard") and open("heard").read().count("\\n") == 2: break
+    if os.path.exists("heard") and open("heard").read().count("\n") == 2: break
     time.sleep(0.1)
 print(open("heard").read(), end="")
 '"#;
