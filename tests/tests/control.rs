@@ -1,6 +1,6 @@
 //! What a running stack says of itself on its control socket, beside what the kernel says of the same link.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::process::Command;
 

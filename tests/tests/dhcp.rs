@@ -1,7 +1,7 @@
 //! DHCP with the programs people use: dnsmasq, radvd, udhcpd, udhcpc and dhclient, on the kernel's bridge, in a
 //! namespace of each test's own.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::panic, reason = "tests")]
 
 use std::path::Path;
 use std::process::Command;

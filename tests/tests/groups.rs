@@ -1,7 +1,5 @@
 //! Multicast with the kernel at the other end of the TUN: datagrams to groups, queriers of every version.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use outcrop_tests::{Bench, tshark};
 
 #[test]

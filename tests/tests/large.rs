@@ -1,5 +1,7 @@
 //! Large and damaged captures: memory stays where it is, and what is wrong is said with its place and a remedy.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -91,7 +93,7 @@ fn a_damaged_capture_says_what_is_wrong_where_and_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let whole = std::fs::read(fixture("retransmission.pcapng")).unwrap();
     let half = whole[..whole.len() / 2].to_vec();
-    let mut corrupt = whole.clone();
+    let mut corrupt = whole;
     // The length of a block in the middle: the four bytes behind the type of an enhanced packet block.
     let at = (4_000..)
         .find(|at| corrupt[*at..].starts_with(&[6, 0, 0, 0]))

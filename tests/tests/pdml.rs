@@ -3,6 +3,8 @@
 //! Where tshark shows a field in a buffer of its own (reassembled, decrypted), its positions count from that buffer's
 //! beginning; ours always count from the packet's. There all fields of a record must be shifted by one distance.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,6 @@
 //! The stack on a TAP: the kernel as its neighbour on an Ethernet, in a private namespace, with the programs people use
 //! there.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use outcrop_tests::{
     Bench, assert_capture_is_sound, assert_fields_agree, noise, outcrop, sha256, tshark,
 };

@@ -134,7 +134,7 @@ mod tests {
         clear(&path).unwrap();
         let listener = UnixListener::bind(&path).unwrap();
         assert_eq!(clear(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
-        assert_eq!(alive(folder.path()), std::slice::from_ref(&path));
+        assert_eq!(alive(folder.path()), core::slice::from_ref(&path));
         drop(listener);
         assert!(path.exists());
         clear(&path).unwrap();
