@@ -14,7 +14,7 @@ class Browser:
     def __init__(self, width=1100, height=900):
         ask_read, self.ask_write = os.pipe()
         say_read, say_write = os.pipe()
-        self.profile = tempfile.TemporaryDirectory()
+        self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.number = 0
         self.told = {"!console": [], "!requests": []}
 

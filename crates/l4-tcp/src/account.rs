@@ -182,12 +182,15 @@ impl Totals {
     }
 }
 
+/// How many things can hold a connection once its handshake is over: those before that one.
+const IN_LIFE: usize = Held::Handshake as usize;
+
 /// What keeps the account.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Account {
     pub(crate) totals: Totals,
     /// Nanoseconds by what held the sender.
-    times: [u64; Held::ALL.len()],
+    times: [u64; IN_LIFE],
     /// Nanoseconds in which it was busy.
     busy_time: u64,
     held: Held,
@@ -201,7 +204,7 @@ impl Account {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             totals: Totals::default(),
-            times: [0; Held::ALL.len()],
+            times: [0; IN_LIFE],
             busy_time: 0,
             held: Held::Application,
             busy: false,
@@ -248,13 +251,17 @@ impl Account {
     /// The shares up to `now`.
     pub(crate) fn shares_at(&self, now: Instant) -> Shares {
         let (times, busy) = self.times_at(now);
-        Shares {
-            times: times.map(Duration::from_nanos),
+        let mut shares = Shares {
             busy: Duration::from_nanos(busy),
+            ..Shares::default()
+        };
+        for (share, nanos) in shares.times.iter_mut().zip(times) {
+            *share = Duration::from_nanos(nanos);
         }
+        shares
     }
 
-    fn times_at(&self, now: Instant) -> ([u64; Held::ALL.len()], u64) {
+    fn times_at(&self, now: Instant) -> ([u64; IN_LIFE], u64) {
         let passed = u64::try_from((now - self.since).as_nanos()).unwrap_or(u64::MAX);
         let mut times = self.times;
         if let Some(time) = times.get_mut(self.held as usize) {

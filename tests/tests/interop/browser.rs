@@ -28,7 +28,7 @@ const LINES: &[Line] = &[
     ("server-sent event of somebody's change, with its number",
         "new Promise(r => { const e = new EventSource('/api/events'); e.addEventListener('added', m => { e.close(); r(m.lastEventId > 0 && JSON.parse(m.data).text) }); \
           e.onopen = () => fetch('/api/me').then(a => a.json()).then(me => fetch('/api/todos', { method: 'POST', headers: { 'content-type': 'application/json', 'x-csrf-token': me.csrf }, body: '{\"text\":\"heard\"}' })) })", "\"heard\""),
-    ("chat by WebSocket", "one('#say input').value = 'hello', one('#say button').click(), until(() => all('#lines li').some(l => l.textContent.endsWith('hello')), () => all('#lines li').at(-1).textContent)", "\"guest 1: hello\""),
+    ("chat by WebSocket", "one('#say input').value = 'hello', one('#say button').click(), until(() => all('#lines li').some(l => l.textContent.endsWith('hello')), () => all('#lines li').at(-1).textContent)", "\"ada: hello\""),
     ("WebSocket: a short text and a clean close", "socket('ws://10.77.0.2/api/echo', 'x')", "\"string,1,1000,true\""),
     ("WebSocket: 100,000 characters", "socket('ws://10.77.0.2/api/echo', 'y'.repeat(100000))", "\"string,100000,1000,true\""),
     ("WebSocket: 1 MiB of bytes", "socket('ws://10.77.0.2/api/echo', new Uint8Array(1 << 20))", "\"object,1048576,1000,true\""),

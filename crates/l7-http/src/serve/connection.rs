@@ -359,6 +359,10 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
 
     /// When the client, or the exchange, has taken too long.
     fn patience(&self) -> Option<Instant> {
+        if self.server.is_switched() {
+            // Another protocol has its own ideas of patience, and may be silent for hours.
+            return self.reading.deadline();
+        }
         let fed = self.feeder.as_ref();
         let sending = fed.and_then(|_| self.sending.deadline());
         let busy = self.asked || self.answer.is_some() || self.reading.deadline().is_some();

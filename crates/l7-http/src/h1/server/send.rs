@@ -114,6 +114,12 @@ impl Server {
         Ok(())
     }
 
+    /// Whether the connection speaks another protocol now.
+    #[must_use]
+    pub const fn is_switched(&self) -> bool {
+        matches!(self.reading, Reading::Switched)
+    }
+
     /// Accepts the upgrade that the request offers: 101, then another protocol's bytes. They come as
     /// [`ServerEvent::Body`] and leave by `write`, both without an end until the stream's; `finish` ends our side.
     /// `fields` must say to what in `Upgrade` (RFC 9110 sections 7.8 and 15.2.2).
