@@ -45,7 +45,7 @@ pub(crate) struct Conn {
 /// Options of `outcrop router`.
 #[derive(Args, Debug)]
 pub(crate) struct Router {
-    /// A link to a private network of its own: NAME=ADDRESS/PREFIX,..[,mtu=BYTES][,tap]; with `tap` it is an Ethernet,
+    /// A link to a private network of its own: `NAME=ADDRESS/PREFIX,..[,mtu=BYTES][,tap]`; with `tap` it is an Ethernet,
     /// with ARP and neighbour discovery. May be given again.
     #[arg(long, value_name = "LINK")]
     pub(crate) net: Vec<PortSpec>,
