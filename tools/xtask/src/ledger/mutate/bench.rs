@@ -24,7 +24,7 @@ use crate::source::Source;
 use crate::workspace::{Workspace, files, read};
 
 /// A test that takes longer on broken code hangs: its loop has lost its end. That is noticed, too.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(240);
 /// How often to look whether a test has ended.
 const GLANCE: Duration = Duration::from_millis(20);
 
@@ -196,15 +196,10 @@ impl<'a> Bench<'a> {
             Target::Test(name) => vec!["test", "--no-run", "--package", package, "--test", name],
             Target::Drill => vec!["build", "--package", RUNNER.0, "--example", RUNNER.1],
         };
-        let mut child = Command::new(cargo)
-            .args(what)
+        let mut child = self
+            .settle(Command::new(cargo).args(what))
             .arg("--message-format=json")
             .current_dir(&self.tree.root)
-            .env("CARGO_TARGET_DIR", &self.tree.build)
-            .env("CARGO_PROFILE_DEV_DEBUG", "0")
-            .env("CARGO_INCREMENTAL", "1")
-            // A broken line may leave a name unused; that is no error here.
-            .env("RUSTFLAGS", "--cap-lints warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -229,6 +224,16 @@ impl<'a> Bench<'a> {
             Some(program) => Ok(program),
             None => Err(complaint.unwrap_or_else(|| format!("cargo: {status}"))),
         })
+    }
+
+    /// Tells a command where and how the copy is built: a test may build the program that it runs.
+    fn settle<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command
+            .env("CARGO_TARGET_DIR", &self.tree.build)
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .env("CARGO_INCREMENTAL", "1")
+            // A broken line may leave a name unused; that is no error here.
+            .env("RUSTFLAGS", "--cap-lints warn")
     }
 
     /// Runs `names` of the binary `program`.
@@ -268,7 +273,8 @@ impl<'a> Bench<'a> {
         let program = PathBuf::from(command.get_program());
         let log = self.tree.build.join("said");
         let out = File::create(&log).map_err(Error::io(&log))?;
-        let mut child = command
+        let mut child = self
+            .settle(command)
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(Stdio::null())
