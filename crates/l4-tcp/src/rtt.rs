@@ -59,22 +59,23 @@ impl RttEstimator {
     /// `expected` is how many samples this round trip yields; each then weighs that much less, so
     /// that the memory spans the same time (RFC 7323 appendix G). It ends a backoff (RFC 6298 5.7).
     pub fn on_sample(&mut self, now: Instant, sample: Duration, expected: u32) {
-        let sample = Span::new(sample);
-        self.latest = Some(sample);
-        self.min.update(now, sample);
+        let span = Span::new(sample);
+        self.latest = Some(span);
+        self.min.update(now, span);
         self.backoff = 0;
         // In nanoseconds: once a packet, and a `Duration` is dear to divide.
-        let new = sample.nanos();
+        let sample = span.nanos();
         let Some((srtt, rttvar)) = self.smoothed else {
             // RFC 6298 2.2.
-            self.smoothed = Some((sample, Span::of_nanos(new / 2)));
+            self.smoothed = Some((span, Span::of_nanos(sample / 2)));
             return;
         };
         // RFC 6298 2.3, with alpha = 1/8 and beta = 1/4 divided by the samples expected.
-        let many = u64::from(expected.clamp(1, 1 << 16));
+        let many = expected.clamp(1, 1 << 16);
+        let many = u64::from(many);
         let (srtt, rttvar) = (srtt.nanos(), rttvar.nanos());
-        let rttvar = blend(rttvar, srtt.abs_diff(new), 4 * many);
-        let srtt = blend(srtt, new, 8 * many);
+        let rttvar = blend(rttvar, srtt.abs_diff(sample), 4 * many);
+        let srtt = blend(srtt, sample, 8 * many);
         self.smoothed = Some((Span::of_nanos(srtt), Span::of_nanos(rttvar)));
     }
 
