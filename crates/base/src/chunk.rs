@@ -409,6 +409,23 @@ mod tests {
     }
 
     #[test]
+    fn tail_sealed_at_least_half_full_is_not_copied_again_a_shorter_one_is() {
+        let first = |queue: &ChunkQueue| {
+            let mut out = [IoSlice::new(&[]); 1];
+            queue.slices(0..1, &mut out);
+            out[0].as_ptr()
+        };
+        for (len, stays) in [(TAIL_CAPACITY / 2, true), (TAIL_CAPACITY / 2 - 1, false)] {
+            let mut queue = ChunkQueue::new();
+            queue.push_slice(&vec![1; len]);
+            queue.push(Bytes::from(vec![2; COALESCE_BELOW]));
+            let before = first(&queue);
+            queue.compact(queue.len(), 34_000);
+            assert_eq!(first(&queue) == before, stays, "{len}");
+        }
+    }
+
+    #[test]
     fn small_pieces_share_one_slice() {
         let mut queue = ChunkQueue::new();
         for _ in 0..100 {
