@@ -337,7 +337,7 @@ impl Endpoint {
         if place.owes_event() {
             self.tellers.push_back(Teller::Connection(id));
         }
-        if let Some(next) = place.to_file(self.config.quiet, self.latest) {
+        if let Some(next) = place.take_unfiled(self.config.quiet, self.latest) {
             self.wheel.arm(next, (id, next));
         }
         if over {
@@ -466,7 +466,7 @@ impl Endpoint {
             self.tellers.push_back(Teller::Connection(id));
         }
         if !place.in_ready
-            && let Some(next) = place.to_file(self.config.quiet, self.latest)
+            && let Some(next) = place.take_unfiled(self.config.quiet, self.latest)
         {
             self.wheel.arm(next, (id, next));
         }
@@ -482,7 +482,7 @@ impl Endpoint {
 
     fn file_timer(&mut self, id: ConnId) {
         if let Some((_, place)) = self.places.get_mut(id)
-            && let Some(next) = place.to_file(self.config.quiet, self.latest)
+            && let Some(next) = place.take_unfiled(self.config.quiet, self.latest)
         {
             self.wheel.arm(next, (id, next));
         }

@@ -127,7 +127,7 @@ impl Place {
     /// Its deadline, if that is earlier than what the wheel has of it, and counts as filed from then on. One that is due
     /// already (`latest`: what time anybody knew last) acts at the flush, for which the place is queued; filed, it
     /// would fire again at once, for ever.
-    pub(super) fn to_file(&mut self, quiet: Duration, latest: Instant) -> Option<Instant> {
+    pub(super) fn take_unfiled(&mut self, quiet: Duration, latest: Instant) -> Option<Instant> {
         let next = self.next_timeout(quiet)?;
         let waits = next > latest || !self.in_ready;
         if !waits || self.filed.is_some_and(|filed| filed <= next) {
