@@ -99,19 +99,28 @@ function travels() {
   return "Authorization: Bearer " + tokens.access_token.slice(0, 24) + "…\n\n" + claims + "\n\nThe server keeps nothing: it checks the signature. The token is good until it expires, whatever happens here.";
 }
 
+// News and lists come by different connections and overtake each other: the newer version stays.
+function keep(todo) {
+  const known = todos.get(todo.id);
+  if (!known || known.version < todo.version) todos.set(todo.id, todo);
+}
+
 async function load() {
-  todos.clear();
-  for (const todo of await ask("GET", "/api/todos")) todos.set(todo.id, todo);
+  const before = [...todos.keys()];
+  const list = await ask("GET", "/api/todos");
+  const there = new Set(list.map((todo) => todo.id));
+  before.filter((id) => !there.has(id)).forEach((id) => todos.delete(id));
+  list.forEach(keep);
   draw();
 }
 
 function listen() {
   const news = new EventSource("/api/events");
-  const take = (event) => { const todo = JSON.parse(event.data); todos.set(todo.id, todo); draw(); };
+  const take = (event) => { keep(JSON.parse(event.data)); draw(); };
   news.addEventListener("added", take);
   news.addEventListener("changed", take);
   news.addEventListener("removed", (event) => { todos.delete(JSON.parse(event.data)); draw(); });
-  news.onopen = () => { $("status").textContent = "live"; $("status").className = "live"; attempt(load); };
+  news.onopen = () => { $("status").textContent = "live"; $("status").className = "live"; todos.clear(); attempt(load); };
   news.onerror = () => { $("status").textContent = "reconnecting"; $("status").className = ""; };
 }
 
