@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use outcrop_base::{Arrival, Cast, ChecksumState, DropReason, Ecn, Verdict};
 
 use super::Endpoint;
+use crate::group::SourceFilter;
 use crate::reassembly::{Key, Outcome, Piece, Whole};
 use crate::wire::icmp::{self, Error};
 use crate::wire::{group, ipv4, ipv6};
@@ -212,6 +213,12 @@ impl Endpoint {
         let link = self.interface(packet.iface).ok_or(not_for_us)?;
         if link.is_broadcast(src) || self.is_local(src) {
             return Err(bad_source);
+        }
+        let unwanted = |heard: &SourceFilter| !heard.passes(src);
+        if cast == Cast::Multicast && self.groups.state(packet.iface, dst).is_some_and(unwanted) {
+            // A router may pass it on all the same.
+            let dropped = Rule::GroupSource.drop(DropReason::IpSourceFiltered);
+            return self.config.forward.then_some(None).ok_or(dropped);
         }
         Ok(Some(cast))
     }

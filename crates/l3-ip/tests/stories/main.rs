@@ -11,6 +11,7 @@
 mod advertising;
 mod echo;
 mod errors;
+mod group_sources;
 mod groups;
 mod host;
 mod judged;

@@ -122,6 +122,9 @@ impl Core {
     }
 
     fn hand_to_udp(&mut self, up: &Up) -> Verdict {
+        if let Err(verdict) = self.hears_source(up) {
+            return verdict;
+        }
         let verdict = self.udp.handle_segment(&up.arrival, up.payload.clone());
         if verdict.drop_reason() == Some(DropReason::UdpNoSocket) {
             let _sent = self.ip.unreachable(up.arrival.at, up, Unreachable::Port);
