@@ -95,7 +95,7 @@ pub use route::{Refusal, Route, Target};
 pub use rule::Rule;
 pub use seam::{
     ConfigError, Delivery, EchoReply, Event, Heard, Hop, LOOPBACK, LOOPBACK_MTU, PacketIn,
-    PingError, Plan, Quote, Quoted, Transmit, Unreachable, Unresolved, Up, Wrap,
+    PingError, Plan, Quote, Quoted, Redirect, Transmit, Unreachable, Unresolved, Up, Wrap,
 };
 
 #[cfg(doctest)]

@@ -151,3 +151,28 @@ proptest! {
         let _ = parse(ip("224.0.0.1"), &sealed);
     }
 }
+
+#[test]
+fn version_and_time_of_mld_are_told_by_length_and_code() {
+    // RFC 3810 8.1 and 5.1.3: 24 bytes are version 1, 28 and more version 2; between them is nothing.
+    let query = |len: usize| {
+        let mut bytes = vec![130, 0, 0, 0, 0x80, 0x00, 0, 0];
+        bytes.resize(len, 0);
+        parse(ip("ff02::1"), &bytes)
+    };
+    for (len, version, millis) in [
+        (24, Version::Second, 0x8000),
+        (28, Version::Third, 4096 << 3),
+    ] {
+        let Ok(Message::Query(query)) = query(len) else {
+            panic!()
+        };
+        assert_eq!(
+            (query.version, query.within),
+            (version, Duration::from_millis(millis))
+        );
+    }
+    for len in 25..28 {
+        assert_eq!(query(len), Err(DropReason::IcmpTruncated));
+    }
+}

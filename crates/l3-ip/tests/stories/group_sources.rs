@@ -497,3 +497,34 @@ fn sources_of_one_group_are_bounded_and_told_in_packets_that_fit() {
         .sum();
     assert_eq!(named, MAX_MERGED);
 }
+
+#[test]
+fn messages_of_a_kind_no_host_speaks_are_ignored() {
+    let mut host = settled(GROUP, exclude(GROUP, &[]));
+    for kind in [0x13, 0x22, 0x17, 0xff] {
+        let message = igmp(1, QUERIER, "224.0.0.1", vec![kind, 0, 0, 0, 0, 0, 0, 0]);
+        let ignored = host.handle_packet(message);
+        assert_eq!(reason(&ignored), Some(DropReason::IcmpUnknownType));
+    }
+    assert_eq!(host.poll_timeout(), None);
+}
+
+#[test]
+fn a_node_without_an_address_of_the_link_reports_as_nobody() {
+    // RFC 3810 5.2.13: it is told all the same, so that switches let the group through.
+    let mut host = crate::host::host();
+    host.join_group(IFACE, ip("ff05::9")).unwrap();
+    let report = &sent(&mut host, seconds(1))[0];
+    assert_eq!(report.bytes[8..24], [0; 16]);
+}
+
+#[test]
+fn groups_that_never_leave_a_node_are_not_told_of() {
+    let mut host = host();
+    for group in ["ff01::1234", "ff02::1", "ff11::9"] {
+        host.join_group(IFACE, ip(group)).unwrap();
+    }
+    assert!(sent(&mut host, seconds(1)).is_empty());
+    host.join_group(IFACE, ip("ff02::1234")).unwrap();
+    assert_eq!(sent(&mut host, seconds(1)).len(), 1);
+}

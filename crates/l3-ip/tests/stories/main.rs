@@ -16,6 +16,7 @@ mod groups;
 mod host;
 mod judged;
 mod labels;
+mod numbers;
 mod passed_groups;
 mod redirects;
 mod router;

@@ -175,6 +175,10 @@ impl Core {
                         link.claim(now, addr);
                     });
                 }
+                outcrop_ip::Event::Redirect(redirect) => {
+                    let there = self.links.mac_of(redirect.iface, redirect.target.into());
+                    self.ip.redirect(&redirect, there);
+                }
                 outcrop_ip::Event::Address { iface, news } => self.hear_address(iface, news),
             }
         }
