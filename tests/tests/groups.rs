@@ -136,21 +136,36 @@ fn a_bridge_that_listens_knows_our_sources_and_a_querier_about_them_is_answered(
         &[("ask.py", ASK_SOURCES)],
         r#"ip link set br0 type bridge mcast_snooping 1 mcast_querier 1 mcast_igmp_version 3 mcast_mld_version 2
         ip addr add 10.9.0.2/24 dev br0; ip addr add 2001:db8:9::2/64 dev br0 nodad
-        $OUTCROP serve --tap tap0 --addr 10.9.0.7/24 --addr 2001:db8:9::7/64 --capture run.pcapng \
+        $OUTCROP serve --tap tap0 --addr 10.9.0.7/24 --addr6 2001:db8:9::7/64 --capture run.pcapng \
             --group 232.7.7.7=10.9.0.1,10.9.0.5 --group 239.7.7.7=!10.9.0.2 --group ff35::7=2001:db8:9::1 \
             --group ff05::7 >out 2>err & served=$!
         for group in 232.7.7.7 239.7.7.7 ff35::7 ff05::7; do
             until_ "bridge -d mdb show dev br0 | grep 'port tap0 grp $group temp filter_mode'"
         done
-        bridge -d mdb show dev br0 | sed -E 's,/[0-9.]+,,g' >mdb
-        grep -o 'grp 232.7.7.7 temp filter_mode include source_list .*5' mdb
-        grep -o 'grp 239.7.7.7 temp filter_mode exclude source_list .*2' mdb
-        grep -o 'grp ff35::7 temp filter_mode include source_list [^ ]*' mdb
-        grep -o 'grp ff05::7 temp filter_mode exclude' mdb
+        bridge -d mdb show dev br0 | grep ' port tap0 grp [f2]3.*filter_mode.*source_list' | sed -E 's,/[0-9.]+,,g; s/.*grp //; s/ proto.*//' | sort
         /usr/bin/python3 ask.py
-        until_ "tshark -r run.pcapng 'igmp.record_type==1 && igmp.num_src==1' 2>/dev/null | grep -q ."
-        until_ "tshark -r run.pcapng 'icmpv6.mldr.mar.record_type==1 && icmpv6.mldr.mar.num_sources==1' 2>/dev/null | grep -q ."
+        until_ "tshark -r run.pcapng 'igmp.num_grp_recs==1 && igmp.record_type==1' 2>/dev/null | grep -q ."
+        until_ "tshark -r run.pcapng 'icmpv6.mldr.nb_mcast_records==1 && icmpv6.mldr.mar.record_type==1' 2>/dev/null | grep -q ."
         kill -INT $served; wait $served"#,
     );
-    println!("{}", lan.report);
+    // The bridge lists sources newest first.
+    let expected = "232.7.7.7 temp filter_mode include source_list 10.9.0.5,10.9.0.1
+239.7.7.7 temp filter_mode exclude source_list 10.9.0.2
+ff35::7 temp filter_mode include source_list 2001:db8:9::1
+232.7.7.7 10.9.0.1\n239.7.7.7 10.9.0.1\nff35::7 2001:db8:9::1\n";
+    assert_eq!(lan.stdout, expected, "{}", lan.report);
+    // Asked about one source that is heard and one that is not: RFC 3376 5.2, RFC 3810 6.3.
+    let answer = |filter: &str, fields: &[&str]| tshark(&lan.capture(), filter, fields);
+    let v4 = "igmp.num_grp_recs==1 && igmp.record_type==1";
+    let fields = ["igmp.maddr", "igmp.num_src", "igmp.saddr"];
+    assert_eq!(answer(v4, &fields), ["232.7.7.7\t1\t10.9.0.1"]);
+    let v6 = "icmpv6.mldr.nb_mcast_records==1 && icmpv6.mldr.mar.record_type==1";
+    let fields = [
+        "icmpv6.mldr.mar.multicast_address",
+        "icmpv6.mldr.mar.nb_sources",
+        "icmpv6.mldr.mar.source_address",
+    ];
+    assert_eq!(answer(v6, &fields), ["ff35::7\t1\t2001:db8:9::1"]);
+    let wrong = "igmp.checksum.status==0 || icmpv6.checksum.status==0 || ip.checksum.status==0 || _ws.malformed";
+    assert!(answer(wrong, &["frame.number"]).is_empty());
 }

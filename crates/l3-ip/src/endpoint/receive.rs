@@ -4,7 +4,7 @@
 //! Owns: the order of the checks. Does not know: what ICMP or a transport does with the payload.
 //! Sources: RFC 1122 3.2.1 and 3.2.2, RFC 8200 3 and 4.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use bytes::{Bytes, BytesMut};
 use outcrop_base::{Arrival, Cast, ChecksumState, DropReason, Ecn, Verdict};
@@ -202,7 +202,8 @@ impl Endpoint {
         if dst.is_loopback() {
             return Err(not_for_us);
         }
-        if !address::may_send(src) && !address::is_solicitation(src, dst) {
+        let may_ask = address::is_solicitation(src, dst) || asks_as_nobody(packet, src, dst);
+        if !address::may_send(src) && !may_ask {
             return Err(bad_source);
         }
         let Some(cast) = self.cast(dst, packet.iface) else {
@@ -383,4 +384,10 @@ fn rebuild(whole: &Whole) -> Bytes {
         ipv6::patch_whole(&mut packet, total - ipv6::HEADER_LEN, whole.ecn);
     }
     packet.freeze()
+}
+
+/// A switch that asks who listens, and has no address (RFC 4541 2.1.1); so does a host that answers (RFC 3376 4.2.13).
+fn asks_as_nobody(packet: &PacketIn, src: IpAddr, dst: IpAddr) -> bool {
+    let igmp = packet.bytes.get(9) == Some(&group::PROTOCOL);
+    dst.is_multicast() && src == IpAddr::V4(Ipv4Addr::UNSPECIFIED) && igmp
 }

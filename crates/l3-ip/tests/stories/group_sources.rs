@@ -528,3 +528,18 @@ fn groups_that_never_leave_a_node_are_not_told_of() {
     host.join_group(IFACE, ip("ff02::1234")).unwrap();
     assert_eq!(sent(&mut host, seconds(1)).len(), 1);
 }
+
+#[test]
+fn question_of_a_switch_without_an_address_is_answered_and_nothing_else_of_nobody_is_heard() {
+    // RFC 4541 2.1.1: its source is 0.0.0.0, which no router's is.
+    let mut host = settled(GROUP, exclude(GROUP, &[]));
+    let query = igmp(1, "0.0.0.0", "224.0.0.1", question("0.0.0.0", 1, 2));
+    let at = seconds(20);
+    let heard = host.handle_packet(PacketIn { at, ..query });
+    assert_eq!(verdict(&heard).rule, Rule::GroupQuery.as_ref());
+    assert_eq!(told_until(&mut host, GROUP, 40).len(), 1);
+    let to = etherparse::PacketBuilder::ipv4([0; 4], [232, 1, 2, 3], 9).udp(9, 9);
+    let datagram = packet(3, build(|out| to.write(out, b"who?").unwrap()));
+    let refused = host.handle_packet(datagram);
+    assert_eq!(reason(&refused), Some(DropReason::IpBadSource));
+}
