@@ -350,9 +350,10 @@ pub(crate) struct Serving {
     /// Serve echo (port 7) and discard (port 9) over TCP as well as UDP, and characters for ever (port 19).
     #[arg(long)]
     pub(crate) tcp_echo: bool,
-    /// Answer UDP echo for this multicast group too, and report it to routers. May be given again.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) group: Vec<core::net::IpAddr>,
+    /// Answer UDP echo for this multicast group too, and report it to routers: what these sources send to it, or with ! all
+    /// but these. May be given again.
+    #[arg(long, value_name = "ADDRESS[=[!]SOURCE,..]")]
+    pub(crate) group: Vec<crate::values::HeardGroup>,
     /// Connections waiting to be accepted: one more than this, as on Linux.
     #[arg(long, value_name = "NUMBER", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) backlog: u16,
