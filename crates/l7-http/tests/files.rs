@@ -191,7 +191,7 @@ fn special_files_are_not_served_and_do_not_block() {
 #[test]
 fn only_get_and_head_apply() {
     let mut site = site();
-    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"] {
+    for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE"] {
         let response = site.ask(
             Request::builder()
                 .method(method)
@@ -204,10 +204,25 @@ fn only_get_and_head_apply() {
             StatusCode::METHOD_NOT_ALLOWED,
             "{method}"
         );
-        assert_eq!(field(&response, "allow"), "GET, HEAD");
+        assert_eq!(field(&response, "allow"), "GET, HEAD, OPTIONS");
     }
     let response = site.ask(Request::builder().method("BREW").uri("/").body(()).unwrap());
     assert_eq!(response.status(), StatusCode::NOT_IMPLEMENTED);
+}
+
+/// RFC 9110 section 9.3.7.
+#[test]
+fn options_say_what_may_be_done_with_a_file_and_with_all_of_them() {
+    let mut site = site();
+    for (target, status) in [("/digits", 204), ("*", 204), ("/nothing", 404)] {
+        let ask = Request::options(target).body(()).unwrap();
+        let response = site.ask(ask);
+        assert_eq!(response.status(), status, "{target}");
+        if status == 204 {
+            assert_eq!(field(&response, "allow"), "GET, HEAD, OPTIONS");
+            assert_eq!(field(&response, "content-length"), "");
+        }
+    }
 }
 
 #[test]

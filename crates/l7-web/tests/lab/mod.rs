@@ -9,6 +9,10 @@
 #[allow(dead_code, reason = "shared with other tests")]
 mod world;
 
+pub(crate) mod pipes {
+    pub(crate) use super::world::{End, pipe};
+}
+
 use core::cell::RefCell;
 use core::convert::Infallible;
 use core::task::Waker;
