@@ -242,25 +242,25 @@ fn curl_and_our_client_reach_through_the_tunnel_what_is_allowed_and_nothing_else
             openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=behind -addext subjectAltName=IP:10.77.0.1 -keyout key -out cert 2>/dev/null
             mkdir -p www; echo behind > www/page; cd www
             openssl s_server -accept 8443 -cert ../cert -key ../key -WWW -quiet 2>/dev/null & server=$!
-            python3 -m http.server 8000 2>/dev/null & other=$!
+            python3 -m http.server 8000 >/dev/null 2>&1 & other=$!
+            trap 'kill $server $other' EXIT
             up 8443; up 8000
-            curl -sS -x http://$STACK --cacert ../cert -w '%{{http_connect}}\\n' https://$KERNEL:8443/page
+            curl -sS -x http://$STACK:80 --cacert ../cert -w '%{{http_connect}}\\n' https://$KERNEL:8443/page
             # Our client, a stack of its own on another link.
             echo 1 > /proc/sys/net/ipv4/ip_forward
             {get} --dev other --addr 10.78.0.2/24 --addr6 fd78::2/64 -x http://10.77.0.2 https://$KERNEL:8443/page || echo no way
             # Not on the list: another port, another host.
             for place in https://$KERNEL:8000/page https://127.0.0.1:8443/; do
-                curl -sS -x http://$STACK -w '%{{http_connect}}\\n' $place 2>/dev/null || true
+                curl -sS -x http://$STACK:80 -w '%{{http_connect}}\\n' $place 2>/dev/null || true
             done
             # A tunnel with plain http in it is a tunnel all the same.
-            curl -sS -p -x http://$STACK -o /dev/null -w '%{{http_connect}}\\n' http://$KERNEL:8000/page 2>/dev/null || true
+            curl -sS -p -x http://$STACK:80 -o /dev/null -w '%{{http_connect}}\\n' http://$KERNEL:8000/page 2>/dev/null || true
             # It is no proxy but for CONNECT.
-            curl -sS -o /dev/null -w '%{{http_code}}\\n' -x http://$STACK http://$KERNEL:8000/page
-            kill $server $other"
+            curl -sS -o /dev/null -w '%{{http_code}}\\n' -x http://$STACK:80 http://$KERNEL:8000/page"
         ))
         .stdout();
     assert_eq!(said, "behind\n200\nbehind\n403\n403\n403\n404\n");
-    let mute = Bench::new().sh("curl -sS -x http://$STACK -w '%{http_connect}\\n' https://$KERNEL:8443/ 2>/dev/null || true");
+    let mute = Bench::new().sh("curl -sS -x http://$STACK:80 -w '%{http_connect}\\n' https://$KERNEL:8443/ 2>/dev/null || true");
     assert_eq!(mute.stdout(), "501\n", "nobody asked for a proxy");
 }
 
@@ -323,15 +323,14 @@ http.server.ThreadingHTTPServer(("", 8000), Behind).serve_forever()
         .sh(&format!(
             "{UP}
             curl -sS -o /dev/null -w '%{{http_code}}\\n' http://$STACK/api/x     # nobody there yet
-            python3 behind.py & behind=$!; up 8000
+            python3 behind.py & behind=$!; trap 'kill $behind' EXIT; up 8000
             curl -sS -o /dev/null -w '%{{http_code}} %{{redirect_url}}\\n' http://$STACK/old/a?b
             curl -sS http://$STACK/alias/page
             curl -sS http://$STACK/api/x?y=1 http://$STACK/api
             head -c 3000000 /dev/zero > large; curl -sS -T large http://$STACK/api/put
             curl -sS -H 'Transfer-Encoding: chunked' -d @behind.py http://$STACK/api/chunks || true
             curl -sS -I -o /dev/null -w '%{{http_code}} %header{{content-length}}\\n' http://$STACK/api/head
-            curl -sS -o /dev/null -w '%{{http_code}}\\n' http://$STACK/apix
-            kill $behind"
+            curl -sS -o /dev/null -w '%{{http_code}}\\n' http://$STACK/apix"
         ))
         .stdout();
     let to = "10.77.0.1:8000 10.77.0.1 1.1 outcrop";

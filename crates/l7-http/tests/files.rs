@@ -1,7 +1,6 @@
 //! Files as answers: what is served, what is not, and what is never reached.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use core::time::Duration;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -372,7 +371,7 @@ fn asked_at(path: &str, millis: u64) -> Request<()> {
 }
 
 #[test]
-fn changed_file_shows_at_once_without_a_clock_and_after_half_a_second_with_one() {
+fn changed_file_shows_to_everybody_who_asks_later_however_little() {
     let mut site = site();
     let root = site.folder.path().join("root");
     assert_eq!(site.get("/digits", &[]).body(), b"0123456789");
@@ -380,16 +379,16 @@ fn changed_file_shows_at_once_without_a_clock_and_after_half_a_second_with_one()
     assert_eq!(site.get("/digits", &[]).body(), b"changed");
     assert_eq!(site.ask(asked_at("/digits", 0)).body(), b"changed");
     write(&root, "digits", b"again and longer");
-    assert_eq!(site.ask(asked_at("/digits", 499)).body(), b"changed");
-    assert_eq!(
-        site.ask(asked_at("/digits", 501)).body(),
-        b"again and longer"
-    );
+    // One look for all who ask in one turn: whoever came with them came before the change.
+    assert_eq!(site.ask(asked_at("/digits", 0)).body(), b"changed");
+    assert_eq!(site.ask(asked_at("/digits", 1)).body(), b"again and longer");
+    // Another file in its place, of the same length; then none.
+    write(&root, "new", b"again AND longer");
+    fs::rename(root.join("new"), root.join("digits")).unwrap();
+    assert_eq!(site.ask(asked_at("/digits", 2)).body(), b"again AND longer");
     fs::remove_file(root.join("digits")).unwrap();
-    let late = Duration::from_secs(5);
-    let millis = u64::try_from(late.as_millis()).unwrap();
     assert_eq!(
-        site.ask(asked_at("/digits", millis)).status(),
+        site.ask(asked_at("/digits", 3)).status(),
         StatusCode::NOT_FOUND
     );
 }

@@ -1,5 +1,5 @@
 //! HTTP/0.9, for the lesson (1991; RFC 1945 sections 4.1 and 5): a path in, a page out, and the end.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

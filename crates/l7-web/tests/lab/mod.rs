@@ -9,10 +9,6 @@
 #[allow(dead_code, reason = "shared with other tests")]
 mod world;
 
-pub(crate) mod pipes {
-    pub(crate) use super::world::{End, pipe};
-}
-
 use core::cell::RefCell;
 use core::convert::Infallible;
 use core::task::Waker;
@@ -81,6 +77,14 @@ impl World for Memory {
     fn unix(&self) -> Duration {
         Duration::from_secs(BEGUN) + (self.clock.now() - outcrop_base::Instant::ZERO)
     }
+}
+
+/// One end of a connection.
+pub(crate) type Wire = End;
+
+/// Both ends of one that leads to nobody in particular.
+pub(crate) fn wire() -> (Wire, Wire) {
+    pipe(1 << 16)
 }
 
 pub(crate) struct Lab {
