@@ -161,8 +161,11 @@ fn chromium_logs_in_adds_chats_and_asks_across_origins() {
         format!(
             "fetch('/api/token', {{ method: 'POST', headers: {{ authorization: 'Basic ' + btoa('alan:turing') }} }}).then(r => r.json()).then(t => {{ const old = {rows}[3].querySelector('button'); \
              return fetch('/api/todos/4', {{ method: 'PUT', headers: {{ 'content-type': 'application/json', 'if-match': '*', authorization: 'Bearer ' + t.access_token }}, body: JSON.stringify({{ text: 'faster', done: false }}) }}).then(() => old.click()) }}).then(() => {})",
+            // Both: whoever clicks between the message and the new list is refused once more.
             until(
-                "!document.getElementById('problem').hidden",
+                &format!(
+                    "!document.getElementById('problem').hidden && {rows}[3].textContent.includes('faster')"
+                ),
                 "document.getElementById('problem').textContent"
             )
         ),
