@@ -26,4 +26,5 @@ pub use answer::Answer;
 pub use error::Error;
 pub use news::{News, Watch};
 pub use payload::Payload;
+pub(crate) use world::within;
 pub use world::{Later, Line, Pipe, Timer, World};

@@ -395,6 +395,21 @@ pub(crate) fn interval(text: &str) -> Result<f64, String> {
     seconds.ok_or_else(|| "must be between 0.001 and 3600 seconds".to_owned())
 }
 
+/// `FROM=TO`, both beginning with a slash, or TO a URL.
+pub(crate) fn prefix(text: &str) -> Result<(String, String), String> {
+    let (from, to) = text.split_once('=').ok_or("FROM=TO is expected")?;
+    let path = |path: &str| path.starts_with('/') && !path.contains(['?', '#']);
+    if !path(from) {
+        return Err(format!(
+            "{from}: a path begins with a slash and has no query"
+        ));
+    }
+    if !path(to) && !to.starts_with("http://") && !to.starts_with("https://") {
+        return Err(format!("{to}: neither a path nor an http URL"));
+    }
+    Ok((from.to_owned(), to.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
