@@ -10,6 +10,7 @@ use core::num::NonZeroU16;
 use core::str::FromStr;
 use outcrop_stack::ethernet::MacAddr;
 use outcrop_stack::ip::SourceFilter;
+use outcrop_web::client::route::Proxy;
 
 /// A host's address and the length of its network's prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,6 +274,17 @@ pub(crate) fn offset(text: &str) -> Result<Offset, String> {
     }
     let number = text.parse().map(Offset::Byte);
     number.map_err(|_| "is neither `-` nor a number of bytes".to_owned())
+}
+
+/// Reads the URL of a proxy; `http` unless it says otherwise.
+pub(crate) fn proxy(text: &str) -> Result<Proxy, String> {
+    let whole = match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("http://{text}"),
+    };
+    let uri = whole.parse().map_err(|error| format!("{error}"))?;
+    Proxy::new(&uri)
+        .ok_or_else(|| "only http://, https://, socks5:// and socks5h:// are spoken".to_owned())
 }
 
 /// A URL of scheme http or https.
