@@ -124,8 +124,11 @@ impl Family {
         let [filter, code, pointer] = self.problems;
         for line in tshark(capture, filter, &[self.pieces[1], code, pointer]) {
             let words: Vec<_> = line.split('\t').map(parse).collect();
-            let [code, pointer] = [words[1], words[2]].map(|n| u8::try_from(n).unwrap());
-            answers.insert(words[0], Problem(code, pointer));
+            let [number, code, pointer] = words[..] else {
+                panic!("{line}")
+            };
+            let [code, pointer] = [code, pointer].map(|n| u8::try_from(n).unwrap());
+            answers.insert(number, Problem(code, pointer));
         }
         for (number, (pieces, reasons, answer)) in self.cuts() {
             let said = said.get(&number).map(|said| said.join(" "));
@@ -183,7 +186,11 @@ fn each_packet_cut_by_scapy_is_answered_as_the_rfcs_say_and_each_piece_has_its_r
         }
         for reason in ["overlap", "malformed"] {
             let line = format!("{} dropped: fragment:{reason}\n", counted[reason]);
-            assert!(outcome.stderr().contains(&line), "{line}{}", outcome.report());
+            assert!(
+                outcome.stderr().contains(&line),
+                "{line}{}",
+                outcome.report()
+            );
         }
     }
 }

@@ -67,7 +67,9 @@ fn debians_ping_of_every_number_of_fragments_to_65000_bytes_is_answered_unchange
         for (name, sizes) in ["said4", "said6"].iter().zip(&expected) {
             let said = std::fs::read_to_string(bench.path(name)).unwrap();
             assert!(!said.contains("wrong data"), "{options:?}: {said}");
-            let came = said.lines().filter_map(|line| line.split_once(" bytes from "));
+            let came = said
+                .lines()
+                .filter_map(|line| line.split_once(" bytes from "));
             let mut came: Vec<usize> = came.map(|(len, _)| len.parse().unwrap()).collect();
             came.sort_unstable();
             let sent: Vec<_> = sizes.iter().map(|size| size + 8).collect();

@@ -1,6 +1,7 @@
 //! Sockets that hear groups, each from the sources it named.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a test that meets the unexpected shall fail"
 )]
 
