@@ -30,8 +30,8 @@ pub(super) struct Datagram {
     /// The whole traffic class, to be answered in kind.
     pub(super) dscp: u8,
     pub(super) hop_limit: u8,
-    /// Whether it came in pieces.
-    pub(super) reassembled: bool,
+    /// Whether it came in pieces, or as a fragment that is the whole.
+    pub(super) in_fragments: bool,
 }
 
 impl Datagram {
@@ -94,7 +94,7 @@ impl Endpoint {
             ecn: header.ecn,
             dscp: header.dscp,
             hop_limit: header.ttl,
-            reassembled: origin == Origin::Reassembled,
+            in_fragments: origin == Origin::Reassembled,
         };
         if header.header_len > ipv4::HEADER_LEN
             && let Err((reason, at)) = ipv4::check_options(&datagram.header())
@@ -151,7 +151,7 @@ impl Endpoint {
             ecn: header.ecn,
             dscp: header.dscp,
             hop_limit: header.hop_limit,
-            reassembled: origin == Origin::Reassembled,
+            in_fragments: origin == Origin::Reassembled,
         };
         let chain = match ipv6::walk(&datagram.packet.bytes, header.next_header) {
             Ok(chain) => chain,
@@ -159,6 +159,7 @@ impl Endpoint {
         };
         datagram.protocol = chain.protocol;
         datagram.payload_at = chain.payload_at;
+        datagram.in_fragments |= chain.fragment.is_some();
         match chain.fragment {
             Some(fragment) if !fragment.is_atomic() => {
                 self.check_fragment_v6(&datagram, &chain, fragment)?;
