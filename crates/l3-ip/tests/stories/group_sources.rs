@@ -9,7 +9,7 @@ use outcrop_ip::{
     Delivery, Endpoint, GroupError, MAX_MERGED, MAX_SOURCES, PacketIn, Rule, SourceFilter,
 };
 
-use crate::groups::{QUERIER, host, host_of, igmp, ip, mld, read, seconds, sent, until};
+use crate::groups::{QUERIER, host, host_of, igmp, ip, mld_to, read, seconds, sent, until};
 use crate::host::{IFACE, build, packet, reason, verdict};
 
 const GROUP: &str = "232.1.2.3";
@@ -128,10 +128,18 @@ fn question(group: &str, tenths: u8, robustness: u8) -> Vec<u8> {
 }
 
 fn hear(host: &mut Endpoint, at: Instant, group: &str, query: Vec<u8>) {
+    // About one group, it is sent to that group: what its members filter is no matter here.
+    let everybody = |all| {
+        if query[4..].starts_with(&[0; 4]) {
+            all
+        } else {
+            group
+        }
+    };
     let asked = if ip(group).is_ipv4() {
-        igmp(1, QUERIER, "224.0.0.1", query)
+        igmp(1, QUERIER, everybody("224.0.0.1"), query)
     } else {
-        mld("fe80::1", 1, &query)
+        mld_to("fe80::1", group, 1, &query)
     };
     let taken = host.handle_packet(PacketIn { at, ..asked });
     assert_eq!(verdict(&taken).rule, Rule::GroupQuery.as_ref());
