@@ -29,6 +29,9 @@ pub fn assert_bounded(text: &str) {
     let memory = numbers(text, "memory ");
     let first = *memory.first().unwrap();
     let most = memory.iter().max().unwrap();
-    assert!(memory.len() > 1 && most - first < GROWTH_KB, "kB: {memory:?}\n{text}");
+    assert!(
+        memory.len() > 1 && most - first < GROWTH_KB,
+        "kB: {memory:?}\n{text}"
+    );
     println!("memory: {first} kB before, {most} kB at most");
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use outcrop_tests::{Lan, peer, assert_capture_is_sound, tshark};
+use outcrop_tests::{Lan, assert_capture_is_sound, peer, tshark};
 
 /// Begins to serve with both addresses, and waits until they are checked and ours.
 const SERVE: &str = r"
