@@ -128,8 +128,11 @@ impl Family {
         let [filter, code, pointer] = self.problems;
         for line in tshark(capture, filter, &[self.pieces[1], code, pointer]) {
             let words: Vec<_> = line.split('\t').map(parse).collect();
-            let [code, pointer] = [words[1], words[2]].map(|n| u8::try_from(n).unwrap());
-            answers.insert(words[0], Problem(code, pointer));
+            let [number, code, pointer] = words[..] else {
+                panic!("{line}")
+            };
+            let [code, pointer] = [code, pointer].map(|n| u8::try_from(n).unwrap());
+            answers.insert(number, Problem(code, pointer));
         }
         for (number, (pieces, reasons, answer)) in self.cuts() {
             let said = said.get(&number).map(|said| said.join(" "));

@@ -4,12 +4,13 @@
 //! Owns: the order of the checks. Does not know: what ICMP or a transport does with the payload.
 //! Sources: RFC 1122 3.2.1 and 3.2.2, RFC 8200 3 and 4.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use bytes::{Bytes, BytesMut};
 use outcrop_base::{Arrival, Cast, ChecksumState, DropReason, Ecn, Verdict};
 
 use super::Endpoint;
+use crate::group::SourceFilter;
 use crate::reassembly::{Key, Outcome, Piece, Whole};
 use crate::wire::icmp::{self, Error};
 use crate::wire::{group, ipv4, ipv6};
@@ -201,7 +202,8 @@ impl Endpoint {
         if dst.is_loopback() {
             return Err(not_for_us);
         }
-        if !address::may_send(src) && !address::is_solicitation(src, dst) {
+        let may_ask = address::is_solicitation(src, dst) || asks_as_nobody(packet, src, dst);
+        if !address::may_send(src) && !may_ask {
             return Err(bad_source);
         }
         let Some(cast) = self.cast(dst, packet.iface) else {
@@ -212,6 +214,12 @@ impl Endpoint {
         let link = self.interface(packet.iface).ok_or(not_for_us)?;
         if link.is_broadcast(src) || self.is_local(src) {
             return Err(bad_source);
+        }
+        let unwanted = |heard: &SourceFilter| !heard.passes(src);
+        if cast == Cast::Multicast && self.groups.state(packet.iface, dst).is_some_and(unwanted) {
+            // A router may pass it on all the same.
+            let dropped = Rule::GroupSource.drop(DropReason::IpSourceFiltered);
+            return self.config.forward.then_some(None).ok_or(dropped);
         }
         Ok(Some(cast))
     }
@@ -376,4 +384,10 @@ fn rebuild(whole: &Whole) -> Bytes {
         ipv6::patch_whole(&mut packet, total - ipv6::HEADER_LEN, whole.ecn);
     }
     packet.freeze()
+}
+
+/// A switch that asks who listens, and has no address (RFC 4541 2.1.1); so does a host that answers (RFC 3376 4.2.13).
+fn asks_as_nobody(packet: &PacketIn, src: IpAddr, dst: IpAddr) -> bool {
+    let igmp = packet.bytes.get(9) == Some(&group::PROTOCOL);
+    dst.is_multicast() && src == IpAddr::V4(Ipv4Addr::UNSPECIFIED) && igmp
 }
