@@ -276,6 +276,9 @@ impl Endpoint {
         } else if before + fragment.offset + len > ipv4::MAX_LEN {
             // The fragment offset field.
             Some((ipv6::CODE_FIELD, chain.fragment_at + 2))
+        } else if fragment.offset == 0 && fragment.next_header == ipv6::HOP_BY_HOP {
+            // Zero means something directly after the fixed header alone (RFC 8200 4).
+            Some((ipv6::CODE_NEXT_HEADER, chain.fragment_at))
         } else if fragment.offset == 0 && !first_has_all_headers(datagram, first) {
             Some((ipv6::CODE_INCOMPLETE, 0))
         } else {
