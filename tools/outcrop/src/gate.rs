@@ -157,12 +157,11 @@ impl Gate {
 
     /// An answer to OPTIONS says what the gate takes as well.
     pub(crate) fn add_methods(&self, answer: Answer) -> Answer {
-        let mut response = match answer {
-            Answer::Prepared(page) if page.status() == StatusCode::NO_CONTENT => {
-                page.to_http(false)
-            }
-            other => return other,
+        let page = match answer {
+            Answer::Prepared(page) if page.status() == StatusCode::NO_CONTENT => page,
+            Answer::Prepared(_) | Answer::Response(_) => return answer,
         };
+        let mut response = page.to_http(false);
         let known = response.headers().get(header::ALLOW);
         let known = known
             .and_then(|known| known.to_str().ok())
