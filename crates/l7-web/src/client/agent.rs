@@ -315,6 +315,7 @@ impl Agent {
             reused: false,
             took: Vec::new(),
             source: Source::Over,
+            left: None,
             decoder: None,
             keeper: None,
             timing: Timing::default(),
@@ -330,6 +331,7 @@ impl Agent {
             took,
             reused,
             source: Source::Wire(Box::new(lent)),
+            left: ask.length(head),
             ..self.empty(ask, head.status())
         }
     }
@@ -381,7 +383,7 @@ impl Agent {
             memory.logins.hear(login, &ask.uri, &answer.fields);
         }
         if let Some(cache) = &mut memory.cache {
-            cache.invalidate(&ask.method, &ask.uri, answer.status);
+            cache.invalidate(&ask.method, &ask.uri, answer.status, &answer.fields);
         }
     }
 
