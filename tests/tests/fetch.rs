@@ -224,8 +224,10 @@ const PEERS: &str = r#"
         command lighttpd -D -f conf 2> log & others="$others $!"; till 8090; }
     socks() { microsocks -i $KERNEL -p 1080 2> open & others="$others $!"; microsocks -i $KERNEL -p 1081 -u ada -P lovelace 2> closed & others="$others $!"
         till 1080; till 1081; }
-    sealed() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=proxy -addext subjectAltName=IP:$KERNEL -keyout p.key -out p.crt 2>/dev/null
-        cat p.key p.crt > p.pem; cat p.crt $SSL_CERT_FILE > both.pem
+    sealed() { made='openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2'
+        { $made -subj /CN=ca -keyout ca.key -out ca.crt
+          $made -subj /CN=proxy -addext subjectAltName=IP:$KERNEL -addext basicConstraints=critical,CA:FALSE -CA ca.crt -CAkey ca.key -keyout p.key -out p.crt; } 2>/dev/null
+        cat p.key p.crt > p.pem; cat ca.crt $SSL_CERT_FILE > both.pem
         printf 'defaults\n mode tcp\n timeout connect 60s\n timeout client 60s\n timeout server 60s\nlisten p\n bind %s:8443 ssl crt %s/p.pem\n server s 127.0.0.1:8000\n' $KERNEL $PWD > ha
         haproxy -db -f ha 2> halog & others="$others $!"; till 8443; }
     others=; trap 'kill $server $others' EXIT
