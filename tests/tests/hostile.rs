@@ -9,7 +9,7 @@
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use outcrop_tests::{Bench, Outcome, noise, sha256, tool};
+use outcrop_tests::{Bench, MEMORY, Outcome, assert_bounded, noise, numbers, sha256, tool};
 
 /// One attack at a time: they are measured.
 fn alone() -> MutexGuard<'static, ()> {
@@ -17,38 +17,11 @@ fn alone() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How much memory an attack may leave behind, kilobytes. Reassembly may hold 4 MiB, a queue of embryos 1 MiB.
-const GROWTH_KB: u64 = 16 * 1024;
-
-/// Shell functions for every script: the memory of the stack, whose command the shell is.
-const MEMORY: &str = r#"memory() { sed -n "s/^VmRSS:[^0-9]*\([0-9]*\).*/memory \1/p" /proc/$PPID/status; }
-"#;
-
 fn run(bench: &Bench, script: &str) -> Outcome {
     let outcome = bench.sh(&format!("{MEMORY}{script}"));
     let report = outcome.report();
     assert!(!report.contains("panicked"), "{report}");
     outcome
-}
-
-/// The numbers behind `word` on lines of their own.
-fn numbers(text: &str, word: &str) -> Vec<u64> {
-    let mut all = Vec::new();
-    for line in text.lines() {
-        if let Some(number) = line.strip_prefix(word) {
-            all.push(number.trim().parse().unwrap());
-        }
-    }
-    all
-}
-
-/// Asserts that memory did not grow much from the first time it was asked for to any later one.
-fn assert_bounded(text: &str) {
-    let memory = numbers(text, "memory ");
-    let first = *memory.first().unwrap();
-    let most = memory.iter().max().unwrap();
-    assert!(most - first < GROWTH_KB, "kB: {memory:?}\n{text}");
-    println!("memory: {first} kB before, {most} kB at most");
 }
 
 // ---- scanners ----

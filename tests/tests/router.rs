@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use outcrop_tests::{assert_capture_is_sound, noise, outcrop, sha256, tshark};
+use outcrop_tests::{alone, assert_capture_is_sound, noise, outcrop, peer, sha256, tshark};
 use tempfile::TempDir;
 
 /// A link of ordinary width and a narrower one; the kernel's ends are `.2` and `::2`.
@@ -14,13 +14,6 @@ const NETS: [&str; 4] = [
     "--net",
     "right=10.2.0.1/24,fd02::1/64,mtu=1280",
 ];
-
-fn peer(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/peers")
-        .join(name);
-    path.to_string_lossy().into_owned()
-}
 
 /// One run of the router with a script in the left network.
 struct Run {
@@ -358,26 +351,8 @@ fn tracepath_through_two_of_our_routers_finds_the_narrow_middle_and_tcp_and_udp_
         echo = peer("udp_echo.py"),
         ask = peer("udp_ask.py"),
     );
-    let output = Command::new("timeout")
-        .args([
-            "-k",
-            "5",
-            "120",
-            "unshare",
-            "-rnpf",
-            "--mount-proc",
-            "--kill-child",
-            "sh",
-            "-euc",
-            &script,
-        ])
-        .current_dir(folder.path())
-        .env("OUTCROP", outcrop())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let context = format!("{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{context}");
+    let outcome = alone(folder.path(), &script);
+    let (said, context) = (outcome.stdout(), outcome.report());
     assert_eq!(
         said.matches("Resume: pmtu 1300 hops 4 back 4").count(),
         2,

@@ -9,25 +9,21 @@ use core::convert::Infallible;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::io;
-use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
-use http_body::Body as _;
-use http_body_util::{BodyExt as _, Limited};
+use http::Uri;
 use outcrop_base::Instant;
 use outcrop_http::serve::{self, ConnectionInfo};
-use outcrop_http::{Body, Sleep, pages, sleeper};
+use outcrop_http::{Sleep, sleeper};
 use outcrop_socket::tokio::Compat;
-use outcrop_web::client::cache::{Cache, end_to_end};
-use outcrop_web::client::retry::Patience;
+use outcrop_web::client::cache::Cache;
 use outcrop_web::client::route::Place;
-use outcrop_web::client::{Agent, Config, Later, Line, Payload, Timer, World};
+use outcrop_web::client::{Later, Line, Pipe, Timer, World};
+use outcrop_web::forward::Forward;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Bytes of answers that are kept, and of a request's body that is passed on.
+/// Bytes of answers that are kept.
 const KEPT: usize = 64 << 20;
-const BODY: usize = 1 << 20;
 
 /// The kernel's sockets and clock.
 #[derive(Clone)]
@@ -62,11 +58,7 @@ impl World for Kernel {
         })
     }
 
-    fn secure<'a>(
-        &'a self,
-        _: outcrop_web::client::Pipe,
-        _: &'a str,
-    ) -> Later<'a, io::Result<Line>> {
+    fn secure<'a>(&'a self, _: Pipe, _: &'a str) -> Later<'a, io::Result<Line>> {
         Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
     }
 
@@ -80,50 +72,10 @@ impl World for Kernel {
     }
 }
 
-/// The same request, to the server behind us.
-async fn ask(
-    agent: &Agent,
-    behind: &str,
-    request: Request<Body>,
-) -> Result<Response<Body>, StatusCode> {
-    let (head, body) = request.into_parts();
-    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    let uri: Uri = format!("{behind}{path}")
-        .parse()
-        .map_err(|_| StatusCode::BAD_REQUEST)?;
-    let payload = if body.is_end_stream() {
-        Payload::empty()
-    } else {
-        let all = Limited::new(body, BODY).collect().await;
-        let all = all.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
-        Payload::from(all.to_bytes())
-    };
-    let mut asked = Request::new(payload);
-    (*asked.method_mut(), *asked.uri_mut()) = (head.method, uri);
-    *asked.headers_mut() = end_to_end(&head.headers);
-    for name in [header::HOST, header::CONTENT_LENGTH] {
-        asked.headers_mut().remove(name);
-    }
-    let via = HeaderValue::from_static("1.1 relay");
-    asked.headers_mut().append(header::VIA, via.clone());
-    let answer = agent.fetch(asked).await.map_err(|error| {
-        eprintln!("{error}");
-        StatusCode::BAD_GATEWAY
-    })?;
-    let (status, mut fields) = (answer.status, end_to_end(&answer.fields));
-    fields.append(header::VIA, via);
-    let mut response = Response::new(Body::new(answer));
-    (*response.status_mut(), *response.headers_mut()) = (status, fields);
-    Ok(response)
-}
-
-async fn connection(stream: TcpStream, kernel: Kernel, agent: Agent, behind: Arc<str>) {
+async fn connection(stream: TcpStream, kernel: Kernel, forward: Forward) {
     let service = tower::service_fn(move |request| {
-        let (agent, behind) = (agent.clone(), Arc::clone(&behind));
-        async move {
-            let answer = ask(&agent, &behind, request).await;
-            Ok::<_, Infallible>(answer.unwrap_or_else(|status| pages::error(status).to_http(false)))
-        }
+        let forward = forward.clone();
+        async move { Ok::<_, Infallible>(forward.answer(request).await) }
     });
     let (config, info) = (serve::Config::default(), ConnectionInfo::default());
     let served = serve::service(Compat::new(stream), kernel.clock(), service, config, info);
@@ -137,37 +89,24 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
     let (Some(listen), Some(behind)) = (arguments.next(), arguments.next()) else {
         return Err("usage: relay ADDRESS:PORT http://SERVER".into());
     };
-    let listen: SocketAddr = listen.parse()?;
-    let behind: Arc<str> = behind.trim_end_matches('/').into();
+    let (listen, behind) = (listen.parse()?, behind.parse()?);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     tokio::task::LocalSet::new().block_on(&runtime, serve_all(listen, behind))
 }
 
-async fn serve_all(
-    listen: SocketAddr,
-    behind: Arc<str>,
-) -> Result<(), Box<dyn core::error::Error>> {
+async fn serve_all(listen: SocketAddr, behind: Uri) -> Result<(), Box<dyn core::error::Error>> {
     let kernel = Kernel(std::time::Instant::now());
-    // What goes through stays as it is: nothing decoded, followed, tried again or remembered of anybody.
-    let config = Config {
-        patience: Patience {
-            retries: 0,
-            ..Patience::default()
-        },
-        redirects: 0,
-        decode: false,
-        cookies: false,
-        ..Config::default()
-    };
-    let agent = Agent::new(config, kernel.clone(), Some(Cache::new(KEPT).shared()));
+    let forward = Forward::new("/", &behind, "relay", kernel.clone());
+    let forward = forward.ok_or("not an http:// URL")?;
+    let forward = forward.keeping(Cache::new(KEPT));
     let listener = TcpListener::bind(listen).await?;
     println!("listening at {}", listener.local_addr()?);
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let task = connection(stream, kernel.clone(), agent.clone(), Arc::clone(&behind));
+        let task = connection(stream, kernel.clone(), forward.clone());
         tokio::task::spawn_local(task);
     }
 }

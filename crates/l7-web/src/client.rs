@@ -30,4 +30,5 @@ pub use digest::Login;
 pub use error::Error;
 pub use news::{News, Watch};
 pub use payload::Payload;
+pub(crate) use world::within;
 pub use world::{Later, Line, Pipe, Timer, World};

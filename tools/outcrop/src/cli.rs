@@ -345,15 +345,36 @@ pub(crate) struct Serving {
     /// at once. 0: as many as it likes.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) per_client: usize,
+    /// Send clients elsewhere: paths that begin with FROM, to the path or URL TO. May be given again.
+    #[arg(long, value_name = "FROM=TO", value_parser = crate::values::prefix, help_heading = "Requests for elsewhere")]
+    pub(crate) redirect: Vec<(String, String)>,
+    /// Answer paths that begin with FROM as if they began with TO. May be given again.
+    #[arg(long, value_name = "FROM=TO", value_parser = crate::values::prefix, help_heading = "Requests for elsewhere")]
+    pub(crate) rewrite: Vec<(String, String)>,
+    /// Let another server, at an http:// URL, answer paths that begin with FROM. It is asked from this stack's address. May
+    /// be given again.
+    #[arg(long, value_name = "FROM=URL", value_parser = crate::values::prefix, help_heading = "Requests for elsewhere")]
+    pub(crate) forward: Vec<(String, String)>,
+    /// Be a proxy for CONNECT to this place: HOST:PORT, *.HOST:PORT or *:PORT. Whoever reaches this server then reaches that
+    /// place through it, from this stack's address, in at most 64 tunnels. May be given again.
+    #[arg(long, value_name = "PLACE", help_heading = "Requests for elsewhere")]
+    pub(crate) proxy: Vec<outcrop_web::tunnel::Allowed>,
+    /// Answer TRACE with the request itself, without its secrets.
+    #[arg(long)]
+    pub(crate) trace: bool,
+    /// Answer `GET /path` without a version, as in 1991: with the bare body (HTTP/0.9). For the lesson.
+    #[arg(long)]
+    pub(crate) http09: bool,
     /// Serve an application to try things on, instead of files: a list of things to do with a chat, its pages and its API.
     #[arg(long, value_enum, value_name = "NAME", conflicts_with = "root")]
     pub(crate) example: Option<ExampleName>,
     /// Serve echo (port 7) and discard (port 9) over TCP as well as UDP, and characters for ever (port 19).
     #[arg(long)]
     pub(crate) tcp_echo: bool,
-    /// Answer UDP echo for this multicast group too, and report it to routers. May be given again.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) group: Vec<core::net::IpAddr>,
+    /// Answer UDP echo for this multicast group too, and report it to routers: what these sources send to it, or with ! all
+    /// but these. May be given again.
+    #[arg(long, value_name = "ADDRESS[=[!]SOURCE,..]")]
+    pub(crate) group: Vec<crate::values::HeardGroup>,
     /// Connections waiting to be accepted: one more than this, as on Linux.
     #[arg(long, value_name = "NUMBER", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) backlog: u16,

@@ -120,6 +120,11 @@ impl Agent {
         }
     }
 
+    /// From now on answers are kept in this cache.
+    pub fn keep(&self, cache: Cache) {
+        self.keep.lock().cache = Some(cache);
+    }
+
     /// Connections open, and idle ones among them.
     #[must_use]
     pub fn connections(&self) -> (usize, usize) {

@@ -438,8 +438,7 @@ fn personal(request: &HeaderMap, said: &BTreeMap<String, String>) -> bool {
 }
 
 /// Without what is about one connection only (RFC 9111 section 3.1, RFC 9110 section 7.6.1).
-#[must_use]
-pub fn end_to_end(fields: &HeaderMap) -> HeaderMap {
+fn end_to_end(fields: &HeaderMap) -> HeaderMap {
     let named = joined(fields, &header::CONNECTION).unwrap_or_default();
     let mut kept = fields.clone();
     let always = [

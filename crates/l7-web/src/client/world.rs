@@ -44,7 +44,7 @@ pub trait World: Send + Sync {
 }
 
 /// What `future` comes to, if it does before `at`.
-pub(super) async fn within<T>(
+pub(crate) async fn within<T>(
     timer: &mut Timer,
     at: Option<Instant>,
     future: impl Future<Output = T>,

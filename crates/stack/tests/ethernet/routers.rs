@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use outcrop_ip::wire::nd::{Body, Message, Options, Prefix, Router};
-use outcrop_stack::ethernet::MacAddr;
+use outcrop_stack::ethernet::{MacAddr, State};
 use outcrop_stack::ip::{Address, AddressNews, AddressState, AutoConfig, InterfaceConfig, Origin};
 use outcrop_stack::{Config, Core};
 
@@ -258,6 +258,14 @@ fn the_preferred_router_is_taken_and_a_silent_one_left() {
         Options::default(),
     );
     assert_eq!(via(&lan), Some(ip("fe80::b")));
+    // RFC 4861 8.3: the message says where the better hop is; that is known, and not yet confirmed.
+    let mut known = lan.hosts[0].neighbors(IFACE);
+    let better = known.find(|known| known.ip == ip("fe80::b")).unwrap();
+    assert_eq!(
+        (better.mac, better.state, better.router),
+        (Some(MacAddr(STRANGER)), State::Stale, true)
+    );
+    drop(known);
 }
 
 #[test]
@@ -375,20 +383,51 @@ fn a_redirect_is_believed_of_the_first_hop_alone() {
     );
 }
 
-/// RFC 4861 8.2: a router goes by its own table.
-#[test]
-fn a_router_takes_no_redirect_of_its_first_hop() {
+/// A host that passes packets on, with one link.
+fn router_of(addresses: &[&str]) -> Core {
     let mut config = Config::default();
     config.ip.forward = true;
     let seed = outcrop_base::Seed::from_number(1);
     let mut router = Core::new(config, &seed);
     let mac = MacAddr([2, 0, 0, 0, 0, 1]);
     let interface = InterfaceConfig {
-        addresses: vec![cidr("2001:db8:1::1/64")],
+        addresses: addresses.iter().copied().map(cidr).collect(),
         ..InterfaceConfig::ethernet(IFACE, 1500, mac.0)
     };
     let link = outcrop_stack::ethernet::Config::new(mac);
     router.add_ethernet(interface, link).unwrap();
+    router
+}
+
+#[test]
+fn a_redirect_of_our_router_says_where_the_better_hop_is_if_it_knows() {
+    let router = router_of(&["2001:db8:1::1/64", "fe80::1/64"]);
+    let mut far = host(2, &["2001:db8:1::5/128", "fe80::2/64"]);
+    far.add_route(cidr("::/0"), Some(ip("fe80::1")), IFACE)
+        .unwrap();
+    let near = host(3, &["2001:db8:1::6/64", "fe80::3/64"]);
+    let mut lan = Lan::new(vec![router, far, near]);
+    lan.pass(Duration::from_secs(3));
+    assert!(lan.ping(0, "2001:db8:1::6"), "the router has met it");
+    lan.frames.clear();
+    let _answered = lan.ping(1, "2001:db8:1::6");
+    // In IPv6: a redirect whose body is followed by the option of type 2.
+    let redirect = lan.frames.iter().find(|f| f[54..].starts_with(&[137, 0]));
+    let redirect = redirect.expect("a redirect");
+    assert_eq!(
+        redirect[54 + 8..54 + 24],
+        "2001:db8:1::6"
+            .parse::<core::net::Ipv6Addr>()
+            .unwrap()
+            .octets()
+    );
+    assert_eq!(redirect[54 + 40..54 + 48], [2, 1, 2, 0, 0, 0, 0, 3]);
+}
+
+/// RFC 4861 8.2: a router goes by its own table.
+#[test]
+fn a_router_takes_no_redirect_of_its_first_hop() {
+    let mut router = router_of(&["2001:db8:1::1/64"]);
     router
         .add_route(cidr("::/0"), Some(ip("fe80::a")), IFACE)
         .unwrap();

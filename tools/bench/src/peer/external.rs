@@ -23,6 +23,9 @@ pub(crate) struct External {
     package: &'static str,
 }
 
+/// What they are called.
+pub(crate) const NAMES: [&str; 3] = ["lwIP", "gVisor", "ipstack"];
+
 impl External {
     pub(crate) const ALL: [Self; 3] = [
         Self {
