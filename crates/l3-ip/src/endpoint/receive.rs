@@ -170,7 +170,7 @@ impl Endpoint {
         datagram.in_fragments |= chain.fragment.is_some();
         match chain.fragment {
             Some(fragment) if !fragment.is_atomic() => {
-                self.check_fragment_v6(&datagram, &chain, fragment)?;
+                self.check_fragment_v6(&datagram, &chain, fragment, header.next_header)?;
                 let bytes = &datagram.packet.bytes;
                 let piece = Piece {
                     key: Key {
@@ -266,6 +266,7 @@ impl Endpoint {
         datagram: &Datagram,
         chain: &ipv6::Chain,
         fragment: ipv6::Fragment,
+        first: u8,
     ) -> Result<(), Verdict> {
         let len = datagram.packet.bytes.len() - chain.payload_at;
         let before = chain.fragment_at - ipv6::HEADER_LEN;
@@ -275,7 +276,10 @@ impl Endpoint {
         } else if before + fragment.offset + len > ipv4::MAX_LEN {
             // The fragment offset field.
             Some((ipv6::CODE_FIELD, chain.fragment_at + 2))
-        } else if fragment.offset == 0 && !first_has_all_headers(datagram, chain, fragment) {
+        } else if fragment.offset == 0 && fragment.next_header == ipv6::HOP_BY_HOP {
+            // Zero means something directly after the fixed header alone (RFC 8200 4).
+            Some((ipv6::CODE_NEXT_HEADER, chain.fragment_at))
+        } else if fragment.offset == 0 && !first_has_all_headers(datagram, first) {
             Some((ipv6::CODE_INCOMPLETE, 0))
         } else {
             None
@@ -283,7 +287,12 @@ impl Endpoint {
         let Some((code, pointer)) = wrong else {
             return Ok(());
         };
-        self.send_error(datagram, Error::Parameter { code, pointer });
+        let mut about = datagram.clone();
+        if fragment.offset > 0 {
+            // It begins with no header: its first octet must not be taken for the type of an ICMP error.
+            about.protocol = ipv6::FRAGMENT;
+        }
+        self.send_error(&about, Error::Parameter { code, pointer });
         Err(Rule::FragmentShape.drop(DropReason::FragmentMalformed))
     }
 
@@ -360,27 +369,18 @@ impl Endpoint {
     }
 }
 
-/// Whether a first fragment holds every header up to and including the transport's (RFC 7112 5).
-fn first_has_all_headers(
-    datagram: &Datagram,
-    chain: &ipv6::Chain,
-    fragment: ipv6::Fragment,
-) -> bool {
+/// Whether a first fragment holds every header up to and including the transport's (RFC 7112 5). What the headers say is
+/// judged when the packet is whole.
+fn first_has_all_headers(datagram: &Datagram, first: u8) -> bool {
     let bytes = &datagram.packet.bytes;
-    let Ok(rest) = ipv6::walk_from(
-        bytes,
-        fragment.next_header,
-        chain.fragment_at,
-        chain.payload_at,
-    ) else {
-        return false;
-    };
-    let transport = match rest.protocol {
+    let inner = ipv6::skip_extensions(bytes, first);
+    let transport = match inner.protocol {
+        ipv6::HOP_BY_HOP | ipv6::ROUTING | ipv6::FRAGMENT | ipv6::DESTINATION => return false,
         6 => 20,
         17 | icmp::PROTOCOL_V6 => 8,
         _ => 0,
     };
-    rest.payload_at + transport <= bytes.len()
+    inner.payload_at + transport <= bytes.len()
 }
 
 /// The headers before the fragment header, naming what follows it.
