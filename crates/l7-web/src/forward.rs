@@ -258,7 +258,7 @@ fn status_of(error: &Error) -> StatusCode {
         Error::Connect(error) if error.kind() == io::ErrorKind::TimedOut => {
             StatusCode::GATEWAY_TIMEOUT
         }
-        Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Busy | Error::Chance(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Uri(_)
         | Error::Connect(_)
         | Error::Proxy(_)

@@ -5,6 +5,7 @@
 //! no gate, and pays nothing for it. Connections begin at this stack's address, like `outcrop get`'s: what crosses is in
 //! the capture, and the kernel's own network, its loopback included, is out of reach unless it is routed here.
 
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::io;
 use std::sync::Arc;
@@ -205,13 +206,21 @@ impl World for Outside {
     fn connect<'a>(&'a self, place: &'a Place) -> Later<'a, io::Result<Line>> {
         Box::pin(async move {
             let mut last = io::Error::from(io::ErrorKind::NotFound);
-            for address in self.resolve(place).await? {
+            for address in self.addresses(place).await? {
                 match TcpStream::connect(&self.shard, address).await {
                     Ok(stream) => return Ok((Box::new(stream) as Pipe, address.to_string())),
                     Err(error) => last = error,
                 }
             }
             Err(last)
+        })
+    }
+
+    fn resolve<'a>(&'a self, place: &'a Place) -> Later<'a, io::Result<IpAddr>> {
+        Box::pin(async move {
+            let addresses = self.addresses(place).await?;
+            let first = addresses.first().map(SocketAddr::ip);
+            first.ok_or_else(|| io::ErrorKind::NotFound.into())
         })
     }
 
@@ -229,10 +238,10 @@ impl World for Outside {
 }
 
 impl Outside {
-    async fn resolve(&self, place: &Place) -> io::Result<Vec<core::net::SocketAddr>> {
+    async fn addresses(&self, place: &Place) -> io::Result<Vec<SocketAddr>> {
         use core::sync::atomic::Ordering::Relaxed;
         if let Ok(address) = place.host.parse() {
-            return Ok(vec![core::net::SocketAddr::new(address, place.port)]);
+            return Ok(vec![SocketAddr::new(address, place.port)]);
         }
         let more = |count| (count < LOOKUPS).then_some(count + 1);
         if self.lookups.fetch_update(Relaxed, Relaxed, more).is_err() {

@@ -137,7 +137,7 @@ fn check_target(method: &Method, target: &[u8]) -> Result<(), Reject> {
 
 /// What the fields say about the message itself.
 #[derive(Debug, Default)]
-struct Meaning {
+pub(super) struct Meaning {
     lengths: Lengths,
     hosts: usize,
     host_valid: bool,
@@ -189,35 +189,49 @@ fn visit_fields<'a>(
     }
 }
 
+impl Meaning {
+    /// Takes in what a field says; of most it says nothing.
+    pub(super) fn note(&mut self, name: &[u8], value: &[u8]) {
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+        let initial = name.first().map_or(0, u8::to_ascii_lowercase);
+        self.conditional |= matches!(initial, b'i' | b'r');
+        match (initial, name.len()) {
+            (b'h', 4) if is("host") => {
+                self.hosts += 1;
+                self.host_valid = is_host(value);
+            }
+            (b'u', 7) if is("upgrade") => self.upgrade.1 = !value.is_empty(),
+            (b'e', 6) if is("expect") => {
+                if value.eq_ignore_ascii_case(b"100-continue") {
+                    self.expects_continue = true;
+                } else {
+                    self.expects_other = true;
+                }
+            }
+            (b'c', 10) if is("connection") => self.note_options(value),
+            (b'c', 14) if is("content-length") => self.lengths.content_length(value),
+            (b't', 17) if is("transfer-encoding") => self.lengths.transfer_encoding(value),
+            _ => {}
+        }
+    }
+
+    /// What `Connection` lists: one option, most often.
+    fn note_options(&mut self, value: &[u8]) {
+        for option in list(value) {
+            match option.len() {
+                5 => self.close |= option.eq_ignore_ascii_case(b"close"),
+                7 => self.upgrade.0 |= option.eq_ignore_ascii_case(b"upgrade"),
+                10 => self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive"),
+                _ => {}
+            }
+        }
+    }
+}
+
 fn meaning(section: &[u8], limits: &Limits) -> Result<Meaning, Reject> {
     let mut found = Meaning::default();
     check_fields(section, limits, |name, value| {
-        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
-        found.conditional |= matches!(name.as_bytes().first(), Some(b'i' | b'I' | b'r' | b'R'));
-        match name.len() {
-            4 if is("host") => {
-                found.hosts += 1;
-                found.host_valid = is_host(value);
-            }
-            7 if is("upgrade") => found.upgrade.1 = !value.is_empty(),
-            6 if is("expect") => {
-                if value.eq_ignore_ascii_case(b"100-continue") {
-                    found.expects_continue = true;
-                } else {
-                    found.expects_other = true;
-                }
-            }
-            10 if is("connection") => {
-                for option in list(value) {
-                    found.close |= option.eq_ignore_ascii_case(b"close");
-                    found.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-                    found.upgrade.0 |= option.eq_ignore_ascii_case(b"upgrade");
-                }
-            }
-            14 if is("content-length") => found.lengths.content_length(value),
-            17 if is("transfer-encoding") => found.lengths.transfer_encoding(value),
-            _ => {}
-        }
+        found.note(name.as_bytes(), value);
     })?;
     Ok(found)
 }
@@ -226,11 +240,20 @@ fn meaning(section: &[u8], limits: &Limits) -> Result<Meaning, Reject> {
 pub(super) fn request(
     raw: Bytes,
     line: RequestLine,
-    fields_at: usize,
     limits: &Limits,
 ) -> Result<RequestHead, Reject> {
-    let section = raw.get(fields_at..).unwrap_or_default();
+    let section = raw.get(line.len()..).unwrap_or_default();
     let found = meaning(section, limits)?;
+    judge(raw, line, &found, limits)
+}
+
+/// Whether a request that says this can be answered.
+pub(super) fn judge(
+    raw: Bytes,
+    line: RequestLine,
+    found: &Meaning,
+    limits: &Limits,
+) -> Result<RequestHead, Reject> {
     match found.hosts {
         0 if line.version == Version::HTTP_11 => return Err(Reject::HostMissing),
         0 => {}
@@ -261,9 +284,9 @@ pub(super) fn request(
             Framing::Length(0) if found.upgrade == (true, true) && is_11 => Leaves::Upgrade,
             Framing::Length(0) => Leaves::Stays,
         },
+        fields_at: line.len(),
         raw,
         line,
-        fields_at,
         framing,
     })
 }

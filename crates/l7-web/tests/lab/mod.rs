@@ -11,6 +11,7 @@ mod world;
 
 use core::cell::RefCell;
 use core::convert::Infallible;
+use core::net::IpAddr;
 use core::task::Waker;
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -63,6 +64,17 @@ impl World for Memory {
                 waker.wake();
             }
             Ok((Box::new(here) as Pipe, place.authority()))
+        })
+    }
+
+    fn resolve<'a>(&'a self, place: &'a Place) -> Later<'a, io::Result<IpAddr>> {
+        Box::pin(async move {
+            Ok(IpAddr::from([
+                192,
+                0,
+                2,
+                u8::try_from(place.host.len()).unwrap(),
+            ]))
         })
     }
 

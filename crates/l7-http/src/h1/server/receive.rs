@@ -9,6 +9,7 @@ use http::Method;
 use super::super::body::BodyReader;
 use super::super::chunked::Piece;
 use super::super::framing::Framing;
+use super::super::glance;
 use super::super::grammar::is_token_byte;
 use super::super::parse;
 use super::super::reject::Reject;
@@ -80,6 +81,13 @@ impl Server {
         else {
             return Ok(Progress::More);
         };
+        if scan.is_new()
+            && let Some(seen) = glance::request(self.input.view(), limits)
+        {
+            self.asked.head_only = seen.line.method == Method::HEAD;
+            let raw = self.input.take(seen.len);
+            return parse::judge(raw, seen.line, &seen.meaning, limits).map(Progress::Head);
+        }
         loop {
             let view = self.input.view();
             check_first_bytes(view)?;
@@ -106,8 +114,7 @@ impl Server {
                         return Err(Reject::BadStartLine);
                     };
                     let raw = self.input.take(len);
-                    let fields_at = line.len();
-                    return parse::request(raw, line, fields_at, limits).map(Progress::Head);
+                    return parse::request(raw, line, limits).map(Progress::Head);
                 }
             }
         }
@@ -163,8 +170,7 @@ impl Server {
             return None;
         };
         let raw = Bytes::copy_from_slice(view.get(..len)?);
-        let fields_at = line.len();
-        let head = parse::request(raw, line, fields_at, limits).ok()?;
+        let head = parse::request(raw, line, limits).ok()?;
         let may = head.method().is_safe()
             && head.framing() == Framing::Length(0)
             && head.keep_alive()
