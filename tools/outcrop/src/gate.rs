@@ -186,6 +186,15 @@ fn way((from, to): &(String, String)) -> Result<(String, Uri), Failure> {
     }
 }
 
+/// The shard's clock, for whoever answers later.
+pub(crate) fn timer(shard: &Shard) -> Timer {
+    let (clock, timer) = (shard.clone(), shard.clone());
+    Box::new(sleeper(
+        move || clock.now(),
+        move |at| timer.sleep_until(at),
+    ))
+}
+
 /// Connections over a shard, from a task that must not wait for the system.
 #[derive(Clone, Debug)]
 struct Outside {
@@ -220,11 +229,7 @@ impl World for Outside {
     }
 
     fn timer(&self) -> Timer {
-        let (clock, timer) = (self.shard.clone(), self.shard.clone());
-        Box::new(sleeper(
-            move || clock.now(),
-            move |at| timer.sleep_until(at),
-        ))
+        timer(&self.shard)
     }
 
     fn unix(&self) -> Duration {
