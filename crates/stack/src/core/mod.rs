@@ -11,6 +11,7 @@
 mod calls;
 mod down;
 mod events;
+mod groups;
 mod keys;
 mod links;
 mod news;
@@ -80,8 +81,8 @@ pub struct Core {
     /// What is for the next core.
     strays: strays::Strays,
     seed: Seed,
-    /// Which UDP sockets have joined which groups.
-    members: Vec<(UdpId, InterfaceId, core::net::IpAddr)>,
+    /// Which UDP sockets hear which groups.
+    listeners: Vec<groups::Listener>,
     level: Level,
     /// Facts of engines above the sockets.
     told: Facts,
@@ -119,7 +120,7 @@ impl Core {
             share: config.share,
             strays: strays::Strays::new(),
             seed: seed.split("links"),
-            members: Vec::new(),
+            listeners: Vec::new(),
             level: Level::Off,
             told: Facts::default(),
             last_id: 0,
@@ -303,8 +304,8 @@ impl Core {
         self.links.fingerprint(now, into);
         self.config_news.fingerprint(into);
         self.strays.len().hash(&mut &mut *into);
-        for member in &self.members {
-            member.hash(&mut &mut *into);
+        for listener in &self.listeners {
+            listener.fingerprint(&mut &mut *into);
         }
     }
 

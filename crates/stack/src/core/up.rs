@@ -125,6 +125,9 @@ impl Core {
     }
 
     fn hand_to_udp(&mut self, up: &Up) -> Verdict {
+        if let Err(verdict) = self.hears_source(up) {
+            return verdict;
+        }
         let verdict = self.udp.handle_segment(&up.arrival, up.payload.clone());
         if verdict.drop_reason() == Some(DropReason::UdpNoSocket) {
             let _sent = self.ip.unreachable(up.arrival.at, up, Unreachable::Port);
@@ -174,6 +177,10 @@ impl Core {
                     self.tell_link(iface, |link| {
                         link.claim(now, addr);
                     });
+                }
+                outcrop_ip::Event::Redirect(redirect) => {
+                    let there = self.links.mac_of(redirect.iface, redirect.target.into());
+                    self.ip.redirect(&redirect, there);
                 }
                 outcrop_ip::Event::Address { iface, news } => self.hear_address(iface, news),
             }
