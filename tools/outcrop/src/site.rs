@@ -5,6 +5,7 @@
 
 use core::task::{Context, Poll};
 use std::path::Path;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use outcrop_http::Body;
@@ -40,7 +41,7 @@ pub(crate) struct Site {
 #[derive(Clone, Debug)]
 enum Pages {
     Files(Files),
-    BuiltIn(Prepared),
+    BuiltIn(Arc<Prepared>),
     Example(Example),
 }
 
@@ -88,7 +89,7 @@ impl Site {
     /// The files in `root`, or the built-in page.
     pub(crate) fn new(root: Option<&Path>, options: Options) -> Result<Self, Failure> {
         let pages = match root {
-            None => Pages::BuiltIn(picture()),
+            None => Pages::BuiltIn(Arc::new(picture())),
             Some(root) => {
                 // A folder that is none has its own words; opening it would only say "not a directory".
                 if root.exists() && !root.is_dir() {
@@ -117,18 +118,29 @@ impl Site {
 enum UnderWay {
     #[default]
     Nothing,
-    Answer(Answer),
+    /// Files, most often: nothing is allocated.
+    Prepared(Prepared),
+    Response(Box<http::Response<Body>>),
     /// An echo that waits for the first bytes.
     Echo(Echo),
     /// The application thinks.
     Answering(Answering),
 }
 
+impl From<Answer> for UnderWay {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Prepared(page) => Self::Prepared(page),
+            Answer::Response(response) => Self::Response(Box::new(response)),
+        }
+    }
+}
+
 impl core::fmt::Debug for UnderWay {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::Nothing => "nothing",
-            Self::Answer(_) => "an answer",
+            Self::Prepared(_) | Self::Response(_) => "an answer",
             Self::Echo(_) => "an echo",
             Self::Answering(_) => "an application",
         })
@@ -156,25 +168,26 @@ impl App for Site {
             .as_ref()
             .and_then(|watch| watch.answer(head, about))
         {
-            self.under_way = UnderWay::Answer(answer);
+            self.under_way = answer.into();
             return;
         }
         let get = matches!(*head.method(), Method::GET | Method::HEAD);
         self.under_way = match &mut self.pages {
             Pages::Example(example) => ask(example, (head, about, body), offered),
             _ if !get && head.path() == ECHO => UnderWay::Echo(Echo::new(head, body)),
-            Pages::Files(files) => UnderWay::Answer(files.answer(head, about)),
+            Pages::Files(files) => files.answer(head, about).into(),
             Pages::BuiltIn(picture) if head.path() == PICTURE && get => {
-                UnderWay::Answer(picture.clone().into())
+                UnderWay::Prepared(Prepared::clone(picture))
             }
-            Pages::BuiltIn(_) => UnderWay::Answer(Welcome.answer(head, about)),
+            Pages::BuiltIn(_) => Welcome.answer(head, about).into(),
         };
     }
 
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
         match core::mem::take(&mut self.under_way) {
             UnderWay::Nothing => Poll::Pending,
-            UnderWay::Answer(answer) => Poll::Ready(answer),
+            UnderWay::Prepared(page) => Poll::Ready(page.into()),
+            UnderWay::Response(response) => Poll::Ready((*response).into()),
             UnderWay::Answering(mut answering) => {
                 let answer = answering.as_mut().poll(cx).map(Answer::Response);
                 if answer.is_pending() {
@@ -200,7 +213,7 @@ fn ask(
     offered: Option<Upgrade>,
 ) -> UnderWay {
     let Ok(request) = head.to_http() else {
-        return UnderWay::Answer(pages::error(http::StatusCode::BAD_REQUEST).into());
+        return UnderWay::Prepared(pages::error(http::StatusCode::BAD_REQUEST));
     };
     let mut request = request.map(|()| body);
     request.extensions_mut().insert(*about);

@@ -5,7 +5,9 @@
 
 use core::time::Duration;
 use std::collections::HashMap;
+use std::path::Path;
 
+use foldhash::fast::RandomState;
 use outcrop_base::Instant;
 
 use super::open::{Opened, Root};
@@ -22,13 +24,15 @@ const ENTRIES: usize = 16 * 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    entries: HashMap<Box<str>, Entry>,
+    /// Only names of files that are there come in, so nobody can choose them to collide: a quick hash will do.
+    entries: HashMap<Box<str>, Entry, RandomState>,
     bytes: usize,
 }
 
 #[derive(Debug)]
 struct Entry {
     answer: Prepared,
+    relative: Box<Path>,
     mark: (u64, u64, Duration),
     checked: Option<Instant>,
 }
@@ -46,7 +50,7 @@ impl Cache {
         let trusted =
             matches!((now, entry.checked), (Some(now), Some(then)) if now - then < TRUSTED);
         if !trusted {
-            if !root.unchanged(path, entry.mark) {
+            if !root.unchanged(&entry.relative, entry.mark) {
                 self.forget(path);
                 return None;
             }
@@ -76,6 +80,7 @@ impl Cache {
         self.bytes += size;
         let entry = Entry {
             answer,
+            relative: file.relative.as_path().into(),
             mark: file.mark(),
             checked: now,
         };

@@ -35,6 +35,8 @@ pub(super) enum Found {
 /// An open regular file.
 pub(super) struct Opened {
     pub(super) file: File,
+    /// Where it lies below the folder.
+    pub(super) relative: PathBuf,
     pub(super) length: u64,
     /// Since 1970, to the nanosecond.
     pub(super) modified: Duration,
@@ -70,6 +72,7 @@ impl Root {
             modified: modified(&about),
             inode: about.ino(),
             media_type: media_type(&relative),
+            relative,
         }))
     }
 
@@ -102,12 +105,10 @@ impl Root {
         Ok(names)
     }
 
-    /// Whether the file is still the one with these marks.
-    pub(super) fn unchanged(&self, path: &str, mark: (u64, u64, Duration)) -> bool {
-        self.find(path).is_ok_and(|found| match found {
-            Found::File(now) => now.mark() == mark,
-            Found::Folder => false,
-        })
+    /// Whether the file that lay there is still the one with these marks. Asks for no memory.
+    pub(super) fn unchanged(&self, relative: &Path, mark: (u64, u64, Duration)) -> bool {
+        let about = self.open_beneath(relative).and_then(|file| file.metadata());
+        about.is_ok_and(|now| now.is_file() && (now.ino(), now.len(), modified(&now)) == mark)
     }
 
     fn open_beneath(&self, relative: &Path) -> io::Result<File> {
