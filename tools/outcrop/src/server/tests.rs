@@ -1,5 +1,4 @@
 //! What a served connection costs while it works, and while it waits.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use core::net::SocketAddr;
 use core::time::Duration;
