@@ -4,11 +4,7 @@
 
 use std::collections::HashSet;
 
-use outcrop_tests::{Lan, assert_capture_is_sound, tshark};
-
-fn peer(name: &str) -> String {
-    format!("{}/tests/peers/{name}", env!("CARGO_MANIFEST_DIR"))
-}
+use outcrop_tests::{Lan, assert_capture_is_sound, peer, tshark};
 
 /// Begins to serve with both addresses, and waits until they are checked and ours.
 const SERVE: &str = r"
@@ -27,13 +23,15 @@ fn run(files: &[(&str, &str)], script: &str) -> Lan {
 fn an_address_that_the_kernel_has_is_not_taken_and_one_of_ours_the_kernel_does_not_take() {
     let lan = run(
         &[],
-        "ip addr add 10.9.0.5/24 dev br0; ip -6 addr add 2001:db8:9::5/64 dev br0 nodad
+        "ip link add v0 type veth peer name v1; ip link set v0 master br0 up; ip link set v1 up
+        ip addr add 10.9.0.5/24 dev br0; ip -6 addr add 2001:db8:9::5/64 dev br0 nodad
+        # Until the bridge has noticed that it has a carrier, up to a second later, the kernel defends nothing.
+        until_ '! ip -6 addr show dev br0 | grep tentative'
         $OUTCROP serve --tap tap0 --addr 10.9.0.5/24 --addr6 2001:db8:9::5/64 >out 2>first & first=$!
         says first '10.9.0.5 is not ours: another station has it'
         says first '2001:db8:9::5 is not ours: another station has it'
         kill -INT $first; wait $first || true
         serve
-        ip link add v0 type veth peer name v1; ip link set v0 master br0 up; ip link set v1 up
         # A probe: from nobody (RFC 5227 1.1).
         until_ 'arping -0 -c1 -w1 -I v1 10.9.0.9'
         ip -6 addr add 2001:db8:9::9/64 dev v1

@@ -99,6 +99,7 @@ impl Server {
     ) -> Result<Self, Failure> {
         services::start(shard, tasks, serving.tcp_echo, &serving.group)?;
         let state = Rc::new(State::default());
+        let site = &site.at(shard);
         let plain = everywhere(serving.port).map(|address| (address, None));
         let secure = https
             .map(|https| everywhere(https.port).map(|address| (address, Some(https.tls.clone()))));

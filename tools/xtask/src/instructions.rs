@@ -1,6 +1,6 @@
 //! What the hot functions cost, held to what they cost before.
 //!
-//! Job: let callgrind count the benchmarks of `tools/bench/benches/instructions`, compare with the figures kept, fail
+//! Job: let callgrind count the benchmarks of `tools/bench/instructions`, compare with the figures kept, fail
 //! above the tolerance. Owns: the tolerance, the runner's version. Does not know: what is counted.
 //! Counts, unlike times, are the same on a loaded machine; between toolchains they differ, so the file names its own.
 
@@ -80,7 +80,7 @@ fn counted(workspace: &Workspace) -> Result<Option<String>, Error> {
     // The release profile: what is measured is what is shipped.
     let output = cargo(workspace)
         .args(["bench", "--profile", "release", "--package"])
-        .args(["outcrop-bench", "--bench", "instructions"])
+        .args(["outcrop-instructions", "--bench", "instructions"])
         .env("PATH", path_with(&tools.join("bin")))
         .env("IAI_CALLGRIND_COLOR", "never")
         .stdin(Stdio::null())

@@ -15,7 +15,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::StatusCode;
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 
 /// The folder.
 #[derive(Debug)]
@@ -35,13 +35,23 @@ pub(super) enum Found {
 /// An open regular file.
 pub(super) struct Opened {
     pub(super) file: File,
-    /// Where it lies below the folder.
-    pub(super) relative: PathBuf,
     pub(super) length: u64,
     /// Since 1970, to the nanosecond.
     pub(super) modified: Duration,
     pub(super) inode: u64,
     pub(super) media_type: String,
+    pub(super) place: Place,
+}
+
+/// Where a file was found, and what changes there when anything about it does.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    relative: PathBuf,
+    device: u64,
+    inode: u64,
+    length: i64,
+    /// Since 1970, of contents, name and permissions.
+    changed: (i64, i64),
 }
 
 impl Root {
@@ -72,7 +82,13 @@ impl Root {
             modified: modified(&about),
             inode: about.ino(),
             media_type: media_type(&relative),
-            relative,
+            place: Place {
+                device: about.dev(),
+                inode: about.ino(),
+                length: i64::try_from(about.len()).unwrap_or(i64::MAX),
+                changed: (about.ctime(), about.ctime_nsec()),
+                relative,
+            },
         }))
     }
 
@@ -105,10 +121,18 @@ impl Root {
         Ok(names)
     }
 
-    /// Whether the file that lay there is still the one with these marks. Asks for no memory.
-    pub(super) fn unchanged(&self, relative: &Path, mark: (u64, u64, Duration)) -> bool {
-        let about = self.open_beneath(relative).and_then(|file| file.metadata());
-        about.is_ok_and(|now| now.is_file() && (now.ino(), now.len(), modified(&now)) == mark)
+    /// Whether the file there is still the same in every respect. Nothing is learned of a file that is another, so this
+    /// may look where [`Root::find`] would not go.
+    pub(super) fn unchanged(&self, place: &Place) -> bool {
+        let there = rustix::fs::statat(&self.fd, &place.relative, AtFlags::empty());
+        there.is_ok_and(|there| {
+            let changed = (
+                there.st_ctime,
+                i64::try_from(there.st_ctime_nsec).unwrap_or(-1),
+            );
+            (there.st_dev, there.st_ino, there.st_size) == (place.device, place.inode, place.length)
+                && changed == place.changed
+        })
     }
 
     fn open_beneath(&self, relative: &Path) -> io::Result<File> {

@@ -148,6 +148,16 @@ fn is_well_encoded(text: &[u8]) -> bool {
     })
 }
 
+/// Whether this is `host:port`, the port not left out (RFC 9112 section 3.2.3).
+pub(super) fn is_authority_form(target: &[u8]) -> bool {
+    let Some(colon) = target.iter().rposition(|byte| *byte == b':') else {
+        return false;
+    };
+    let (host, port) = target.split_at(colon);
+    let port = decimal(port.get(1..).unwrap_or_default());
+    !host.is_empty() && is_host(target) && matches!(port, Some(1..=65_535))
+}
+
 /// Splits `http://authority/path?query` after its authority. `None` if it is no such thing.
 pub(super) fn split_absolute(target: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = find(b':', target)?;

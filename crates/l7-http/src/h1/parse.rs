@@ -12,8 +12,10 @@ use http::{Method, StatusCode, Version};
 
 use super::config::Limits;
 use super::framing::{self, Framing, Lengths};
-use super::grammar::{find, is_host, is_origin_form, is_token, list, split_absolute};
-use super::head::{RequestHead, ResponseHead};
+use super::grammar::{
+    find, is_authority_form, is_host, is_origin_form, is_token, list, split_absolute,
+};
+use super::head::{Leaves, RequestHead, ResponseHead};
 use super::reject::Reject;
 
 /// Methods longer than this are nobody's.
@@ -36,7 +38,8 @@ impl RequestLine {
     }
 }
 
-pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Reject> {
+/// Understands a request line; `connect`: whether CONNECT is among what is spoken here.
+pub(super) fn request_line(line: &[u8], connect: bool) -> Result<RequestLine, Reject> {
     let method_end = find(b' ', line).ok_or_else(|| {
         if is_token(line) {
             Reject::BadStartLine
@@ -52,17 +55,48 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Reject> {
     let target_len = find(b' ', rest).ok_or(Reject::BadStartLine)?;
     let target = rest.get(..target_len).unwrap_or_default();
     let version = version(rest.get(target_len + 1..).unwrap_or_default())?;
-    if method.len() > LONGEST_METHOD || method == b"CONNECT" {
-        return Err(Reject::MethodUnknown);
-    }
-    let method = Method::from_bytes(method).map_err(|_| Reject::BadMethod)?;
-    check_target(&method, target)?;
+    let method = match method {
+        _ if method.len() > LONGEST_METHOD => return Err(Reject::MethodUnknown),
+        b"CONNECT" if !connect => return Err(Reject::MethodUnknown),
+        b"CONNECT" if !is_authority_form(target) => return Err(Reject::BadTarget),
+        b"CONNECT" => Method::CONNECT,
+        other => {
+            let method = Method::from_bytes(other).map_err(|_| Reject::BadMethod)?;
+            check_target(&method, target)?;
+            method
+        }
+    };
     let start = method_end + 1;
     Ok(RequestLine {
         method,
         target: start..start + target_len,
         version,
     })
+}
+
+/// The request of 1991: `GET` and a path, without a version and without fields.
+pub(super) fn simple_request(line: &[u8]) -> Option<RequestLine> {
+    let target = line.strip_prefix(b"GET ")?;
+    let start = line.len() - target.len();
+    (target.starts_with(b"/") && is_origin_form(target)).then_some(RequestLine {
+        method: Method::GET,
+        target: start..line.len(),
+        version: Version::HTTP_09,
+    })
+}
+
+/// As a head: nothing is asked beside the path, and nothing follows on this connection.
+pub(super) const fn simple_head(raw: Bytes, line: RequestLine) -> RequestHead {
+    RequestHead {
+        fields_at: raw.len(),
+        raw,
+        line,
+        framing: Framing::Length(0),
+        keep_alive: false,
+        expects_continue: false,
+        conditional: false,
+        leaves: Leaves::Stays,
+    }
 }
 
 fn version(text: &[u8]) -> Result<Version, Reject> {
@@ -242,8 +276,14 @@ pub(super) fn judge(
         // A 1.0 client does not know 1xx (RFC 9110 section 10.1.1), and a request without body awaits nothing.
         expects_continue: found.expects_continue && is_11 && framing != Framing::Length(0),
         conditional: found.conditional,
-        // A 1.0 client's offer is to be ignored; one with a body would have to be read first (RFC 9110 section 7.8).
-        offers_upgrade: found.upgrade == (true, true) && is_11 && framing == Framing::Length(0),
+        leaves: match framing {
+            // One with a body would have to be read first (RFC 9110 section 7.8); what follows a CONNECT is not HTTP's.
+            Framing::Length(1..) | Framing::Chunked | Framing::UntilClose => Leaves::Stays,
+            Framing::Length(0) if line.method == Method::CONNECT => Leaves::Tunnel,
+            // A 1.0 client's offer is to be ignored.
+            Framing::Length(0) if found.upgrade == (true, true) && is_11 => Leaves::Upgrade,
+            Framing::Length(0) => Leaves::Stays,
+        },
         fields_at: line.len(),
         raw,
         line,

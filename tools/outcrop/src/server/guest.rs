@@ -91,6 +91,8 @@ pub(super) fn converse<S: ByteStream>(
     let config = Config {
         http: ServerConfig {
             wall_clock: Some(guest.shard.wall()),
+            connect: site.connects(),
+            http09: site.simple(),
             ..ServerConfig::default()
         },
         ..Config::default()

@@ -182,6 +182,22 @@ const MUTANTS: mutate::Options = mutate::Options {
     limit: Some(Duration::from_secs(120)),
 };
 
+const NEXTEST: [&str; 6] = [
+    "nextest",
+    "run",
+    "--workspace",
+    "--all-features",
+    "--no-fail-fast",
+    "--no-tests=pass",
+];
+
+/// Slots for tests, of which `.config/nextest.toml` gives one to a test that waits and this many to one that computes.
+const SLOTS_A_PROCESSOR: usize = 3;
+
+fn slots() -> usize {
+    thread::available_parallelism().map_or(1, usize::from) * SLOTS_A_PROCESSOR
+}
+
 const TEST_ENVIRONMENT: &[(&str, &str)] = &[("RUST_BACKTRACE", "1")];
 
 /// Runs one step.
@@ -197,18 +213,12 @@ pub(crate) fn run_step(workspace: &Workspace, step: &Step) -> Result<Outcome, Er
             })
         }
         How::Cargo(arguments, environment) => cargo(workspace, arguments, environment),
-        How::Tests if is_installed("nextest") => cargo(
-            workspace,
-            &[
-                "nextest",
-                "run",
-                "--workspace",
-                "--all-features",
-                "--no-fail-fast",
-                "--no-tests=pass",
-            ],
-            TEST_ENVIRONMENT,
-        ),
+        How::Tests if is_installed("nextest") => {
+            let slots = slots().to_string();
+            let mut arguments = NEXTEST.to_vec();
+            arguments.extend(["--test-threads", &slots]);
+            cargo(workspace, &arguments, TEST_ENVIRONMENT)
+        }
         How::Tests => cargo(
             workspace,
             &[
