@@ -14,6 +14,7 @@ mod app;
 mod connection;
 mod early;
 mod pace;
+mod spare;
 mod upgrade;
 
 use core::net::SocketAddr;

@@ -5,16 +5,13 @@
 
 use core::cell::{Cell, RefCell};
 use core::future::{Future, poll_fn};
-use core::pin::{Pin, pin};
+use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use outcrop_base::ByteStream;
-use outcrop_http::h1::ServerConfig;
-use outcrop_http::serve::{Config, Connection, ConnectionInfo, Summary};
-use outcrop_http::sleeper;
 use outcrop_socket::{TcpListener, TcpOption, TcpSocket, TcpStream, timeout};
 use outcrop_stack::{Shard, Tasks};
 use outcrop_tls::ServerTls;
@@ -27,6 +24,9 @@ use crate::secure::Https;
 use crate::services::{self, everywhere, refused};
 use crate::site::Site;
 use crate::stop::Hear;
+use guest::{Guest, converse};
+
+mod guest;
 
 /// How long a client may take to agree on keys.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -291,19 +291,16 @@ async fn accept(
             state.count(|served| served.turned_away += 1);
             continue;
         };
-        state.count(|served| served.connections += 1);
-        state.open.set(state.open.get() + 1);
         let (site, state) = (site.clone(), Rc::clone(&state));
-        let serving: Pin<Box<dyn Future<Output = ()>>> = match tls.clone() {
-            None => Box::pin(serve(stream, site, state)),
-            Some(tls) => Box::pin(serve_secure(stream, tls, site, state)),
+        let guest = Guest::new(&stream, state, admitted);
+        let task = match tls.clone() {
+            None => {
+                let info = guest.info(&stream);
+                tasks.spawn(converse(stream, info, site, guest))
+            }
+            Some(tls) => tasks.spawn(serve_secure(stream, tls, site, guest)),
         };
-        tasks
-            .spawn(async move {
-                serving.await;
-                drop(admitted);
-            })
-            .detach();
+        task.detach();
     }
 }
 
@@ -315,17 +312,12 @@ fn admit(crowd: Option<&Crowd>, stream: &TcpStream) -> Option<Option<Admitted>> 
     crowd.enter(client.ip()).map(Some)
 }
 
-async fn serve(stream: TcpStream, site: Site, state: Rc<State>) {
-    let (info, shard) = (begin(&stream, &state), stream.shard().clone());
-    converse(stream, (info, shard), site, &state).await;
-    state.end();
-}
-
-async fn serve_secure(mut stream: TcpStream, tls: ServerTls, site: Site, state: Rc<State>) {
-    let (info, shard) = (begin(&stream, &state), stream.shard().clone());
+/// Agrees on keys, then goes on as everybody does.
+async fn serve_secure(mut stream: TcpStream, tls: ServerTls, site: Site, guest: Guest) {
+    let (info, shard) = (guest.info(&stream), guest.shard.clone());
     let shaken = timeout(&shard, HANDSHAKE, outcrop_tls::accept(&mut stream, &tls)).await;
     match shaken {
-        Ok(Ok(stream)) => converse(stream, (info, shard), site, &state).await,
+        Ok(Ok(stream)) => converse(stream, info, site, guest).await,
         failed => {
             let why = failed.map_or_else(
                 |late| late.to_string(),
@@ -334,12 +326,11 @@ async fn serve_secure(mut stream: TcpStream, tls: ServerTls, site: Site, state: 
                         .map_or_else(String::new, |error| error.to_string())
                 },
             );
-            log::debug!("connection {}: no TLS: {why}", info.serial);
-            state.count(|served| served.broken += 1);
+            log::debug!("connection {}: no TLS: {why}", guest.serial);
+            guest.state.count(|served| served.broken += 1);
             let _gone_or_late = timeout(&shard, LINGER, linger(&mut stream)).await;
         }
     }
-    state.end();
 }
 
 /// Ends our side and lets what the client still says pass: whoever closes while bytes wait unread sends a reset
@@ -359,60 +350,5 @@ async fn linger(stream: &mut TcpStream) {
     .await;
 }
 
-fn begin(stream: &TcpStream, state: &State) -> ConnectionInfo {
-    ConnectionInfo {
-        remote: stream.peer_addr().ok(),
-        local: stream.local_addr().ok(),
-        serial: state.served.get().connections,
-    }
-}
-
-/// HTTP over whatever carries it.
-async fn converse<S: ByteStream>(
-    stream: S,
-    (info, shard): (ConnectionInfo, Shard),
-    site: Site,
-    state: &Rc<State>,
-) {
-    let (clock, timer) = (shard.clone(), shard.clone());
-    // These tasks run within the driver's turns.
-    let sleep = sleeper(move || clock.turn(), move |at| timer.sleep_until(at));
-    let config = Config {
-        http: ServerConfig {
-            wall_clock: Some(shard.wall()),
-            connect: site.connects(),
-            http09: site.simple(),
-            ..ServerConfig::default()
-        },
-        ..Config::default()
-    };
-    let mut connection = Connection::new(stream, sleep, site, config, info).concurrent();
-    let mut stop = Stop::of(Rc::clone(state));
-    let (mut told, mut counted) = (false, 0);
-    let ended = poll_fn(|cx| {
-        if !told && stop.poll(cx) {
-            told = true;
-            connection.shutdown();
-        }
-        let polled = pin!(&mut connection).poll(cx);
-        let requests = u64::from(connection.summary().requests);
-        state.count(|served| served.requests += requests - counted);
-        counted = requests;
-        polled
-    })
-    .await;
-    state.count(|served| note(served, &ended, info));
-}
-
-fn note(served: &mut Served, ended: &std::io::Result<Summary>, info: ConnectionInfo) {
-    match ended {
-        Ok(summary) => {
-            served.refused += u64::from(summary.rejected.is_some());
-            log::debug!("connection {}: {} requests", info.serial, summary.requests);
-        }
-        Err(error) => {
-            served.broken += 1;
-            log::debug!("connection {}: {error}", info.serial);
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 
 use core::task::{Context, Poll};
 use std::path::Path;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 use outcrop_http::Body;
@@ -46,7 +47,7 @@ enum Pages {
     /// What is served, behind what is not for it.
     Behind(Gate, Box<Self>),
     Files(Files),
-    BuiltIn(Prepared),
+    BuiltIn(Arc<Prepared>),
     Example(Example),
 }
 
@@ -126,7 +127,7 @@ impl Site {
     /// The files in `root`, or the built-in page.
     pub(crate) fn new(root: Option<&Path>, options: Options) -> Result<Self, Failure> {
         let pages = match root {
-            None => Pages::BuiltIn(picture()),
+            None => Pages::BuiltIn(Arc::new(picture())),
             Some(root) => {
                 // A folder that is none has its own words; opening it would only say "not a directory".
                 if root.exists() && !root.is_dir() {
@@ -155,18 +156,29 @@ impl Site {
 enum UnderWay {
     #[default]
     Nothing,
-    Answer(Answer),
+    /// Files, most often: nothing is allocated.
+    Prepared(Prepared),
+    Response(Box<http::Response<Body>>),
     /// An echo that waits for the first bytes.
     Echo(Echo),
     /// The application thinks.
     Answering(Answering),
 }
 
+impl From<Answer> for UnderWay {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Prepared(page) => Self::Prepared(page),
+            Answer::Response(response) => Self::Response(Box::new(response)),
+        }
+    }
+}
+
 impl core::fmt::Debug for UnderWay {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::Nothing => "nothing",
-            Self::Answer(_) => "an answer",
+            Self::Prepared(_) | Self::Response(_) => "an answer",
             Self::Echo(_) => "an echo",
             Self::Answering(_) => "an application",
         })
@@ -194,7 +206,7 @@ impl App for Site {
             .as_ref()
             .and_then(|watch| watch.answer(head, about))
         {
-            self.under_way = UnderWay::Answer(answer);
+            self.under_way = answer.into();
             return;
         }
         self.under_way = self.pages.begin((head, about, body), offered);
@@ -203,7 +215,8 @@ impl App for Site {
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
         match core::mem::take(&mut self.under_way) {
             UnderWay::Nothing => Poll::Pending,
-            UnderWay::Answer(answer) => Poll::Ready(answer),
+            UnderWay::Prepared(page) => Poll::Ready(page.into()),
+            UnderWay::Response(response) => Poll::Ready((*response).into()),
             UnderWay::Answering(mut answering) => {
                 let answer = answering.as_mut().poll(cx).map(Answer::Response);
                 if answer.is_pending() {
@@ -244,11 +257,11 @@ impl Pages {
             _ if !get && head.path() == ECHO && *head.method() != Method::OPTIONS => {
                 UnderWay::Echo(Echo::new(head, body))
             }
-            Self::Files(files) => UnderWay::Answer(files.answer(head, about)),
+            Self::Files(files) => files.answer(head, about).into(),
             Self::BuiltIn(picture) if head.path() == PICTURE && get => {
-                UnderWay::Answer(picture.clone().into())
+                UnderWay::Prepared(Prepared::clone(picture))
             }
-            Self::BuiltIn(_) => UnderWay::Answer(Welcome.answer(head, about)),
+            Self::BuiltIn(_) => Welcome.answer(head, about).into(),
         }
     }
 
@@ -260,24 +273,24 @@ impl Pages {
         request: Request<Body>,
     ) -> UnderWay {
         let request = match gate.pass(head, request) {
-            Passed::Answer(answer) => return UnderWay::Answer(answer),
+            Passed::Answer(answer) => return answer.into(),
             Passed::Answering(answering) => return UnderWay::Answering(answering),
             Passed::On(request) => request,
         };
         let options = request.method() == Method::OPTIONS;
         let under_way = match self {
             Self::Example(example) => UnderWay::Answering(example.answer(request)),
-            Self::Files(files) if request.uri().path() != ECHO => {
-                UnderWay::Answer(files.answer_to(&request))
-            }
+            Self::Files(files) if request.uri().path() != ECHO => files.answer_to(&request).into(),
             Self::Files(_) | Self::BuiltIn(_) | Self::Behind(..) => {
                 self.begin((head, about, request.into_body()), None)
             }
         };
         match under_way {
-            UnderWay::Answer(answer) if options => UnderWay::Answer(gate.add_methods(answer)),
+            UnderWay::Prepared(page) if options => gate.add_methods(page.into()).into(),
+            UnderWay::Response(response) if options => gate.add_methods((*response).into()).into(),
             UnderWay::Nothing
-            | UnderWay::Answer(_)
+            | UnderWay::Prepared(_)
+            | UnderWay::Response(_)
             | UnderWay::Echo(_)
             | UnderWay::Answering(_) => under_way,
         }
@@ -303,7 +316,7 @@ fn request((head, about, body): Came<'_>, offered: Option<Upgrade>) -> Option<Re
 }
 
 fn refused() -> UnderWay {
-    UnderWay::Answer(pages::error(http::StatusCode::BAD_REQUEST).into())
+    UnderWay::Prepared(pages::error(http::StatusCode::BAD_REQUEST))
 }
 
 fn picture() -> Prepared {

@@ -171,7 +171,11 @@ fn each_change_of_state_is_told_as_the_rfcs_table_says() {
                 .map(|(kind, n)| (*kind, sources(group, n)))
                 .collect();
             let first = told_now(&mut host, group, 20);
-            assert_eq!(first, core::slice::from_ref(&expected), "{old:?} to {new:?}");
+            assert_eq!(
+                first,
+                core::slice::from_ref(&expected),
+                "{old:?} to {new:?}"
+            );
             let again = told_until(&mut host, group, 100);
             let [(at, again)] = &again[..] else {
                 panic!("{again:?}")

@@ -7,6 +7,7 @@
 use core::time::Duration;
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use outcrop_base::Instant;
 
 use super::open::{Opened, Place, Root};
@@ -21,7 +22,8 @@ const ENTRIES: usize = 16 * 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    entries: HashMap<Box<str>, Entry>,
+    /// Only names of files that are there come in, so nobody can choose them to collide: a quick hash will do.
+    entries: HashMap<Box<str>, Entry, RandomState>,
     bytes: usize,
 }
 

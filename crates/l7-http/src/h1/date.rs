@@ -1,6 +1,6 @@
 //! The `Date` of a response.
 //!
-//! Job: civil time as the 29 bytes HTTP wants, made once a second. Owns: those bytes. Does not know: any clock,
+//! Job: civil time as the field line HTTP wants, made once a second. Owns: those bytes. Does not know: any clock,
 //! not even the standard library's type for its readings, which is why the calendar is done here.
 //! Sources: RFC 9110 sections 5.6.7 (the format) and 6.6.1 (when it is sent).
 
@@ -11,30 +11,39 @@ const DATE_LEN: usize = 29;
 /// The last second the format can write: 9999-12-31 23:59:59.
 const LAST_SECOND: u64 = 253_402_300_799;
 
+/// Where the date begins in its line.
+const DATE_AT: usize = 6;
+/// The line with its end, and with the empty line that may follow.
+const LINE_LEN: usize = DATE_AT + DATE_LEN + 2;
+const LAST_LINE_LEN: usize = LINE_LEN + 2;
+
 #[derive(Clone, Debug)]
 pub(super) struct DateCache {
     second: u64,
-    text: [u8; DATE_LEN],
+    line: [u8; LAST_LINE_LEN],
 }
 
 impl Default for DateCache {
     fn default() -> Self {
         Self {
             second: u64::MAX,
-            text: [b' '; DATE_LEN],
+            line: *b"date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n",
         }
     }
 }
 
 impl DateCache {
-    /// The date at `now`.
-    pub(super) fn at(&mut self, clock: &WallClock, now: Instant) -> &[u8; DATE_LEN] {
+    /// The field line at `now`, `last` with the empty line that ends a head.
+    pub(super) fn line(&mut self, clock: &WallClock, now: Instant, last: bool) -> &[u8] {
         let second = clock.unix(now).as_secs().min(LAST_SECOND);
         if second != self.second {
             self.second = second;
-            self.text = text_of(second);
+            if let Some(date) = self.line.get_mut(DATE_AT..DATE_AT + DATE_LEN) {
+                date.copy_from_slice(&text_of(second));
+            }
         }
-        &self.text
+        let len = if last { LAST_LINE_LEN } else { LINE_LEN };
+        self.line.get(..len).unwrap_or_default()
     }
 }
 
@@ -95,8 +104,11 @@ mod tests {
 
     fn date(second: u64) -> String {
         let clock = WallClock::new(Duration::from_secs(second));
-        let text = *DateCache::default().at(&clock, Instant::ZERO);
-        String::from_utf8(text.to_vec()).unwrap()
+        let mut cache = DateCache::default();
+        let line = cache.line(&clock, Instant::ZERO, true);
+        let line = String::from_utf8(line.to_vec()).unwrap();
+        let date = line.strip_prefix("date: ").unwrap();
+        date.strip_suffix("\r\n\r\n").unwrap().to_owned()
     }
 
     #[test]
@@ -104,10 +116,10 @@ mod tests {
         // RFC 9110 section 5.6.7: Sun, 06 Nov 1994 08:49:37 GMT is 784111777.
         let clock = WallClock::new(Duration::from_secs(784_111_770));
         let mut cache = DateCache::default();
-        let text = cache.at(&clock, Instant::from_millis(7_999));
-        assert_eq!(text, b"Sun, 06 Nov 1994 08:49:37 GMT");
-        let text = cache.at(&clock, Instant::from_millis(8_000));
-        assert_eq!(text, b"Sun, 06 Nov 1994 08:49:38 GMT");
+        let line = cache.line(&clock, Instant::from_millis(7_999), false);
+        assert_eq!(line, b"date: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
+        let line = cache.line(&clock, Instant::from_millis(8_000), true);
+        assert_eq!(line, b"date: Sun, 06 Nov 1994 08:49:38 GMT\r\n\r\n");
     }
 
     #[test]

@@ -43,7 +43,12 @@ impl Input {
         if self.joined.is_empty() {
             self.whole.split_to(count.min(self.whole.len()))
         } else {
-            self.joined.split_to(count.min(self.joined.len())).freeze()
+            let taken = self.joined.split_to(count.min(self.joined.len())).freeze();
+            if self.joined.is_empty() {
+                // What is left of its memory would wait, unused, for another message that comes in pieces.
+                self.joined = BytesMut::new();
+            }
+            taken
         }
     }
 
@@ -66,6 +71,6 @@ impl Input {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.whole.is_empty() && self.joined.is_empty()
     }
 }

@@ -267,6 +267,9 @@ impl Server {
 
     /// The next fact. Pull body pieces no faster than they are used: the rest waits in the client.
     pub fn poll_event(&mut self) -> Option<ServerEvent> {
+        if self.is_quiet() {
+            return None;
+        }
         let event = self.event.take().or_else(|| self.read());
         self.rearm();
         event
@@ -363,6 +366,16 @@ impl Server {
         let timer = self.timer.map(|(kind, at)| (kind, at - now));
         timer.hash(&mut state);
         (self.requests, self.lingered).hash(&mut state);
+    }
+
+    /// Whether there is no event, and nothing to make one of: the state is as the last call left it.
+    fn is_quiet(&self) -> bool {
+        let nothing_read = match &self.reading {
+            Reading::Pause => true,
+            Reading::Head { .. } => self.input.is_empty() && !self.peer_finished,
+            Reading::Body(_) | Reading::Drain(..) | Reading::Switched => false,
+        };
+        nothing_read && self.event.is_none()
     }
 
     /// Begins the end: nothing more is read as a request.

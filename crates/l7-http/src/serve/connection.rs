@@ -6,6 +6,7 @@
 
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use std::io;
 
 use http::StatusCode;
@@ -14,7 +15,7 @@ use outcrop_base::{ByteStream, Instant};
 
 use super::early::Ahead;
 use super::pace::Pace;
-use super::{About, Answer, App, Config, ConnectionInfo, Summary, Upgrade};
+use super::{About, Answer, App, Config, ConnectionInfo, Slowest, Summary, Upgrade, spare};
 use crate::body::{Feeder, incoming};
 use crate::h1::{BodyLength, Closing, Framing, RequestHead, Server, ServerEvent};
 use crate::{Body, Sleep};
@@ -33,13 +34,13 @@ pub struct Connection<S, T, A: App> {
     app: A,
     server: Server,
     info: ConnectionInfo,
-    config: Config,
+    patience: Patience,
     /// What began before its turn.
     ahead: Ahead<A>,
     /// The app owes an answer.
     asked: bool,
     /// It was ready before its turn.
-    ready: Option<Answer<A::Body>>,
+    ready: Option<Box<Answer<A::Body>>>,
     /// The answer's body, being sent.
     answer: Option<A::Body>,
     /// Where the request's body goes.
@@ -57,7 +58,18 @@ pub struct Connection<S, T, A: App> {
     dry: bool,
     /// Until when the timer certainly sleeps, and whom it wakes then.
     alarm: Option<(Instant, Waker)>,
+    /// The output has memory of the thread's.
+    borrowed: bool,
     summary: Summary,
+}
+
+/// What of the settings is asked for again and again; the engine has the rest.
+#[derive(Debug)]
+struct Patience {
+    reading: Slowest,
+    sending: Slowest,
+    whole: Option<Duration>,
+    ahead: usize,
 }
 
 // Nothing inside is pinned in place: futures and bodies that need it are boxed.
@@ -67,14 +79,19 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
     /// Serves `stream` with `app`.
     pub fn new(stream: S, sleep: T, app: A, config: Config, info: ConnectionInfo) -> Self {
         let now = sleep.now();
-        let server = Server::new(config.http.clone(), now);
+        let server = Server::new(config.http, now);
         Self {
             stream,
             sleep,
             app,
             server,
             info,
-            config,
+            patience: Patience {
+                reading: config.reading,
+                sending: config.sending,
+                whole: config.whole,
+                ahead: config.ahead,
+            },
             ahead: Ahead::never(),
             asked: false,
             ready: None,
@@ -87,6 +104,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             now,
             dry: false,
             alarm: None,
+            borrowed: false,
             summary: Summary::default(),
         }
     }
@@ -98,7 +116,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
     where
         A: Clone,
     {
-        self.ahead = Ahead::of(self.config.ahead, A::clone);
+        self.ahead = Ahead::of(self.patience.ahead, A::clone);
         self
     }
 
@@ -149,7 +167,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             }
             self.server.accept_body();
             if self.sending.deadline().is_none() {
-                self.sending.wait(self.now, 0, self.config.sending);
+                self.sending.wait(self.now, 0, self.patience.sending);
             }
         }
         match self.server.poll_event() {
@@ -178,9 +196,9 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
     }
 
     fn ask(&mut self, head: &RequestHead) {
-        self.due = self.config.whole.map(|whole| self.now + whole);
+        self.due = self.patience.whole.map(|whole| self.now + whole);
         if let Some((app, answer)) = self.ahead.turn(head) {
-            (self.app, self.ready, self.asked) = (app, answer, true);
+            (self.app, self.ready, self.asked) = (app, answer.map(Box::new), true);
             return;
         }
         let about = self.about();
@@ -206,7 +224,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
 
     fn feed(&mut self, piece: Frame<bytes::Bytes>) {
         let moved = piece.data_ref().map_or(0, |data| data.len() as u64);
-        self.sending.wait(self.now, moved, self.config.sending);
+        self.sending.wait(self.now, moved, self.patience.sending);
         if let Some(feeder) = &self.feeder {
             feeder.push(piece);
         }
@@ -217,13 +235,14 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             return false;
         }
         let answer = match self.ready.take() {
-            Some(answer) => answer,
+            Some(answer) => *answer,
             None => match self.app.poll_answer(cx) {
                 Poll::Ready(answer) => answer,
                 Poll::Pending => return false,
             },
         };
         self.asked = false;
+        self.borrow();
         let now = self.now;
         let sent = match answer {
             Answer::Prepared(page) => {
@@ -256,6 +275,22 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             self.break_off();
         }
         true
+    }
+
+    /// Lets the output write into memory that other connections have used before it, if it holds nothing.
+    fn borrow(&mut self) {
+        if !self.borrowed && self.server.output().is_empty() {
+            *self.server.output() = spare::take();
+        }
+        self.borrowed = true;
+    }
+
+    /// Who waits keeps no memory for its next answer: it goes to whoever answers next.
+    fn give_back(&mut self) {
+        if self.borrowed && self.server.output().is_empty() {
+            self.borrowed = false;
+            spare::give(core::mem::take(self.server.output()));
+        }
     }
 
     /// Whether an answer of this status is the last of HTTP on this connection.
@@ -311,6 +346,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
     fn write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let before = self.server.output().len();
         if before > 0 {
+            self.borrowed = true;
             let written = self.stream.poll_write(cx, self.server.output());
             let after = self.server.output().len();
             self.summary.bytes_out += (before - after) as u64;
@@ -320,7 +356,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
                 return Ok(true);
             }
             let took = (before - after) as u64;
-            self.reading.wait(self.now, took, self.config.reading);
+            self.reading.wait(self.now, took, self.patience.reading);
             return Ok(after < before);
         }
         if self.server.closing() == Closing::Finish
@@ -367,7 +403,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
     }
 
     /// When the client, or the exchange, has taken too long.
-    fn patience(&self) -> Option<Instant> {
+    fn patience_ends(&self) -> Option<Instant> {
         if self.server.is_switched() {
             // Another protocol has its own ideas of patience, and may be silent for hours.
             return self.reading.deadline();
@@ -384,7 +420,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
 
     /// True if a deadline passed.
     fn wait(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        let patience = self.patience();
+        let patience = self.patience_ends();
         let deadlines = [self.server.poll_timeout(), patience];
         let Some(at) = deadlines.into_iter().flatten().min() else {
             return Ok(false);
@@ -417,6 +453,7 @@ impl<S: ByteStream, T: Sleep, A: App> Future for Connection<S, T, A> {
             }
             moved |= this.read(cx)?;
             if !moved && !this.wait(cx)? {
+                this.give_back();
                 return Poll::Pending;
             }
         }

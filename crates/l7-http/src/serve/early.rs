@@ -85,6 +85,9 @@ impl<A: App> Ahead<A> {
 
     /// Lets them go on.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
+        if self.waiting.is_empty() {
+            return;
+        }
         for early in &mut self.waiting {
             if early.answer.is_none()
                 && let Poll::Ready(answer) = early.app.poll_answer(cx)

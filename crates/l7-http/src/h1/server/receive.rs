@@ -215,7 +215,7 @@ impl Server {
         None
     }
 
-    fn end_request(&mut self) {
+    pub(super) fn end_request(&mut self) {
         let _in_turn = self.exchange.step(Role::Client, Step::End);
         self.asked.awaits_continue = false;
         self.reading = Reading::Pause;

@@ -191,8 +191,17 @@ impl Server {
         }
         self.begin_response(now)?;
         self.output.push_slice(&response.head);
-        self.write_date(true);
-        self.end_head();
+        match self.config.wall_clock {
+            // Date and empty line together: nothing else follows.
+            Some(clock) if self.exchange.reusable() && !self.asked.http10() => {
+                let line = self.date.line(&clock, self.now, true);
+                self.output.push_slice(line);
+            }
+            Some(_) | None => {
+                self.write_date(true);
+                self.end_head();
+            }
+        }
         if !self.asked.head_only {
             self.output.push(response.body.clone());
         }
@@ -248,9 +257,8 @@ impl Server {
 
     fn write_date(&mut self, wanted: bool) {
         if let Some(clock) = self.config.wall_clock.filter(|_| wanted) {
-            self.output.push_slice(b"date: ");
-            self.output.push_slice(self.date.at(&clock, self.now));
-            self.output.push_slice(b"\r\n");
+            let line = self.date.line(&clock, self.now, false);
+            self.output.push_slice(line);
         }
     }
 
@@ -279,10 +287,16 @@ impl Server {
 
     fn end_response(&mut self) -> Result<(), SendError> {
         self.step(Role::Server, Step::End)?;
-        if let Reading::Body(reader) = &self.reading {
-            self.leave_body(&reader.clone());
-        } else {
-            self.next_exchange();
+        match &self.reading {
+            // There is none: only nobody has asked for its end yet.
+            Reading::Body(BodyReader::Length(0)) if self.exchange.reusable() => {
+                self.end_request();
+                self.look_ahead();
+            }
+            Reading::Body(reader) => self.leave_body(&reader.clone()),
+            Reading::Head { .. } | Reading::Drain(..) | Reading::Switched | Reading::Pause => {
+                self.next_exchange();
+            }
         }
         self.rearm();
         Ok(())
