@@ -1,14 +1,13 @@
 //! A LAN of the kernel's, with a place for the stack.
 //!
 //! Job: a network namespace with a bridge, the kernel on it and a TAP in it; run a script there, and keep what it left.
-//! Owns: the folder, the time limit. Does not know: which programs meet.
+//! Owns: the folder. Does not know: which programs meet.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::outcrop;
+use crate::alone::{As, alone_as};
 
 /// A bridge with the kernel on it, and a TAP in it for the stack. `says FILE WORDS` waits until they are there, `until
 /// COMMAND` until it succeeds.
@@ -60,30 +59,11 @@ impl Lan {
         for (name, content) in files {
             std::fs::write(folder.path().join(name), content).unwrap();
         }
-        let output = Command::new("timeout")
-            .args(["-k", "5", "150", "unshare"])
-            .args(["--net", "--mount", "--pid", "--mount-proc", "--fork"])
-            .args(["--kill-child", "sh", "-euc", &format!("{LAN}\n{script}")])
-            .current_dir(folder.path())
-            .env("OUTCROP", outcrop())
-            .env(
-                "PATH",
-                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            )
-            .output()
-            .expect("timeout(1) runs");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let report = format!(
-            "{}\n{}\n{}",
-            output.status,
-            text(&output.stdout),
-            text(&output.stderr)
-        );
-        assert!(output.status.success(), "{report}");
+        let outcome = alone_as(As::Caller, folder.path(), &format!("{LAN}\n{script}"));
         Self {
+            stdout: outcome.stdout(),
+            report: outcome.report(),
             folder,
-            stdout: text(&output.stdout),
-            report,
         }
     }
 

@@ -8,14 +8,18 @@
     reason = "a bench for tests: it fails loudly"
 )]
 
+mod alone;
 pub mod corpus;
 mod fields;
 pub mod fuzz;
 mod lan;
 pub mod matrix;
+mod memory;
 
+pub use alone::alone;
 pub use fields::assert_fields_agree;
 pub use lan::Lan;
+pub use memory::{MEMORY, assert_bounded, numbers};
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -58,6 +62,12 @@ pub fn outcrop() -> &'static Path {
         let deps = std::env::current_exe().unwrap();
         deps.ancestors().nth(2).unwrap().join("outcrop")
     })
+}
+
+/// Where a program of ours for the other end lies, by its name in `tests/peers`.
+#[must_use]
+pub fn peer(name: &str) -> String {
+    format!("{}/tests/peers/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
 /// One run of the stack with a command beside it.

@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use outcrop_tests::{Bench, outcrop};
+use outcrop_tests::{Bench, alone, outcrop};
 use serde_json::Value;
 
 /// `$OUTCROP` is the program; the run itself says where the stack can be asked.
@@ -113,26 +113,8 @@ fn a_serving_stack_shows_the_times_of_what_a_router_gave_it() {
         kill -INT $serve; wait $serve || true; kill $radvd; wait $radvd || true
         test -e socket && echo left behind
         $OUTCROP route --control socket 2>&1 || echo status $?";
-    let output = Command::new("timeout")
-        .args([
-            "-k",
-            "5",
-            "120",
-            "unshare",
-            "-rnpf",
-            "--mount-proc",
-            "--kill-child",
-            "sh",
-            "-euc",
-            inside,
-        ])
-        .current_dir(folder.path())
-        .env("OUTCROP", outcrop())
-        .output()
-        .unwrap();
-    let got = String::from_utf8_lossy(&output.stdout);
-    let context = format!("{got}\n{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{context}");
+    let outcome = alone(folder.path(), inside);
+    let (got, context) = (outcome.stdout(), outcome.report());
     let mut lines = got.lines();
     assert_eq!(lines.next(), Some("600"), "{context}");
     let link = &json(lines.next().unwrap())[0];

@@ -1,6 +1,6 @@
 //! Multicast with the kernel at the other end of the TUN: datagrams to groups, queriers of every version.
 
-use outcrop_tests::{Bench, tshark};
+use outcrop_tests::{Bench, Lan, tshark};
 
 #[test]
 fn echo_of_a_group_answers_and_queriers_of_every_version_hear_of_it() {
@@ -98,4 +98,75 @@ print(open("heard").read(), end="")
     assert!(count("ip.dst==239.1.2.3 && eth.dst==01:00:5e:01:02:03 && ip.ttl==8") >= 1);
     assert!(count("ipv6.dst==ff05::123 && eth.dst==33:33:00:00:01:23 && ipv6.hlim==8") >= 1);
     assert_eq!(count("ip.dst==239.9.2.3 || ipv6.dst==ff08::123"), 0);
+}
+
+/// A querier's questions about sources, by scapy; then a datagram to every group from each of two addresses, and who
+/// answered.
+const ASK_SOURCES: &str = r#"
+import socket, struct
+from scapy.all import Ether, IP, ICMPv6MLQuery2, IPOption_Router_Alert, IPv6, IPv6ExtHdrHopByHop, RouterAlert, conf
+from scapy.contrib.igmpv3 import IGMPv3, IGMPv3mq
+conf.verb = 0
+raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+raw.bind(("br0", 0))
+def send(packet, to): raw.send(bytes(Ether(dst=to, src="02:00:00:00:00:99") / packet))
+head = IP(src="10.9.0.1", dst="232.7.7.7", ttl=1, options=[IPOption_Router_Alert()])
+send(head / IGMPv3(type=0x11, mrcode=1) / IGMPv3mq(gaddr="232.7.7.7", srcaddrs=["10.9.0.1", "10.9.0.77"]), "01:00:5e:07:07:07")
+head = IPv6(src="fe80::99", dst="ff35::7", hlim=1) / IPv6ExtHdrHopByHop(options=[RouterAlert()])
+send(head / ICMPv6MLQuery2(mrd=100, mladdr="ff35::7", sources=["2001:db8:9::1", "2001:db8:9::77"]), "33:33:00:00:00:07")
+for family, group, sources in [(socket.AF_INET, "232.7.7.7", ["10.9.0.2", "10.9.0.1"]),
+        (socket.AF_INET, "239.7.7.7", ["10.9.0.2", "10.9.0.1"]),
+        (socket.AF_INET6, "ff35::7", ["2001:db8:9::2", "2001:db8:9::1"])]:
+    for source in sources:
+        ask = socket.socket(family, socket.SOCK_DGRAM)
+        ask.bind((source, 0))
+        index = socket.if_nametoindex("br0")
+        if family == socket.AF_INET: ask.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, bytes(8) + struct.pack("i", index))
+        else: ask.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+        ask.sendto(source.encode(), (group, 7))
+        # Refused ones are followed by one that is not: whatever is answered first was heard.
+        if source.endswith("1"):
+            ask.settimeout(60)
+            print(group, ask.recvfrom(99)[0].decode())
+"#;
+
+#[test]
+fn a_bridge_that_listens_knows_our_sources_and_a_querier_about_them_is_answered() {
+    let lan = Lan::run(
+        &[("ask.py", ASK_SOURCES)],
+        r#"ip link set br0 type bridge mcast_snooping 1 mcast_querier 1 mcast_igmp_version 3 mcast_mld_version 2
+        ip addr add 10.9.0.2/24 dev br0; ip addr add 2001:db8:9::2/64 dev br0 nodad
+        $OUTCROP serve --tap tap0 --addr 10.9.0.7/24 --addr6 2001:db8:9::7/64 --capture run.pcapng \
+            --group 232.7.7.7=10.9.0.1,10.9.0.5 --group 239.7.7.7=!10.9.0.2 --group ff35::7=2001:db8:9::1 \
+            --group ff05::7 >out 2>err & served=$!
+        says err 'address: 10.9.0.7 is ours'; says err 'address: 2001:db8:9::7 is ours'
+        for group in 232.7.7.7 239.7.7.7 ff35::7 ff05::7; do
+            until_ "bridge -d mdb show dev br0 | grep 'port tap0 grp $group temp filter_mode'"
+        done
+        bridge -d mdb show dev br0 | grep ' port tap0 grp \(232\|239\|ff35\).*filter_mode.*source_list' | sed -E 's,/[0-9.]+,,g; s/.*grp //; s/ proto.*//' | sort
+        /usr/bin/python3 ask.py
+        until_ "tshark -r run.pcapng 'igmp.num_grp_recs==1 && igmp.record_type==1' 2>/dev/null | grep -q ."
+        until_ "tshark -r run.pcapng 'icmpv6.mldr.nb_mcast_records==1 && icmpv6.mldr.mar.record_type==1' 2>/dev/null | grep -q ."
+        kill -INT $served; wait $served"#,
+    );
+    // The bridge lists sources newest first.
+    let expected = "232.7.7.7 temp filter_mode include source_list 10.9.0.5,10.9.0.1
+239.7.7.7 temp filter_mode exclude source_list 10.9.0.2
+ff35::7 temp filter_mode include source_list 2001:db8:9::1
+232.7.7.7 10.9.0.1\n239.7.7.7 10.9.0.1\nff35::7 2001:db8:9::1\n";
+    assert_eq!(lan.stdout, expected, "{}", lan.report);
+    // Asked about one source that is heard and one that is not: RFC 3376 5.2, RFC 3810 6.3.
+    let answer = |filter: &str, fields: &[&str]| tshark(&lan.capture(), filter, fields);
+    let v4 = "igmp.num_grp_recs==1 && igmp.record_type==1";
+    let fields = ["igmp.maddr", "igmp.num_src", "igmp.saddr"];
+    assert_eq!(answer(v4, &fields), ["232.7.7.7\t1\t10.9.0.1"]);
+    let v6 = "icmpv6.mldr.nb_mcast_records==1 && icmpv6.mldr.mar.record_type==1";
+    let fields = [
+        "icmpv6.mldr.mar.multicast_address",
+        "icmpv6.mldr.mar.nb_sources",
+        "icmpv6.mldr.mar.source_address",
+    ];
+    assert_eq!(answer(v6, &fields), ["ff35::7\t1\t2001:db8:9::1"]);
+    let wrong = "igmp.checksum.status==0 || icmpv6.checksum.status==0 || ip.checksum.status==0 || _ws.malformed";
+    assert!(answer(wrong, &["frame.number"]).is_empty());
 }

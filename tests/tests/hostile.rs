@@ -9,7 +9,7 @@
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use outcrop_tests::{Bench, Outcome, noise, sha256, tool};
+use outcrop_tests::{Bench, MEMORY, Outcome, assert_bounded, noise, numbers, sha256, tool};
 
 /// One attack at a time: they are measured.
 fn alone() -> MutexGuard<'static, ()> {
@@ -17,38 +17,11 @@ fn alone() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How much memory an attack may leave behind, kilobytes. Reassembly may hold 4 MiB, a queue of embryos 1 MiB.
-const GROWTH_KB: u64 = 16 * 1024;
-
-/// Shell functions for every script: the memory of the stack, whose command the shell is.
-const MEMORY: &str = r#"memory() { sed -n "s/^VmRSS:[^0-9]*\([0-9]*\).*/memory \1/p" /proc/$PPID/status; }
-"#;
-
 fn run(bench: &Bench, script: &str) -> Outcome {
     let outcome = bench.sh(&format!("{MEMORY}{script}"));
     let report = outcome.report();
     assert!(!report.contains("panicked"), "{report}");
     outcome
-}
-
-/// The numbers behind `word` on lines of their own.
-fn numbers(text: &str, word: &str) -> Vec<u64> {
-    let mut all = Vec::new();
-    for line in text.lines() {
-        if let Some(number) = line.strip_prefix(word) {
-            all.push(number.trim().parse().unwrap());
-        }
-    }
-    all
-}
-
-/// Asserts that memory did not grow much from the first time it was asked for to any later one.
-fn assert_bounded(text: &str) {
-    let memory = numbers(text, "memory ");
-    let first = *memory.first().unwrap();
-    let most = memory.iter().max().unwrap();
-    assert!(most - first < GROWTH_KB, "kB: {memory:?}\n{text}");
-    println!("memory: {first} kB before, {most} kB at most");
 }
 
 // ---- scanners ----
@@ -222,6 +195,35 @@ fn fuzzed_headers_and_fragments_of_ipv6_are_counted_and_everybody_else_is_served
         "dropped: fragment:malformed",
         "dropped: icmp:invalid",
     ] {
+        assert!(outcome.stderr().contains(reason), "{}", outcome.report());
+    }
+}
+
+// ipv6toolkit's floods of neighbour discovery: questions, answers, routers and better hops, each from 2,000 addresses. A stack
+// that asked no router believes none, and nobody's answer is believed that was not asked for (RFC 4861 7.2.5, 8.1).
+#[test]
+fn floods_of_discovery_from_ipv6toolkit_are_counted_and_everybody_else_is_served_on() {
+    let _turn = alone();
+    let bench = Bench::new().file("page", "still here").options(&[
+        "--tap",
+        "--mac",
+        "02:00:00:00:77:02",
+        "--stats",
+        "--capture-level",
+        "off",
+    ]);
+    let script = "ping -6 -c1 -W60 -q fd77::2 >/dev/null; memory
+        flood() { $* -i outcrop0 -D 02:00:00:00:77:02 -d fd77::2 -F 2000 >>flood 2>&1
+            ping -6 -c1 -W60 -q fd77::2 | grep -c '1 received'; curl -fsS -g http://$STACK6/page; echo; memory; }
+        flood ns6 -s fd77::/64 -t fd77::2 -e
+        flood na6 -s fd77::/64 -t fd77::1:1 -e -o
+        flood ra6 -s fe80::/64 -e
+        flood rd6 -s fe80::/64 -t fe80::9 -r 2001:db8::1";
+    let outcome = run(&bench, script);
+    let text = outcome.stdout();
+    assert_eq!(text.matches("1\nstill here\n").count(), 4, "{text}");
+    assert_bounded(&text);
+    for reason in ["dropped: icmp:unrelated", "dropped: ip:filtered"] {
         assert!(outcome.stderr().contains(reason), "{}", outcome.report());
     }
 }

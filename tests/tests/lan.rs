@@ -4,11 +4,7 @@
 
 use std::collections::HashSet;
 
-use outcrop_tests::{Lan, assert_capture_is_sound, tshark};
-
-fn peer(name: &str) -> String {
-    format!("{}/tests/peers/{name}", env!("CARGO_MANIFEST_DIR"))
-}
+use outcrop_tests::{Lan, assert_capture_is_sound, peer, tshark};
 
 /// Begins to serve with both addresses, and waits until they are checked and ours.
 const SERVE: &str = r"

@@ -1,6 +1,6 @@
 //! Real programs against the stack, each over a real TUN in a namespace of its own.
 
-use outcrop_tests::{Bench, assert_capture_is_sound, noise, sha256, tshark};
+use outcrop_tests::{Bench, alone, assert_capture_is_sound, noise, sha256, tshark};
 
 #[test]
 fn curl_gets_a_file_and_every_packet_is_explained() {
@@ -254,30 +254,11 @@ fn the_kernel_as_server_answers_our_active_open() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("page.txt"), "from the kernel's side\n").unwrap();
     std::fs::write(dir.path().join("large.bin"), noise(5_000_000)).unwrap();
-    let script = format!(
-        "ip link set lo up; python3 -m http.server 8000 >server.log 2>&1 & server=$!
+    let script = "ip link set lo up; python3 -m http.server 8000 >server.log 2>&1 & server=$!
         for _ in $(seq 50); do nc -z 127.0.0.1 8000 && break; sleep 0.1; done
-        {0} get http://10.77.0.1:8000/page.txt; {0} get http://10.77.0.1:8000/large.bin | sha256sum; kill $server",
-        outcrop_tests::outcrop().display()
-    );
-    let output = std::process::Command::new("timeout")
-        .args([
-            "-k",
-            "5",
-            "60",
-            "unshare",
-            "--net",
-            "--map-root-user",
-            "sh",
-            "-euc",
-            &script,
-        ])
-        .current_dir(dir.path())
-        .output()
-        .unwrap();
-    let stdout = String::from_utf8_lossy(&output.stdout);
+        $OUTCROP get http://10.77.0.1:8000/page.txt; $OUTCROP get http://10.77.0.1:8000/large.bin | sha256sum; kill $server";
     let want = format!("from the kernel's side\n{}  -\n", sha256(&noise(5_000_000)));
-    assert_eq!(stdout, want, "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(alone(dir.path(), script).stdout(), want);
 }
 
 // Several readers of one TUN reorder what it brings (a bug of others). Thirty megabytes from the kernel: tshark finds

@@ -2,8 +2,10 @@
 //! there.
 
 use outcrop_tests::{
-    Bench, assert_capture_is_sound, assert_fields_agree, noise, outcrop, sha256, tshark,
+    Bench, MEMORY, assert_bounded, assert_capture_is_sound, assert_fields_agree, noise, outcrop,
+    peer, sha256, tshark,
 };
+use serde_json::Value;
 
 fn bench() -> Bench {
     Bench::new().options(&["--tap"])
@@ -24,6 +26,56 @@ fn ping_and_curl_of_both_families_cross_a_tap() {
         tshark(&bench.capture(), &filter, &["eth.src"]).len()
     };
     assert!(why("arp-reply") >= 1 && why("neighbor-advertisement") >= 1);
+}
+
+/// Octets in a fragment of a packet of 1,500, by family: a multiple of eight behind the headers (RFC 791 3.2, RFC 8200 4.5).
+const FRAGMENTS: [usize; 2] = [1_480, 1_448];
+
+/// Sizes of an echo request's data that try every number of fragments to 65,000 octets: as much as they hold, one less and
+/// one more; and each 1,009th in between.
+fn sizes(fragment: usize) -> Vec<usize> {
+    const ECHO_HEADER: usize = 8;
+    const MOST: usize = 65_000;
+    let full = (1..).map(|count| count * fragment - ECHO_HEADER);
+    let full = full.take_while(|size| size + 1 < MOST);
+    let mut sizes: Vec<_> = full.flat_map(|size| size - 1..=size + 1).collect();
+    sizes.extend((0..MOST).step_by(1_009));
+    // Where a packet of IPv6 needs no fragment header yet, and where it does; the largest asked for.
+    sizes.extend([1_452, 1_453, MOST]);
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes
+}
+
+#[test]
+fn debians_ping_of_every_number_of_fragments_to_65000_bytes_is_answered_unchanged() {
+    let expected = FRAGMENTS.map(sizes);
+    for options in [&["--tap"][..], &[]] {
+        let bench = Bench::new()
+            .options(options)
+            .options(&["--capture-level", "off"]);
+        for (name, sizes) in ["four", "six"].iter().zip(&expected) {
+            let lines = sizes.iter().map(|size| format!("{size}\n"));
+            std::fs::write(bench.path(name), lines.collect::<String>()).unwrap();
+        }
+        // Each compares what comes back with what it sent, and says so where it differs. Four at a time hear their own
+        // answers alone: a raw socket would hear everybody's, and lose some.
+        let script = "sysctl -qw net.ipv4.ping_group_range='0 0'
+            xargs -a four -P4 -I@ ping -c1 -W60 -s @ $STACK >said4
+            xargs -a six -P4 -I@ ping -6 -c1 -W60 -s @ fd77::2 >said6";
+        let _silent = bench.sh(script).stdout();
+        for (name, sizes) in ["said4", "said6"].iter().zip(&expected) {
+            let said = std::fs::read_to_string(bench.path(name)).unwrap();
+            assert!(!said.contains("wrong data"), "{options:?}: {said}");
+            let came = said
+                .lines()
+                .filter_map(|line| line.split_once(" bytes from "));
+            let mut came: Vec<usize> = came.map(|(len, _)| len.parse().unwrap()).collect();
+            came.sort_unstable();
+            let sent: Vec<_> = sizes.iter().map(|size| size + 8).collect();
+            assert_eq!(came, sent, "{options:?}");
+        }
+    }
 }
 
 #[test]
@@ -173,32 +225,57 @@ fn a_second_stack_on_the_bridge_is_fetched_from_beside_the_first() {
     assert_eq!(got, "200 200 200 200 ");
 }
 
+/// What the cache of neighbours holds at most, of them unresolved: `outcrop_ethernet::Limits`.
+fn limits() -> [usize; 2] {
+    let limits = outcrop_ethernet::Limits::default();
+    [limits.entries, limits.unresolved]
+}
+
 #[test]
-fn a_flood_of_arp_and_discovery_leaves_the_stack_answering() {
-    // Requests from fifteen hundred senders of either family, made by hand.
-    let flood = r#"
-import socket, struct, sys
-s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(("outcrop0", 0))
-def sum16(b):
-    t = sum(struct.unpack(">%dH" % (len(b) // 2), b))
-    while t >> 16: t = (t & 0xffff) + (t >> 16)
-    return ~t & 0xffff
-to6 = socket.inet_pton(socket.AF_INET6, "fd77::2")
-group = socket.inet_pton(socket.AF_INET6, "ff02::1:ff00:2")
-for n in range(1500):
-    mac = b"\x02\x00\x00\x07" + struct.pack(">H", n)
-    arp = struct.pack(">HHBBH", 1, 0x0800, 6, 4, 1) + mac + struct.pack(">BBH", 10, 77, 256 + n) + bytes(6) + bytes([10, 77, 0, 2])
-    s.send(b"\xff" * 6 + mac + b"\x08\x06" + arp)
-    src = socket.inet_pton(socket.AF_INET6, "fd77::7:%x" % n)
-    ns = b"\x87\0\0\0\0\0\0\0" + to6 + b"\x01\x01" + mac
-    c = sum16(src + group + struct.pack(">IHBB", len(ns), 0, 0, 58) + ns)
-    ns = ns[:2] + struct.pack(">H", c) + ns[4:]
-    s.send(b"\x33\x33\xff\0\0\x02" + mac + b"\x86\xdd" + struct.pack(">IHBB", 0x60000000, len(ns), 58, 255) + src + group + ns)
-"#;
-    let bench = bench();
-    std::fs::write(bench.path("flood.py"), flood).unwrap();
-    let script = "python3 flood.py; sleep 1; ping -c5 -w60 -i0.3 -q $STACK >/dev/null; ping -6 -c5 -w60 -i0.3 -q fd77::2 >/dev/null; echo alive";
-    assert_eq!(bench.sh(script).stdout(), "alive\n");
+fn floods_of_arp_and_discovery_fill_no_more_than_the_cache_and_everybody_else_is_answered() {
+    let bench = Bench::new().file("page", "here\n").options(&[
+        "--tap",
+        "--addr",
+        "10.77.0.2/16",
+        "--mac",
+        "02:00:00:00:77:02",
+        "--stats",
+    ]);
+    let script = format!(
+        "{MEMORY}OUTCROP={}
+        answered() {{
+            arping -q -c1 -w60 -I outcrop0 10.77.0.2; ndisc6 -q -1 -w 5000 fd77::2 outcrop0
+            ping -c1 -W60 -q 10.77.0.2 >/dev/null; ping -6 -c1 -W60 -q fd77::2 >/dev/null; curl -fsS http://10.77.0.2/page
+        }}
+        answered; memory
+        python3 {} outcrop0 02:00:00:00:77:02 3000 >flood & flood=$!
+        while kill -0 $flood 2>/dev/null; do answered; done
+        wait $flood; memory
+        $OUTCROP neigh --json >neighbors; cat neighbors; echo
+        answered; memory",
+        outcrop().display(),
+        peer("neighbor_flood.py")
+    );
+    let outcome = bench.sh(&script);
+    let said = outcome.stdout();
+    assert_bounded(&said);
+    // An answer nobody asked for is told from the one that was waited for.
+    let unasked = "dropped: icmp:unrelated";
+    assert!(outcome.stderr().contains(unasked), "{}", outcome.report());
+    let table = said.lines().find(|line| line.starts_with('[')).unwrap();
+    let table: Value = serde_json::from_str(table).unwrap();
+    let states = table.as_array().unwrap().iter().map(|row| &row["state"][0]);
+    let states: Vec<_> = states.collect();
+    let unresolved = states.iter().filter(|state| **state == "INCOMPLETE");
+    let [entries, most] = limits();
+    assert!(states.len() <= entries, "{}", states.len());
+    assert!((1..=most).contains(&unresolved.count()), "{states:?}");
+    // Nobody is taken for granted by an answer that was not asked for (RFC 4861 7.2.5).
+    let told = |row: &&Value| {
+        let dst = row["dst"].as_str().unwrap();
+        dst.starts_with("fd77::8:")
+    };
+    assert_eq!(table.as_array().unwrap().iter().filter(told).count(), 0);
     let answers = tshark(
         &bench.capture(),
         "frame.comment contains \"why=arp-reply\"",

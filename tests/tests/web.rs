@@ -52,7 +52,7 @@ fn what_is_wrong_with_a_request_is_told_apart() {
         status -X PATCH $B/todos; field allow -X PATCH $B/todos
         field content-type $B/nowhere
         ask $B/nowhere; echo");
-    let want = "401\nBearer realm=\"todo\"\n400\n422\n422\n422\n415\n413\n401\n405\nGET, POST\n\
+    let want = "401\nBearer realm=\"todo\"\n400\n422\n422\n422\n415\n413\n401\n405\nGET, HEAD, POST, OPTIONS\n\
         application/problem+json\n{\"status\":404,\"title\":\"Not Found\"}\n";
     assert_eq!(said, want);
 }
@@ -229,4 +229,154 @@ fn folder_is_served_with_siblings_listings_and_as_many_connections_as_allowed() 
     let want = "packed\ncontent-type: text/html; charset=utf-8\ncontent-encoding: gzip\nvary: accept-encoding\n\
         cache-control: max-age=60\nplain\n1\n1\nplain\n";
     assert_eq!(said, want);
+}
+
+/// Waits for a server of the kernel's on the port.
+const UP: &str = "up() { for i in $(seq 600); do nc -z 127.0.0.1 $1 && break; sleep 0.1; done; }\n";
+
+#[test]
+fn curl_and_our_client_reach_through_the_tunnel_what_is_allowed_and_nothing_else() {
+    let options = ["--proxy", "10.77.0.1:8443", "--proxy", "*.test:443"];
+    let bench = Bench::new().options(&options).file("page", "ours\n");
+    let get = format!("{} get -q -k", outcrop_tests::outcrop().display());
+    let said = bench
+        .sh(&format!(
+            "{UP}
+            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=behind -addext subjectAltName=IP:10.77.0.1 -keyout key -out cert 2>/dev/null
+            mkdir -p www; echo behind > www/page; cd www
+            openssl s_server -accept 8443 -cert ../cert -key ../key -WWW -quiet 2>/dev/null & server=$!
+            python3 -m http.server 8000 >/dev/null 2>&1 & other=$!
+            trap 'kill $server $other' EXIT
+            up 8443; up 8000
+            curl -sS -x http://$STACK:80 --cacert ../cert -w '%{{http_connect}}\\n' https://$KERNEL:8443/page
+            # Our client, a stack of its own on another link.
+            echo 1 > /proc/sys/net/ipv4/ip_forward
+            {get} --dev other --addr 10.78.0.2/24 --addr6 fd78::2/64 -x http://10.77.0.2 https://$KERNEL:8443/page || echo no way
+            # Not on the list: another port, another host.
+            for place in https://$KERNEL:8000/page https://127.0.0.1:8443/; do
+                curl -sS -x http://$STACK:80 -w '%{{http_connect}}\\n' $place 2>/dev/null || true
+            done
+            # A tunnel with plain http in it is a tunnel all the same.
+            curl -sS -p -x http://$STACK:80 -o /dev/null -w '%{{http_connect}}\\n' http://$KERNEL:8000/page 2>/dev/null || true
+            # It is no proxy but for CONNECT: this is for us, by whatever name.
+            curl -sS -x http://$STACK:80 http://$KERNEL:8000/page"
+        ))
+        .stdout();
+    assert_eq!(said, "behind\n200\nbehind\n403\n403\n403\nours\n");
+    let mute = Bench::new().sh("curl -sS -x http://$STACK:80 -w '%{http_connect}\\n' https://$KERNEL:8443/ 2>/dev/null || true");
+    assert_eq!(mute.stdout(), "501\n", "nobody asked for a proxy");
+}
+
+#[test]
+fn trace_options_and_a_request_of_1991_are_answered_where_they_are_wanted() {
+    let ask = "
+        options() { curl -sS -o /dev/null -D - -X OPTIONS \"$@\" | tr -d '\\r' | sed -n 's/^HTTP.1.1 \\(...\\).*/\\1/p; s/^allow: //p'; }
+        options http://$STACK/page; options --request-target '*' http://$STACK/; options http://$STACK/nothing
+        curl -sS -X TRACE -H 'Cookie: secret' -H 'X-Seen: yes' -A me -o body -w '%{http_code} %{content_type}\\n' http://$STACK/page; tr -d '\\r' < body
+        printf 'GET /page\\r\\n' | nc $STACK 80 > body; sed -n 1p body
+        curl -sS --http0.9 -X \"$(printf 'GET /page\\r\\nX')\" http://$STACK/ || true";
+    let wanted = Bench::new()
+        .options(&["--trace", "--http09"])
+        .file("page", "the page\n");
+    let said = wanted.sh(ask).stdout();
+    let allow = "204\nGET, HEAD, OPTIONS, TRACE\n";
+    let trace = "200 message/http\nTRACE /page HTTP/1.1\nHost: 10.77.0.2\nUser-Agent: me\nAccept: */*\nX-Seen: yes\n\n";
+    assert_eq!(
+        said,
+        format!("{allow}{allow}404\n{trace}the page\nthe page\n")
+    );
+    let said = Bench::new().file("page", "the page\n").sh(ask).stdout();
+    let allow = "204\nGET, HEAD, OPTIONS\n";
+    let lines: Vec<&str> = said
+        .lines()
+        .filter(|line| line.starts_with("HTTP/"))
+        .collect();
+    assert!(
+        said.starts_with(&format!("{allow}{allow}404\n405 text/html")),
+        "{said}"
+    );
+    assert_eq!(lines, ["HTTP/1.1 400 Bad Request\r".trim_end()], "{said}");
+}
+
+#[test]
+fn paths_are_redirected_rewritten_and_answered_by_a_server_behind() {
+    let options = [
+        ["--redirect", "/old=/new"],
+        ["--rewrite", "/alias=/"],
+        ["--forward", "/api=http://10.77.0.1:8000/v1"],
+    ];
+    let behind = r#"
+import http.server
+class Behind(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do(self):
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        said = " ".join([self.command, self.path, str(len(body)), self.headers["host"], self.headers["x-forwarded-for"], self.headers["via"]]) + "\n"
+        self.send_response(200); self.send_header("content-length", str(len(said))); self.end_headers()
+        if self.command != "HEAD": self.wfile.write(said.encode())
+    do_GET = do_POST = do_HEAD = do_PUT = do
+    def log_message(self, *args): pass
+http.server.ThreadingHTTPServer(("", 8000), Behind).serve_forever()
+"#;
+    let bench = Bench::new()
+        .options(&options.concat())
+        .file("page", "ours\n");
+    std::fs::write(bench.path("behind.py"), behind).expect("a program is written");
+    let said = bench
+        .sh(&format!(
+            "{UP}
+            curl -sS -o /dev/null -w '%{{http_code}}\\n' http://$STACK/api/x     # nobody there yet
+            python3 behind.py & behind=$!; trap 'kill $behind' EXIT; up 8000
+            curl -sS -o /dev/null -w '%{{http_code}} %{{redirect_url}}\\n' http://$STACK/old/a?b
+            curl -sS http://$STACK/alias/page
+            curl -sS http://$STACK/api/x?y=1 http://$STACK/api
+            head -c 3000000 /dev/zero > large; curl -sS -T large http://$STACK/api/put
+            curl -sS -I -o /dev/null -w '%{{http_code}} %header{{content-length}}\\n' http://$STACK/api/head
+            curl -sS -o /dev/null -w '%{{http_code}}\\n' http://$STACK/apix"
+        ))
+        .stdout();
+    let to = "10.77.0.1:8000 10.77.0.1 1.1 outcrop";
+    let want = format!(
+        "502\n307 http://10.77.0.2/new/a?b\nours\nGET /v1/x?y=1 0 {to}\nGET /v1 0 {to}\nPUT /v1/put 3000000 {to}\n"
+    );
+    let head = format!("HEAD /v1/head 0 {to}\n").len();
+    assert_eq!(said, format!("{want}200 {head}\n404\n"));
+}
+
+#[test]
+fn news_come_to_those_who_ask_again_and_again_and_tokens_have_a_name_in_the_chat() {
+    let said = run("
+        ask $B/news; echo
+        ask $B/news?since=0 > held & held=$!
+        until ss -tn state established | grep -q ':80'; do sleep 0.05; done
+        ask -o /dev/null -H \"$A\" -d '{\"text\":\"one\"}' $B/todos; wait $held; cat held; echo
+        ask -o /dev/null -H \"$A\" -d '{\"text\":\"two\"}' $B/todos
+        ask $B/news?since=1 | value last; ask $B/news?since=99; echo; status $B/news?since=x
+        # Into the chat by ticket (as a page must), by token (as a program can); a ticket is good once.
+        status -X POST $B/chat/ticket
+        K=$(ask -H \"$A\" -X POST $B/chat/ticket | value ticket)
+        enter() { curl -sS --max-time 2 -N -H 'connection: upgrade' -H 'upgrade: websocket' -H 'sec-websocket-version: 13' -H 'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==' \"$@\" 2>/dev/null | grep -ao '\"[a-z 0-9]* is here\"' || echo nobody; }
+        enter $B/chat?ticket=$K; enter $B/chat?ticket=$K; enter -H \"$A\" $B/chat; enter $B/chat; enter -H 'authorization: Bearer x' $B/chat");
+    let one = "{\"id\":4,\"text\":\"one\",\"done\":false,\"by\":\"ada\",\"version\":4}";
+    let one: serde_json::Value = serde_json::from_str(one).expect("JSON");
+    let held = said.lines().nth(1).expect("a line");
+    let held: serde_json::Value = serde_json::from_str(held).expect("JSON");
+    assert_eq!(held["news"][0]["what"], one);
+    let mut rest: Vec<&str> = said.lines().collect();
+    rest.remove(1);
+    assert_eq!(
+        rest,
+        [
+            "{\"last\":0,\"missed\":false,\"news\":[]}",
+            "2",
+            "{\"last\":2,\"missed\":true,\"news\":[]}",
+            "400",
+            "401",
+            "\"ada is here\"",
+            "nobody",
+            "\"ada is here\"",
+            "\"guest 3 is here\"",
+            "nobody",
+        ]
+    );
 }

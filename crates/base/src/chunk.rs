@@ -49,6 +49,16 @@ struct Chunk {
     /// Stream offset of the first byte.
     at: u64,
     bytes: Bytes,
+    /// Whether it was a tail: then it lies in memory of this queue's own, [`TAIL_CAPACITY`] of it at most.
+    gathered: bool,
+}
+
+impl Chunk {
+    /// Whether it keeps no more than twice its length: a tail does that was sealed half full.
+    const fn is_compact(&self, below: usize) -> bool {
+        let len = self.bytes.len();
+        len >= below || self.gathered && len >= TAIL_CAPACITY / 2
+    }
 }
 
 impl ChunkQueue {
@@ -102,7 +112,11 @@ impl ChunkQueue {
         self.seal_tail();
         let at = self.end;
         self.end += bytes.len() as u64;
-        self.chunks.push_back(Chunk { at, bytes });
+        self.chunks.push_back(Chunk {
+            at,
+            bytes,
+            gathered: false,
+        });
     }
 
     /// Appends a copy of `bytes`.
@@ -112,6 +126,11 @@ impl ChunkQueue {
             // Nothing is held: the memory used so far is whole again, instead of its rest being filled
             // and new memory asked for.
             self.tail.reserve(TAIL_CAPACITY);
+        }
+        if bytes.len() <= self.tail.capacity() - self.tail.len() {
+            self.tail.extend_from_slice(bytes);
+            self.end += bytes.len() as u64;
+            return;
         }
         while !bytes.is_empty() {
             let room = self.tail.capacity() - self.tail.len();
@@ -134,12 +153,13 @@ impl ChunkQueue {
     }
 
     /// Copies the pieces that hold any of the last `count` bytes and are shorter than `below` into memory of their own:
-    /// a small piece of a large buffer then no longer keeps all of it. Nor does the tail keep much more than it holds.
+    /// a small piece of a large buffer then no longer keeps all of it. What was gathered here fills its memory already,
+    /// at least by half, and is not copied again. Nor does the tail keep much more than it holds.
     pub fn compact(&mut self, count: usize, below: usize) {
         let from = self.end.saturating_sub(count as u64);
         let last = self.chunks.iter_mut().rev();
         for chunk in last.take_while(|chunk| chunk.at + chunk.bytes.len() as u64 > from) {
-            if chunk.bytes.len() < below {
+            if !chunk.is_compact(below) {
                 chunk.bytes = Bytes::copy_from_slice(&chunk.bytes);
             }
         }
@@ -158,6 +178,7 @@ impl ChunkQueue {
             self.chunks.push_back(Chunk {
                 at: self.end - bytes.len() as u64,
                 bytes,
+                gathered: true,
             });
         }
     }
@@ -274,6 +295,16 @@ impl ChunkQueue {
     /// Borrows `range` (stream offsets, clipped to what is held) as slices, until `out` is full.
     /// Returns the slices used and the bytes in them.
     pub fn slices<'a>(&'a self, range: Range<u64>, out: &mut [IoSlice<'a>]) -> (usize, usize) {
+        if self.chunks.is_empty() {
+            // A short answer, which nearly every packet carries.
+            return match (self.of_tail(&range), out.first_mut()) {
+                (Some(piece), Some(slot)) => {
+                    *slot = IoSlice::new(piece);
+                    (1, piece.len())
+                }
+                (Some(_) | None, _) => (0, 0),
+            };
+        }
         let (mut used, mut bytes) = (0, 0);
         for piece in self.pieces(range) {
             let Some(slot) = out.get_mut(used) else { break };
@@ -288,6 +319,10 @@ impl ChunkQueue {
     #[must_use]
     pub fn cut_to_slices(&self, range: Range<u64>, max_slices: usize) -> Range<u64> {
         let start = range.start;
+        if self.chunks.is_empty() && max_slices > 0 {
+            let len = self.of_tail(&range).map_or(0, <[u8]>::len);
+            return start..start + len as u64;
+        }
         let len: u64 = self
             .pieces(range)
             .take(max_slices)
@@ -299,7 +334,16 @@ impl ChunkQueue {
     /// A copy of `range` (stream offsets, clipped to what is held).
     #[must_use]
     pub fn range_to_vec(&self, range: Range<u64>) -> Vec<u8> {
-        self.pieces(range).flatten().copied().collect()
+        let mut copy = Vec::new();
+        self.pieces(range)
+            .for_each(|piece| copy.extend_from_slice(piece));
+        copy
+    }
+
+    /// What of `range` lies in the tail, if anything does.
+    fn of_tail(&self, range: &Range<u64>) -> Option<&[u8]> {
+        let range = range.start.max(self.start)..range.end.min(self.end);
+        clip(self.tail_at(), &self.tail, &range).filter(|piece| !piece.is_empty())
     }
 
     /// The pieces that make up `range`, in order, clipped to it and to what is held.

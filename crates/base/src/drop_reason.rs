@@ -36,6 +36,8 @@ crate::vocabulary! {
         IpUnknownProtocol = "ip:unknown-protocol",
         /// IP: not addressed to us, and we do not forward.
         IpNotForUs = "ip:not-for-us",
+        /// IP: to a group, from a source that nobody here listens to.
+        IpSourceFiltered = "ip:source-filtered",
         /// IP: a source address no host may use.
         IpBadSource = "ip:bad-source",
         /// IP: no route to the destination.

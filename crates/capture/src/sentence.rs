@@ -167,6 +167,7 @@ const fn of_drop(reason: DropReason) -> &'static str {
         DropReason::IpUnknownVersion => "neither IPv4 nor IPv6",
         DropReason::IpUnknownProtocol => "nobody here speaks that protocol",
         DropReason::IpNotForUs => "not addressed to us, and we do not forward",
+        DropReason::IpSourceFiltered => "to a group, from a source that nobody here listens to",
         DropReason::IpBadSource => "from an address no host may use",
         DropReason::IpNoRoute => "there is no route to its destination",
         DropReason::IpNotForwardable => {

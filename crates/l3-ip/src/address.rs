@@ -57,8 +57,9 @@ pub(crate) fn is_link_scoped(dst: IpAddr) -> bool {
     }
 }
 
-/// Groups that every host belongs to: all systems, all nodes.
-pub(crate) fn is_all_hosts(addr: IpAddr) -> bool {
+/// Whether every host belongs to a group unasked: all systems, all nodes (RFC 1112 7.2, RFC 4291 2.7.1).
+#[must_use]
+pub fn is_all_hosts(addr: IpAddr) -> bool {
     match addr {
         IpAddr::V4(addr) => addr == ALL_SYSTEMS,
         IpAddr::V6(addr) => {

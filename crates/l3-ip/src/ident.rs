@@ -60,4 +60,14 @@ mod tests {
         let mut other = Idents::new(&Seed::from_number(2));
         assert_ne!(other.next(pair.0, pair.1), first);
     }
+
+    #[test]
+    fn numbers_of_one_pair_come_again_only_when_all_have_been_used() {
+        let pair = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        let mut idents = Idents::new(&Seed::from_number(1));
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..=u16::MAX {
+            assert!(seen.insert(idents.next(pair.0, pair.1) & 0xffff));
+        }
+    }
 }

@@ -84,17 +84,18 @@ mod source;
 mod stamp;
 pub mod wire;
 
+pub use address::is_all_hosts;
 pub use advertise::Advertising;
 pub use autoconf::{Address, AddressNews, AddressState, AutoConfig, Lease, MAX_ADDRESSES, Origin};
 pub use config::{Cidr, CidrError, Config, InterfaceConfig};
 pub use endpoint::{Endpoint, RawPacket};
 pub use filter::{Filter, Passing, Ruling};
-pub use group::GroupError;
+pub use group::{GroupError, Listening, MAX_MERGED, MAX_SOURCES, SourceFilter};
 pub use route::{Refusal, Route, Target};
 pub use rule::Rule;
 pub use seam::{
     ConfigError, Delivery, EchoReply, Event, Heard, Hop, LOOPBACK, LOOPBACK_MTU, PacketIn,
-    PingError, Plan, Quote, Quoted, Transmit, Unreachable, Unresolved, Up, Wrap,
+    PingError, Plan, Quote, Quoted, Redirect, Transmit, Unreachable, Unresolved, Up, Wrap,
 };
 
 #[cfg(doctest)]

@@ -149,10 +149,14 @@ impl Routes {
         };
         lengths.iter().find_map(|length| {
             let network = masked(dst, length.prefix);
-            let found = length
-                .routes
-                .binary_search_by_key(&network, |(net, _)| *net);
-            let (_, target) = length.routes.get(found.ok()?)?;
+            let target = match length.routes.as_slice() {
+                // Most often there is one, and order is dearer to find out than equality.
+                [(only, target)] => (*only == network).then_some(target)?,
+                routes => {
+                    let found = routes.binary_search_by_key(&network, |(net, _)| *net);
+                    &routes.get(found.ok()?)?.1
+                }
+            };
             Some(match *target {
                 Target::Link { via, iface } => Found::Hop(Hop {
                     iface,

@@ -62,6 +62,8 @@ outcrop_base::rules! {
         GroupQuery = "group:query", "RFC 3376 5.2, RFC 3810 6.2, RFC 2236 3, RFC 2710 4";
         /// Messages about groups come from the link, are whole, and concern us or nobody.
         GroupMessage = "group:message", "RFC 3376 4, RFC 3810 5.1.14 and 5.2, RFC 2236 2";
+        /// What a source says to a group is heard only if somebody listens to that source.
+        GroupSource = "group:source", "RFC 3376 3.2, RFC 3810 4.2";
         /// A router passes a packet on by its longest matching route.
         Forward = "forward:pass", "RFC 1812 5.2.1, RFC 8200 3";
         /// A packet to a group goes on where a person said so.

@@ -3,7 +3,7 @@
 //! Job: name the values the layers above and below exchange with IP. Owns: plain data.
 //! Does not know: how any of it is decided.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bytes::Bytes;
 
@@ -146,7 +146,7 @@ pub struct Transmit {
 }
 
 /// News for the layers above.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// An echo request of ours was answered.
     EchoReply(EchoReply),
@@ -203,6 +203,26 @@ pub enum Event {
         /// The address.
         addr: Ipv4Addr,
     },
+    /// A neighbour sends by us what another is nearer to: it is told by [`Endpoint::redirect`](crate::Endpoint::redirect),
+    /// once the link was asked where that one is.
+    Redirect(Redirect),
+}
+
+/// A better first hop, about to be told (RFC 4861 8.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// The link that all three are on.
+    pub iface: InterfaceId,
+    /// Who is told.
+    pub to: Ipv6Addr,
+    /// The better hop.
+    pub target: Ipv6Addr,
+    /// For what goes there.
+    pub destination: Ipv6Addr,
+    /// The packet that was sent by us.
+    pub packet: Bytes,
+    /// Its number.
+    pub id: PacketId,
 }
 
 /// In which role an address was heard of (RFC 4861 7.2.3, 7.2.5).

@@ -237,7 +237,13 @@ impl Account {
 
     /// From now on `held` is what holds the sender; `busy` if bytes wait to be acknowledged or sent.
     pub(crate) fn on_flush(&mut self, now: Instant, held: Held, busy: bool) {
-        (self.times, self.busy_time) = self.times_at(now);
+        let passed = self.passed(now);
+        if let Some(time) = self.times.get_mut(self.held as usize) {
+            *time = time.saturating_add(passed);
+        }
+        if self.busy {
+            self.busy_time = self.busy_time.saturating_add(passed);
+        }
         self.held = held;
         self.busy = busy;
         self.since = now;
@@ -261,8 +267,13 @@ impl Account {
         shares
     }
 
+    /// Nanoseconds since the last flush.
+    const fn passed(&self, now: Instant) -> u64 {
+        now.as_nanos().saturating_sub(self.since.as_nanos())
+    }
+
     fn times_at(&self, now: Instant) -> ([u64; IN_LIFE], u64) {
-        let passed = u64::try_from((now - self.since).as_nanos()).unwrap_or(u64::MAX);
+        let passed = self.passed(now);
         let mut times = self.times;
         if let Some(time) = times.get_mut(self.held as usize) {
             *time = time.saturating_add(passed);

@@ -34,9 +34,20 @@ impl RateSample {
     /// Bytes a second.
     #[must_use]
     pub fn bytes_per_second(&self) -> u64 {
-        let nanos = self.interval.as_nanos().max(1);
-        let rate = u128::from(self.delivered) * 1_000_000_000 / nanos;
-        u64::try_from(rate).unwrap_or(u64::MAX)
+        billionfold(self.delivered, self.interval.as_nanos())
+    }
+}
+
+/// `bytes` times the nanoseconds of a second, by `divisor`, of which zero counts as one. Nearly always the product fits
+/// in 64 bits, which divide in a fraction of the time.
+pub(crate) fn billionfold(bytes: u64, divisor: u128) -> u64 {
+    const SECOND: u64 = 1_000_000_000;
+    match (bytes.checked_mul(SECOND), u64::try_from(divisor)) {
+        (Some(product), Ok(divisor)) => product / divisor.max(1),
+        (Some(_) | None, Ok(_) | Err(_)) => {
+            let whole = u128::from(bytes) * u128::from(SECOND) / divisor.max(1);
+            u64::try_from(whole).unwrap_or(u64::MAX)
+        }
     }
 }
 

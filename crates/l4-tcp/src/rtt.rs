@@ -59,20 +59,23 @@ impl RttEstimator {
     /// `expected` is how many samples this round trip yields; each then weighs that much less, so
     /// that the memory spans the same time (RFC 7323 appendix G). It ends a backoff (RFC 6298 5.7).
     pub fn on_sample(&mut self, now: Instant, sample: Duration, expected: u32) {
-        self.latest = Some(Span::new(sample));
+        let sample = Span::new(sample);
+        self.latest = Some(sample);
         self.min.update(now, sample);
         self.backoff = 0;
+        // In nanoseconds: once a packet, and a `Duration` is dear to divide.
+        let new = sample.nanos();
         let Some((srtt, rttvar)) = self.smoothed else {
             // RFC 6298 2.2.
-            self.smoothed = Some((Span::new(sample), Span::new(sample / 2)));
+            self.smoothed = Some((sample, Span::of_nanos(new / 2)));
             return;
         };
         // RFC 6298 2.3, with alpha = 1/8 and beta = 1/4 divided by the samples expected.
-        let many = expected.clamp(1, 1 << 16);
-        let (srtt, rttvar) = (srtt.get(), rttvar.get());
-        let rttvar = blend(rttvar, srtt.abs_diff(sample), 4 * many);
-        let srtt = blend(srtt, sample, 8 * many);
-        self.smoothed = Some((Span::new(srtt), Span::new(rttvar)));
+        let many = u64::from(expected.clamp(1, 1 << 16));
+        let (srtt, rttvar) = (srtt.nanos(), rttvar.nanos());
+        let rttvar = blend(rttvar, srtt.abs_diff(new), 4 * many);
+        let srtt = blend(srtt, new, 8 * many);
+        self.smoothed = Some((Span::of_nanos(srtt), Span::of_nanos(rttvar)));
     }
 
     /// SRTT, once there was a sample.
@@ -161,7 +164,7 @@ const fn nanos(bound: Duration) -> u64 {
 }
 
 /// `old` moved towards `new` by one part in `parts`.
-fn blend(old: Duration, new: Duration, parts: u32) -> Duration {
+const fn blend(old: u64, new: u64, parts: u64) -> u64 {
     if new >= old {
         old + (new - old) / parts
     } else {
@@ -178,8 +181,7 @@ struct WindowedMin {
 }
 
 impl WindowedMin {
-    fn update(&mut self, now: Instant, sample: Duration) {
-        let sample = Span::new(sample);
+    fn update(&mut self, now: Instant, sample: Span) {
         self.current = match self.current {
             Some((began, min)) if now - began < MIN_RTT_WINDOW => Some((began, min.min(sample))),
             Some((_, min)) => {
@@ -191,8 +193,11 @@ impl WindowedMin {
     }
 
     fn value(&self) -> Option<Duration> {
-        let current = self.current.map(|(_, min)| min);
-        current.into_iter().chain(self.older).min().map(Span::get)
+        match (self.current, self.older) {
+            (Some((_, current)), Some(older)) => Some(current.min(older).get()),
+            (Some((_, current)), None) => Some(current.get()),
+            (None, older) => older.map(Span::get),
+        }
     }
 
     fn fingerprint(&self, now: Instant, mut into: &mut dyn Hasher) {

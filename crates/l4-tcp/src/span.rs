@@ -21,6 +21,11 @@ impl Span {
         } else {
             nanos as u64
         };
+        Self::of_nanos(nanos)
+    }
+
+    /// So many nanoseconds.
+    pub(crate) const fn of_nanos(nanos: u64) -> Self {
         Self(NonZeroU64::MIN.saturating_add(nanos))
     }
 

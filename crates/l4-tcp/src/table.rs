@@ -211,7 +211,7 @@ impl<T> FlowTable<T> {
 }
 
 fn hash_of(key: &HashKey, flow: &Flow) -> u64 {
-    let mut hasher = key.hasher();
+    let mut hasher = key.table_hasher();
     flow.feed(&mut hasher);
     hasher.finish()
 }

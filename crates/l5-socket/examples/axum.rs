@@ -4,9 +4,10 @@
 //! cargo run -p outcrop-socket --features hyper --example axum
 //! ```
 
+mod listening;
+
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::io;
 
 use axum::Router;
 use axum::routing::get;
@@ -14,10 +15,11 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use listening::Listening;
 use outcrop_base::{InterfaceId, Seed, WallClock};
 use outcrop_device::{Caps, Clock, PairEnd, pair};
+use outcrop_socket::TcpListener;
 use outcrop_socket::tokio::{Connector, drive, drive_until};
-use outcrop_socket::{TcpListener, TcpStream};
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
 use outcrop_stack::{Config, Core, Driver, Shard};
 
@@ -31,28 +33,6 @@ fn host(last: u8, device: PairEnd, clock: &Clock) -> Result<Driver<PairEnd>, Any
     core.add_interface(InterfaceConfig::tun(InterfaceId(0), 1500, addresses))?;
     let shard = Shard::new(core, clock.clone(), WallClock::new(Duration::ZERO))?;
     Ok(Driver::new(shard, InterfaceId(0), device, ()))
-}
-
-/// What axum wants of a listener.
-struct Listening(TcpListener);
-
-impl axum::serve::Listener for Listening {
-    type Io = TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        loop {
-            if let Ok(stream) = self.0.accept().await
-                && let Ok(peer) = stream.peer_addr()
-            {
-                return (stream, peer);
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(SocketAddr::from((SERVER, 80)))
-    }
 }
 
 async fn ask(shard: Shard) -> Result<(), AnyError> {

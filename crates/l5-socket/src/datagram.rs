@@ -11,6 +11,7 @@ use std::io;
 
 use bytes::Bytes;
 use outcrop_base::InterfaceId;
+use outcrop_stack::ip::{Listening, SourceFilter};
 use outcrop_stack::udp::{self, Datagram, SendOptions};
 use outcrop_stack::{Interest, SendError, Shard, UdpId};
 
@@ -55,9 +56,7 @@ impl UdpSocket {
     /// # Errors
     /// `InvalidInput` if it is no group or there is no such interface, `OutOfMemory` for too many groups.
     pub fn join_multicast(&self, iface: InterfaceId, group: IpAddr) -> io::Result<()> {
-        self.shard
-            .call(|core| core.udp_join(self.id, iface, group))
-            .map_err(error::group)
+        self.listen((iface, group), &Listening::Join)
     }
 
     /// Takes a join back.
@@ -65,8 +64,80 @@ impl UdpSocket {
     /// # Errors
     /// `InvalidInput` if the socket has not joined it.
     pub fn leave_multicast(&self, iface: InterfaceId, group: IpAddr) -> io::Result<()> {
+        self.listen((iface, group), &Listening::Leave)
+    }
+
+    /// Hears the group from `source` too, and from no others that are not named so (RFC 3678's join of one source).
+    ///
+    /// # Errors
+    /// As for [`join_multicast`](Self::join_multicast); `InvalidInput` for a source no host speaks from, or if the group
+    /// is heard from everybody already.
+    pub fn join_source(&self, iface: InterfaceId, group: IpAddr, source: IpAddr) -> io::Result<()> {
+        self.listen((iface, group), &Listening::JoinSource(source))
+    }
+
+    /// Takes such a join back; with the last the group is left.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the source was not named.
+    pub fn leave_source(
+        &self,
+        iface: InterfaceId,
+        group: IpAddr,
+        source: IpAddr,
+    ) -> io::Result<()> {
+        self.listen((iface, group), &Listening::LeaveSource(source))
+    }
+
+    /// Hears everybody but `source`, and others blocked, in a group that was joined.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the group was not joined for everybody.
+    pub fn block_source(
+        &self,
+        iface: InterfaceId,
+        group: IpAddr,
+        source: IpAddr,
+    ) -> io::Result<()> {
+        self.listen((iface, group), &Listening::Block(source))
+    }
+
+    /// Hears a source again that was blocked.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it was not.
+    pub fn unblock_source(
+        &self,
+        iface: InterfaceId,
+        group: IpAddr,
+        source: IpAddr,
+    ) -> io::Result<()> {
+        self.listen((iface, group), &Listening::Unblock(source))
+    }
+
+    /// Hears the group as `filter` says from now on, whatever was asked before; from nobody is to leave it.
+    ///
+    /// # Errors
+    /// As for [`join_multicast`](Self::join_multicast); `OutOfMemory` for too many sources.
+    pub fn set_source_filter(
+        &self,
+        iface: InterfaceId,
+        group: IpAddr,
+        filter: SourceFilter,
+    ) -> io::Result<()> {
+        self.listen((iface, group), &Listening::Set(filter))
+    }
+
+    /// From whom the group is heard.
+    #[must_use]
+    pub fn source_filter(&self, iface: InterfaceId, group: IpAddr) -> SourceFilter {
         self.shard
-            .call(|core| core.udp_leave(self.id, iface, group))
+            .call(|core| core.udp_filter(self.id, iface, group))
+    }
+
+    fn listen(&self, of: (InterfaceId, IpAddr), call: &Listening) -> io::Result<()> {
+        self.shard
+            .call(|core| core.udp_listen(self.id, of, call))
             .map_err(error::group)
     }
 

@@ -61,10 +61,14 @@ pub(crate) fn listen(error: ListenError) -> io::Error {
 
 pub(crate) fn group(error: GroupError) -> io::Error {
     let kind = match error {
-        GroupError::TooMany => ErrorKind::OutOfMemory,
-        GroupError::UnknownInterface | GroupError::NotAGroup | GroupError::NotJoined | _ => {
-            ErrorKind::InvalidInput
-        }
+        GroupError::TooMany | GroupError::TooManySources => ErrorKind::OutOfMemory,
+        GroupError::UnknownInterface
+        | GroupError::NotAGroup
+        | GroupError::NotJoined
+        | GroupError::NotASource
+        | GroupError::OtherMode
+        | GroupError::NotNamed
+        | _ => ErrorKind::InvalidInput,
     };
     io::Error::new(kind, error)
 }

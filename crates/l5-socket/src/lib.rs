@@ -98,6 +98,7 @@ pub use listener::TcpListener;
 pub use option::{OptionError, TcpOption};
 #[doc(no_inline)]
 pub use outcrop_stack::Shard;
+pub use outcrop_stack::ip::SourceFilter;
 pub use raw::RawSocket;
 pub use socket::TcpSocket;
 pub use split::{OwnedReadHalf, OwnedWriteHalf};

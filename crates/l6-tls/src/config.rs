@@ -17,6 +17,7 @@ use rustls::{
 };
 use thiserror::Error;
 
+use crate::groups::Group;
 use crate::names::Names;
 use crate::{Identity, KeySink};
 
@@ -48,9 +49,13 @@ fn versions(least: u8, most: u8) -> &'static [&'static SupportedProtocolVersion]
     }
 }
 
-/// The cryptography, always named: no global default is set or asked for.
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
+/// The cryptography, always named: no global default is set or asked for. `None`: all of its groups.
+fn provider(groups: Option<&[Group]>) -> Arc<CryptoProvider> {
+    let mut provider = ring::default_provider();
+    if let Some(groups) = groups {
+        provider.kx_groups = groups.iter().map(|group| group.rustls()).collect();
+    }
+    Arc::new(provider)
 }
 
 /// A server's settings, finished; cheap to clone.
@@ -74,6 +79,7 @@ pub struct Server {
     clients: Option<Vec<Vec<u8>>>,
     keys: Option<KeySink>,
     versions: (u8, u8),
+    groups: Option<Vec<Group>>,
 }
 
 impl Server {
@@ -86,6 +92,7 @@ impl Server {
             clients: None,
             keys: None,
             versions: (2, 3),
+            groups: None,
         }
     }
 
@@ -130,6 +137,14 @@ impl Server {
         self
     }
 
+    /// Only these groups for the exchange of keys. A client whose first guess is none of them is asked to guess again
+    /// (HelloRetryRequest, RFC 8446 4.1.4).
+    #[must_use]
+    pub fn groups(mut self, groups: &[Group]) -> Self {
+        self.groups = Some(groups.to_vec());
+        self
+    }
+
     /// The settings, ready for use.
     ///
     /// # Errors
@@ -139,14 +154,14 @@ impl Server {
             return Err(ConfigError::NoIdentity);
         }
         let refused = |error: rustls::Error| ConfigError::Refused(error.to_string());
-        let builder = ServerConfig::builder_with_provider(provider())
+        let builder = ServerConfig::builder_with_provider(provider(self.groups.as_deref()))
             .with_protocol_versions(versions(self.versions.0, self.versions.1))
             .map_err(refused)?;
         let builder = match self.clients {
             None => builder.with_no_client_auth(),
             Some(authorities) => {
                 let roots = Arc::new(roots(&authorities)?);
-                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider(None));
                 let verifier = verifier.build();
                 builder.with_client_cert_verifier(
                     verifier.map_err(|error| ConfigError::Refused(error.to_string()))?,
@@ -176,6 +191,7 @@ pub struct Client {
     identity: Option<Identity>,
     keys: Option<KeySink>,
     versions: (u8, u8),
+    groups: Option<Vec<Group>>,
 }
 
 impl Client {
@@ -186,6 +202,7 @@ impl Client {
             identity: None,
             keys: None,
             versions: (2, 3),
+            groups: None,
         }
     }
 
@@ -244,12 +261,19 @@ impl Client {
         self
     }
 
+    /// Only these groups for the exchange of keys; the first is the guess that the ClientHello brings a key for.
+    #[must_use]
+    pub fn groups(mut self, groups: &[Group]) -> Self {
+        self.groups = Some(groups.to_vec());
+        self
+    }
+
     /// The settings, ready for use.
     ///
     /// # Errors
     /// [`ConfigError`].
     pub fn build(self) -> Result<ClientTls, ConfigError> {
-        let builder = ClientConfig::builder_with_provider(provider())
+        let builder = ClientConfig::builder_with_provider(provider(self.groups.as_deref()))
             .with_protocol_versions(versions(self.versions.0, self.versions.1))
             .map_err(|error| ConfigError::Refused(error.to_string()))?;
         let builder = match self.roots {

@@ -66,13 +66,14 @@
 //!
 //! # Files, in reading order
 //! `stream` the heart; `handshake` until it may be used; `identity` certificates and who signs them; `names` which
-//! certificate for which name; `config` both ends' settings; `keys` the key log; `pipe` a stream in memory.
+//! certificate for which name; `config` both ends' settings, `groups` in which keys are exchanged; `keys` the key log; `pipe` a stream in memory.
 //!
 //! # Not here
 //! Cryptography and the record layer (rustls and ring), sockets, what is said inside.
 #![forbid(unsafe_code)]
 
 mod config;
+mod groups;
 mod handshake;
 mod identity;
 mod keys;
@@ -81,6 +82,7 @@ mod pipe;
 mod stream;
 
 pub use config::{Client, ClientTls, ConfigError, Server, ServerTls};
+pub use groups::Group;
 pub use handshake::{HandshakeError, accept, connect};
 pub use identity::{Authority, Identity, IdentityError};
 pub use keys::KeySink;

@@ -10,7 +10,7 @@ use std::io::{self, BufRead as _, Write as _};
 
 use bytes::Bytes;
 use outcrop_base::{ByteStream, ChunkQueue};
-use rustls::{Connection, ProtocolVersion};
+use rustls::{Connection, HandshakeKind, ProtocolVersion};
 
 /// The longest piece of plain text in one record (RFC 8446 5.1).
 const RECORD: usize = 16 << 10;
@@ -47,6 +47,8 @@ pub struct Facts {
     pub protocol: Option<String>,
     /// Whether the session of an earlier connection went on.
     pub resumed: bool,
+    /// Whether the client had to send a second ClientHello, for a group that the server knows (RFC 8446 4.1.4).
+    pub retried: bool,
     /// The peer's certificates, its own first.
     pub peer: Vec<Bytes>,
 }
@@ -70,7 +72,10 @@ impl<S: ByteStream> TlsStream<S> {
             Connection::Server(server) => server.server_name().map(str::to_owned),
             Connection::Client(_) => None,
         };
-        let suite = self.tls.negotiated_cipher_suite();
+        let (kind, suite) = (
+            self.tls.handshake_kind(),
+            self.tls.negotiated_cipher_suite(),
+        );
         let peer = self.tls.peer_certificates().unwrap_or_default();
         Facts {
             version: match self.tls.protocol_version() {
@@ -82,7 +87,8 @@ impl<S: ByteStream> TlsStream<S> {
             name,
             protocol: (self.tls.alpn_protocol())
                 .map(|name| String::from_utf8_lossy(name).into_owned()),
-            resumed: self.tls.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
+            resumed: kind == Some(HandshakeKind::Resumed),
+            retried: kind == Some(HandshakeKind::FullWithHelloRetryRequest),
             peer: (peer.iter())
                 .map(|certificate| Bytes::copy_from_slice(certificate))
                 .collect(),

@@ -91,12 +91,25 @@ impl Files {
         })))
     }
 
+    /// The answer to a request of the `http` crate.
+    #[must_use]
+    pub fn answer_to<B>(&self, request: &http::Request<B>) -> Answer {
+        self.respond(&Request {
+            method: request.method(),
+            path: request.uri().path(),
+            query: request.uri().query(),
+            asked: Asked::of_map(request.headers()),
+            accepts: (request.headers().get(header::ACCEPT_ENCODING)).map(HeaderValue::as_bytes),
+            at: request.extensions().get::<About>().map(|about| about.at),
+        })
+    }
+
     fn respond(&self, request: &Request<'_>) -> Answer {
         let get = match *request.method {
             Method::GET => true,
             Method::HEAD => false,
-            Method::OPTIONS
-            | Method::POST
+            Method::OPTIONS => return self.options(request.path),
+            Method::POST
             | Method::PUT
             | Method::DELETE
             | Method::PATCH
@@ -121,6 +134,16 @@ impl Files {
                 page.flatten()
                     .map_or_else(|| pages::error(status).into(), names)
             }
+        }
+    }
+
+    /// What may be done with a file: nothing, if there is none.
+    fn options(&self, path: &str) -> Answer {
+        match self.0.root.find(path) {
+            Err(status) if path != "*" && !(self.0.options.listing && path.ends_with('/')) => {
+                pages::error(status).into()
+            }
+            Ok(_) | Err(_) => pages::allowed(pages::READ_ONLY).into(),
         }
     }
 
@@ -306,14 +329,7 @@ impl<B> tower_service::Service<http::Request<B>> for Files {
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let answer = self.respond(&Request {
-            method: request.method(),
-            path: request.uri().path(),
-            query: request.uri().query(),
-            asked: Asked::of_map(request.headers()),
-            accepts: (request.headers().get(header::ACCEPT_ENCODING)).map(HeaderValue::as_bytes),
-            at: request.extensions().get::<About>().map(|about| about.at),
-        });
+        let answer = self.answer_to(&request);
         let head_only = request.method() == Method::HEAD;
         ready(Ok(match answer {
             Answer::Response(response) => response,

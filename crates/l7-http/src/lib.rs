@@ -18,7 +18,7 @@
 //! | verb | here |
 //! |---|---|
 //! | from below | `handle_bytes(now, Bytes) -> Verdict`, `handle_eof(now)`, `handle_finished(now)`, guarded by `wants_bytes()` |
-//! | user calls | server: `accept_body inform respond respond_prepared switch write finish abort shutdown`; client: `request write finish pipeline` |
+//! | user calls | server: `accept_body inform respond respond_prepared switch tunnel write finish abort shutdown`; client: `request write finish pipeline` |
 //! | clock | `poll_timeout`, `handle_timeout(now)` |
 //! | to below | `poll_transmit(now) -> Option<Bytes>` or `output()`; then `closing()` says what to do with the stream |
 //! | to above | `poll_event()` |
@@ -66,11 +66,11 @@
 //! # Files, in reading order
 //! [`h1::state`] (the life of an exchange), then the rest of [`h1`]; [`Sleep`] and [`Body`]; [`serve`] (an engine over a
 //! stream with a [`serve::Handler`] or a `tower` service), [`client`] (an engine over a stream, asking);
-//! [`files`] and [`pages`] (answers); [`wire`] (a message taken apart, for inspectors).
+//! [`files`], [`pages`] and [`trace`] (answers); [`wire`] (a message taken apart, for inspectors).
 //!
 //! # Not here
 //! TLS (`l6-tls`), sockets (`l5-socket`: anything that is a [`ByteStream`](outcrop_base::ByteStream) will do), a
-//! runtime, redirects, cookies, caches, content codings (`l7-web`), `CONNECT`, later versions of HTTP.
+//! runtime, redirects, cookies, caches, content codings, what a tunnel leads to (`l7-web`), later versions of HTTP.
 #![forbid(unsafe_code)]
 
 mod body;
@@ -80,6 +80,7 @@ pub mod h1;
 pub mod pages;
 pub mod serve;
 mod sleep;
+pub mod trace;
 pub mod wire;
 
 pub use body::Body;

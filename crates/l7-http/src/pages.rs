@@ -59,6 +59,10 @@ pub struct Welcome;
 impl Handler for Welcome {
     fn answer(&mut self, request: &RequestHead, about: &About) -> Answer {
         let path = request.path();
+        let known = ["/", "/index.html", "*"].contains(&path);
+        if *request.method() == Method::OPTIONS && known {
+            return allowed(READ_ONLY).into();
+        }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return not_allowed();
         }
@@ -73,11 +77,21 @@ impl Handler for Welcome {
     }
 }
 
+/// What an address takes that can only be read.
+pub(crate) const READ_ONLY: &str = "GET, HEAD, OPTIONS";
+
+/// The answer to OPTIONS: these methods, and nothing more to say (RFC 9110 section 9.3.7).
+pub(crate) fn allowed(methods: &'static str) -> Prepared {
+    let allow = HeaderValue::from_static(methods);
+    let fields = HeaderMap::from_iter([(header::ALLOW, allow)]);
+    Prepared::new(StatusCode::NO_CONTENT, &fields, Bytes::new())
+}
+
 /// 405 for an address that can only be read.
 pub(crate) fn not_allowed() -> Answer {
     let mut fields = HeaderMap::new();
     fields.insert(header::CONTENT_TYPE, HTML);
-    fields.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    fields.insert(header::ALLOW, HeaderValue::from_static(READ_ONLY));
     let status = StatusCode::METHOD_NOT_ALLOWED;
     Prepared::new(status, &fields, error_body(status)).into()
 }

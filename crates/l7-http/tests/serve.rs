@@ -507,7 +507,7 @@ fn built_in_page_tells_what_happened_and_lets_nothing_in() {
     let pages = String::from_utf8(ours.read_now()).unwrap();
     assert!(pages.contains("HTTP/1.1 404 Not Found\r\n"));
     assert!(pages.contains("HTTP/1.1 405 Method Not Allowed\r\n"));
-    assert!(pages.contains("allow: GET, HEAD\r\n"));
+    assert!(pages.contains("allow: GET, HEAD, OPTIONS\r\n"));
 }
 
 #[test]

@@ -36,7 +36,7 @@
 //! # Files, in reading order
 //! `pass` the shape of it all; [`accept`] weights, [`compress`] with `compress/coder`; [`cookie`] with `cookie/date`,
 //! [`session`] with `session/store`, [`csrf`]; [`auth`], [`token`]; [`cors`], [`harden`], [`rate`], [`crowd`], [`route`],
-//! [`access_log`]; [`problem`], [`content`]; `outbox`, [`sse`], [`websocket`] with `websocket/pipe`; [`chance`];
+//! [`forward`], [`tunnel`] with `tunnel/pump`, [`access_log`]; [`problem`], [`content`]; `outbox`, [`sse`], [`longpoll`], [`websocket`] with `websocket/pipe`; [`chance`];
 //! [`client`]: what a fetching program needs, [`client::Agent`] in front.
 //!
 //! # Not here
@@ -54,7 +54,9 @@ pub mod cookie;
 pub mod cors;
 pub mod crowd;
 pub mod csrf;
+pub mod forward;
 pub mod harden;
+pub mod longpoll;
 mod outbox;
 mod pass;
 pub mod problem;
@@ -63,6 +65,7 @@ pub mod route;
 pub mod session;
 pub mod sse;
 pub mod token;
+pub mod tunnel;
 pub mod websocket;
 
 pub use outbox::{Gone, Outbox};

@@ -50,12 +50,12 @@ impl Rules {
 }
 
 /// What follows `from` in `path`, if that is where it begins.
-fn rest<'a>(path: &'a str, from: &str) -> Option<&'a str> {
+pub(crate) fn rest<'a>(path: &'a str, from: &str) -> Option<&'a str> {
     let rest = path.strip_prefix(from.trim_end_matches('/'))?;
     (rest.is_empty() || rest.starts_with('/')).then_some(rest)
 }
 
-fn joined(to: &str, rest: &str, query: Option<&str>) -> String {
+pub(crate) fn joined(to: &str, rest: &str, query: Option<&str>) -> String {
     let mut target = format!("{}{rest}", to.trim_end_matches('/'));
     if target.is_empty() {
         target.push('/');

@@ -77,12 +77,20 @@ impl Counters {
     }
 
     fn rule(&mut self, rule: RuleRef, more: u64) {
-        // A few dozen rules, the common ones met first: a scan by address beats a hash.
+        // A few dozen rules, and what was met most often stands first: a scan beats a hash.
         let same =
             |known: &RuleRef| core::ptr::eq(known.name, rule.name) || known.name == rule.name;
-        match self.rules.iter_mut().find(|(known, _)| same(known)) {
-            Some((_, count)) => *count += more,
-            None => self.rules.push((rule, more)),
+        let Some(at) = self.rules.iter().position(|(known, _)| same(known)) else {
+            self.rules.push((rule, more));
+            return;
+        };
+        let before = at.checked_sub(1).and_then(|at| self.rules.get(at));
+        let ahead = before.map_or(u64::MAX, |(_, count)| *count);
+        if let Some((_, count)) = self.rules.get_mut(at) {
+            *count += more;
+            if *count > ahead {
+                self.rules.swap(at - 1, at);
+            }
         }
     }
 

@@ -19,8 +19,9 @@ pub mod ethernet {
 pub mod ip {
     pub use outcrop_ip::{
         Address, AddressNews, AddressState, Advertising, AutoConfig, Cidr, CidrError, Config,
-        ConfigError, EchoReply, Filter, GroupError, InterfaceConfig, Lease, Origin, Passing,
-        PingError, Quote, Quoted, RawPacket, Refusal, Route, Ruling, Target, Unresolved,
+        ConfigError, EchoReply, Filter, GroupError, InterfaceConfig, Lease, Listening, MAX_MERGED,
+        MAX_SOURCES, Origin, Passing, PingError, Quote, Quoted, RawPacket, Refusal, Route, Ruling,
+        SourceFilter, Target, Unresolved,
     };
 }
 /// TCP's words.

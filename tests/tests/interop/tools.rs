@@ -51,7 +51,7 @@ const ROWS: &[Row] = &[
     ("git", "clone of a dumb repository, object by object", "repository loose.git; git clone -q $U/loose.git got; same_commit"),
     ("git", "the same packed and over TLS, then what was pushed since",
         "repository packed.git; git -C $T/root/packed.git gc -q; git clone -q $S/packed.git got; same_commit
-         cd work; seq 999 > more; git add .; git commit -qm more; git push -q $T/root/packed.git main; cd ..; git -C $T/root/packed.git update-server-info; sleep 1
+         cd work; seq 999 > more; git add .; git commit -qm more; git push -q $T/root/packed.git main; cd ..; git -C $T/root/packed.git update-server-info
          git -C got pull -q; same_commit"),
     ("apt", "update, and twelve packages from a flat repository", "packages flat $U; fetch_all"),
     ("apt", "the same over TLS; a second update changes nothing",

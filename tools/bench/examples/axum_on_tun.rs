@@ -1,12 +1,17 @@
 //! An axum router on our sockets, on a TUN of its own: a program of others' crates, to be measured.
 //!
-//! Job: open the TUN in the network namespace it is started in, say `ready`, and answer `/small` until it is killed.
+//! Job: open the TUN in the network namespace it is started in, say `ready`, and answer until it is killed: `/small` from a
+//! handler that has nothing to remember, `/carries-..` from handlers whose futures hold so many bytes while they wait.
 //! Owns: the two addresses, those of every peer in the bench. Does not know: HTTP; hyper does.
 //! Run: by `outcrop-bench`, or in any network namespace of one's own.
 #![forbid(unsafe_code)]
 
+#[path = "../../../crates/l5-socket/examples/listening/mod.rs"]
+mod listening;
+
 use core::error::Error;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::hint::black_box;
+use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use std::io::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,11 +19,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::http::header::{ETAG, HeaderName, LAST_MODIFIED};
 use axum::routing::get;
+use listening::Listening;
 use outcrop_base::{InterfaceId, Seed, WallClock};
 use outcrop_device::kernel::{self, Interface};
 use outcrop_device::{Clock, Device as _, Format, Tun};
+use outcrop_socket::TcpListener;
 use outcrop_socket::tokio::drive;
-use outcrop_socket::{TcpListener, TcpStream};
 use outcrop_stack::ip::{Cidr, InterfaceConfig};
 use outcrop_stack::{Config, Core, Driver, Shard};
 
@@ -28,28 +34,6 @@ const PORT: u16 = 80;
 const MTU: u32 = 1_500;
 /// As long as the small file.
 const BODY: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
-
-/// What axum wants of a listener.
-struct Listening(TcpListener);
-
-impl axum::serve::Listener for Listening {
-    type Io = TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        loop {
-            if let Ok(stream) = self.0.accept().await
-                && let Ok(peer) = stream.peer_addr()
-            {
-                return (stream, peer);
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok((PROGRAM, PORT).into())
-    }
-}
 
 /// A stack on a TUN whose other end the kernel has.
 fn host() -> Result<Driver<Tun>, Box<dyn Error>> {
@@ -74,8 +58,11 @@ fn host() -> Result<Driver<Tun>, Box<dyn Error>> {
     Ok(Driver::new(shard, InterfaceId(0), tun, ()))
 }
 
+/// Fields and a body.
+type Answer = ([(HeaderName, &'static str); 2], &'static str);
+
 /// The small file, with the fields that every contender sends with it.
-async fn small() -> ([(HeaderName, &'static str); 2], &'static str) {
+async fn small() -> Answer {
     let fields = [
         (ETAG, "\"0123456789abcdef-64\""),
         (LAST_MODIFIED, "Sat, 21 Nov 2026 11:00:00 GMT"),
@@ -83,10 +70,25 @@ async fn small() -> ([(HeaderName, &'static str); 2], &'static str) {
     (fields, BODY)
 }
 
+/// The same by a handler that has `BYTES` to remember while it waits: they are part of its future, which axum has made, moves
+/// and forgets for every request.
+async fn carries<const BYTES: usize>() -> Answer {
+    let state = black_box([1_u8; BYTES]);
+    core::future::ready(()).await;
+    // It is asked for after the wait: so it was there meanwhile.
+    black_box(&state);
+    small().await
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut driver = host()?;
     let listener = TcpListener::bind(driver.shard(), (PROGRAM, PORT).into())?;
-    let router = Router::new().route("/small", get(small));
+    let router = Router::new()
+        .route("/small", get(small))
+        .route("/carries-100", get(carries::<100>))
+        .route("/carries-1k", get(carries::<1_024>))
+        .route("/carries-10k", get(carries::<10_240>))
+        .route("/carries-100k", get(carries::<102_400>));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -4,7 +4,7 @@
 //! them fall quiet, and print the bytes of each, all in, and the processor time one more packet takes: for sixteen busy ones
 //! among them, and for one anywhere, which sleeps and whose memory is cold.
 //! Owns: peers made of segments. Does not know: devices; the engine alone is measured, timers included.
-//! Run: `cargo run --release -p outcrop-bench --example idle [connections ..]`
+//! Run: `cargo run --release -p outcrop-bench --example idle [--json] [connections ..]`; `outcrop-bench` does, too.
 #![forbid(unsafe_code)]
 
 use core::error::Error;
@@ -261,12 +261,29 @@ impl World {
     }
 }
 
-/// The middle of what was measured, with the extremes.
-fn summary(figures: &mut [f64]) -> String {
+/// The least of what was measured, the middle and the most.
+fn spread(figures: &mut [f64]) -> [f64; 3] {
     figures.sort_by(f64::total_cmp);
     let at = |index: usize| figures.get(index).copied().unwrap_or_default();
     let last = figures.len().saturating_sub(1);
-    format!("{:.0} ({:.0}-{:.0})", at(last / 2), at(0), at(last))
+    [at(0), at(last / 2), at(last)]
+}
+
+/// A line for people, or one for `outcrop-bench`.
+fn said(world: &mut World, json: bool) -> String {
+    let [busy, any] = [spread(&mut world.busy), spread(&mut world.any)];
+    let (count, held, resident) = (world.peers.len(), world.held, world.resident);
+    if json {
+        let [busy, any] = [busy, any].map(|[least, median, most]| {
+            format!(r#"{{"least":{least:.0},"median":{median:.0},"most":{most:.0}}}"#)
+        });
+        return format!(
+            r#"{{"connections":{count},"bytes":{held:.0},"resident":{resident:.0},"busy":{busy},"any":{any}}}"#
+        );
+    }
+    let [busy, any] =
+        [busy, any].map(|[least, median, most]| format!("{median:.0} ({least:.0}-{most:.0})"));
+    format!("| {count} | {held:.0} | {resident:.0} | {busy} | {any} |")
 }
 
 fn pick(random: &mut Random, among: usize) -> usize {
@@ -293,10 +310,9 @@ fn resident() -> Outcome<i64> {
 }
 
 fn main() -> Outcome<()> {
-    let asked: Vec<u32> = env::args()
-        .skip(1)
-        .map(|n| n.parse())
-        .collect::<Result<_, _>>()?;
+    let (flags, asked): (Vec<_>, Vec<_>) = env::args().skip(1).partition(|word| word == "--json");
+    let json = !flags.is_empty();
+    let asked: Vec<u32> = asked.iter().map(|n| n.parse()).collect::<Result<_, _>>()?;
     let counts = if asked.is_empty() {
         vec![1, 16, 1000, 1_000_000]
     } else {
@@ -313,14 +329,14 @@ fn main() -> Outcome<()> {
             world.take_turn(&mut random)?;
         }
     }
-    println!(
-        "| connections | bytes each, asked for | resident | ns a packet, 16 busy | ns a packet, any |"
-    );
-    println!("|---|---|---|---|---|");
+    if !json {
+        println!(
+            "| connections | bytes each, asked for | resident | ns a packet, 16 busy | ns a packet, any |"
+        );
+        println!("|---|---|---|---|---|");
+    }
     for world in &mut worlds {
-        let (busy, any) = (summary(&mut world.busy), summary(&mut world.any));
-        let (count, held, resident) = (world.peers.len(), world.held, world.resident);
-        println!("| {count} | {held:.0} | {resident:.0} | {busy} | {any} |");
+        println!("{}", said(world, json));
     }
     Ok(())
 }

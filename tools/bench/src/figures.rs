@@ -9,13 +9,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Engine;
 use crate::load::Report;
-use crate::scenario::Work;
+use crate::plan::Plan;
+use crate::scenario::{Scenario, Work};
 use crate::statistics::Spread;
-use crate::{Outcome, Plan};
+use crate::{Outcome, paths};
 
 /// Who we are in the table.
 pub(crate) const OURS: &str = "outcrop";
+
+/// Rounds from which on a median is one.
+const ENOUGH: u32 = 5;
 
 /// One measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +32,11 @@ pub(crate) struct Sample {
     pub(crate) p99_us: f64,
     pub(crate) p999_us: f64,
     pub(crate) errors: f64,
+    /// Segments that came out of order, in either direction, and that the client sent again.
+    #[serde(default)]
+    pub(crate) disordered: f64,
+    #[serde(default)]
+    pub(crate) repeated: f64,
     /// Processor time of either side: seconds a million requests, or a gigabyte.
     pub(crate) server_cpu: f64,
     pub(crate) client_cpu: f64,
@@ -42,6 +52,8 @@ impl Sample {
             p99_us: report.p99_us,
             p999_us: report.p999_us,
             errors: report.errors,
+            disordered: report.disordered,
+            repeated: report.repeated,
             server_cpu: server_cpu * share,
             client_cpu: report.cpu * share,
         }
@@ -67,6 +79,15 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Row>,
     /// Connections held by kernel clients.
     pub(crate) held: Vec<Held>,
+    /// The same of the engine alone.
+    #[serde(default)]
+    pub(crate) engine: Vec<Engine>,
+    /// Emulated links, beside Linux.
+    #[serde(default)]
+    pub(crate) paths: Vec<paths::Row>,
+    /// How long it all took, in seconds.
+    #[serde(default)]
+    pub(crate) took: u64,
 }
 
 /// One who did not take part, or not to the end.
@@ -131,6 +152,9 @@ impl Table {
             absent,
             rows: Vec::new(),
             held: Vec::new(),
+            engine: Vec::new(),
+            paths: Vec::new(),
+            took: 0,
         }
     }
 
@@ -142,33 +166,42 @@ impl Table {
 
     /// Written so that a row is a line: what changes from run to run can be read as a difference.
     pub(crate) fn write(&self, path: &Path) -> Outcome<()> {
-        let lines = |rows: Vec<String>| rows.join(",\n  ");
-        let rows = self
-            .rows
-            .iter()
-            .map(serde_json::to_string)
-            .collect::<Result<_, _>>()?;
-        let held = self
-            .held
-            .iter()
-            .map(serde_json::to_string)
-            .collect::<Result<_, _>>()?;
+        let lists = [
+            ("rows", lines(&self.rows)?),
+            ("held", lines(&self.held)?),
+            ("engine", lines(&self.engine)?),
+            ("paths", lines(&self.paths)?),
+        ];
         let mut head = serde_json::to_value(self)?;
         if let Some(head) = head.as_object_mut() {
-            head.remove("rows");
-            head.remove("held");
+            lists.iter().for_each(|(name, _)| drop(head.remove(*name)));
         }
-        let head = serde_json::to_string(&head)?;
-        let head = head.trim_end_matches('}');
-        let (rows, held) = (lines(rows), lines(held));
-        let text = format!("{head},\n \"rows\":[\n  {rows}],\n \"held\":[\n  {held}]}}\n");
-        Ok(fs::write(path, text)?)
+        let mut text = serde_json::to_string(&head)?;
+        let _brace = text.pop();
+        for (name, lines) in lists {
+            text.push_str(&format!(",\n \"{name}\":[\n  {lines}]"));
+        }
+        text.push_str("}\n");
+        // The run may end at any time: what is there is always whole.
+        let fresh = path.with_extension("json.new");
+        fs::write(&fresh, text)?;
+        Ok(fs::rename(fresh, path)?)
     }
 
-    /// It is over.
-    pub(crate) fn ends(&mut self) {
+    /// Whether there is something of everything, often enough.
+    pub(crate) fn is_complete(&self) -> bool {
+        let once = [self.held.len(), self.engine.len(), self.paths.len()];
+        let mut all = Scenario::ALL.iter();
+        self.rounds >= ENOUGH
+            && once.iter().all(|count| *count > 0)
+            && all.all(|scenario| self.rows.iter().any(|row| row.scenario == scenario.name))
+    }
+
+    /// What there is after so many seconds.
+    pub(crate) fn so_far(&mut self, seconds: u64) {
         let [_, after] = &mut self.load;
         *after = load_average();
+        self.took = seconds;
     }
 
     pub(crate) fn add(&mut self, scenario: &str, contender: &str, work: Work, sample: Sample) {
@@ -209,6 +242,15 @@ impl Table {
     pub(crate) fn rate(&self, scenario: &str, contender: &str) -> Option<Spread> {
         self.row(scenario, contender)?.spread(|sample| sample.rate)
     }
+}
+
+/// A line each.
+fn lines(rows: &[impl Serialize]) -> serde_json::Result<String> {
+    let rows: Vec<String> = rows
+        .iter()
+        .map(serde_json::to_string)
+        .collect::<Result<_, _>>()?;
+    Ok(rows.join(",\n  "))
 }
 
 /// The first two numbers: the rest is whose kernel it is.
@@ -266,6 +308,32 @@ impl fmt::Display for Table {
 }
 
 #[cfg(test)]
+impl Table {
+    /// Made complete, with figures that say nothing.
+    pub(crate) fn complete(&mut self) {
+        self.rounds = ENOUGH;
+        let work = Work::Push { streams: 1 };
+        for scenario in Scenario::ALL {
+            let sample = Sample::new(work, &Report::default(), 0.0);
+            self.add(scenario.name, OURS, work, sample);
+        }
+        self.paths.push(paths::Row::default());
+        let figure = Spread {
+            least: 1.0,
+            median: 1.0,
+            most: 1.0,
+        };
+        self.engine.push(Engine {
+            connections: 1,
+            bytes: 1.0,
+            resident: 1.0,
+            busy: figure,
+            any: figure,
+        });
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -303,6 +371,15 @@ mod tests {
             absent: Vec::new(),
             rows: Vec::new(),
             held: Vec::new(),
+            engine: vec![Engine {
+                connections: 1,
+                bytes: 2.0,
+                resident: 3.0,
+                busy: Spread::of([4.0]).unwrap(),
+                any: Spread::of([5.0, 6.0]).unwrap(),
+            }],
+            paths: vec![paths::Row::default()],
+            took: 7,
         };
         let work = Work::Push { streams: 1 };
         for (who, rate) in [(OURS, 30.0), (OURS, 10.0), ("kernel", 40.0)] {
@@ -350,8 +427,8 @@ mod tests {
         let path = folder.join("results.json");
         table().write(&path).unwrap();
         assert_eq!(Table::read(&path).unwrap(), table());
-        // The head, two names of lists, two rows, one held.
-        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 6);
+        // The head, four names of lists, two rows, one of each else.
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 10);
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -7,16 +7,16 @@
 
 use core::time::Duration;
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpStream;
 use std::path::Path;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Stdio};
 use std::time::Instant;
 
 use crate::figures::{Held, Sample};
 use crate::load::Report;
 use crate::network::ip;
+use crate::process::Server;
 use crate::scenario::Work;
-use crate::serving::{self, Server, pinned};
+use crate::serving::{Asked, Run, SECOND, SERVE_DEVICE, pinned};
 use crate::{Outcome, Plan, ourselves};
 
 /// How many are open at once, one level after the other; `--quick` stops after the first.
@@ -24,11 +24,9 @@ const LEVELS: [u32; 3] = [1_000, 10_000, 100_000];
 /// Connections of one client: an address of its own, and far fewer than a process may have files.
 const OF_ONE_CLIENT: u32 = 10_000;
 /// How long everything rests before it is counted: connections fall asleep after a second of silence.
-const REST: Duration = Duration::from_secs(3);
-/// How long the server may take to come up.
-const PATIENCE: Duration = Duration::from_secs(20);
-const DEVICE: &str = "held0";
-const SERVER: &str = "10.76.0.2";
+const REST: Duration = Duration::from_secs(2);
+/// How many are opened in a second, for the estimate.
+const OPENED_A_SECOND: f64 = 10_000.0;
 const NETWORK: &str = "10.76.0";
 /// What is asked of the server while they are held.
 const BUSY: Work = Work::Requests {
@@ -38,29 +36,44 @@ const BUSY: Work = Work::Requests {
     close: false,
 };
 
+/// The levels of a run.
+fn levels(plan: &Plan) -> &'static [u32] {
+    let [first, ..] = &LEVELS;
+    if plan.quick {
+        core::slice::from_ref(first)
+    } else {
+        &LEVELS
+    }
+}
+
+/// How long it will take, in seconds.
+pub(crate) fn estimate(plan: &Plan) -> f64 {
+    let levels = levels(plan);
+    let rests = REST.as_secs_f64() + f64::from(plan.seconds);
+    let most = levels.last().copied().unwrap_or_default();
+    rests * (1.0 + f64::from(u32::try_from(levels.len()).unwrap_or(0)))
+        + f64::from(most) / OPENED_A_SECOND
+}
+
 /// One level after the other, on one server.
 pub(crate) fn measure(plan: &Plan, root: &Path) -> Outcome<Vec<Held>> {
-    let beside = std::env::current_exe()?.with_file_name("outcrop");
-    let server = serve(plan.outcrop.as_deref().unwrap_or(&beside), root)?;
-    let load = serving::load(BUSY, plan.seconds, SERVER, 80)?;
+    let (server, address) = Run::new(&plan.outcrop()?, root, &["--backlog", "4096"])?.serve()?;
+    let load = Asked::new(BUSY, plan.seconds, address, 80)?;
     // The first load brings what every run has: buffers, the cache of files.
-    serving::measured(&server, Command::new(load.get_program()), &load)?;
+    load.of(&server)?;
     std::thread::sleep(REST);
     let before = resident(&server)?;
     let mut clients: Vec<Client> = Vec::new();
     let mut held = Vec::new();
-    let levels = LEVELS
-        .iter()
-        .take(if plan.quick { 1 } else { LEVELS.len() });
-    for &connections in levels {
+    for &connections in levels(plan) {
         let there = clients.iter().map(|client| client.connections).sum::<u32>();
         let began = Instant::now();
-        let fresh = open(there, connections, clients.len())?;
+        let fresh = open(there, connections, (clients.len(), address))?;
         let took = began.elapsed().as_secs_f64();
         clients.extend(fresh);
         std::thread::sleep(REST);
         let with = resident(&server)?;
-        let (report, cpu) = serving::measured(&server, Command::new(load.get_program()), &load)?;
+        let (report, cpu) = load.of(&server)?;
         eprintln!("idle: {connections} held, {with} bytes in memory");
         held.push(Held {
             connections,
@@ -81,37 +94,6 @@ pub(crate) fn measure(plan: &Plan, root: &Path) -> Outcome<Vec<Held>> {
     Ok(held)
 }
 
-fn serve(outcrop: &Path, root: &Path) -> Outcome<Server> {
-    let mut command = pinned(0, &Command::new(outcrop));
-    command.args([
-        "serve",
-        "--dev",
-        DEVICE,
-        "--addr",
-        &format!("{SERVER}/24"),
-        "--backlog",
-        "4096",
-    ]);
-    command.arg("--root").arg(root);
-    let server = Server(
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?,
-    );
-    let began = Instant::now();
-    while TcpStream::connect_timeout(&format!("{SERVER}:80").parse()?, Duration::from_millis(200))
-        .is_err()
-    {
-        if began.elapsed() > PATIENCE {
-            return Err("outcrop serve did not come up".into());
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(server)
-}
-
 /// A process that holds some.
 struct Client {
     process: Server,
@@ -122,15 +104,15 @@ struct Client {
 }
 
 /// Opens from `there` up to `connections`, all clients at once; `clients` have addresses already.
-fn open(there: u32, connections: u32, clients: usize) -> Outcome<Vec<Client>> {
+fn open(there: u32, connections: u32, (clients, server): (usize, &str)) -> Outcome<Vec<Client>> {
     let mut fresh = Vec::new();
     let mut left = connections - there;
     while left > 0 {
         let count = left.min(OF_ONE_CLIENT);
         left -= count;
         let source = format!("{NETWORK}.{}", 10 + clients + fresh.len());
-        ip(&["addr", "add", &format!("{source}/24"), "dev", DEVICE])?;
-        fresh.push(Client::start(&source, count)?);
+        ip(&["addr", "add", &format!("{source}/24"), "dev", SERVE_DEVICE])?;
+        fresh.push(Client::start(&source, count, server)?);
     }
     for client in &mut fresh {
         client.wait()?;
@@ -139,9 +121,9 @@ fn open(there: u32, connections: u32, clients: usize) -> Outcome<Vec<Client>> {
 }
 
 impl Client {
-    fn start(source: &str, connections: u32) -> Outcome<Self> {
-        let mut command = pinned(1, &ourselves()?);
-        command.args(["load", "hold", &format!("{SERVER}:80"), "--path", "/small"]);
+    fn start(source: &str, connections: u32, server: &str) -> Outcome<Self> {
+        let mut command = pinned(SECOND, &ourselves()?);
+        command.args(["load", "hold", &format!("{server}:80"), "--path", "/small"]);
         command.args([
             "--source",
             source,

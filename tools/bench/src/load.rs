@@ -3,11 +3,14 @@
 //! Job: put one load on one address and say what came of it, as one line of JSON on standard output.
 //! Owns: the client's side. Does not know: who answers.
 //!
-//! `wrk` asks as fast as it is answered, `paced` at a fixed rate, `bulk` moves bytes, `hold` only stays.
+//! `wrk` asks as fast as it is answered, `spin` does over one connection without sleeping, `paced` asks at a fixed rate, `bulk`
+//! moves bytes, `hold` only stays; `order` looks what came out of order meanwhile.
 
 mod bulk;
 mod hold;
+mod order;
 mod paced;
+mod spin;
 mod wrk;
 
 use core::net::{IpAddr, SocketAddr};
@@ -18,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Outcome;
 use bulk::Transfer;
+use order::Order;
 
 /// What sockets of either side are given and asked for at once.
 pub(crate) const CHUNK: usize = 256 << 10;
@@ -37,6 +41,9 @@ pub(crate) struct Load {
     connections: u32,
     #[arg(long, default_value_t = 1)]
     pipeline: u32,
+    /// Clients that ask at once, each with its share of the connections.
+    #[arg(long, default_value_t = 1)]
+    clients: u32,
     #[arg(long)]
     close: bool,
     /// Requests a second.
@@ -56,6 +63,7 @@ pub(crate) struct Load {
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Requests,
+    Spin,
     Paced,
     Push,
     Pull,
@@ -78,14 +86,19 @@ pub(crate) struct Report {
     pub(crate) errors: f64,
     /// Processor time of the client, seconds.
     pub(crate) cpu: f64,
+    /// Segments that came out of order, in either direction, and that the client sent again.
+    pub(crate) disordered: f64,
+    pub(crate) repeated: f64,
 }
 
 impl Load {
     pub(crate) fn run(&self) -> Outcome<()> {
         let bulk =
             |transfer: Transfer| bulk::run(self.server, self.connections, self.seconds, &transfer);
-        let report = match self.kind {
+        let before = Order::now()?;
+        let mut report = match self.kind {
             Kind::Requests => wrk::run(self)?,
+            Kind::Spin => spin::run(self)?,
             Kind::Paced => paced::run(self)?,
             Kind::Push => bulk(Transfer::Push)?,
             Kind::Pull => bulk(Transfer::Pull)?,
@@ -95,6 +108,8 @@ impl Load {
             })?,
             Kind::Hold => hold::run(self)?,
         };
+        let order = Order::now()?.since(before);
+        (report.disordered, report.repeated) = (order.disordered, order.repeated);
         println!("{}", serde_json::to_string(&report)?);
         Ok(())
     }

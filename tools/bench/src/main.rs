@@ -1,23 +1,28 @@
 //! Measures our stack against its peers, in one run on one machine.
 //!
-//! Job: run every scenario for every contender in turn, round after round, and print ratios. Owns: the order.
+//! Job: run every scenario for every contender in turn, round after round, and print ratios. Owns: the command line.
 //! Does not know: how a contender is built. Absolute figures of a shared machine mean little; what was measured
 //! in the same minute, in turns, can be compared. Everything happens in private namespaces made for it, every
 //! load ends by itself.
 //!
-//! `scenario` is what is asked, `contender` who answers (`peer`: the stacks among them), `serving` runs them, `load` asks,
-//! `network` is where, `held` counts idle connections; `figures` keeps it, `bars` judges, `plot` draws, `report` writes.
+//! `plan` is the order, `scenario` what is asked, `contender` who answers (`peer`: the stacks among them), `serving` runs
+//! them as children that end (`process`), `load` asks, `network` is where; `held` and `engine` count idle connections, `paths`
+//! are emulated links, `profile` looks inside; `figures` keeps it, `bars` judges, `plot` draws, `report` writes.
 #![forbid(unsafe_code)]
 
 mod bars;
 mod contender;
+mod engine;
 mod figures;
 mod held;
 mod load;
 mod network;
 mod paths;
 mod peer;
+mod plan;
 mod plot;
+mod process;
+mod profile;
 mod report;
 mod scenario;
 mod serving;
@@ -25,14 +30,11 @@ mod statistics;
 mod words;
 
 use core::error::Error;
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use contender::Contender;
-use figures::{OURS, Table};
-use scenario::{Field, Scenario};
+use plan::Plan;
 
 /// What anything in here may fail with: it ends the run and is printed.
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -45,35 +47,6 @@ struct Cli {
     inside: Option<Inside>,
     #[command(flatten)]
     plan: Plan,
-}
-
-/// What is to be measured.
-#[derive(clap::Args, Clone, Debug)]
-struct Plan {
-    /// How often each contender has its turn in each scenario.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=50))]
-    rounds: u32,
-    /// How long one measurement lasts, in seconds.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=60))]
-    seconds: u32,
-    /// Only the core of it: fewer scenarios, no stack that has to be built first.
-    #[arg(long)]
-    quick: bool,
-    /// Only scenarios whose name has this in it; "idle" is the name of the connections that are only held.
-    #[arg(long)]
-    only: Option<String>,
-    /// The program `outcrop` to be measured; the one beside this program if none is given.
-    #[arg(long)]
-    outcrop: Option<PathBuf>,
-    /// A second `outcrop` to compare with: a build without the change.
-    #[arg(long)]
-    against: Option<PathBuf>,
-    /// Something to be said beside the figures: what else the machine did. May be given again.
-    #[arg(long)]
-    note: Vec<String>,
-    /// Where results and scratch files go.
-    #[arg(long, default_value = "target/bench")]
-    out: PathBuf,
 }
 
 /// What this program does when it has started itself in a namespace.
@@ -96,6 +69,8 @@ enum Inside {
     Peer(peer::Peer),
     /// Write the tables and the plots of a run into the documentation.
     Report(report::Options),
+    /// Say where the server's time goes in a scenario: a table for the documentation.
+    Profile(profile::Profile),
     /// Compare with Linux's CUBIC over emulated links, in real time.
     Paths(paths::Paths),
     /// The kernel's end of a path.
@@ -120,8 +95,9 @@ enum Inside {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.inside {
-        None => network::enter(&cli.plan),
-        Some(Inside::Measure(plan)) => network::only_inside().and_then(|()| measure(plan)),
+        None => cli.plan.enter(),
+        Some(Inside::Measure(plan)) => network::only_inside().and_then(|()| plan.measure()),
+        Some(Inside::Profile(profile)) => profile.run(),
         Some(Inside::Hold) => network::hold(),
         Some(Inside::Kernel) => network::only_inside().and_then(|()| serving::kernel_server()),
         Some(Inside::Load(load)) => network::only_inside().and_then(|()| load.run()),
@@ -138,84 +114,6 @@ fn main() -> ExitCode {
             eprintln!("outcrop-bench: {error}");
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Every scenario, every round, every contender in turn.
-fn measure(plan: &Plan) -> Outcome<()> {
-    let root = scenario::files(&plan.out)?;
-    let network = network::Veth::new()?;
-    let (contenders, absent) = Contender::all(plan, &root)?;
-    let mut table = Table::new(plan, absent);
-    // They listen by now, or will by the time the first answers have been given.
-    std::thread::sleep(core::time::Duration::from_millis(300));
-    for scenario in Scenario::ALL.iter().filter(|scenario| plan.wants(scenario)) {
-        for round in 1..=plan.rounds {
-            for contender in &contenders {
-                turn(
-                    &mut table,
-                    contender,
-                    scenario,
-                    (round, plan.seconds, &network),
-                );
-            }
-        }
-    }
-    drop(contenders);
-    if plan.wants_called("idle") {
-        match held::measure(plan, &root) {
-            Ok(held) => table.held = held,
-            Err(error) => table.fails("idle connections", error.to_string()),
-        }
-    }
-    table.ends();
-    let path = plan.out.join("results.json");
-    table.write(&path)?;
-    print!("{table}");
-    println!("\n{}", report::held(&table));
-    for absent in &table.absent {
-        println!("{}: absent: {}", absent.who, absent.why);
-    }
-    println!("\nkept in {}", path.display());
-    if table
-        .absent
-        .iter()
-        .any(|absent| absent.who.starts_with(OURS))
-    {
-        return Err("ours did not do everything".into());
-    }
-    Ok(())
-}
-
-/// One measurement. A failure is part of the result, and no reason to lose the rest.
-fn turn(
-    table: &mut Table,
-    contender: &Contender,
-    scenario: &Scenario,
-    (round, seconds, network): (u32, u32, &network::Veth),
-) {
-    let (name, who) = (scenario.name, contender.name);
-    match contender.run(scenario, seconds, network) {
-        Ok(None) => {}
-        Ok(Some(sample)) => {
-            eprintln!("{name:<22} {who:<18} round {round}: {:.0}", sample.rate);
-            table.add(name, who, scenario.work, sample);
-        }
-        Err(error) => {
-            eprintln!("{name:<22} {who:<18} round {round}: {error}");
-            table.fails(&format!("{who}, {name}"), error.to_string());
-        }
-    }
-}
-
-impl Plan {
-    fn wants(&self, scenario: &Scenario) -> bool {
-        let core = !self.quick || scenario.field == Field::Core;
-        core && self.wants_called(scenario.name)
-    }
-
-    fn wants_called(&self, name: &str) -> bool {
-        name.contains(self.only.as_deref().unwrap_or_default())
     }
 }
 

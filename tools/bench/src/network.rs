@@ -8,8 +8,7 @@ use std::fs;
 use std::io::{Read as _, stdin};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-use crate::peer::external;
-use crate::{Outcome, Plan, ourselves};
+use crate::{Outcome, ourselves};
 
 /// Set for everything that runs in a namespace of ours.
 const INSIDE: &str = "OUTCROP_BENCH_INSIDE";
@@ -17,30 +16,63 @@ const INSIDE: &str = "OUTCROP_BENCH_INSIDE";
 pub(crate) const SERVER: &str = "10.98.0.1";
 const CLIENT: &str = "10.98.0.2";
 
-/// Starts this program again in a private namespace, to measure there.
-pub(crate) fn enter(plan: &Plan) -> Outcome<()> {
-    if !plan.quick {
-        external::build_all(&plan.out)?;
-    }
-    let mut command = Command::new("unshare");
-    if fs::metadata("/proc/self").map(|me| std::os::unix::fs::MetadataExt::uid(&me))? != 0 {
-        command.args(["--user", "--map-root-user"]);
-    }
-    command.args(["--net", "--kill-child", "--fork", "--"]);
+/// Starts this program again in a private namespace, with `command` and what was said to us. It ends with us: our end of
+/// its standard input is then closed ([`end_with_the_outside`]).
+pub(crate) fn enter(command: &[&str]) -> Outcome<()> {
     let us = ourselves()?;
-    command.arg(us.get_program()).arg("measure");
-    // What it is to measure, as it was said to us.
-    command.args(std::env::args_os().skip(1));
-    let status = command.env(INSIDE, "1").status()?;
+    let mut inside = unshare(&PROCESSES).or_else(|_| unshare(&[]))?;
+    inside.arg(us.get_program()).args(command);
+    inside.args(std::env::args_os().skip(1));
+    let mut child = inside.env(INSIDE, "1").stdin(Stdio::piped()).spawn()?;
+    let open = child.stdin.take();
+    let status = child.wait()?;
+    drop(open);
     if status.success() {
         return Ok(());
     }
     Err(format!("the measurement ended with {status}").into())
 }
 
+/// Where processes are numbered anew, and all of them end with the first.
+const PROCESSES: [&str; 2] = ["--pid", "--mount-proc"];
+
+/// `unshare` into a network, and `more`, of our own; an error if the machine does not allow it.
+fn unshare(more: &[&str]) -> Outcome<Command> {
+    let make = || -> Outcome<Command> {
+        let mut command = Command::new("unshare");
+        let me = fs::metadata("/proc/self")?;
+        if std::os::unix::fs::MetadataExt::uid(&me) != 0 {
+            command.args(["--user", "--map-root-user"]);
+        }
+        command.arg("--net").args(more);
+        command.args(["--kill-child", "--fork", "--"]);
+        Ok(command)
+    };
+    let tried = make()?.arg("true").stderr(Stdio::piped()).output()?;
+    if !tried.status.success() {
+        let said = String::from_utf8_lossy(&tried.stderr);
+        return Err(format!("no private namespace: {}", said.trim()).into());
+    }
+    make()
+}
+
+/// Ends this process, and in a namespace of its own all others, when whoever started it has gone.
+pub(crate) fn end_with_the_outside() {
+    std::thread::spawn(|| {
+        let _end = stdin().read_to_end(&mut Vec::new());
+        eprintln!("outcrop-bench: interrupted");
+        std::process::exit(1);
+    });
+}
+
+/// Whether this is the process inside.
+pub(crate) fn is_inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
+}
+
 /// Refuses to go on in a network that is not ours; in ours, makes the kernel's senders comparable.
 pub(crate) fn only_inside() -> Outcome<()> {
-    if std::env::var_os(INSIDE).is_none() {
+    if !is_inside() {
         return Err("this runs only in a namespace that the program has made".into());
     }
     // BBR without fq, some machines' default, would measure its timers. As good as can be had.

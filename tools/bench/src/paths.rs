@@ -1,7 +1,7 @@
 //! Beside Linux on the same path.
 //!
-//! Job: one bulk transfer over a handful of emulated links, sent by our stack and by the kernel's CUBIC in turn, each
-//! into a kernel's socket, and by the kernel into our stack. Both ends ours are the throughput matrix of `testkit`, in
+//! Job: one bulk transfer over a handful of emulated links, sent by our stack and by the kernel's CUBIC, each
+//! into a kernel's socket, and by the kernel into our stack, all three at once and each on a link of its own. Both ends ours are the throughput matrix of `testkit`, in
 //! virtual time. Owns: the paths. Does not know: how a link is emulated; `outcrop run --link` and
 //! `outcrop wire --link` are the same one. Rates are low enough that the processor does not matter.
 
@@ -11,13 +11,18 @@ use core::time::Duration;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::thread;
 use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
 
 use rustix::net::{self, AddressFamily, SocketType};
 
 use crate::load::CHUNK;
-use crate::{Outcome, ourselves};
+use crate::plan::Plan;
+use crate::statistics::Spread;
+use crate::{Outcome, ourselves, process};
 
 /// The paths: a name, and the link in each direction.
 const PATHS: [(&str, &str); 7] = [
@@ -66,101 +71,171 @@ pub(crate) struct Paths {
 }
 
 /// Mbit/s of one path.
-struct Row {
-    name: &'static str,
-    link: &'static str,
-    ours: Vec<f64>,
-    linux: Vec<f64>,
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) link: String,
+    /// How long one transfer lasted, in seconds.
+    pub(crate) seconds: u32,
+    pub(crate) ours: Vec<f64>,
+    pub(crate) linux: Vec<f64>,
     /// Sent by the kernel, received by us.
-    received: Vec<f64>,
+    pub(crate) received: Vec<f64>,
 }
 
-/// Least, median and most.
-fn spread(values: &[f64]) -> [f64; 3] {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let at = |index: usize| sorted.get(index).copied().unwrap_or(0.0);
-    [
-        at(0),
-        at(sorted.len() / 2),
-        at(sorted.len().saturating_sub(1)),
-    ]
+/// The heading of the table of them.
+pub(crate) const HEADING: &str = "| path | link, each way | ours to Linux, Mbit/s | Linux to Linux | ratio | Linux to ours | ratio |\n|---|---|---|---|---|---|---|";
+
+/// What a ratio of medians is; nothing is no measure.
+fn ratio(ours: &[f64], linux: &[f64]) -> Option<f64> {
+    let [ours, linux] = [ours, linux].map(|rates| Spread::of(rates.iter().copied()));
+    ours?.ratio(&linux?)
 }
 
-impl Row {
-    fn ratio(&self) -> f64 {
-        Self::beside(&self.ours, &self.linux)
-    }
-
-    fn beside(ours: &[f64], linux: &[f64]) -> f64 {
-        let ([_, ours, _], [_, linux, _]) = (spread(ours), spread(linux));
-        ours / linux.max(0.001)
-    }
+/// The least, the middle and the most of the ratios of all paths.
+pub(crate) fn ratios(rows: &[Row]) -> Option<Spread> {
+    Spread::of(rows.iter().filter_map(|row| ratio(&row.ours, &row.linux)))
 }
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let show = |values: &[f64]| {
-            let [least, median, most] = spread(values);
-            format!("{median:.1} ({least:.1}-{most:.1})")
+        let show = |rates: &[f64]| {
+            Spread::of(rates.iter().copied()).map_or_else(String::new, |spread| {
+                let Spread {
+                    least,
+                    median,
+                    most,
+                } = spread;
+                format!("{median:.1} ({least:.1}-{most:.1})")
+            })
         };
-        let (name, link) = (self.name, self.link);
-        let (ours, linux) = (show(&self.ours), show(&self.linux));
-        let (received, into_us) = (
-            show(&self.received),
-            Self::beside(&self.received, &self.linux),
-        );
+        let beside = |rates: &[f64]| {
+            ratio(rates, &self.linux).map_or_else(String::new, |ratio| format!("{ratio:.2}"))
+        };
+        let Self {
+            name,
+            link,
+            ours,
+            linux,
+            received,
+            ..
+        } = self;
         write!(
             f,
-            "| {name} | `{link}` | {ours} | {linux} | {:.2} | {received} | {into_us:.2} |",
-            self.ratio()
+            "| {name} | `{link}` | {} | {} | {} | {} | {} |",
+            show(ours),
+            show(linux),
+            beside(ours),
+            show(received),
+            beside(received),
         )
     }
 }
 
+/// How long one transfer lasts in a complete run, in seconds: at least sixty round trips of the longest path.
+const IN_A_RUN: u32 = 3;
+/// Seconds that starting and ending takes.
+const AROUND: f64 = 0.6;
+/// How much longer than its time a transfer may take: what is under way still has to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Every path, as part of a complete run; what there is by then is in `rows` if one fails.
+pub(crate) fn beside_linux(plan: &Plan, rows: &mut Vec<Row>) -> Outcome<()> {
+    let paths = Paths {
+        rounds: plan.rounds,
+        seconds: IN_A_RUN,
+        only: String::new(),
+        outcrop: Some(plan.outcrop()?),
+    };
+    paths.measure(rows)
+}
+
+/// How long it will take, in seconds.
+pub(crate) fn estimate(plan: &Plan) -> f64 {
+    let paths = f64::from(u32::try_from(PATHS.len()).unwrap_or(0));
+    paths * f64::from(plan.rounds) * (f64::from(IN_A_RUN) + AROUND)
+}
+
 impl Paths {
-    /// Every path, every round, each sender in turn; then the table.
+    /// Every path, and the table.
     pub(crate) fn run(&self) -> Outcome<()> {
+        let mut rows = Vec::new();
+        let done = self.measure(&mut rows);
+        println!("{HEADING}");
+        rows.iter().for_each(|row| println!("{row}"));
+        if let Some(Spread {
+            least,
+            median,
+            most,
+        }) = ratios(&rows)
+        {
+            println!("\nratios: median {median:.2}, from {least:.2} to {most:.2}");
+        }
+        done
+    }
+
+    /// Every path, every round; the three senders of a round at the same time, each in namespaces of its own: the
+    /// fastest takes a few hundredths of a processor, and what disturbs one disturbs all.
+    fn measure(&self, rows: &mut Vec<Row>) -> Outcome<()> {
         let program = match &self.outcrop {
             Some(path) => path.clone(),
             None => std::env::current_exe()?.with_file_name("outcrop"),
         };
-        let mut rows = Vec::new();
         for (name, link) in PATHS.iter().filter(|(name, _)| name.contains(&self.only)) {
             let mut row = Row {
-                name,
-                link,
-                ours: Vec::new(),
-                linux: Vec::new(),
-                received: Vec::new(),
+                name: (*name).to_owned(),
+                link: (*link).to_owned(),
+                seconds: self.seconds,
+                ..Row::default()
             };
             for round in 1..=self.rounds {
-                row.ours.push(self.sent_by_us(&program, link, round)?);
-                row.linux.push(self.sent_by_linux(&program, link, round)?);
-                row.received.push(self.sent_to_us(&program, link, round)?);
-                eprintln!(
-                    "{name}, round {round}: {:?} {:?} {:?}",
-                    row.ours, row.linux, row.received
-                );
+                let commands = [
+                    self.sent_by_us(&program, link, round)?,
+                    self.sent_by_linux(&program, link, round)?,
+                    self.sent_to_us(&program, link, round)?,
+                ];
+                let rates = self.all_at_once(commands)?;
+                eprintln!("{name}, round {round}: {rates:?} Mbit/s, ours, Linux's, Linux's to us");
+                let [ours, linux, received] = rates;
+                row.ours.push(ours);
+                row.linux.push(linux);
+                row.received.push(received);
             }
             rows.push(row);
         }
-        println!(
-            "| path | link, each way | ours to Linux, Mbit/s | Linux to Linux | ratio | Linux to ours | ratio |\n|---|---|---|---|---|---|---|"
-        );
-        rows.iter().for_each(|row| println!("{row}"));
-        let ratios: Vec<_> = rows.iter().map(Row::ratio).collect();
-        let [least, median, most] = spread(&ratios);
-        println!("\nratios: median {median:.2}, from {least:.2} to {most:.2}");
         Ok(())
     }
 
-    fn sent_by_us(&self, outcrop: &Path, link: &str, round: u32) -> Outcome<f64> {
-        self.measure(Self::beside_us(outcrop, link, round), "sink", OURS)
+    /// The Mbit/s of each.
+    fn all_at_once<const N: usize>(&self, commands: [Command; N]) -> Outcome<[f64; N]> {
+        let limit = Duration::from_secs(self.seconds.into()) + PATIENCE;
+        let running = commands.map(|mut command| {
+            thread::spawn(move || {
+                let said =
+                    process::output(&mut command, limit).map_err(|error| error.to_string())?;
+                let rate = String::from_utf8_lossy(&said.stdout).trim().parse::<f64>();
+                rate.map_err(|_| {
+                    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+                    let last = text.lines().last().unwrap_or("it said nothing");
+                    format!("{last} ({})", said.status)
+                })
+            })
+        });
+        let mut rates = [0.0; N];
+        for (place, running) in rates.iter_mut().zip(running) {
+            *place = running
+                .join()
+                .map_err(|_| "a path's thread ended early")??;
+        }
+        Ok(rates)
     }
 
-    fn sent_to_us(&self, outcrop: &Path, link: &str, round: u32) -> Outcome<f64> {
-        self.measure(Self::beside_us(outcrop, link, round), "push", DISCARD)
+    fn sent_by_us(&self, outcrop: &Path, link: &str, round: u32) -> Outcome<Command> {
+        self.end(Self::beside_us(outcrop, link, round), "sink", OURS)
+    }
+
+    fn sent_to_us(&self, outcrop: &Path, link: &str, round: u32) -> Outcome<Command> {
+        self.end(Self::beside_us(outcrop, link, round), "push", DISCARD)
     }
 
     fn beside_us(outcrop: &Path, link: &str, round: u32) -> Command {
@@ -170,25 +245,22 @@ impl Paths {
         command
     }
 
-    fn sent_by_linux(&self, outcrop: &Path, link: &str, round: u32) -> Outcome<f64> {
+    fn sent_by_linux(&self, outcrop: &Path, link: &str, round: u32) -> Outcome<Command> {
         let us = ourselves()?;
         let us = us.get_program().to_string_lossy();
         let far = format!("exec '{us}' source {KERNELS}");
         let mut command = Command::new(outcrop);
         command.args(["wire", "--far", &far]);
         command.args(["--link", link, "--seed", &round.to_string(), "--"]);
-        self.measure(command, "sink", KERNELS)
+        self.end(command, "sink", KERNELS)
     }
 
-    /// Lets `command` run the end that measures, a receiver or a sender; its Mbit/s.
-    fn measure(&self, mut command: Command, end: &str, server: &str) -> Outcome<f64> {
+    /// Lets `command` run the end that measures, a receiver or a sender, and prints Mbit/s.
+    fn end(&self, mut command: Command, end: &str, server: &str) -> Outcome<Command> {
         let us = ourselves()?;
         command.arg(us.get_program());
         command.args([end, server, "--seconds", &self.seconds.to_string()]);
-        let output = command.stderr(Stdio::inherit()).output()?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let rate = text.trim().parse();
-        rate.map_err(|error| format!("{command:?}: {}: {error}", output.status).into())
+        Ok(command)
     }
 }
 
@@ -225,7 +297,7 @@ fn reach(server: SocketAddr) -> Outcome<TcpStream> {
             return Ok(TcpStream::from(socket));
         }
         // The far end has only just been started.
-        std::thread::sleep(PAUSE);
+        thread::sleep(PAUSE);
     }
     Err(format!("nobody answers at {server}").into())
 }
@@ -273,4 +345,41 @@ pub(crate) fn push(to: SocketAddr, seconds: u32) -> Outcome<()> {
     while stream.read(&mut [0])? > 0 {}
     println!("{:.3}", rate(sent, begun));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(ours: [f64; 3], linux: [f64; 3]) -> Row {
+        Row {
+            name: "clean".to_owned(),
+            link: "delay=5ms".to_owned(),
+            seconds: 4,
+            ours: ours.into(),
+            linux: linux.into(),
+            received: vec![20.0],
+        }
+    }
+
+    #[test]
+    fn a_ratio_is_of_the_middle_ones() {
+        let row = row([50.0, 10.0, 30.0], [40.0, 10.0, 80.0]);
+        // 30 of 40, and 20 of 40.
+        assert_eq!(
+            row.to_string(),
+            "| clean | `delay=5ms` | 30.0 (10.0-50.0) | 40.0 (10.0-80.0) | 0.75 | 20.0 (20.0-20.0) | 0.50 |"
+        );
+    }
+
+    #[test]
+    fn a_path_without_figures_has_no_ratio() {
+        let rows = [
+            row([2.0; 3], [1.0; 3]),
+            Row::default(),
+            row([3.0; 3], [1.0; 3]),
+        ];
+        assert_eq!(ratios(&rows).unwrap().median, 2.5);
+        assert_eq!(ratios(&[]), None);
+    }
 }

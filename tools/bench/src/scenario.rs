@@ -41,10 +41,16 @@ pub(crate) enum Field {
     Core,
     /// The same, only in a complete run.
     Whole,
-    /// Ours, nginx, the kernel, the ceiling and smoltcp: what it shows needs no more.
+    /// Everybody, for half as long.
     Close,
     /// Ours and nginx: it needs files.
     Files,
+    /// Those that wait for one answer without sleeping, the engine as it is by default, and nginx.
+    Alone,
+    /// Ours with one queue and with two, on both processors.
+    Queues,
+    /// Ours under axum, whose handlers carry more and more.
+    Handler,
 }
 
 /// What a load does.
@@ -57,6 +63,8 @@ pub(crate) enum Work {
         pipeline: u32,
         close: bool,
     },
+    /// Asks for the small file over one connection from a client that never sleeps, again as soon as it is answered.
+    Alone,
     /// Asks for the small file so often a second, whatever becomes of it.
     Paced { rate: u32, connections: u32 },
     /// Sends as fast as it can to a program that discards.
@@ -65,22 +73,67 @@ pub(crate) enum Work {
     Pull { streams: u32 },
     /// The huge file over HTTP; the receiver copies it out of the kernel, or has the kernel drop it.
     File { drops: bool },
+    /// Two clients' worth of load, on all processors, as the server is.
+    Pair(Pair),
+}
+
+/// What two clients do at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pair {
+    /// The small file, over 32 connections each.
+    Requests,
+    /// They send, over 4 connections each.
+    Push,
+    /// They receive, over 4 connections each.
+    Pull,
+}
+
+impl Pair {
+    /// Connections of both.
+    pub(crate) const fn connections(self) -> u32 {
+        match self {
+            Self::Requests => 64,
+            Self::Push | Self::Pull => 8,
+        }
+    }
 }
 
 impl Work {
+    /// Whether requests are counted, not bytes.
+    pub(crate) const fn asks(self) -> bool {
+        match self {
+            Self::Requests { .. }
+            | Self::Alone
+            | Self::Paced { .. }
+            | Self::Pair(Pair::Requests) => true,
+            Self::Push { .. }
+            | Self::Pull { .. }
+            | Self::File { .. }
+            | Self::Pair(Pair::Push | Pair::Pull) => false,
+        }
+    }
+
     /// What is counted.
     pub(crate) const fn unit(self) -> &'static str {
-        match self {
-            Self::Requests { .. } | Self::Paced { .. } => "requests/s",
-            Self::Push { .. } | Self::Pull { .. } | Self::File { .. } => "Mbit/s",
-        }
+        if self.asks() { "requests/s" } else { "Mbit/s" }
     }
 
     /// What processor time is divided by: the name, and how many of what is counted are one of it.
     pub(crate) const fn cpu_unit(self) -> (&'static str, f64) {
+        if self.asks() {
+            ("s per million requests", 1e6)
+        } else {
+            ("s per GB", 1e9)
+        }
+    }
+
+    /// How many connections there are at once.
+    pub(crate) const fn connections(self) -> u32 {
         match self {
-            Self::Requests { .. } | Self::Paced { .. } => ("s per million requests", 1e6),
-            Self::Push { .. } | Self::Pull { .. } | Self::File { .. } => ("s per GB", 1e9),
+            Self::Requests { connections, .. } | Self::Paced { connections, .. } => connections,
+            Self::Push { streams } | Self::Pull { streams } => streams,
+            Self::Alone | Self::File { .. } => 1,
+            Self::Pair(pair) => pair.connections(),
         }
     }
 }
@@ -108,9 +161,28 @@ const fn scenario(name: &'static str, work: Work, field: Field) -> Scenario {
 }
 
 impl Scenario {
+    /// How long one measurement of it lasts: what a bar hangs on takes `seconds`, the rest half of that.
+    pub(crate) fn seconds(&self, seconds: u32) -> u32 {
+        match self.field {
+            Field::Core | Field::Whole | Field::Alone => seconds,
+            Field::Close | Field::Files | Field::Queues | Field::Handler => seconds.div_ceil(2),
+        }
+    }
+
+    /// Whether `--quick` asks it.
+    pub(crate) fn is_core(&self) -> bool {
+        matches!(self.field, Field::Core | Field::Alone)
+    }
+
+    /// The one with this name.
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        Self::ALL.iter().find(|scenario| scenario.name == name)
+    }
+
     /// All of them, in the order of the table.
     pub(crate) const ALL: &'static [Self] = &[
         requests("small, 1 connection", "small", 1, Field::Core),
+        scenario("small, 1, client spins", Work::Alone, Field::Alone),
         requests("small, 16", "small", 16, Field::Core),
         requests("small, 256", "small", 256, Field::Core),
         requests("small, 4096", "small", 4096, Field::Close),
@@ -142,6 +214,10 @@ impl Scenario {
             },
             Field::Whole,
         ),
+        requests("handler of 100 B", "carries-100", 16, Field::Handler),
+        requests("handler of 1 KiB", "carries-1k", 16, Field::Handler),
+        requests("handler of 10 KiB", "carries-10k", 16, Field::Handler),
+        requests("handler of 100 KiB", "carries-100k", 16, Field::Handler),
         requests("1 KiB, 16", "1k", 16, Field::Files),
         requests("4 KiB, 16", "4k", 16, Field::Files),
         requests("16 KiB, 16", "16k", 16, Field::Files),
@@ -175,6 +251,21 @@ impl Scenario {
             "1 GiB body, dropped",
             Work::File { drops: true },
             Field::Files,
+        ),
+        scenario(
+            "two clients, small",
+            Work::Pair(Pair::Requests),
+            Field::Queues,
+        ),
+        scenario(
+            "two clients, bulk in",
+            Work::Pair(Pair::Push),
+            Field::Queues,
+        ),
+        scenario(
+            "two clients, bulk out",
+            Work::Pair(Pair::Pull),
+            Field::Queues,
         ),
     ];
 }

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use outcrop_base::Level;
 use outcrop_testkit::what_if::Change;
+use outcrop_web::client::route::Proxy;
 
 pub(crate) use lower::{Conn, Look, Router, Switch};
 
@@ -344,15 +345,36 @@ pub(crate) struct Serving {
     /// at once. 0: as many as it likes.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) per_client: usize,
+    /// Send clients elsewhere: paths that begin with FROM, to the path or URL TO. May be given again.
+    #[arg(long, value_name = "FROM=TO", value_parser = crate::values::prefix, help_heading = "Requests for elsewhere")]
+    pub(crate) redirect: Vec<(String, String)>,
+    /// Answer paths that begin with FROM as if they began with TO. May be given again.
+    #[arg(long, value_name = "FROM=TO", value_parser = crate::values::prefix, help_heading = "Requests for elsewhere")]
+    pub(crate) rewrite: Vec<(String, String)>,
+    /// Let another server, at an http:// URL, answer paths that begin with FROM. It is asked from this stack's address. May
+    /// be given again.
+    #[arg(long, value_name = "FROM=URL", value_parser = crate::values::prefix, help_heading = "Requests for elsewhere")]
+    pub(crate) forward: Vec<(String, String)>,
+    /// Be a proxy for CONNECT to this place: HOST:PORT, *.HOST:PORT or *:PORT. Whoever reaches this server then reaches that
+    /// place through it, from this stack's address, in at most 64 tunnels. May be given again.
+    #[arg(long, value_name = "PLACE", help_heading = "Requests for elsewhere")]
+    pub(crate) proxy: Vec<outcrop_web::tunnel::Allowed>,
+    /// Answer TRACE with the request itself, without its secrets.
+    #[arg(long)]
+    pub(crate) trace: bool,
+    /// Answer `GET /path` without a version, as in 1991: with the bare body (HTTP/0.9). For the lesson.
+    #[arg(long)]
+    pub(crate) http09: bool,
     /// Serve an application to try things on, instead of files: a list of things to do with a chat, its pages and its API.
     #[arg(long, value_enum, value_name = "NAME", conflicts_with = "root")]
     pub(crate) example: Option<ExampleName>,
     /// Serve echo (port 7) and discard (port 9) over TCP as well as UDP, and characters for ever (port 19).
     #[arg(long)]
     pub(crate) tcp_echo: bool,
-    /// Answer UDP echo for this multicast group too, and report it to routers. May be given again.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) group: Vec<core::net::IpAddr>,
+    /// Answer UDP echo for this multicast group too, and report it to routers: what these sources send to it, or with ! all
+    /// but these. May be given again.
+    #[arg(long, value_name = "ADDRESS[=[!]SOURCE,..]")]
+    pub(crate) group: Vec<crate::values::HeardGroup>,
     /// Connections waiting to be accepted: one more than this, as on Linux.
     #[arg(long, value_name = "NUMBER", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) backlog: u16,
@@ -566,6 +588,9 @@ pub(crate) struct Asking {
     /// Say who asks: `USER:PASSWORD`, readable by everybody on the way unless it is https.
     #[arg(short, long, value_name = "USER:PASSWORD", help_heading = "Request")]
     pub(crate) user: Option<String>,
+    /// Prove it without telling the password, as the server asks (RFC 7616): it asks first, and is asked again.
+    #[arg(long, requires = "user", help_heading = "Request")]
+    pub(crate) digest: bool,
     /// Send this cookie to the first server: `name=value`. Cookies set on the way are sent along in any case.
     #[arg(short = 'b', long, value_name = "COOKIE", help_heading = "Request")]
     pub(crate) cookie: Option<String>,
@@ -578,9 +603,10 @@ pub(crate) struct Asking {
     /// Go on where the file of --output ends: `-`, or with the byte named.
     #[arg(short = 'C', long, value_name = "-|BYTE", requires = "output", value_parser = crate::values::offset, help_heading = "Request")]
     pub(crate) continue_at: Option<crate::values::Offset>,
-    /// Through this HTTP proxy: by CONNECT for https, by the whole URL for http.
-    #[arg(short = 'x', long, value_name = "URL", help_heading = "Request")]
-    pub(crate) proxy: Option<Url>,
+    /// Through this proxy. `http://`, or `https://` with TLS to the proxy: by CONNECT for https, by the whole URL for http.
+    /// `socks5://`: by address; `socks5h://`: by name, which the proxy looks up.
+    #[arg(short = 'x', long, value_name = "URL", value_parser = crate::values::proxy, help_heading = "Request")]
+    pub(crate) proxy: Option<Proxy>,
     /// Say to the proxy who asks: `USER:PASSWORD`.
     #[arg(
         short = 'U',
@@ -621,7 +647,7 @@ pub(crate) struct Get {
     #[arg(required = true, value_name = "URL")]
     pub(crate) urls: Vec<Url>,
     /// Ask for all of them at once, in one write for each server, before the first answer (pipelining).
-    #[arg(long, conflicts_with_all = ["data", "upload", "request", "continue_at", "output", "location", "cache"])]
+    #[arg(long, conflicts_with_all = ["data", "upload", "request", "continue_at", "output", "location", "cache", "digest"])]
     pub(crate) pipeline: bool,
     /// Keep answers in this folder for the next time, as far as HTTP allows (RFC 9111), and use those there.
     #[arg(long, value_name = "DIR")]

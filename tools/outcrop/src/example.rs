@@ -18,6 +18,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use outcrop_http::Body;
+use outcrop_stack::Shard;
 use outcrop_web::access_log::{AccessLog, Format};
 use outcrop_web::auth::{self, Credentials};
 use outcrop_web::chance::Now;
@@ -53,7 +54,7 @@ const BODY_MAX: usize = 64 * 1024;
 
 /// The application. Clones are the same.
 #[derive(Clone, Debug)]
-pub(crate) struct Example(Arc<Inside>);
+pub(crate) struct Example(Arc<Inside>, Option<Shard>);
 
 #[derive(Debug)]
 struct Inside {
@@ -85,7 +86,7 @@ impl Example {
             header::CONTENT_TYPE,
             header::IF_MATCH,
         ];
-        Ok(Self(Arc::new(Inside {
+        let inside = Arc::new(Inside {
             todos: Todos::default(),
             live: Live::default(),
             tokens: Tokens::new(key, ACCESS, RENEWAL),
@@ -98,7 +99,13 @@ impl Example {
                 .headers(&fields)
                 .expose(&[header::ETAG, header::LOCATION]),
             now,
-        })))
+        });
+        Ok(Self(inside, None))
+    }
+
+    /// The same, with the clock of this shard.
+    pub(crate) fn at(&self, shard: &Shard) -> Self {
+        Self(Arc::clone(&self.0), Some(shard.clone()))
     }
 
     /// Answers a request.
@@ -151,24 +158,25 @@ impl Example {
     async fn dispatch(&self, request: Request<Body>) -> Said {
         let path = request.uri().path().to_owned();
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let methods = methods(&segments).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND))?;
+        if request.method() == Method::OPTIONS {
+            return Ok(allowed(methods));
+        }
+        only(&request, methods)?;
         match segments.as_slice() {
             ["api", "todos"] => self.collection(request).await,
             ["api", "todos", id] => self.item(id, request).await,
-            ["api", "me"] => only(&request, &[Method::GET]).and_then(|()| self.me(&request)),
+            ["api", "me"] => self.me(&request),
             ["api", "login"] => self.login(request).await,
             ["api", "logout"] => self.logout(request),
             ["api", "token"] => self.token(request).await,
             ["api", "token", "refresh"] => self.refresh(request).await,
-            ["api", "events"] => {
-                only(&request, &[Method::GET])?;
-                Ok(self.0.live.listen(request.headers()))
-            }
+            ["api", "events"] => Ok(self.0.live.listen(request.headers())),
+            ["api", "news"] => self.news(request).await,
+            ["api", "chat", "ticket"] => self.ticket(request),
             ["api", "chat"] => self.chat(&request),
             ["api", "echo"] => live::echo(&request),
-            [page] => {
-                only(&request, &[Method::GET])?;
-                pages::find(page)
-            }
+            [page] => pages::find(page),
             _ => Err(Problem::new(StatusCode::NOT_FOUND)),
         }
     }
@@ -221,6 +229,41 @@ fn unauthorized(challenge: HeaderValue) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED).field(header::WWW_AUTHENTICATE, challenge)
 }
 
+/// What may be done at a path; nothing if there is nothing.
+fn methods(segments: &[&str]) -> Option<&'static [Method]> {
+    Some(match segments {
+        ["*"] => &[Method::GET, Method::POST, Method::PUT, Method::DELETE],
+        ["api", "todos"] => &[Method::GET, Method::POST],
+        ["api", "todos", _] => &[Method::GET, Method::PUT, Method::DELETE],
+        ["api", "login" | "logout" | "token"]
+        | ["api", "token", "refresh"]
+        | ["api", "chat", "ticket"] => &[Method::POST],
+        ["api", "me" | "events" | "news" | "chat" | "echo"] => &[Method::GET],
+        [page] if pages::find(page).is_ok() => &[Method::GET],
+        _ => return None,
+    })
+}
+
+/// The answer to OPTIONS (RFC 9110 section 9.3.7).
+fn allowed(methods: &[Method]) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if let Some(names) = names(methods) {
+        response.headers_mut().insert(header::ALLOW, names);
+    }
+    response
+}
+
+/// As `Allow` has them.
+fn names(methods: &[Method]) -> Option<HeaderValue> {
+    let mut names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    if let Some(get) = names.iter().position(|name| *name == "GET") {
+        names.insert(get + 1, "HEAD");
+    }
+    names.push("OPTIONS");
+    HeaderValue::try_from(names.join(", ")).ok()
+}
+
 /// 405 unless the method is one of these (HEAD goes with GET).
 fn only(request: &Request<Body>, methods: &[Method]) -> Result<(), Problem> {
     let method = request.method();
@@ -228,11 +271,10 @@ fn only(request: &Request<Body>, methods: &[Method]) -> Result<(), Problem> {
     if is_head || methods.contains(method) {
         return Ok(());
     }
-    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED);
-    Err(match HeaderValue::try_from(names.join(", ")) {
-        Ok(names) => problem.field(header::ALLOW, names),
-        Err(_) => problem,
+    Err(match names(methods) {
+        Some(names) => problem.field(header::ALLOW, names),
+        None => problem,
     })
 }
 

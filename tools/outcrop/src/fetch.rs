@@ -98,7 +98,7 @@ fn agent(shard: &Shard, options: &Get, tls: Option<ClientTls>) -> Result<Agent, 
             ..Patience::default()
         },
         redirects: if asking.location { redirect::MOST } else { 0 },
-        proxy: proxy(asking)?,
+        proxy: proxy(asking),
         decode: asking.compressed,
         decoded_most: DECODED_MAX,
         ..Config::default()
@@ -114,25 +114,18 @@ fn agent(shard: &Shard, options: &Get, tls: Option<ClientTls>) -> Result<Agent, 
     Ok(Agent::new(config, outside, cache.transpose()?))
 }
 
-fn proxy(asking: &Asking) -> Result<Option<Proxy>, Failure> {
-    let Some(url) = &asking.proxy else {
-        return Ok(None);
-    };
-    let uri = url.to_string().parse().ok();
-    let proxy = uri.and_then(|uri| Proxy::new(&uri));
-    let mut proxy = proxy.ok_or_else(|| {
-        Failure::asked(format!("--proxy {url}: only http:// proxies are spoken to"))
-    })?;
+fn proxy(asking: &Asking) -> Option<Proxy> {
     let except: Vec<&str> = asking.noproxy.iter().map(String::as_str).collect();
-    proxy = proxy.except(&except);
+    let mut proxy = asking.proxy.clone()?.except(&except);
     if let Some(user) = &asking.proxy_user {
         let (user, password) = user.split_once(':').unwrap_or((user, ""));
         proxy = proxy.user(user, password);
     }
-    if asking.proxytunnel {
-        proxy = proxy.always_tunnel();
-    }
-    Ok(Some(proxy))
+    Some(if asking.proxytunnel {
+        proxy.always_tunnel()
+    } else {
+        proxy
+    })
 }
 
 impl Fetch {

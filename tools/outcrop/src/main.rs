@@ -33,6 +33,7 @@ mod example;
 mod failure;
 mod fetch;
 mod future;
+mod gate;
 mod host;
 mod joined;
 mod lease;

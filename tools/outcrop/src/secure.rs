@@ -146,7 +146,9 @@ fn read_all(files: &[(PathBuf, PathBuf)]) -> Result<Vec<Identity>, IdentityError
 
 /// How a client behaves; nothing if the URL asks for no TLS.
 pub(crate) fn client(options: &Get, shard: &Shard) -> Result<Option<ClientTls>, Failure> {
-    let secure = options.urls.iter().any(|url| url.secure);
+    let proxy = options.asking.proxy.as_ref();
+    let secure = options.urls.iter().any(|url| url.secure)
+        || proxy.is_some_and(|proxy| proxy.place().secure);
     if !secure && !options.asking.location {
         return Ok(None);
     }

@@ -99,6 +99,7 @@ impl Server {
     ) -> Result<Self, Failure> {
         services::start(shard, tasks, serving.tcp_echo, &serving.group)?;
         let state = Rc::new(State::default());
+        let site = &site.at(shard);
         let plain = everywhere(serving.port).map(|address| (address, None));
         let secure = https
             .map(|https| everywhere(https.port).map(|address| (address, Some(https.tls.clone()))));
@@ -379,6 +380,8 @@ async fn converse<S: ByteStream>(
     let config = Config {
         http: ServerConfig {
             wall_clock: Some(shard.wall()),
+            connect: site.connects(),
+            http09: site.simple(),
             ..ServerConfig::default()
         },
         ..Config::default()

@@ -14,6 +14,7 @@ use outcrop_stack::{Shard, Tasks};
 
 use crate::failure::Failure;
 use crate::host::TUN;
+use crate::values::HeardGroup;
 
 const ECHO: u16 = 7;
 const DISCARD: u16 = 9;
@@ -40,7 +41,7 @@ pub(crate) fn start(
     shard: &Shard,
     tasks: &Tasks,
     tcp: bool,
-    groups: &[IpAddr],
+    groups: &[HeardGroup],
 ) -> Result<(), Failure> {
     if tcp {
         let block = generated();
@@ -58,10 +59,10 @@ pub(crate) fn start(
                 UdpSocket::bind(shard, address).map_err(|error| refused(address, &error))?;
             let heard = groups
                 .iter()
-                .filter(|group| echo && group.is_ipv4() == address.is_ipv4());
-            for group in heard {
+                .filter(|heard| echo && heard.group.is_ipv4() == address.is_ipv4());
+            for HeardGroup { group, filter } in heard {
                 socket
-                    .join_multicast(TUN, *group)
+                    .set_source_filter(TUN, *group, filter.clone())
                     .map_err(|error| Failure::asked(format!("--group: {group}: {error}")))?;
             }
             tasks.spawn(datagrams(socket, echo)).detach();

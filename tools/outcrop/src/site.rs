@@ -6,18 +6,20 @@
 use core::task::{Context, Poll};
 use std::path::Path;
 
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
 use outcrop_http::Body;
 use outcrop_http::files::{Files, Options};
 use outcrop_http::h1::{Prepared, RequestHead};
 use outcrop_http::pages::{self, Welcome};
 use outcrop_http::serve::{About, Answer, App, Handler as _, Upgrade};
+use outcrop_stack::Shard;
 use outcrop_web::crowd::Crowd;
 
 use crate::cli::{ExampleName, Serving};
 use crate::echo::Echo;
 use crate::example::{Answering, Example};
 use crate::failure::Failure;
+use crate::gate::{Gate, Passed};
 use crate::watch::Watch;
 
 /// Where a request's own body comes back.
@@ -35,10 +37,14 @@ pub(crate) struct Site {
     offered: Option<Upgrade>,
     /// How many connections each client has, over all shards, if that is bounded.
     crowd: Option<Crowd>,
+    /// Whether requests of 1991 are answered.
+    simple: bool,
 }
 
 #[derive(Clone, Debug)]
 enum Pages {
+    /// What is served, behind what is not for it.
+    Behind(Gate, Box<Self>),
     Files(Files),
     BuiltIn(Prepared),
     Example(Example),
@@ -59,7 +65,34 @@ impl Site {
                 Self::new(serving.root.as_deref(), options)
             }
         }?;
-        Ok(Self { crowd, ..site })
+        let pages = match Gate::of(serving)? {
+            Some(gate) => Pages::Behind(gate, Box::new(site.pages.clone())),
+            None => site.pages.clone(),
+        };
+        Ok(Self {
+            pages,
+            crowd,
+            simple: serving.http09,
+            ..site
+        })
+    }
+
+    /// The same in this shard.
+    pub(crate) fn at(&self, shard: &Shard) -> Self {
+        Self {
+            pages: self.pages.at(shard),
+            ..self.clone()
+        }
+    }
+
+    /// Whether CONNECT is understood.
+    pub(crate) fn connects(&self) -> bool {
+        matches!(&self.pages, Pages::Behind(gate, _) if gate.connects())
+    }
+
+    /// Whether HTTP/0.9 is.
+    pub(crate) const fn simple(&self) -> bool {
+        self.simple
     }
 
     /// Who counts the connections of each client, if somebody does.
@@ -69,9 +102,13 @@ impl Site {
 
     /// The application, if one is served.
     pub(crate) const fn example(&self) -> Option<&Example> {
-        match &self.pages {
+        let mut pages = &self.pages;
+        while let Pages::Behind(_, behind) = pages {
+            pages = behind;
+        }
+        match pages {
             Pages::Example(example) => Some(example),
-            Pages::Files(_) | Pages::BuiltIn(_) => None,
+            Pages::Behind(..) | Pages::Files(_) | Pages::BuiltIn(_) => None,
         }
     }
 
@@ -82,6 +119,7 @@ impl Site {
             under_way: UnderWay::Nothing,
             offered: None,
             crowd: None,
+            simple: false,
         }
     }
 
@@ -159,16 +197,7 @@ impl App for Site {
             self.under_way = UnderWay::Answer(answer);
             return;
         }
-        let get = matches!(*head.method(), Method::GET | Method::HEAD);
-        self.under_way = match &mut self.pages {
-            Pages::Example(example) => ask(example, (head, about, body), offered),
-            _ if !get && head.path() == ECHO => UnderWay::Echo(Echo::new(head, body)),
-            Pages::Files(files) => UnderWay::Answer(files.answer(head, about)),
-            Pages::BuiltIn(picture) if head.path() == PICTURE && get => {
-                UnderWay::Answer(picture.clone().into())
-            }
-            Pages::BuiltIn(_) => UnderWay::Answer(Welcome.answer(head, about)),
-        };
+        self.under_way = self.pages.begin((head, about, body), offered);
     }
 
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
@@ -193,21 +222,88 @@ impl App for Site {
     }
 }
 
-/// The application's answer to a request.
-fn ask(
-    example: &Example,
-    (head, about, body): (&RequestHead, &About, Body),
-    offered: Option<Upgrade>,
-) -> UnderWay {
-    let Ok(request) = head.to_http() else {
-        return UnderWay::Answer(pages::error(http::StatusCode::BAD_REQUEST).into());
-    };
-    let mut request = request.map(|()| body);
+/// A request as it came.
+type Came<'a> = (&'a RequestHead, &'a About, Body);
+
+impl Pages {
+    fn begin(&mut self, (head, about, body): Came<'_>, offered: Option<Upgrade>) -> UnderWay {
+        let get = matches!(*head.method(), Method::GET | Method::HEAD);
+        match self {
+            Self::Example(example) => {
+                let request = request((head, about, body), offered);
+                request.map_or_else(refused, |request| {
+                    UnderWay::Answering(example.answer(request))
+                })
+            }
+            Self::Behind(gate, behind) => {
+                let (gate, request) = (gate.clone(), request((head, about, body), offered));
+                request.map_or_else(refused, |request| {
+                    behind.pass(&gate, (head, about), request)
+                })
+            }
+            _ if !get && head.path() == ECHO && *head.method() != Method::OPTIONS => {
+                UnderWay::Echo(Echo::new(head, body))
+            }
+            Self::Files(files) => UnderWay::Answer(files.answer(head, about)),
+            Self::BuiltIn(picture) if head.path() == PICTURE && get => {
+                UnderWay::Answer(picture.clone().into())
+            }
+            Self::BuiltIn(_) => UnderWay::Answer(Welcome.answer(head, about)),
+        }
+    }
+
+    /// What these pages answer to what the gate lets through.
+    fn pass(
+        &mut self,
+        gate: &Gate,
+        (head, about): (&RequestHead, &About),
+        request: Request<Body>,
+    ) -> UnderWay {
+        let request = match gate.pass(head, request) {
+            Passed::Answer(answer) => return UnderWay::Answer(answer),
+            Passed::Answering(answering) => return UnderWay::Answering(answering),
+            Passed::On(request) => request,
+        };
+        let options = request.method() == Method::OPTIONS;
+        let under_way = match self {
+            Self::Example(example) => UnderWay::Answering(example.answer(request)),
+            Self::Files(files) if request.uri().path() != ECHO => {
+                UnderWay::Answer(files.answer_to(&request))
+            }
+            Self::Files(_) | Self::BuiltIn(_) | Self::Behind(..) => {
+                self.begin((head, about, request.into_body()), None)
+            }
+        };
+        match under_way {
+            UnderWay::Answer(answer) if options => UnderWay::Answer(gate.add_methods(answer)),
+            UnderWay::Nothing
+            | UnderWay::Answer(_)
+            | UnderWay::Echo(_)
+            | UnderWay::Answering(_) => under_way,
+        }
+    }
+
+    fn at(&self, shard: &Shard) -> Self {
+        match self {
+            Self::Behind(gate, behind) => Self::Behind(gate.at(shard), Box::new(behind.at(shard))),
+            Self::Example(example) => Self::Example(example.at(shard)),
+            Self::Files(_) | Self::BuiltIn(_) => self.clone(),
+        }
+    }
+}
+
+/// As a request of the `http` crate.
+fn request((head, about, body): Came<'_>, offered: Option<Upgrade>) -> Option<Request<Body>> {
+    let mut request = head.to_http().ok()?.map(|()| body);
     request.extensions_mut().insert(*about);
     if let Some(upgrade) = offered {
         request.extensions_mut().insert(upgrade);
     }
-    UnderWay::Answering(example.answer(request))
+    Some(request)
+}
+
+fn refused() -> UnderWay {
+    UnderWay::Answer(pages::error(http::StatusCode::BAD_REQUEST).into())
 }
 
 fn picture() -> Prepared {

@@ -9,6 +9,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU16;
 use core::str::FromStr;
 use outcrop_stack::ethernet::MacAddr;
+use outcrop_stack::ip::SourceFilter;
+use outcrop_web::client::route::Proxy;
 
 /// A host's address and the length of its network's prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,39 @@ impl Cidr {
             }
         };
         Self { address, ..*self }
+    }
+}
+
+/// A multicast group and from whom it is heard: `GROUP`, `GROUP=SOURCE[,SOURCE..]` or `GROUP=!SOURCE[,SOURCE..]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeardGroup {
+    pub(crate) group: IpAddr,
+    pub(crate) filter: SourceFilter,
+}
+
+impl FromStr for HeardGroup {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let address = |part: &str| {
+            part.parse::<IpAddr>()
+                .map_err(|why| format!("{part}: {why}"))
+        };
+        let (group, list) = text.split_once('=').unwrap_or((text, "!"));
+        let (is_exclude, list) = list
+            .strip_prefix('!')
+            .map_or((false, list), |rest| (true, rest));
+        let list = list
+            .split(',')
+            .filter(|part| !part.is_empty() || !is_exclude);
+        let sources = list.map(address).collect::<Result<_, _>>()?;
+        let filter = if is_exclude {
+            SourceFilter::Exclude(sources)
+        } else {
+            SourceFilter::Include(sources)
+        };
+        let group = address(group)?;
+        Ok(Self { group, filter })
     }
 }
 
@@ -241,6 +276,17 @@ pub(crate) fn offset(text: &str) -> Result<Offset, String> {
     number.map_err(|_| "is neither `-` nor a number of bytes".to_owned())
 }
 
+/// Reads the URL of a proxy; `http` unless it says otherwise.
+pub(crate) fn proxy(text: &str) -> Result<Proxy, String> {
+    let whole = match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("http://{text}"),
+    };
+    let uri = whole.parse().map_err(|error| format!("{error}"))?;
+    Proxy::new(&uri)
+        .ok_or_else(|| "only http://, https://, socks5:// and socks5h:// are spoken".to_owned())
+}
+
 /// A URL of scheme http or https.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url {
@@ -359,6 +405,21 @@ pub(crate) fn interval(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|seconds| (0.001..=3600.0).contains(seconds));
     seconds.ok_or_else(|| "must be between 0.001 and 3600 seconds".to_owned())
+}
+
+/// `FROM=TO`, both beginning with a slash, or TO a URL.
+pub(crate) fn prefix(text: &str) -> Result<(String, String), String> {
+    let (from, to) = text.split_once('=').ok_or("FROM=TO is expected")?;
+    let path = |path: &str| path.starts_with('/') && !path.contains(['?', '#']);
+    if !path(from) {
+        return Err(format!(
+            "{from}: a path begins with a slash and has no query"
+        ));
+    }
+    if !path(to) && !to.starts_with("http://") && !to.starts_with("https://") {
+        return Err(format!("{to}: neither a path nor an http URL"));
+    }
+    Ok((from.to_owned(), to.to_owned()))
 }
 
 #[cfg(test)]

@@ -18,13 +18,15 @@ use super::receive::Datagram;
 use crate::advertise::{Advertiser, Advertising, MAX_LISTED, Voice};
 use crate::wire::nd::{Body, Message, Options, Prefix, Router};
 use crate::wire::{icmp, ipv6, irdp};
-use crate::{Cidr, ConfigError, Hop, Plan, Rule, address};
+use crate::{Cidr, ConfigError, Event, Hop, Plan, Redirect, Rule, address};
 
 /// Every router of a link (RFC 1112, RFC 4291 2.7.1).
 const ALL_ROUTERS_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 2);
 const ALL_ROUTERS_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 /// How much of a packet a redirect quotes: what fits the smallest MTU, in whole units of an option (RFC 4861 4.6.3).
 const QUOTED: usize = (ipv6::MIN_MTU as usize - 40 - 40 - 8) / 8 * 8;
+/// Bytes of the option that says where the better hop is.
+const LINK_OPTION: usize = 8;
 
 impl Endpoint {
     /// Is a router on this link from now on: says so from time to time, and to who asks. It begins once there is a
@@ -279,26 +281,44 @@ impl Endpoint {
         let mut networks = addresses.into_iter().flatten();
         let has_neighbours = self.link_address(iface).is_some();
         let near = has_neighbours && networks.any(|net| net.contains(traveller.src));
-        let (Some(src), true) = (self.link_local(iface), hop.iface == iface && named && near)
-        else {
+        let (Some(_), true) = (self.link_local(iface), hop.iface == iface && named && near) else {
             return;
         };
         if !self.errors.take(traveller.packet.at) {
             return;
         }
-        let quote = &traveller.packet.bytes;
-        let quoted = quote.len().min(QUOTED) / 8 * 8;
+        let packet = traveller.packet.bytes.clone();
+        self.push_event(Event::Redirect(Redirect {
+            iface,
+            to,
+            target,
+            destination,
+            packet,
+            id: traveller.packet.id,
+        }));
+    }
+
+    /// Tells a neighbour of a better first hop, and where on the link that is, if it is known; as much of its packet as
+    /// fits is quoted (RFC 4861 4.5, 8.2).
+    pub fn redirect(&mut self, redirect: &Redirect, link: Option<[u8; 6]>) {
+        let iface = redirect.iface;
+        let Some(src) = self.link_local(iface) else {
+            return;
+        };
+        let quote = &redirect.packet;
+        let room = QUOTED - if link.is_some() { LINK_OPTION } else { 0 };
+        let quoted = quote.len().min(room) / 8 * 8;
         let options = Options {
+            target: link,
             redirected: quote.get(..quoted).unwrap_or_default().to_vec(),
             ..Options::default()
         };
         let body = Body::Redirect {
-            target,
-            destination,
+            target: redirect.target,
+            destination: redirect.destination,
         };
-        let cause = Cause::Packet(traveller.packet.id);
-        let note = Note::new(Why::Redirect, Limit::None, cause);
-        self.send_discovery(iface, (src, to), &Message { body, options }, note);
+        let note = Note::new(Why::Redirect, Limit::None, Cause::Packet(redirect.id));
+        self.send_discovery(iface, (src, redirect.to), &Message { body, options }, note);
     }
 
     fn link_local(&self, iface: InterfaceId) -> Option<Ipv6Addr> {

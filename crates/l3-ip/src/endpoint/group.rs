@@ -13,8 +13,8 @@ use outcrop_base::{
 
 use super::Endpoint;
 use super::receive::Datagram;
-use crate::group::{GroupError, Telling};
-use crate::wire::group::{self, Message, Version};
+use crate::group::{GroupError, Groups, SourceFilter, Telling, Words};
+use crate::wire::group::{self, Message};
 use crate::wire::{icmp, ipv4, ipv6};
 use crate::{Event, Hop, Rule, Transmit, cut};
 
@@ -24,25 +24,55 @@ const ALERT_V4: [u8; 4] = [148, 4, 0, 0];
 const ALERT_V6: [u8; 8] = [icmp::PROTOCOL_V6, 0, 5, 2, 0, 0, 1, 0];
 /// Precedence 6, internetwork control (RFC 3376 4).
 const INTERNETWORK_CONTROL: u8 = 48;
-/// Records of one report: so many fit the smallest MTU in both families.
-const RECORDS: usize = 50;
 
 impl Endpoint {
-    /// Hears `group` on `iface` from now on, and tells the routers there. Each join wants a leave.
+    /// Hears `group` on `iface` from now on, whoever speaks, and tells the routers there. Each join wants a leave.
     ///
     /// # Errors
     /// [`GroupError`].
     pub fn join_group(&mut self, iface: InterfaceId, group: IpAddr) -> Result<(), GroupError> {
+        self.change_group(iface, group, |groups| groups.join(iface, group))
+    }
+
+    /// Takes one join back; the last one tells the routers.
+    ///
+    /// # Errors
+    /// `NotJoined`.
+    pub fn leave_group(&mut self, iface: InterfaceId, group: IpAddr) -> Result<(), GroupError> {
+        self.change_group(iface, group, |groups| groups.leave(iface, group))
+    }
+
+    /// From whom the programs above want to hear `group` on `iface`, all together ([`SourceFilter::merge`]); the routers
+    /// there are told what that changes.
+    ///
+    /// # Errors
+    /// [`GroupError`].
+    pub fn listen(
+        &mut self,
+        iface: InterfaceId,
+        group: IpAddr,
+        wanted: SourceFilter,
+    ) -> Result<(), GroupError> {
+        self.change_group(iface, group, |groups| groups.listen(iface, group, wanted))
+    }
+
+    fn change_group(
+        &mut self,
+        iface: InterfaceId,
+        group: IpAddr,
+        change: impl FnOnce(&mut Groups) -> Result<(), GroupError>,
+    ) -> Result<(), GroupError> {
         if !group.is_multicast() {
             return Err(GroupError::NotAGroup);
         }
         if self.interface(iface).is_none() {
             return Err(GroupError::UnknownInterface);
         }
-        let there = self.groups.contains(iface, group);
-        self.groups.join(iface, group)?;
-        if !there {
-            self.tell_link(iface, group, true);
+        let before = self.groups.contains(iface, group);
+        change(&mut self.groups)?;
+        let after = self.groups.contains(iface, group);
+        if before != after {
+            self.tell_link(iface, group, after);
         }
         Ok(())
     }
@@ -58,18 +88,6 @@ impl Endpoint {
         }
     }
 
-    /// Takes one join back; the last one tells the routers.
-    ///
-    /// # Errors
-    /// `NotJoined`.
-    pub fn leave_group(&mut self, iface: InterfaceId, group: IpAddr) -> Result<(), GroupError> {
-        self.groups.leave(iface, group)?;
-        if !self.groups.contains(iface, group) {
-            self.tell_link(iface, group, false);
-        }
-        Ok(())
-    }
-
     /// Tells what is due.
     pub(super) fn tell_groups(&mut self, now: Instant, timer: bool) {
         let cause = if timer {
@@ -78,25 +96,31 @@ impl Endpoint {
             Cause::Call(CallKind::Configure)
         };
         for telling in self.groups.due(now) {
-            self.tell(&telling, Note::new(Why::GroupReport, Limit::None, cause));
+            self.tell(telling, Note::new(Why::GroupReport, Limit::None, cause));
         }
     }
 
-    fn tell(&mut self, telling: &Telling, note: Note) {
-        let is_v4 = telling.records.first().is_some_and(|(_, g)| g.is_ipv4());
-        let src = self.reporter(telling.iface, is_v4);
-        let messages: Vec<_> = if telling.version == Version::Third {
-            let reports = telling.records.chunks(RECORDS);
-            reports.map(|records| group::report(src, records)).collect()
-        } else {
-            let one = |(record, of)| group::old_report(src, telling.version, record, of);
-            telling.records.iter().copied().filter_map(one).collect()
+    fn tell(&mut self, telling: Telling, note: Note) {
+        let Telling {
+            iface,
+            is_v4,
+            words,
+        } = telling;
+        let src = self.reporter(iface, is_v4);
+        let messages: Vec<_> = match words {
+            Words::Newest(records) => {
+                let reports = group::pack(is_v4, records).into_iter();
+                reports
+                    .map(|records| group::report(src, &records))
+                    .collect()
+            }
+            Words::Old(version, told) => {
+                let one = |said| group::old_report(src, version, said);
+                told.into_iter().filter_map(one).collect()
+            }
         };
         for (dst, payload) in messages {
-            let hop = Hop {
-                iface: telling.iface,
-                next: dst,
-            };
+            let hop = Hop { iface, next: dst };
             if self.out.len() < self.config.transmit_queue {
                 let bytes = alerting(src, dst, &payload);
                 self.out.push_back(Transmit { hop, bytes, note });
@@ -149,13 +173,9 @@ impl Endpoint {
         match group::parse(datagram.dst, &datagram.payload()) {
             Err(reason) => Rule::GroupMessage.drop(reason),
             Ok(Message::Other) => Rule::GroupMessage.drop(DropReason::IcmpUnknownType),
-            Ok(Message::Query {
-                group,
-                within,
-                version,
-            }) => {
-                let about = (datagram.dst.is_ipv4(), group);
-                self.groups.on_query(now, iface, about, (within, version));
+            Ok(Message::Query(query)) => {
+                let is_v4 = datagram.dst.is_ipv4();
+                self.groups.on_query(now, iface, is_v4, &query);
                 Rule::GroupQuery.taken()
             }
             Ok(Message::Report(group)) => {

@@ -4,12 +4,13 @@
 //! Owns: the order of the checks. Does not know: what ICMP or a transport does with the payload.
 //! Sources: RFC 1122 3.2.1 and 3.2.2, RFC 8200 3 and 4.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use bytes::{Bytes, BytesMut};
-use outcrop_base::{Arrival, Cast, ChecksumState, DropReason, Ecn, Verdict};
+use outcrop_base::{Arrival, Cast, ChecksumState, DropReason, Ecn, InterfaceId, Verdict};
 
 use super::Endpoint;
+use crate::group::SourceFilter;
 use crate::reassembly::{Key, Outcome, Piece, Whole};
 use crate::wire::icmp::{self, Error};
 use crate::wire::{group, ipv4, ipv6};
@@ -29,8 +30,8 @@ pub(super) struct Datagram {
     /// The whole traffic class, to be answered in kind.
     pub(super) dscp: u8,
     pub(super) hop_limit: u8,
-    /// Whether it came in pieces.
-    pub(super) reassembled: bool,
+    /// Whether it came in pieces, or as a fragment that is the whole.
+    pub(super) in_fragments: bool,
 }
 
 impl Datagram {
@@ -79,9 +80,12 @@ impl Endpoint {
         let Some(cast) = self.check_addresses(&packet, src, dst)? else {
             return Err(self.forward_v4(&packet, &header));
         };
-        if cast == Cast::Multicast && self.passes_group(dst, packet.iface) {
-            // Ours too; what becomes of the copies shows in what is sent.
-            let _copied = self.forward_v4(&packet, &header);
+        if cast == Cast::Multicast {
+            if self.passes_group(dst, packet.iface) {
+                // Ours too; what becomes of the copies shows in what is sent.
+                let _copied = self.forward_v4(&packet, &header);
+            }
+            self.check_source(packet.iface, (src, dst), || header.protocol)?;
         }
         let datagram = Datagram {
             cast,
@@ -93,7 +97,7 @@ impl Endpoint {
             ecn: header.ecn,
             dscp: header.dscp,
             hop_limit: header.ttl,
-            reassembled: origin == Origin::Reassembled,
+            in_fragments: origin == Origin::Reassembled,
         };
         if header.header_len > ipv4::HEADER_LEN
             && let Err((reason, at)) = ipv4::check_options(&datagram.header())
@@ -134,8 +138,13 @@ impl Endpoint {
         let Some(cast) = self.check_addresses(&packet, src, dst)? else {
             return Err(self.forward_v6(&packet, &header));
         };
-        if cast == Cast::Multicast && self.passes_group(dst, packet.iface) {
-            let _copied = self.forward_v6(&packet, &header);
+        if cast == Cast::Multicast {
+            if self.passes_group(dst, packet.iface) {
+                let _copied = self.forward_v6(&packet, &header);
+            }
+            let chain = || ipv6::walk(&packet.bytes, header.next_header);
+            let protocol = || chain().map_or(icmp::PROTOCOL_V6, |chain| chain.protocol);
+            self.check_source(packet.iface, (src, dst), protocol)?;
         }
         if cast == Cast::Unicast {
             self.heard_near(src, packet.iface);
@@ -150,7 +159,7 @@ impl Endpoint {
             ecn: header.ecn,
             dscp: header.dscp,
             hop_limit: header.hop_limit,
-            reassembled: origin == Origin::Reassembled,
+            in_fragments: origin == Origin::Reassembled,
         };
         let chain = match ipv6::walk(&datagram.packet.bytes, header.next_header) {
             Ok(chain) => chain,
@@ -158,9 +167,10 @@ impl Endpoint {
         };
         datagram.protocol = chain.protocol;
         datagram.payload_at = chain.payload_at;
+        datagram.in_fragments |= chain.fragment.is_some();
         match chain.fragment {
             Some(fragment) if !fragment.is_atomic() => {
-                self.check_fragment_v6(&datagram, &chain, fragment)?;
+                self.check_fragment_v6(&datagram, &chain, fragment, header.next_header)?;
                 let bytes = &datagram.packet.bytes;
                 let piece = Piece {
                     key: Key {
@@ -201,7 +211,8 @@ impl Endpoint {
         if dst.is_loopback() {
             return Err(not_for_us);
         }
-        if !address::may_send(src) && !address::is_solicitation(src, dst) {
+        let may_ask = address::is_solicitation(src, dst) || asks_as_nobody(packet, src, dst);
+        if !address::may_send(src) && !may_ask {
             return Err(bad_source);
         }
         let Some(cast) = self.cast(dst, packet.iface) else {
@@ -214,6 +225,23 @@ impl Endpoint {
             return Err(bad_source);
         }
         Ok(Some(cast))
+    }
+
+    /// Whether anybody here listens to what `src` says to a group. What is said about groups is for the host itself: a
+    /// querier speaks to the group that it asks about.
+    fn check_source(
+        &self,
+        iface: InterfaceId,
+        (src, dst): (IpAddr, IpAddr),
+        protocol: impl FnOnce() -> u8,
+    ) -> Result<(), Verdict> {
+        let unwanted = |heard: &SourceFilter| !heard.passes(src);
+        if self.groups.state(iface, dst).is_some_and(unwanted)
+            && ![group::PROTOCOL, icmp::PROTOCOL_V6].contains(&protocol())
+        {
+            return Err(Rule::GroupSource.drop(DropReason::IpSourceFiltered));
+        }
+        Ok(())
     }
 
     fn refuse_extension(&mut self, datagram: &Datagram, bad: ipv6::BadExtension) -> Verdict {
@@ -238,6 +266,7 @@ impl Endpoint {
         datagram: &Datagram,
         chain: &ipv6::Chain,
         fragment: ipv6::Fragment,
+        first: u8,
     ) -> Result<(), Verdict> {
         let len = datagram.packet.bytes.len() - chain.payload_at;
         let before = chain.fragment_at - ipv6::HEADER_LEN;
@@ -247,7 +276,10 @@ impl Endpoint {
         } else if before + fragment.offset + len > ipv4::MAX_LEN {
             // The fragment offset field.
             Some((ipv6::CODE_FIELD, chain.fragment_at + 2))
-        } else if fragment.offset == 0 && !first_has_all_headers(datagram, chain, fragment) {
+        } else if fragment.offset == 0 && fragment.next_header == ipv6::HOP_BY_HOP {
+            // Zero means something directly after the fixed header alone (RFC 8200 4).
+            Some((ipv6::CODE_NEXT_HEADER, chain.fragment_at))
+        } else if fragment.offset == 0 && !first_has_all_headers(datagram, first) {
             Some((ipv6::CODE_INCOMPLETE, 0))
         } else {
             None
@@ -255,7 +287,12 @@ impl Endpoint {
         let Some((code, pointer)) = wrong else {
             return Ok(());
         };
-        self.send_error(datagram, Error::Parameter { code, pointer });
+        let mut about = datagram.clone();
+        if fragment.offset > 0 {
+            // It begins with no header: its first octet must not be taken for the type of an ICMP error.
+            about.protocol = ipv6::FRAGMENT;
+        }
+        self.send_error(&about, Error::Parameter { code, pointer });
         Err(Rule::FragmentShape.drop(DropReason::FragmentMalformed))
     }
 
@@ -332,27 +369,18 @@ impl Endpoint {
     }
 }
 
-/// Whether a first fragment holds every header up to and including the transport's (RFC 7112 5).
-fn first_has_all_headers(
-    datagram: &Datagram,
-    chain: &ipv6::Chain,
-    fragment: ipv6::Fragment,
-) -> bool {
+/// Whether a first fragment holds every header up to and including the transport's (RFC 7112 5). What the headers say is
+/// judged when the packet is whole.
+fn first_has_all_headers(datagram: &Datagram, first: u8) -> bool {
     let bytes = &datagram.packet.bytes;
-    let Ok(rest) = ipv6::walk_from(
-        bytes,
-        fragment.next_header,
-        chain.fragment_at,
-        chain.payload_at,
-    ) else {
-        return false;
-    };
-    let transport = match rest.protocol {
+    let inner = ipv6::skip_extensions(bytes, first);
+    let transport = match inner.protocol {
+        ipv6::HOP_BY_HOP | ipv6::ROUTING | ipv6::FRAGMENT | ipv6::DESTINATION => return false,
         6 => 20,
         17 | icmp::PROTOCOL_V6 => 8,
         _ => 0,
     };
-    rest.payload_at + transport <= bytes.len()
+    inner.payload_at + transport <= bytes.len()
 }
 
 /// The headers before the fragment header, naming what follows it.
@@ -376,4 +404,10 @@ fn rebuild(whole: &Whole) -> Bytes {
         ipv6::patch_whole(&mut packet, total - ipv6::HEADER_LEN, whole.ecn);
     }
     packet.freeze()
+}
+
+/// A switch that asks who listens, and has no address (RFC 4541 2.1.1); so does a host that answers (RFC 3376 4.2.13).
+fn asks_as_nobody(packet: &PacketIn, src: IpAddr, dst: IpAddr) -> bool {
+    let igmp = packet.bytes.get(9) == Some(&group::PROTOCOL);
+    dst.is_multicast() && src == IpAddr::V4(Ipv4Addr::UNSPECIFIED) && igmp
 }

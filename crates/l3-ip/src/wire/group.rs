@@ -5,6 +5,7 @@
 //! Sources: RFC 2236 2 (IGMPv2), RFC 3376 4 (IGMPv3), RFC 2710 3 (MLDv1), RFC 3810 5 (MLDv2), RFC 2113 (router alert).
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::num::NonZeroU8;
 use core::time::Duration;
 
 use outcrop_base::{Checksum, DropReason};
@@ -35,6 +36,10 @@ const REPORTS_TO_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x16);
 const ROUTERS_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 2);
 const ROUTERS_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 
+/// Bytes of records in one report: what the smallest MTU leaves beside the headers, with router alert, and the report's.
+const RECORDS_V4: usize = 576 - 24 - 8;
+const RECORDS_V6: usize = 1280 - 40 - 8 - 8;
+
 /// Whether an ICMPv6 message is one about groups.
 #[must_use]
 pub fn is_mld(bytes: &[u8]) -> bool {
@@ -53,18 +58,28 @@ pub enum Version {
     Third,
 }
 
+/// A question: who listens?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// To this group; `None` asks about all.
+    pub group: Option<IpAddr>,
+    /// To these sources of it alone; none asks about the group.
+    pub sources: Vec<IpAddr>,
+    /// The longest time until the answer.
+    pub within: Duration,
+    /// The version of whoever asks.
+    pub version: Version,
+    /// How often things are said on this link, if the querier tells (RFC 3376 4.1.6).
+    pub robustness: Option<NonZeroU8>,
+    /// How often it asks about all, if it tells (RFC 3376 4.1.7).
+    pub interval: Option<Duration>,
+}
+
 /// What a message about groups says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Who listens to this group, or to any?
-    Query {
-        /// `None` asks about all.
-        group: Option<IpAddr>,
-        /// The longest time until the answer.
-        within: Duration,
-        /// The version of whoever asks.
-        version: Version,
-    },
+    Query(Query),
     /// Somebody else listens: one report is enough.
     Report(IpAddr),
     /// Of no concern for a host.
@@ -99,8 +114,11 @@ fn parse_igmp(bytes: &[u8]) -> Result<Message, DropReason> {
         (REPORT_1 | REPORT_2, ..) => return Ok(Message::Report(group.into())),
         _ => return Ok(Message::Other),
     };
+    let within = Duration::from_millis(tenths * 100);
     let group = (!group.is_unspecified()).then_some(IpAddr::V4(group));
-    Ok(query(group, Duration::from_millis(tenths * 100), version))
+    let rest = bytes.get(8..).unwrap_or_default();
+    let source = |octets: [u8; 4]| IpAddr::from(octets);
+    question(group, (version, within), rest, source)
 }
 
 fn parse_mld(bytes: &[u8]) -> Result<Message, DropReason> {
@@ -117,16 +135,39 @@ fn parse_mld(bytes: &[u8]) -> Result<Message, DropReason> {
         (Some(&MLD_REPORT), _) => return Ok(Message::Report(group.into())),
         _ => return Ok(Message::Other),
     };
+    let within = Duration::from_millis(millis);
     let group = (!group.is_unspecified()).then_some(IpAddr::V6(group));
-    Ok(query(group, Duration::from_millis(millis), version))
+    let rest = bytes.get(24..).unwrap_or_default();
+    let source = |octets: [u8; 16]| IpAddr::from(octets);
+    question(group, (version, within), rest, source)
 }
 
-const fn query(group: Option<IpAddr>, within: Duration, version: Version) -> Message {
-    Message::Query {
+/// What follows the group in the newest version (RFC 3376 4.1.5 to 4.1.9, RFC 3810 5.1.7 to 5.1.11): robustness, interval
+/// and as many sources as are stated.
+fn question<const N: usize>(
+    group: Option<IpAddr>,
+    (version, within): (Version, Duration),
+    rest: &[u8],
+    source: impl Fn([u8; N]) -> IpAddr,
+) -> Result<Message, DropReason> {
+    let mut query = Query {
         group,
+        sources: Vec::new(),
         within,
         version,
+        robustness: None,
+        interval: None,
+    };
+    if let Some(([flags, interval, high, low], rest)) = rest.split_first_chunk::<4>() {
+        let count = usize::from(u16::from_be_bytes([*high, *low]));
+        let (octets, _) = rest.as_chunks::<N>();
+        let stated = octets.get(..count).ok_or(DropReason::IcmpTruncated)?;
+        query.sources = stated.iter().map(|octets| source(*octets)).collect();
+        query.robustness = NonZeroU8::new(flags & 7);
+        let seconds = spread((*interval).into(), 4);
+        query.interval = (seconds > 0).then(|| Duration::from_secs(seconds));
     }
+    Ok(Message::Query(query))
 }
 
 /// A number with a small exponent above half of its field (RFC 3376 4.1.1, RFC 3810 5.1.3): `bits` of mantissa.
@@ -141,38 +182,121 @@ fn spread(code: u16, bits: u16) -> u64 {
     (mantissa | 1 << bits) << (exponent + 3)
 }
 
-/// What a host says of a group.
+/// What a host says of a group in the newest version (RFC 3376 4.2.12, RFC 3810 5.2.12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Record {
-    /// Listens, from whomever it comes: the answer to a query.
-    Listens,
-    /// Has begun to listen.
-    Joined,
-    /// Has stopped.
-    Left,
+pub enum Kind {
+    /// Listens to these sources alone: an answer.
+    IsInclude,
+    /// Listens to all but these: an answer.
+    IsExclude,
+    /// Has come to listen to these alone; to none, if it has left.
+    ToInclude,
+    /// Has come to listen to all but these.
+    ToExclude,
+    /// Listens to these as well.
+    Allow,
+    /// No longer listens to these.
+    Block,
 }
 
-impl Record {
-    /// Mode is exclude, change to exclude, change to include: each with no sources (RFC 3376 4.2.12).
+impl Kind {
     const fn number(self) -> u8 {
         match self {
-            Self::Listens => 2,
-            Self::Joined => 4,
-            Self::Left => 3,
+            Self::IsInclude => 1,
+            Self::IsExclude => 2,
+            Self::ToInclude => 3,
+            Self::ToExclude => 4,
+            Self::Allow => 5,
+            Self::Block => 6,
+        }
+    }
+
+    /// Whether sources left out of such a record are heard nevertheless.
+    const fn may_be_cut_short(self) -> bool {
+        match self {
+            Self::IsExclude | Self::ToExclude => true,
+            Self::IsInclude | Self::ToInclude | Self::Allow | Self::Block => false,
         }
     }
 }
 
+/// What a host says of one group and some of its sources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// What.
+    pub kind: Kind,
+    /// Of which group.
+    pub group: IpAddr,
+    /// And which sources.
+    pub sources: Vec<IpAddr>,
+}
+
+impl Record {
+    const fn address_len(&self) -> usize {
+        if self.group.is_ipv4() { 4 } else { 16 }
+    }
+
+    fn len(&self) -> usize {
+        4 + (1 + self.sources.len()) * self.address_len()
+    }
+
+    /// The same in pieces of at most `room` bytes (RFC 3376 4.2.16): the sources are dealt out; what says "all but these"
+    /// names as many as fit.
+    fn pieces(self, room: usize) -> Vec<Self> {
+        let each = (room.saturating_sub(4) / self.address_len()).saturating_sub(1);
+        if self.sources.len() <= each {
+            return vec![self];
+        }
+        let Self { kind, group, .. } = self;
+        let all = self.sources.chunks(each.max(1));
+        let parts = all.take(if kind.may_be_cut_short() {
+            1
+        } else {
+            usize::MAX
+        });
+        let piece = |sources: &[IpAddr]| Self {
+            kind,
+            group,
+            sources: sources.to_vec(),
+        };
+        parts.map(piece).collect()
+    }
+}
+
+/// Deals records out to reports that fit the smallest MTU of their family.
+#[must_use]
+pub fn pack(is_v4: bool, records: Vec<Record>) -> Vec<Vec<Record>> {
+    let room = if is_v4 { RECORDS_V4 } else { RECORDS_V6 };
+    let mut reports: Vec<Vec<Record>> = Vec::new();
+    let mut left = 0;
+    for record in records.into_iter().flat_map(|record| record.pieces(room)) {
+        let len = record.len();
+        match reports.last_mut().filter(|_| len <= left) {
+            Some(report) => report.push(record),
+            None => {
+                reports.push(vec![record]);
+                left = room;
+            }
+        }
+        left -= len.min(left);
+    }
+    reports
+}
+
 /// A report of the newest version about several groups of one family, checksum included: destination and payload.
 #[must_use]
-pub fn report(src: IpAddr, records: &[(Record, IpAddr)]) -> (IpAddr, Vec<u8>) {
-    let count = u16::try_from(records.len()).unwrap_or(u16::MAX);
+pub fn report(src: IpAddr, records: &[Record]) -> (IpAddr, Vec<u8>) {
+    let count = |len: usize| u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes();
     let is_v4 = src.is_ipv4();
     let mut out = vec![if is_v4 { REPORT_3 } else { MLD_REPORT_2 }, 0, 0, 0, 0, 0];
-    out.extend(count.to_be_bytes());
-    for (record, group) in records {
-        out.extend([record.number(), 0, 0, 0]);
-        push(&mut out, *group);
+    out.extend(count(records.len()));
+    for record in records {
+        out.extend([record.kind.number(), 0]);
+        out.extend(count(record.sources.len()));
+        push(&mut out, record.group);
+        for source in &record.sources {
+            push(&mut out, *source);
+        }
     }
     let dst = if is_v4 {
         REPORTS_TO_V4.into()
@@ -183,21 +307,21 @@ pub fn report(src: IpAddr, records: &[(Record, IpAddr)]) -> (IpAddr, Vec<u8>) {
     (dst, out)
 }
 
-/// The same in the words of an older querier: one group, to whom it concerns. `None` where the version has no word.
+/// The same in the words of an older querier: whether one group is listened to, to whom it concerns. `None` where the
+/// version has no word.
 #[must_use]
 pub fn old_report(
     src: IpAddr,
     version: Version,
-    record: Record,
-    group: IpAddr,
+    (listens, group): (bool, IpAddr),
 ) -> Option<(IpAddr, Vec<u8>)> {
-    let (kind, dst) = match (group, record, version) {
-        (IpAddr::V4(_), Record::Left, Version::First) => return None,
-        (IpAddr::V4(_), Record::Left, _) => (LEAVE, ROUTERS_V4.into()),
-        (IpAddr::V4(_), _, Version::First) => (REPORT_1, group),
-        (IpAddr::V4(_), ..) => (REPORT_2, group),
-        (IpAddr::V6(_), Record::Left, _) => (MLD_DONE, ROUTERS_V6.into()),
-        (IpAddr::V6(_), ..) => (MLD_REPORT, group),
+    let (kind, dst) = match (group, listens, version) {
+        (IpAddr::V4(_), false, Version::First) => return None,
+        (IpAddr::V4(_), false, _) => (LEAVE, ROUTERS_V4.into()),
+        (IpAddr::V4(_), true, Version::First) => (REPORT_1, group),
+        (IpAddr::V4(_), true, _) => (REPORT_2, group),
+        (IpAddr::V6(_), false, _) => (MLD_DONE, ROUTERS_V6.into()),
+        (IpAddr::V6(_), true, _) => (MLD_REPORT, group),
     };
     let mut out = vec![kind, 0, 0, 0];
     if group.is_ipv6() {
@@ -230,70 +354,5 @@ fn seal(src: IpAddr, dst: IpAddr, out: &mut [u8]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    fn igmp(mut bytes: Vec<u8>) -> Message {
-        seal(ip("10.0.0.1"), ip("224.0.0.1"), &mut bytes);
-        parse(ip("224.0.0.1"), &bytes).unwrap()
-    }
-
-    #[test]
-    fn version_of_a_query_is_told_by_its_length_and_its_code() {
-        // RFC 3376 7.1, RFC 2236 2.2 (tenths of a second), RFC 2236 4 (ten seconds for a router of version 1).
-        let seconds = Duration::from_secs;
-        let table = [
-            (vec![0x11, 0, 0, 0, 0, 0, 0, 0], Version::First, seconds(10)),
-            (
-                vec![0x11, 50, 0, 0, 0, 0, 0, 0],
-                Version::Second,
-                seconds(5),
-            ),
-            (
-                vec![0x11, 100, 0, 0, 0, 0, 0, 0, 2, 125, 0, 0],
-                Version::Third,
-                seconds(10),
-            ),
-        ];
-        for (bytes, version, within) in table {
-            assert_eq!(igmp(bytes), query(None, within, version));
-        }
-        let about = igmp(vec![0x11, 10, 0, 0, 239, 1, 2, 3, 2, 125, 0, 0]);
-        let group = Some(ip("239.1.2.3"));
-        assert_eq!(about, query(group, seconds(1), Version::Third));
-    }
-
-    #[test]
-    fn long_response_times_have_an_exponent() {
-        // RFC 3376 4.1.1: 0x80 is 16 << 3; RFC 3810 5.1.3: 0x8000 is 4096 << 3.
-        assert_eq!(spread(127, 4), 127);
-        assert_eq!(spread(0x80, 4), 16 << 3);
-        assert_eq!(spread(0xff, 4), 31 << 10);
-        assert_eq!(spread(0x7fff, 12), 0x7fff);
-        assert_eq!(spread(0x8000, 12), 4096 << 3);
-        assert_eq!(spread(0xffff, 12), 8191 << 10);
-    }
-
-    #[test]
-    fn damaged_and_short_messages_are_refused() {
-        let dst = ip("224.0.0.1");
-        assert_eq!(parse(dst, &[0x11; 7]), Err(DropReason::IcmpTruncated));
-        let bad = [0x11, 0, 0, 0, 0, 0, 0, 0];
-        assert_eq!(parse(dst, &bad), Err(DropReason::IcmpBadChecksum));
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
-            let _ = parse(ip("ff02::1"), &bytes);
-            let mut sealed = bytes;
-            seal(ip("10.0.0.1"), ip("224.0.0.1"), &mut sealed);
-            let _ = parse(ip("224.0.0.1"), &sealed);
-        }
-    }
-}
+#[path = "group_tests.rs"]
+mod tests;

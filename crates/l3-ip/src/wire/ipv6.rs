@@ -194,23 +194,10 @@ pub const CODE_INCOMPLETE: u8 = 3;
 /// # Errors
 /// What is wrong and where; silence (`code: None`) where the RFC wants silence.
 pub fn walk(packet: &[u8], first: u8) -> Result<Chain, BadExtension> {
-    walk_from(packet, first, 6, HEADER_LEN)
-}
-
-/// Walks on from `at`, where a header of type `next`, named by the byte at `named_at`, begins.
-///
-/// # Errors
-/// As [`walk`].
-pub fn walk_from(
-    packet: &[u8],
-    next: u8,
-    named_at: usize,
-    at: usize,
-) -> Result<Chain, BadExtension> {
     let mut chain = Chain {
-        protocol: next,
-        named_at,
-        payload_at: at,
+        protocol: first,
+        named_at: 6,
+        payload_at: HEADER_LEN,
         fragment: None,
         fragment_at: 0,
         fragment_named_at: 0,

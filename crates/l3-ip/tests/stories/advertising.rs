@@ -10,7 +10,8 @@ use outcrop_base::{
 };
 use outcrop_ip::wire::nd::{self, Body, Message, Options, Prefix, Router};
 use outcrop_ip::{
-    Advertising, AutoConfig, Cidr, Config, ConfigError, Endpoint, InterfaceConfig, PacketIn, Rule,
+    Advertising, AutoConfig, Cidr, Config, ConfigError, Endpoint, Event, InterfaceConfig, PacketIn,
+    Rule,
 };
 
 use crate::host::{build, packet, verdict};
@@ -32,6 +33,8 @@ struct Lab {
     now: Instant,
     /// When each packet left, and the packet.
     sent: Vec<(Instant, Bytes)>,
+    /// Where the link says that a better hop is.
+    better_at: Option<[u8; 6]>,
 }
 
 impl Lab {
@@ -53,7 +56,13 @@ impl Lab {
         };
         router.autoconfigure(now, LAN, auto).unwrap();
         let sent = Vec::new();
-        let mut lab = Self { router, now, sent };
+        let better_at = None;
+        let mut lab = Self {
+            router,
+            now,
+            sent,
+            better_at,
+        };
         lab.pass(Duration::from_secs(10));
         lab.sent.clear();
         lab
@@ -87,7 +96,14 @@ impl Lab {
             id: PacketId(9),
             ..packet(9, bytes)
         };
-        verdict(&self.router.handle_packet(arrived))
+        let verdict = verdict(&self.router.handle_packet(arrived));
+        // What a link would be asked.
+        while let Some(event) = self.router.poll_event() {
+            if let Event::Redirect(redirect) = event {
+                self.router.redirect(&redirect, self.better_at);
+            }
+        }
+        verdict
     }
 
     /// What was advertised by ICMPv6, and when.
@@ -463,6 +479,19 @@ fn a_neighbour_that_sends_by_us_what_another_is_nearer_to_is_redirected() {
         (said[0].1, said[0].2, said[0].3.len()),
         (six("fd09::6"), six("fd09::6"), 1192)
     );
+    lab.sent.clear();
+    // RFC 4861 4.5: where the better hop is, if the link knows; the packet is quoted as far as it still fits.
+    lab.better_at = Some([2, 0, 0, 0, 0, 6]);
+    let _taken = lab.hears(datagram("fd09::5", "fd09::6", 1400));
+    lab.pass(Duration::ZERO);
+    let (_, bytes) = &lab.sent[0];
+    assert_eq!(
+        bytes[80..88],
+        [2, 1, 2, 0, 0, 0, 0, 6],
+        "an option of type 2"
+    );
+    assert_eq!(redirects(&lab)[0].3.len(), 1184);
+    assert_eq!(bytes.len(), 1280);
     lab.sent.clear();
     // Not to whom is no neighbour, and not to a router whose link-local address nobody knows.
     let _taken = lab.hears(datagram("2001:db8:9::1", "2001:db8:1::1", 100));

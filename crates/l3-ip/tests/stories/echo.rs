@@ -148,3 +148,56 @@ fn first_fragment_without_its_transport_header_is_refused() {
     };
     assert_eq!((h.icmp_type.type_u8(), h.icmp_type.code_u8()), (4, 3));
 }
+
+/// Type, code and pointer of the ICMPv6 error that leaves.
+fn problem(host: &mut outcrop_ip::Endpoint) -> (u8, u8, u8) {
+    let error = host.poll_transmit(NOW).unwrap();
+    (error.bytes[40], error.bytes[41], error.bytes[47])
+}
+
+#[test]
+fn later_fragment_of_impossible_shape_is_told_whatever_it_holds() {
+    // RFC 8200 4.5: ragged, then beyond the end. The first octet would be an ICMPv6 error's type, were it a header.
+    for (offset, len, pointer) in [([0, 9], 13, 4), ([0xff, 0xf8], 64, 42)] {
+        let mut host = host();
+        let mut content = vec![58, 0, offset[0], offset[1], 0, 0, 0, 1];
+        content.extend(vec![1; len]);
+        let bytes = raw_v6(PEER_V6, OURS_V6, 44, &content);
+        assert_eq!(
+            reason(&host.handle_packet(packet(1, bytes))),
+            Some(DropReason::FragmentMalformed)
+        );
+        assert_eq!(problem(&mut host), (4, 0, pointer));
+    }
+}
+
+#[test]
+fn first_fragment_with_all_headers_is_kept_and_what_they_say_is_judged_when_it_is_whole() {
+    // RFC 7112 5 asks for the headers; RFC 8200 4.4 wants an answer to a routing header with segments left.
+    let mut host = host();
+    let routing = [58, 0, 0, 1, 0, 0, 0, 0];
+    let echo = [128, 0, 0, 0, 0, 1, 0, 1];
+    let first = [&[43, 0, 0, 1, 0, 0, 0, 1][..], &routing, &echo].concat();
+    let last = [&[43, 0, 0, 16, 0, 0, 0, 1][..], &[7; 8]].concat();
+    let verdict = host.handle_packet(packet(1, raw_v6(PEER_V6, OURS_V6, 44, &first)));
+    assert_eq!(reason(&verdict), None);
+    assert!(host.poll_transmit(NOW).is_none());
+    let verdict = host.handle_packet(packet(2, raw_v6(PEER_V6, OURS_V6, 44, &last)));
+    assert_eq!(reason(&verdict), Some(DropReason::Ipv6BadExtension));
+    assert_eq!(problem(&mut host), (4, 0, 42));
+}
+
+#[test]
+fn fragment_that_names_hop_by_hop_options_is_refused() {
+    let mut host = host();
+    let content = [
+        [0, 0, 0, 1, 0, 0, 0, 1],
+        [58, 0, 1, 4, 0, 0, 0, 0],
+        [128, 0, 0, 0, 0, 1, 0, 1],
+    ];
+    let bytes = raw_v6(PEER_V6, OURS_V6, 44, &content.concat());
+    let verdict = host.handle_packet(packet(1, bytes));
+    assert_eq!(reason(&verdict), Some(DropReason::FragmentMalformed));
+    // RFC 8200 4: as a next header nobody knows, at the octet that names it.
+    assert_eq!(problem(&mut host), (4, 1, 40));
+}

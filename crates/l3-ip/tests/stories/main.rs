@@ -11,10 +11,12 @@
 mod advertising;
 mod echo;
 mod errors;
+mod group_sources;
 mod groups;
 mod host;
 mod judged;
 mod labels;
+mod numbers;
 mod passed_groups;
 mod redirects;
 mod router;

@@ -17,7 +17,7 @@ use core::time::Duration;
 use outcrop_base::Instant;
 
 use crate::params::{INITIAL_WINDOW_BYTES, INITIAL_WINDOW_SEGMENTS, SLOW_START_LIMIT_SEGMENTS};
-use crate::rate::RateSample;
+use crate::rate::{RateSample, billionfold};
 
 pub use bbr::{Bbr, Parked as ParkedBbr};
 pub use cubic::Cubic;
@@ -31,9 +31,7 @@ impl Rate {
     /// The rate that carries `bytes` in `time`; zero time counts as a nanosecond.
     #[must_use]
     pub fn new(bytes: u64, time: Duration) -> Self {
-        let nanos = time.as_nanos().max(1);
-        let rate = u128::from(bytes) * 1_000_000_000 / nanos;
-        Self(u64::try_from(rate).unwrap_or(u64::MAX))
+        Self(billionfold(bytes, time.as_nanos()))
     }
 
     /// How long `bytes` take; for ever at rate zero.
@@ -42,8 +40,7 @@ impl Rate {
         if self.0 == 0 {
             return Duration::MAX;
         }
-        let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(self.0);
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        Duration::from_nanos(billionfold(bytes, u128::from(self.0)))
     }
 }
 

@@ -148,12 +148,12 @@ impl Connection {
 
     /// What recovery has declared lost.
     fn plan_retransmission(&self, now: Instant) -> Option<Plan> {
+        // Nearly always nothing is; all else is asked only then.
+        self.recovery.next_lost()?;
         let asks = self.recovery.asks_for_new() && self.new_data().is_ok();
         if asks || self.way.pacer.wait_until(now).is_some() {
             return None;
         }
-        // Nearly always nothing is; how much a plan takes is asked only then.
-        self.recovery.next_lost()?;
         let max = u32::try_from(self.max_payload()).unwrap_or(u32::MAX);
         let lost = self
             .recovery
@@ -220,6 +220,9 @@ impl Connection {
 
     /// New data, with the FIN if it is the last; or the FIN alone.
     fn plan_new(&self, now: Instant, flow: &Flow) -> Option<Plan> {
+        if !self.send.buffer().has_unsent() {
+            return None;
+        }
         let paced = self.way.pacer.wait_until(now).is_some();
         if paced || matches!(self.stage(now, flow), Stage::Waiting) {
             return None;
@@ -243,11 +246,17 @@ impl Connection {
         }
         let mss = self.room_for_data();
         let allowance = self.recovery.allowance(&*self.way.congestion);
+        // What is less than a segment needs no limit; the device's and the pacer's are dear to find.
+        let max_len = if self.send.buffer().unsent() < u64::from(mss) {
+            u32::from(mss)
+        } else {
+            u32::try_from(self.max_payload()).unwrap_or(u32::MAX)
+        };
         // RFC 8985 7.3: a tail loss probe is one new segment, whatever the congestion window says.
         let probe = if self.recovery.probe_due() { mss } else { 0 };
         self.send.plan(&Limits {
             mss: u32::from(mss),
-            max_len: u32::try_from(self.max_payload()).unwrap_or(u32::MAX),
+            max_len,
             allowance: allowance.max(u64::from(probe)),
             // Urgent data does not wait for others' acknowledgments: what it hurries would wait behind it.
             nagle: !self.settings.nodelay && self.urgent.pointer(self.send.una()).is_none(),
@@ -604,9 +613,9 @@ impl Connection {
         let busy = self.send.buffer().has_unsent() || self.send.una() < self.send.nxt();
         self.account.on_flush(now, self.held(next), busy);
         let wait = self.way.pacer.wait_until(now);
-        let more = next.is_ok() || self.has_lost();
-        self.timers.set(Timer::Pacing, wait.filter(|_| more));
-        self.life.paced = wait.is_some() && more;
+        let wait = wait.filter(|_| next.is_ok() || self.has_lost());
+        self.timers.set(Timer::Pacing, wait);
+        self.life.paced = wait.is_some();
         if next == Err(Limit::App) {
             self.recovery.on_app_limited();
         }

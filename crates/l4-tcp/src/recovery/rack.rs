@@ -209,6 +209,11 @@ impl Rack {
     ) -> Option<(StreamRange, u64)> {
         self.deadline = None;
         let latest = self.latest?;
+        if records.count() == 0 && self.sent.back().is_none_or(|t| t.order <= latest.order) {
+            // Everything has arrived: what a request and its answer nearly always come to.
+            self.sent.clear();
+            return None;
+        }
         let patience = latest.rtt + self.window(rtt, s, records);
         let mut found: Option<(StreamRange, u64)> = None;
         while let Some(oldest) = self.sent.front().copied() {

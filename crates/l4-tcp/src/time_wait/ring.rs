@@ -381,7 +381,7 @@ const fn octets(addr: IpAddr) -> [u8; 16] {
 }
 
 fn hash_of(key: &HashKey, flow: &Flow) -> u64 {
-    let mut hasher = key.hasher();
+    let mut hasher = key.table_hasher();
     flow.feed(&mut hasher);
     hasher.finish()
 }

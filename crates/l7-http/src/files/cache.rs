@@ -1,20 +1,19 @@
 //! Small files in memory, ready to be sent.
 //!
 //! Job: answer again what was answered before, as long as the file is the same. Owns: the answers.
-//! Does not know: how files are found. An answer is checked against the file at most once in `TRUSTED`.
+//! Does not know: how files are found. Nobody is given what a file was before he asked: an answer is held against the
+//! file (one system call, nothing opened) once for all who ask at the same instant, which is one turn of the driver.
 
 use core::time::Duration;
 use std::collections::HashMap;
 
 use outcrop_base::Instant;
 
-use super::open::{Opened, Root};
+use super::open::{Opened, Place, Root};
 use crate::h1::Prepared;
 
 /// Files up to this many bytes are kept. Larger ones are read anew, in chunks.
 pub(super) const SMALL: u64 = 1024 * 1024;
-/// How long an answer is given without looking at the file: a change shows within this time.
-const TRUSTED: Duration = Duration::from_millis(500);
 /// Bytes kept in all; when full, everything is forgotten and the files in use come back by themselves.
 const CAPACITY: usize = 64 * 1024 * 1024;
 /// Answers kept in all.
@@ -30,6 +29,7 @@ pub(super) struct Cache {
 struct Entry {
     answer: Prepared,
     mark: (u64, u64, Duration),
+    place: Place,
     checked: Option<Instant>,
 }
 
@@ -43,10 +43,8 @@ impl Cache {
         root: &Root,
     ) -> Option<Prepared> {
         let entry = self.entries.get_mut(path)?;
-        let trusted =
-            matches!((now, entry.checked), (Some(now), Some(then)) if now - then < TRUSTED);
-        if !trusted {
-            if !root.unchanged(path, entry.mark) {
+        if now.is_none() || entry.checked != now {
+            if !root.unchanged(&entry.place) {
                 self.forget(path);
                 return None;
             }
@@ -77,6 +75,7 @@ impl Cache {
         let entry = Entry {
             answer,
             mark: file.mark(),
+            place: file.place.clone(),
             checked: now,
         };
         self.entries.insert(path.into(), entry);

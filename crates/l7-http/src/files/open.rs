@@ -15,7 +15,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::StatusCode;
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 
 /// The folder.
 #[derive(Debug)]
@@ -40,6 +40,18 @@ pub(super) struct Opened {
     pub(super) modified: Duration,
     pub(super) inode: u64,
     pub(super) media_type: String,
+    pub(super) place: Place,
+}
+
+/// Where a file was found, and what changes there when anything about it does.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    relative: PathBuf,
+    device: u64,
+    inode: u64,
+    length: i64,
+    /// Since 1970, of contents, name and permissions.
+    changed: (i64, i64),
 }
 
 impl Root {
@@ -70,6 +82,13 @@ impl Root {
             modified: modified(&about),
             inode: about.ino(),
             media_type: media_type(&relative),
+            place: Place {
+                device: about.dev(),
+                inode: about.ino(),
+                length: i64::try_from(about.len()).unwrap_or(i64::MAX),
+                changed: (about.ctime(), about.ctime_nsec()),
+                relative,
+            },
         }))
     }
 
@@ -102,11 +121,17 @@ impl Root {
         Ok(names)
     }
 
-    /// Whether the file is still the one with these marks.
-    pub(super) fn unchanged(&self, path: &str, mark: (u64, u64, Duration)) -> bool {
-        self.find(path).is_ok_and(|found| match found {
-            Found::File(now) => now.mark() == mark,
-            Found::Folder => false,
+    /// Whether the file there is still the same in every respect. Nothing is learned of a file that is another, so this
+    /// may look where [`Root::find`] would not go.
+    pub(super) fn unchanged(&self, place: &Place) -> bool {
+        let there = rustix::fs::statat(&self.fd, &place.relative, AtFlags::empty());
+        there.is_ok_and(|there| {
+            let changed = (
+                there.st_ctime,
+                i64::try_from(there.st_ctime_nsec).unwrap_or(-1),
+            );
+            (there.st_dev, there.st_ino, there.st_size) == (place.device, place.inode, place.length)
+                && changed == place.changed
         })
     }
 

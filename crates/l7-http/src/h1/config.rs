@@ -72,6 +72,12 @@ pub struct ServerConfig {
     pub wall_clock: Option<WallClock>,
     /// The value of `Server`; empty: none.
     pub server_name: &'static str,
+    /// Whether CONNECT is understood; without, it is answered with 501 whatever stands behind. Whoever accepts one lets
+    /// strangers reach what this host can reach.
+    pub connect: bool,
+    /// Whether a connection may begin with a request of 1991, `GET /path` without a version (HTTP/0.9): the answer is the
+    /// body alone, and its end the connection's. Nothing then tells a page from an error, nor a whole one from a half.
+    pub http09: bool,
 }
 
 impl Default for ServerConfig {
@@ -85,6 +91,8 @@ impl Default for ServerConfig {
             requests: 0,
             wall_clock: None,
             server_name: "outcrop",
+            connect: false,
+            http09: false,
         }
     }
 }

@@ -13,6 +13,9 @@ const QUERY: [bool; 256] = class(b"!$%&'()*+,-./:;=?@[\\]^_`{|}~", true);
 /// RFC 3986 reg-name.
 const HOST: [bool; 256] = class(b"!$%&'()*+,-._~;=", true);
 
+/// One in each byte of a word.
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+
 const fn class(marks: &[u8], alphanumeric: bool) -> [bool; 256] {
     let mut table = [false; 256];
     let mut byte = 0u8;
@@ -45,7 +48,6 @@ fn all(table: &[bool; 256], bytes: &[u8]) -> bool {
 /// Where `byte` stands first in a line. Lines of a head are some tens of bytes: `memchr` would spend longer on choosing
 /// how to search than on searching.
 pub(super) fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGHS: u64 = ONES << 7;
     let wanted = ONES * u64::from(byte);
     let (words, rest) = bytes.as_chunks::<8>();
@@ -59,6 +61,35 @@ pub(super) fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
     }
     let at = rest.iter().position(|found| *found == byte)?;
     Some(8 * words.len() + at)
+}
+
+/// How many bytes at the beginning are neither controls nor beyond ASCII: those of a field's value, most often.
+pub(super) fn printable(bytes: &[u8]) -> usize {
+    const HIGHS: u64 = ONES << 7;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let below = word.wrapping_sub(ONES * 0x20) & !word;
+        let delete = word ^ (ONES * 0x7f);
+        let delete = delete.wrapping_sub(ONES) & !delete;
+        // As in `find`: the lowest mark is exact.
+        let others = (below | delete | word) & HIGHS;
+        if others != 0 {
+            return 8 * n + (others.trailing_zeros() / 8) as usize;
+        }
+    }
+    let more = rest.iter().take_while(|byte| matches!(byte, b' '..=b'~'));
+    8 * words.len() + more.count()
+}
+
+/// Whether a path may hold this byte.
+pub(super) fn in_path(byte: u8) -> bool {
+    all(&PATH, &[byte])
+}
+
+/// Whether a query may hold this byte.
+pub(super) fn in_query(byte: u8) -> bool {
+    all(&QUERY, &[byte])
 }
 
 /// `1*tchar`.
@@ -115,6 +146,16 @@ fn is_well_encoded(text: &[u8]) -> bool {
         let digits = after.first_chunk::<2>();
         digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     })
+}
+
+/// Whether this is `host:port`, the port not left out (RFC 9112 section 3.2.3).
+pub(super) fn is_authority_form(target: &[u8]) -> bool {
+    let Some(colon) = target.iter().rposition(|byte| *byte == b':') else {
+        return false;
+    };
+    let (host, port) = target.split_at(colon);
+    let port = decimal(port.get(1..).unwrap_or_default());
+    !host.is_empty() && is_host(target) && matches!(port, Some(1..=65_535))
 }
 
 /// Splits `http://authority/path?query` after its authority. `None` if it is no such thing.

@@ -12,6 +12,18 @@ use super::framing::Framing;
 use super::grammar::split_absolute;
 use super::parse::{RequestLine, StatusLine};
 
+/// Whether HTTP might end on this connection with the request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum Leaves {
+    /// No.
+    #[default]
+    Stays,
+    /// The client offers another protocol (RFC 9110 section 7.8).
+    Upgrade,
+    /// The client asks for a tunnel (RFC 9110 section 9.3.6).
+    Tunnel,
+}
+
 /// A request's start line and fields. Cloning shares the bytes.
 #[derive(Clone)]
 pub struct RequestHead {
@@ -22,7 +34,7 @@ pub struct RequestHead {
     pub(super) keep_alive: bool,
     pub(super) expects_continue: bool,
     pub(super) conditional: bool,
-    pub(super) offers_upgrade: bool,
+    pub(super) leaves: Leaves,
 }
 
 impl RequestHead {
@@ -38,7 +50,7 @@ impl RequestHead {
         self.line.version
     }
 
-    /// The request target as it was sent: `/a?b`, `http://host/a`, or `*`.
+    /// The request target as it was sent: `/a?b`, `http://host/a`, `*`, or for CONNECT `host:port`.
     #[must_use]
     pub fn target(&self) -> &str {
         let target = self.raw.get(self.line.target.clone()).unwrap_or_default();
@@ -92,7 +104,9 @@ impl RequestHead {
         let host = if target.starts_with('/') {
             None
         } else {
-            split_absolute(target.as_bytes()).map(|(authority, _)| authority)
+            split_absolute(target.as_bytes())
+                .map(|(authority, _)| authority)
+                .or_else(|| (self.line.method == Method::CONNECT).then_some(target.as_bytes()))
         };
         let host = host.or_else(|| self.fields().get("host"))?;
         core::str::from_utf8(host).ok()
@@ -125,7 +139,19 @@ impl RequestHead {
     /// Whether the client would go on in another protocol (RFC 9110 section 7.8): `Upgrade` says in which.
     #[must_use]
     pub const fn offers_upgrade(&self) -> bool {
-        self.offers_upgrade
+        matches!(self.leaves, Leaves::Upgrade)
+    }
+
+    /// Whether the client asks for a tunnel to its target, `host:port` (RFC 9110 section 9.3.6), with nothing in the way
+    /// of it: one that announces a body is no such thing.
+    #[must_use]
+    pub const fn asks_for_tunnel(&self) -> bool {
+        matches!(self.leaves, Leaves::Tunnel)
+    }
+
+    /// Whether what follows might not be HTTP.
+    pub(crate) const fn may_leave(&self) -> bool {
+        !matches!(self.leaves, Leaves::Stays)
     }
 
     /// The head exactly as it arrived, with its empty line.
@@ -151,6 +177,10 @@ impl RequestHead {
         let target = self.raw.slice(self.line.target.clone());
         if !matches!(target.first(), Some(b'/' | b'*')) {
             let uri = Uri::from_maybe_shared(target)?;
+            if uri.scheme().is_none() {
+                // That of CONNECT, which is nothing but an authority.
+                return Ok(uri);
+            }
             let mut parts = uri.into_parts();
             parts.path_and_query = parts
                 .path_and_query

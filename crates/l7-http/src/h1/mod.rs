@@ -4,7 +4,7 @@
 //! Does not know: where bytes come from, who answers requests, what a file is.
 //!
 //! Reading order: [`state`] (the life of an exchange), `reject` (what is refused), `grammar`, `scan`, `parse`,
-//! `framing` (where a message ends), `chunked`, `body`; then [`Server`] and [`Client`].
+//! `framing` (where a message ends), `glance` (the common case of all of these), `chunked`, `body`; then [`Server`] and [`Client`].
 
 mod body;
 mod chunked;
@@ -14,6 +14,7 @@ mod date;
 mod emit;
 mod fields;
 mod framing;
+mod glance;
 mod grammar;
 mod head;
 mod input;

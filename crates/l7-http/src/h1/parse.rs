@@ -12,8 +12,10 @@ use http::{Method, StatusCode, Version};
 
 use super::config::Limits;
 use super::framing::{self, Framing, Lengths};
-use super::grammar::{find, is_host, is_origin_form, is_token, list, split_absolute};
-use super::head::{RequestHead, ResponseHead};
+use super::grammar::{
+    find, is_authority_form, is_host, is_origin_form, is_token, list, split_absolute,
+};
+use super::head::{Leaves, RequestHead, ResponseHead};
 use super::reject::Reject;
 
 /// Methods longer than this are nobody's.
@@ -36,7 +38,8 @@ impl RequestLine {
     }
 }
 
-pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Reject> {
+/// Understands a request line; `connect`: whether CONNECT is among what is spoken here.
+pub(super) fn request_line(line: &[u8], connect: bool) -> Result<RequestLine, Reject> {
     let method_end = find(b' ', line).ok_or_else(|| {
         if is_token(line) {
             Reject::BadStartLine
@@ -52,17 +55,48 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Reject> {
     let target_len = find(b' ', rest).ok_or(Reject::BadStartLine)?;
     let target = rest.get(..target_len).unwrap_or_default();
     let version = version(rest.get(target_len + 1..).unwrap_or_default())?;
-    if method.len() > LONGEST_METHOD || method == b"CONNECT" {
-        return Err(Reject::MethodUnknown);
-    }
-    let method = Method::from_bytes(method).map_err(|_| Reject::BadMethod)?;
-    check_target(&method, target)?;
+    let method = match method {
+        _ if method.len() > LONGEST_METHOD => return Err(Reject::MethodUnknown),
+        b"CONNECT" if !connect => return Err(Reject::MethodUnknown),
+        b"CONNECT" if !is_authority_form(target) => return Err(Reject::BadTarget),
+        b"CONNECT" => Method::CONNECT,
+        other => {
+            let method = Method::from_bytes(other).map_err(|_| Reject::BadMethod)?;
+            check_target(&method, target)?;
+            method
+        }
+    };
     let start = method_end + 1;
     Ok(RequestLine {
         method,
         target: start..start + target_len,
         version,
     })
+}
+
+/// The request of 1991: `GET` and a path, without a version and without fields.
+pub(super) fn simple_request(line: &[u8]) -> Option<RequestLine> {
+    let target = line.strip_prefix(b"GET ")?;
+    let start = line.len() - target.len();
+    (target.starts_with(b"/") && is_origin_form(target)).then_some(RequestLine {
+        method: Method::GET,
+        target: start..line.len(),
+        version: Version::HTTP_09,
+    })
+}
+
+/// As a head: nothing is asked beside the path, and nothing follows on this connection.
+pub(super) const fn simple_head(raw: Bytes, line: RequestLine) -> RequestHead {
+    RequestHead {
+        fields_at: raw.len(),
+        raw,
+        line,
+        framing: Framing::Length(0),
+        keep_alive: false,
+        expects_continue: false,
+        conditional: false,
+        leaves: Leaves::Stays,
+    }
 }
 
 fn version(text: &[u8]) -> Result<Version, Reject> {
@@ -103,7 +137,7 @@ fn check_target(method: &Method, target: &[u8]) -> Result<(), Reject> {
 
 /// What the fields say about the message itself.
 #[derive(Debug, Default)]
-struct Meaning {
+pub(super) struct Meaning {
     lengths: Lengths,
     hosts: usize,
     host_valid: bool,
@@ -155,35 +189,49 @@ fn visit_fields<'a>(
     }
 }
 
+impl Meaning {
+    /// Takes in what a field says; of most it says nothing.
+    pub(super) fn note(&mut self, name: &[u8], value: &[u8]) {
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+        let initial = name.first().map_or(0, u8::to_ascii_lowercase);
+        self.conditional |= matches!(initial, b'i' | b'r');
+        match (initial, name.len()) {
+            (b'h', 4) if is("host") => {
+                self.hosts += 1;
+                self.host_valid = is_host(value);
+            }
+            (b'u', 7) if is("upgrade") => self.upgrade.1 = !value.is_empty(),
+            (b'e', 6) if is("expect") => {
+                if value.eq_ignore_ascii_case(b"100-continue") {
+                    self.expects_continue = true;
+                } else {
+                    self.expects_other = true;
+                }
+            }
+            (b'c', 10) if is("connection") => self.note_options(value),
+            (b'c', 14) if is("content-length") => self.lengths.content_length(value),
+            (b't', 17) if is("transfer-encoding") => self.lengths.transfer_encoding(value),
+            _ => {}
+        }
+    }
+
+    /// What `Connection` lists: one option, most often.
+    fn note_options(&mut self, value: &[u8]) {
+        for option in list(value) {
+            match option.len() {
+                5 => self.close |= option.eq_ignore_ascii_case(b"close"),
+                7 => self.upgrade.0 |= option.eq_ignore_ascii_case(b"upgrade"),
+                10 => self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive"),
+                _ => {}
+            }
+        }
+    }
+}
+
 fn meaning(section: &[u8], limits: &Limits) -> Result<Meaning, Reject> {
     let mut found = Meaning::default();
     check_fields(section, limits, |name, value| {
-        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
-        found.conditional |= matches!(name.as_bytes().first(), Some(b'i' | b'I' | b'r' | b'R'));
-        match name.len() {
-            4 if is("host") => {
-                found.hosts += 1;
-                found.host_valid = is_host(value);
-            }
-            7 if is("upgrade") => found.upgrade.1 = !value.is_empty(),
-            6 if is("expect") => {
-                if value.eq_ignore_ascii_case(b"100-continue") {
-                    found.expects_continue = true;
-                } else {
-                    found.expects_other = true;
-                }
-            }
-            10 if is("connection") => {
-                for option in list(value) {
-                    found.close |= option.eq_ignore_ascii_case(b"close");
-                    found.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-                    found.upgrade.0 |= option.eq_ignore_ascii_case(b"upgrade");
-                }
-            }
-            14 if is("content-length") => found.lengths.content_length(value),
-            17 if is("transfer-encoding") => found.lengths.transfer_encoding(value),
-            _ => {}
-        }
+        found.note(name.as_bytes(), value);
     })?;
     Ok(found)
 }
@@ -192,11 +240,20 @@ fn meaning(section: &[u8], limits: &Limits) -> Result<Meaning, Reject> {
 pub(super) fn request(
     raw: Bytes,
     line: RequestLine,
-    fields_at: usize,
     limits: &Limits,
 ) -> Result<RequestHead, Reject> {
-    let section = raw.get(fields_at..).unwrap_or_default();
+    let section = raw.get(line.len()..).unwrap_or_default();
     let found = meaning(section, limits)?;
+    judge(raw, line, &found, limits)
+}
+
+/// Whether a request that says this can be answered.
+pub(super) fn judge(
+    raw: Bytes,
+    line: RequestLine,
+    found: &Meaning,
+    limits: &Limits,
+) -> Result<RequestHead, Reject> {
     match found.hosts {
         0 if line.version == Version::HTTP_11 => return Err(Reject::HostMissing),
         0 => {}
@@ -219,11 +276,17 @@ pub(super) fn request(
         // A 1.0 client does not know 1xx (RFC 9110 section 10.1.1), and a request without body awaits nothing.
         expects_continue: found.expects_continue && is_11 && framing != Framing::Length(0),
         conditional: found.conditional,
-        // A 1.0 client's offer is to be ignored; one with a body would have to be read first (RFC 9110 section 7.8).
-        offers_upgrade: found.upgrade == (true, true) && is_11 && framing == Framing::Length(0),
+        leaves: match framing {
+            // One with a body would have to be read first (RFC 9110 section 7.8); what follows a CONNECT is not HTTP's.
+            Framing::Length(1..) | Framing::Chunked | Framing::UntilClose => Leaves::Stays,
+            Framing::Length(0) if line.method == Method::CONNECT => Leaves::Tunnel,
+            // A 1.0 client's offer is to be ignored.
+            Framing::Length(0) if found.upgrade == (true, true) && is_11 => Leaves::Upgrade,
+            Framing::Length(0) => Leaves::Stays,
+        },
+        fields_at: line.len(),
         raw,
         line,
-        fields_at,
         framing,
     })
 }

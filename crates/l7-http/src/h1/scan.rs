@@ -41,6 +41,11 @@ pub(super) struct Scan {
 }
 
 impl Scan {
+    /// Whether nothing was looked at yet.
+    pub(super) const fn is_new(&self) -> bool {
+        self.at == 0
+    }
+
     /// Looks at the bytes of `view` not seen before.
     pub(super) fn advance(
         &mut self,

@@ -11,13 +11,14 @@ mod send;
 use core::hash::{Hash, Hasher};
 
 use bytes::Bytes;
+use http::Version;
 use outcrop_base::{ChunkQueue, DropReason, Instant, RuleRef, Verdict};
 
 use super::body::{BodyReader, BodyWriter};
 use super::config::ServerConfig;
 use super::date::DateCache;
 use super::fields::Trailers;
-use super::head::RequestHead;
+use super::head::{Leaves, RequestHead};
 use super::input::Input;
 use super::parse::RequestLine;
 use super::reject::Reject;
@@ -110,11 +111,18 @@ impl Reading {
 #[derive(Clone, Copy, Debug, Default, Hash)]
 struct Asked {
     head_only: bool,
-    http10: bool,
+    version: Version,
     /// The client holds its body back.
     awaits_continue: bool,
-    /// The client offers to go on in another protocol.
-    upgrade: bool,
+    /// The client would go on in another protocol, or without one.
+    leaves: Leaves,
+}
+
+impl Asked {
+    /// The client knows neither 1xx nor chunks, and closes unless it is told otherwise.
+    fn http10(self) -> bool {
+        self.version != Version::HTTP_11
+    }
 }
 
 /// An HTTP/1.1 server connection, sans I/O.

@@ -44,8 +44,8 @@ pub struct Connection<S, T, A: App> {
     answer: Option<A::Body>,
     /// Where the request's body goes.
     feeder: Option<Feeder>,
-    /// Where the bytes of another protocol would go, should the app switch to one.
-    upgrade: Option<Feeder>,
+    /// Where the bytes of another protocol would go, should the app switch to one, and whether that is a tunnel.
+    upgrade: Option<(Feeder, bool)>,
     /// How the client keeps up with the answer, and with the body that is waited for.
     reading: Pace,
     sending: Pace,
@@ -195,9 +195,9 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
         } else {
             Body::empty()
         };
-        if A::READS_BODIES && head.offers_upgrade() {
+        if A::READS_BODIES && head.may_leave() {
             let (feeder, body) = incoming(None);
-            self.upgrade = Some(feeder);
+            self.upgrade = Some((feeder, head.asks_for_tunnel()));
             self.app.offer(Upgrade::new(body));
         }
         self.app.begin(head, &about, body);
@@ -230,11 +230,14 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
                 self.feeder = None;
                 self.server.respond_prepared(now, &page)
             }
-            Answer::Response(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            Answer::Response(response) if self.leaves_with(response.status()) => {
                 let (head, body) = response.into_parts();
-                self.feeder = self.upgrade.take();
+                self.feeder = self.upgrade.take().map(|(feeder, _)| feeder);
                 self.answer = Some(body);
-                self.server.switch(now, &head.headers)
+                match head.status {
+                    StatusCode::SWITCHING_PROTOCOLS => self.server.switch(now, &head.headers),
+                    status => self.server.tunnel(now, status, &head.headers),
+                }
             }
             Answer::Response(response) => {
                 let (head, body) = response.into_parts();
@@ -253,6 +256,12 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             self.break_off();
         }
         true
+    }
+
+    /// Whether an answer of this status is the last of HTTP on this connection.
+    fn leaves_with(&self, status: StatusCode) -> bool {
+        let tunnel = self.upgrade.as_ref().is_some_and(|(_, tunnel)| *tunnel);
+        status == StatusCode::SWITCHING_PROTOCOLS || (tunnel && status.is_success())
     }
 
     fn send_body(&mut self, cx: &mut Context<'_>) -> bool {

@@ -23,6 +23,7 @@ use super::answer::{Answer, Source};
 use super::ask::{Ask, Attempt};
 use super::cache::{Cache, Found, Stored};
 use super::depot::{Depot, Lent, Manner};
+use super::digest::{Demand, Logins};
 use super::error::Error;
 use super::jar::Jar;
 use super::keep::{Keep, Memory};
@@ -31,8 +32,9 @@ use super::payload::Payload;
 use super::pool::Bounds;
 use super::redirect::{self, RedirectError};
 use super::retry::{self, Failure, Patience};
-use super::route::{Proxy, Route, route};
+use super::route::{Place, Proxy, Route, route};
 use super::world::{Timer, World, within};
+use crate::chance::token;
 use crate::compress::Decoder;
 
 /// How an agent behaves.
@@ -110,8 +112,17 @@ impl Agent {
         Self {
             config: Arc::new(config),
             depot: Arc::new(depot),
-            keep: Keep::new(Memory { jar, cache }),
+            keep: Keep::new(Memory {
+                jar,
+                cache,
+                logins: Logins::default(),
+            }),
         }
+    }
+
+    /// From now on answers are kept in this cache.
+    pub fn keep(&self, cache: Cache) {
+        self.keep.lock().cache = Some(cache);
     }
 
     /// Connections open, and idle ones among them.
@@ -153,11 +164,17 @@ impl Agent {
         Ok(answer)
     }
 
-    /// Until the answer is no redirect.
+    /// Until the answer neither asks for a proof nor is a redirect.
     async fn follow(&self, ask: &mut Ask, watch: Watch<'_>) -> Result<Answer, Error> {
         let mut hops = 0;
         loop {
             let answer = self.persist(ask, watch).await?;
+            if let Some(demand) = ask.challenged(&answer) {
+                watch(News::Challenged(&demand.realm));
+                answer.discard().await;
+                self.agree(ask, demand)?;
+                continue;
+            }
             if self.config.redirects == 0 {
                 return Ok(answer);
             }
@@ -175,6 +192,16 @@ impl Agent {
             answer.discard().await;
             ask.follow(next)?;
         }
+    }
+
+    /// From now on this place gets the proof it asks for.
+    fn agree(&self, ask: &Ask, demand: Demand) -> Result<(), Error> {
+        let cnonce = token().map_err(|error| Error::Chance(error.to_string()))?;
+        if let (Some(login), Some(place)) = (&ask.login, Place::of(&ask.uri)) {
+            let mut memory = self.keep.lock();
+            memory.logins.agree(place, login, demand, cnonce);
+        }
+        Ok(())
     }
 
     /// Until an attempt succeeds, or no further one is worth it.
@@ -293,6 +320,7 @@ impl Agent {
             reused: false,
             took: Vec::new(),
             source: Source::Over,
+            left: None,
             decoder: None,
             keeper: None,
             timing: Timing::default(),
@@ -308,6 +336,7 @@ impl Agent {
             took,
             reused,
             source: Source::Wire(Box::new(lent)),
+            left: ask.length(head),
             ..self.empty(ask, head.status())
         }
     }
@@ -355,8 +384,11 @@ impl Agent {
         if let Some(jar) = &mut memory.jar {
             jar.take(&ask.uri, &answer.fields, now);
         }
+        if let Some(login) = &ask.login {
+            memory.logins.hear(login, &ask.uri, &answer.fields);
+        }
         if let Some(cache) = &mut memory.cache {
-            cache.invalidate(&ask.method, &ask.uri, answer.status);
+            cache.invalidate(&ask.method, &ask.uri, answer.status, &answer.fields);
         }
     }
 

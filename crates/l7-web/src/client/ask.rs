@@ -6,9 +6,11 @@
 use bytes::BytesMut;
 use http::uri::{Authority, Parts};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use outcrop_http::h1::ResponseHead;
 
 use super::answer::Answer;
 use super::cache::Found;
+use super::digest::{Demand, Login};
 use super::error::Error;
 use super::keep::{Keep, Keeper, Memory};
 use super::payload::Payload;
@@ -16,11 +18,18 @@ use super::redirect::{self, Next};
 use super::route::credentials;
 use crate::compress::CODINGS;
 
+/// Challenges that are answered in a row.
+const PROOFS: u32 = 3;
+
 pub(super) struct Ask {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) fields: HeaderMap,
     pub(super) payload: Payload,
+    /// Who we are, where that is to be proved.
+    pub(super) login: Option<Login>,
+    /// Challenges answered since the last redirect.
+    proofs: u32,
 }
 
 /// One attempt: the fields it leaves with, and what is already there for it.
@@ -49,12 +58,35 @@ impl Ask {
             uri: anonymous(head.uri)?,
             fields,
             payload,
+            login: head.extensions.get::<Login>().cloned(),
+            proofs: 0,
+        })
+    }
+
+    /// What a 401 asks for, if it is worth being answered: the first time, and again if only the nonce was too old
+    /// (RFC 7616 section 3.3, `stale`).
+    pub(super) fn challenged(&mut self, answer: &Answer) -> Option<Demand> {
+        if answer.status != StatusCode::UNAUTHORIZED
+            || self.login.is_none()
+            || !self.payload.replayable()
+        {
+            return None;
+        }
+        let demand = Demand::of(&answer.fields)?;
+        let again = demand.stale && self.proofs < PROOFS;
+        (self.proofs == 0 || again).then(|| {
+            self.proofs += 1;
+            demand
         })
     }
 
     /// Goes on with `next`.
     pub(super) fn follow(&mut self, next: Next) -> Result<(), Error> {
         redirect::strip(&mut self.fields, &next);
+        self.proofs = 0;
+        if !next.same_origin {
+            self.login = None;
+        }
         self.method = next.method;
         self.uri = anonymous(next.uri)?;
         if !next.keeps_body {
@@ -77,6 +109,11 @@ impl Ask {
             if let Ok(all) = HeaderValue::from_bytes(&all) {
                 fields.insert(header::COOKIE, all);
             }
+        }
+        if let Some(login) = &self.login
+            && let Some(proof) = memory.logins.prove(login, &self.method, &self.uri)
+        {
+            fields.insert(header::AUTHORIZATION, proof);
         }
         let found = match &mut memory.cache {
             Some(cache) => cache.find(&self.method, &self.uri, &fields, now),
@@ -114,6 +151,19 @@ impl Ask {
         said.filter_map(|value| value.to_str().ok())
             .flat_map(|list| list.split(','))
             .any(|one| one.trim().eq_ignore_ascii_case("only-if-cached"))
+    }
+
+    /// Bytes of an answer's body, if it says so.
+    pub(super) fn length(&self, head: &ResponseHead) -> Option<u64> {
+        if self.method == Method::HEAD || head.status() == StatusCode::NOT_MODIFIED {
+            return Some(0);
+        }
+        let length = head
+            .to_http()
+            .headers()
+            .get(header::CONTENT_LENGTH)?
+            .clone();
+        length.to_str().ok()?.parse().ok()
     }
 
     /// Whether an answer's body is to be decoded.

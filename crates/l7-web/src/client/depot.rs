@@ -7,8 +7,10 @@ use core::future::poll_fn;
 use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use outcrop_base::{ByteStream, ChunkQueue, Instant};
 use outcrop_http::client::Client;
 use outcrop_http::h1::ClientConfig;
@@ -16,7 +18,8 @@ use outcrop_http::h1::ClientConfig;
 use super::error::Error;
 use super::news::{News, Watch};
 use super::pool::{Bounds, Grant, Pool, Ticket};
-use super::route::{Place, Proxy, Route, opened};
+use super::route::{Proxy, Route, opened};
+use super::socks::{Socks, Step, Target};
 use super::world::{Pipe, Timer, World, within};
 
 pub(super) type Connection = Client<Pipe, Timer>;
@@ -166,9 +169,8 @@ impl Depot {
                     let until = timer.now() + manner.patience;
                     let dialled = self.dial(&mut lent, manner, watch);
                     let dialled = within(&mut timer, Some(until), dialled).await;
-                    dialled.unwrap_or_else(|| {
-                        Err(Error::Connect(std::io::ErrorKind::TimedOut.into()))
-                    })?;
+                    dialled
+                        .unwrap_or_else(|| Err(Error::Connect(io::ErrorKind::TimedOut.into())))?;
                 }
             }
             return Ok(lent);
@@ -214,35 +216,57 @@ impl Depot {
             .map_err(Error::Connect)?;
         watch(News::Connected(&peer));
         laps.end("connect");
-        let (to, to_proxy): (&Place, bool) = match &route {
-            Route::Direct(place) => (place, false),
-            Route::Forward(place) => (place, true),
-            Route::Tunnel(_, place) => {
-                if let Some(proxy) = manner.proxy {
-                    tunnel(&mut pipe, &proxy.connect(place)).await?;
-                }
-                watch(News::Tunnelled(place));
-                laps.end("proxy");
-                (place, false)
-            }
-        };
-        if to.secure {
-            let (secured, what) = self
-                .world
-                .secure(pipe, &to.host)
-                .await
-                .map_err(Error::Secure)?;
-            watch(News::Secured(&what));
+        if let Route::Forward(proxy) | Route::Tunnel(proxy, _) = &route
+            && proxy.secure
+        {
+            pipe = self.secure(pipe, &proxy.host, watch).await?;
+            laps.end("proxy tls");
+        }
+        if let (Route::Tunnel(_, to) | Route::Socks(_, to), Some(proxy)) = (&route, manner.proxy) {
+            self.pass(&mut pipe, &route, proxy).await?;
+            watch(News::Tunnelled(to));
+            laps.end("proxy");
+        }
+        if let Route::Direct(to) | Route::Tunnel(_, to) | Route::Socks(_, to) = &route
+            && to.secure
+        {
+            pipe = self.secure(pipe, &to.host, watch).await?;
             laps.end("tls");
-            pipe = secured;
         }
         let config = ClientConfig {
-            to_proxy,
+            to_proxy: matches!(route, Route::Forward(_)),
             ..manner.http.clone()
         };
         lent.took = laps.took;
         lent.connection = Some(Client::new(pipe, laps.timer, config));
         Ok(())
+    }
+
+    async fn secure(&self, pipe: Pipe, host: &str, watch: Watch<'_>) -> Result<Pipe, Error> {
+        let secured = self.world.secure(pipe, host).await;
+        let (secured, what) = secured.map_err(Error::Secure)?;
+        watch(News::Secured(&what));
+        Ok(secured)
+    }
+
+    /// Through the proxy.
+    async fn pass(&self, pipe: &mut Pipe, route: &Route, proxy: &Proxy) -> Result<(), Error> {
+        match route {
+            Route::Direct(_) | Route::Forward(_) => Ok(()),
+            Route::Tunnel(_, to) => tunnel(pipe, &proxy.connect(to)).await,
+            Route::Socks(_, to) => {
+                let target = match to.host.parse() {
+                    Ok(address) => Target::Address(address),
+                    Err(_) if proxy.looks_up() => Target::Name(to.host.clone()),
+                    Err(_) => {
+                        let found = self.world.resolve(to).await;
+                        Target::Address(found.map_err(Error::Connect)?)
+                    }
+                };
+                let talk = Socks::new(&target, to.port, proxy.login());
+                socks(pipe, talk.map_err(Error::Proxy)?).await
+            }
+        }
     }
 }
 
@@ -271,19 +295,42 @@ impl Laps {
 
 /// Asks a proxy for a tunnel.
 async fn tunnel(pipe: &mut Pipe, request: &[u8]) -> Result<(), Error> {
-    let broke = |error: std::io::Error| Error::Proxy(format!("broke off: {error}"));
-    let mut out = ChunkQueue::new();
-    out.push_slice(request);
-    poll_fn(|cx| pipe.poll_write(cx, &mut out))
-        .await
-        .map_err(broke)?;
+    say(pipe, request).await?;
     let mut answer = Vec::new();
     loop {
-        let bytes = poll_fn(|cx| pipe.poll_read(cx)).await.map_err(broke)?;
-        let bytes = bytes.ok_or_else(|| Error::Proxy("closed the connection".to_owned()))?;
-        answer.extend_from_slice(&bytes);
+        answer.extend_from_slice(&hear(pipe).await?);
         if let Some(outcome) = opened(&answer) {
             return outcome.map_err(Error::Proxy);
         }
     }
+}
+
+/// The same by SOCKS.
+async fn socks(pipe: &mut Pipe, mut talk: Socks) -> Result<(), Error> {
+    say(pipe, &talk.greeting()).await?;
+    loop {
+        match talk.hear(&hear(pipe).await?) {
+            Step::Say(bytes) => say(pipe, &bytes).await?,
+            Step::Wait => {}
+            Step::Open => return Ok(()),
+            Step::Refused(why) => return Err(Error::Proxy(why)),
+        }
+    }
+}
+
+fn broke(error: &io::Error) -> Error {
+    Error::Proxy(format!("broke off: {error}"))
+}
+
+async fn say(pipe: &mut Pipe, bytes: &[u8]) -> Result<(), Error> {
+    let mut out = ChunkQueue::new();
+    out.push_slice(bytes);
+    let written = poll_fn(|cx| pipe.poll_write(cx, &mut out)).await;
+    written.map_err(|error| broke(&error))
+}
+
+async fn hear(pipe: &mut Pipe) -> Result<Bytes, Error> {
+    let heard = poll_fn(|cx| pipe.poll_read(cx)).await;
+    let heard = heard.map_err(|error| broke(&error))?;
+    heard.ok_or_else(|| Error::Proxy("closed the connection".to_owned()))
 }

@@ -41,6 +41,9 @@ pub enum Error {
     /// There was no time left.
     #[error("not done in time")]
     Late,
+    /// There is no chance to be had, and so no proof of who we are.
+    #[error("the system has no random numbers: {0}")]
+    Chance(String),
     /// Too many requests wait for a connection.
     #[error("too many requests wait for a connection")]
     Busy,
@@ -60,6 +63,7 @@ impl Error {
             | Self::Redirect(_)
             | Self::Coding(_)
             | Self::TooLong
+            | Self::Chance(_)
             | Self::Late
             | Self::Busy => None,
         }

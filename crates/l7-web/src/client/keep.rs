@@ -1,6 +1,6 @@
-//! What an agent remembers from one answer to the next: cookies and answers.
+//! What an agent remembers from one answer to the next: cookies, answers, and how it proved who it is.
 //!
-//! Job: both behind one lock; an answer collected while it is read. Owns: jar and cache. Does not know: connections.
+//! Job: all behind one lock; an answer collected while it is read. Owns: jar, cache and logins. Does not know: connections.
 
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,12 +9,14 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::cache::Cache;
+use super::digest::Logins;
 use super::jar::Jar;
 
 #[derive(Debug)]
 pub(super) struct Memory {
     pub(super) jar: Option<Jar>,
     pub(super) cache: Option<Cache>,
+    pub(super) logins: Logins,
 }
 
 #[derive(Clone, Debug)]

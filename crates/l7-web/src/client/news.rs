@@ -17,7 +17,7 @@ pub enum News<'a> {
     Connecting(&'a Place),
     /// It stands; with whom.
     Connected(&'a str),
-    /// The proxy has opened the way to this place.
+    /// A proxy has opened the way to this place.
     Tunnelled(&'a Place),
     /// Keys are agreed on; which kind.
     Secured(&'a str),
@@ -29,6 +29,8 @@ pub enum News<'a> {
     Fresh(u64),
     /// The server says that what was kept is good still.
     Confirmed,
+    /// The server wants proof of who we are, for this realm, and gets it.
+    Challenged(&'a str),
     /// The answer is elsewhere.
     Redirected(&'a Uri),
     /// It failed and is tried again after a wait.

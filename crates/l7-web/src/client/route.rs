@@ -9,6 +9,8 @@ use outcrop_http::wire;
 
 use crate::auth;
 
+/// Where SOCKS is spoken unless another port is named (RFC 1928 section 3).
+const SOCKS: u16 = 1080;
 /// Bytes of a proxy's answer to CONNECT.
 pub(super) const ANSWER_MAX: usize = 16 * 1024;
 
@@ -32,14 +34,15 @@ impl Place {
             "https" => true,
             _ => return None,
         };
+        Self::at(uri, secure, if secure { 443 } else { 80 })
+    }
+
+    fn at(uri: &Uri, secure: bool, usual: u16) -> Option<Self> {
         let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() {
-            return None;
-        }
-        Some(Self {
+        (!host.is_empty()).then(|| Self {
             secure,
             host: host.to_ascii_lowercase(),
-            port: uri.port_u16().unwrap_or(if secure { 443 } else { 80 }),
+            port: uri.port_u16().unwrap_or(usual),
         })
     }
 
@@ -61,8 +64,10 @@ pub enum Route {
     Direct(Place),
     /// To this proxy, which asks for us: one connection serves every http place.
     Forward(Place),
-    /// Through this proxy, to the place behind it.
+    /// Through this proxy, to the place behind it: by CONNECT.
     Tunnel(Place, Place),
+    /// The same by SOCKS.
+    Socks(Place, Place),
 }
 
 impl Route {
@@ -70,37 +75,73 @@ impl Route {
     #[must_use]
     pub const fn first(&self) -> &Place {
         match self {
-            Self::Direct(place) | Self::Forward(place) | Self::Tunnel(place, _) => place,
+            Self::Direct(place)
+            | Self::Forward(place)
+            | Self::Tunnel(place, _)
+            | Self::Socks(place, _) => place,
         }
     }
 }
 
+/// What is spoken to a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spoken {
+    Http,
+    /// Whether the proxy looks up names itself.
+    Socks {
+        names: bool,
+    },
+}
+
 /// A proxy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     place: Place,
-    credentials: Option<HeaderValue>,
+    spoken: Spoken,
+    login: Option<(String, String)>,
     tunnel: bool,
     except: Vec<String>,
 }
 
+impl core::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Proxy({:?} at {})", self.spoken, self.place.authority())
+    }
+}
+
 impl Proxy {
-    /// The proxy at `http://[USER:PASSWORD@]HOST[:PORT]`.
+    /// The proxy at `SCHEME://[USER:PASSWORD@]HOST[:PORT]`. `http`, or `https` with TLS to the proxy itself; `socks5`,
+    /// which is given addresses, or `socks5h`, which is given names (port 1080).
     #[must_use]
     pub fn new(uri: &Uri) -> Option<Self> {
-        let place = Place::of(uri).filter(|place| !place.secure)?;
+        let names = match uri.scheme_str()? {
+            "socks5" => Some(false),
+            "socks5h" => Some(true),
+            _ => None,
+        };
+        let (place, spoken) = match names {
+            None => (Place::of(uri)?, Spoken::Http),
+            Some(names) => (Place::at(uri, false, SOCKS)?, Spoken::Socks { names }),
+        };
         Some(Self {
             place,
-            credentials: credentials(uri),
+            spoken,
+            login: login(uri),
             tunnel: false,
             except: Vec::new(),
         })
     }
 
+    /// Where it is.
+    #[must_use]
+    pub const fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// Who we are to it.
     #[must_use]
     pub fn user(mut self, user: &str, password: &str) -> Self {
-        self.credentials = auth::basic(user, password);
+        self.login = Some((user.to_owned(), password.to_owned()));
         self
     }
 
@@ -133,10 +174,26 @@ impl Proxy {
         })
     }
 
+    fn credentials(&self) -> Option<HeaderValue> {
+        let (user, password) = self.login.as_ref()?;
+        auth::basic(user, password)
+    }
+
+    /// Whether this one looks up names itself.
+    pub(super) const fn looks_up(&self) -> bool {
+        matches!(self.spoken, Spoken::Socks { names: true })
+    }
+
+    /// What SOCKS is told of us.
+    pub(super) fn login(&self) -> Option<(&str, &str)> {
+        let (user, password) = self.login.as_ref()?;
+        Some((user, password))
+    }
+
     /// What is said to it besides.
     pub(super) fn introduce(&self, fields: &mut HeaderMap) {
-        if let Some(credentials) = &self.credentials {
-            fields.insert(header::PROXY_AUTHORIZATION, credentials.clone());
+        if let Some(credentials) = self.credentials() {
+            fields.insert(header::PROXY_AUTHORIZATION, credentials);
         }
     }
 
@@ -145,7 +202,7 @@ impl Proxy {
         let authority = to.authority();
         let mut text =
             format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n").into_bytes();
-        if let Some(credentials) = &self.credentials {
+        if let Some(credentials) = self.credentials() {
             text.extend_from_slice(b"proxy-authorization: ");
             text.extend_from_slice(credentials.as_bytes());
             text.extend_from_slice(b"\r\n");
@@ -157,6 +214,11 @@ impl Proxy {
 
 /// User and password of a URI, as `Authorization` has them.
 pub(super) fn credentials(uri: &Uri) -> Option<HeaderValue> {
+    let (user, password) = login(uri)?;
+    auth::basic(&user, &password)
+}
+
+fn login(uri: &Uri) -> Option<(String, String)> {
     let (before, _) = uri.authority()?.as_str().rsplit_once('@')?;
     let (user, password) = before.split_once(':').unwrap_or((before, ""));
     let plain = |text: &str| {
@@ -164,7 +226,7 @@ pub(super) fn credentials(uri: &Uri) -> Option<HeaderValue> {
             .decode_utf8_lossy()
             .into_owned()
     };
-    auth::basic(&plain(user), &plain(password))
+    Some((plain(user), plain(password)))
 }
 
 /// The way to the place of `uri`.
@@ -173,6 +235,7 @@ pub fn route(uri: &Uri, proxy: Option<&Proxy>) -> Option<Route> {
     let place = Place::of(uri)?;
     Some(match proxy.filter(|proxy| proxy.is_for(&place.host)) {
         None => Route::Direct(place),
+        Some(proxy) if proxy.spoken != Spoken::Http => Route::Socks(proxy.place.clone(), place),
         Some(proxy) if place.secure || proxy.tunnel => Route::Tunnel(proxy.place.clone(), place),
         Some(proxy) => Route::Forward(proxy.place.clone()),
     })
@@ -213,7 +276,9 @@ mod tests {
             None => "nowhere".to_owned(),
             Some(Route::Direct(to)) => format!("to {}", to.authority()),
             Some(Route::Forward(by)) => format!("by {}", by.authority()),
-            Some(Route::Tunnel(by, to)) => format!("by {} to {}", by.authority(), to.authority()),
+            Some(Route::Tunnel(by, to) | Route::Socks(by, to)) => {
+                format!("by {} to {}", by.authority(), to.authority())
+            }
         }
     }
 
@@ -240,11 +305,32 @@ mod tests {
             way("http://a.test/", Some(&by)),
             "by p.test:3128 to a.test:80"
         );
+        let by = proxy("https://p.test").unwrap();
         assert_eq!(
-            proxy("https://p.test"),
-            None,
-            "TLS to the proxy itself is not spoken"
+            way("https://a.test/", Some(&by)),
+            "by p.test:443 to a.test:443"
         );
+        assert_eq!(proxy("ftp://p.test"), None);
+    }
+
+    #[test]
+    fn socks_is_a_way_to_everywhere() {
+        for (uri, names) in [("socks5://p.test", false), ("socks5h://p.test", true)] {
+            let by = proxy(uri).unwrap();
+            assert_eq!(by.looks_up(), names);
+            assert_eq!(
+                way("http://a.test/", Some(&by)),
+                "by p.test:1080 to a.test:80"
+            );
+            assert_eq!(
+                way("https://a.test/", Some(&by)),
+                "by p.test:1080 to a.test:443"
+            );
+        }
+        let by = proxy("socks5://ada:l%40ve@[::1]:9").unwrap();
+        assert_eq!(by.login(), Some(("ada", "l@ve")));
+        assert_eq!(way("http://a.test/", Some(&by)), "by [::1]:9 to a.test:80");
+        assert!(!format!("{by:?}").contains("l@ve"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! runtime's sockets, or a test's memory.
 
 use core::future::poll_fn;
+use core::net::IpAddr;
 use core::pin::{Pin, pin};
 use core::task::Poll;
 use core::time::Duration;
@@ -29,6 +30,9 @@ pub trait World: Send + Sync {
     /// A connection to `place`, not encrypted yet.
     fn connect<'a>(&'a self, place: &'a Place) -> Later<'a, io::Result<Line>>;
 
+    /// An address of the host at `place`, for a proxy that wants to be told one (SOCKS).
+    fn resolve<'a>(&'a self, place: &'a Place) -> Later<'a, io::Result<IpAddr>>;
+
     /// TLS over `pipe`, with whoever proves to be `host`.
     fn secure<'a>(&'a self, pipe: Pipe, host: &'a str) -> Later<'a, io::Result<Line>>;
 
@@ -40,7 +44,7 @@ pub trait World: Send + Sync {
 }
 
 /// What `future` comes to, if it does before `at`.
-pub(super) async fn within<T>(
+pub(crate) async fn within<T>(
     timer: &mut Timer,
     at: Option<Instant>,
     future: impl Future<Output = T>,

@@ -7,8 +7,8 @@
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
-use outcrop_base::{ChunkQueue, Flow, Instant, InterfaceId};
-use outcrop_ip::{GroupError, PingError};
+use outcrop_base::{ChunkQueue, Flow, Instant};
+use outcrop_ip::PingError;
 use outcrop_tcp::{
     CloseReason, Doubt, Explanation, Info, Listen, ListenError, ReadError, Settings, StaleId,
     WriteError,
@@ -376,50 +376,11 @@ impl Core {
         self.udp.remote(id.0)
     }
 
-    /// Lets a socket hear `group` on `iface`; the routers there are told. Joining twice is once.
-    ///
-    /// # Errors
-    /// Not a group, no such interface, or too many groups.
-    pub fn udp_join(
-        &mut self,
-        id: UdpId,
-        iface: InterfaceId,
-        group: IpAddr,
-    ) -> Result<(), GroupError> {
-        let member = (id, iface, group);
-        if !self.members.contains(&member) {
-            self.ip.join_group(iface, group)?;
-            self.members.push(member);
-            self.touched = true;
-        }
-        Ok(())
-    }
-
-    /// Takes a join back. Closing a socket does so too.
-    ///
-    /// # Errors
-    /// The socket has not joined it.
-    pub fn udp_leave(
-        &mut self,
-        id: UdpId,
-        iface: InterfaceId,
-        group: IpAddr,
-    ) -> Result<(), GroupError> {
-        let known = self.members.iter().position(|m| *m == (id, iface, group));
-        self.members
-            .swap_remove(known.ok_or(GroupError::NotJoined)?);
-        self.touched = true;
-        self.ip.leave_group(iface, group)
-    }
-
     /// Closes a socket. What was sent still leaves; what waits in it is lost.
     pub fn udp_close(&mut self, id: UdpId) {
         self.bid_farewell(Event::Datagram(id));
         self.bid_farewell(Event::DatagramRoom(id));
-        let joined = self.members.extract_if(.., |(member, ..)| *member == id);
-        for (_, iface, group) in joined.collect::<Vec<_>>() {
-            let _left = self.ip.leave_group(iface, group);
-        }
+        self.leave_all(id);
         self.udp.close(id.0);
     }
 }

@@ -69,6 +69,15 @@ impl Links {
         found.map(|link| &link.engine)
     }
 
+    /// Where a neighbour is, if the link knows.
+    pub(super) fn mac_of(&self, iface: InterfaceId, ip: IpAddr) -> Option<[u8; 6]> {
+        let mut known = self.peek(iface)?.neighbors();
+        known
+            .find(|neighbor| neighbor.ip == ip)?
+            .mac
+            .map(|mac| mac.0)
+    }
+
     /// Writes the frame's header before the packet's, if the link has frames; else the packet's copy waits.
     pub(super) fn frame(
         &mut self,

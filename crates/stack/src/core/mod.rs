@@ -11,6 +11,7 @@
 mod calls;
 mod down;
 mod events;
+mod groups;
 mod keys;
 mod links;
 mod news;
@@ -80,8 +81,8 @@ pub struct Core {
     /// What is for the next core.
     strays: strays::Strays,
     seed: Seed,
-    /// Which UDP sockets have joined which groups.
-    members: Vec<(UdpId, InterfaceId, core::net::IpAddr)>,
+    /// Which UDP sockets hear which groups.
+    listeners: Vec<groups::Listener>,
     level: Level,
     /// Facts of engines above the sockets.
     told: Facts,
@@ -119,7 +120,7 @@ impl Core {
             share: config.share,
             strays: strays::Strays::new(),
             seed: seed.split("links"),
-            members: Vec::new(),
+            listeners: Vec::new(),
             level: Level::Off,
             told: Facts::default(),
             last_id: 0,
@@ -214,13 +215,12 @@ impl Core {
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let deadlines = [
+        Instant::first_of([
             self.ip.poll_timeout(),
             self.udp.poll_timeout(),
             self.tcp.poll_timeout(),
             self.links.poll_timeout(),
-        ];
-        deadlines.into_iter().flatten().min()
+        ])
     }
 
     /// Sets how much is observed: facts from `Events` on, the state met by packets at `Full`.
@@ -304,8 +304,8 @@ impl Core {
         self.links.fingerprint(now, into);
         self.config_news.fingerprint(into);
         self.strays.len().hash(&mut &mut *into);
-        for member in &self.members {
-            member.hash(&mut &mut *into);
+        for listener in &self.listeners {
+            listener.fingerprint(&mut &mut *into);
         }
     }
 

@@ -139,8 +139,11 @@ impl<R: Recorder> Log<R> {
 
     /// Writes down what happened without a packet.
     pub(super) fn facts(&mut self, core: &mut Core, at: Instant) {
-        core.drain_facts(&mut self.facts);
         let told = self.recorder.level() != Level::Off;
+        if !told && core.level() == Level::Off && self.facts.is_empty() {
+            return;
+        }
+        core.drain_facts(&mut self.facts);
         for fact in self.facts.drain(..).filter(|_| told) {
             self.recorder.fact(at, &fact);
         }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use outcrop_ip::wire::nd::{Body, Message, Options, Prefix, Router};
-use outcrop_stack::ethernet::MacAddr;
+use outcrop_stack::ethernet::{MacAddr, State};
 use outcrop_stack::ip::{Address, AddressNews, AddressState, AutoConfig, InterfaceConfig, Origin};
 use outcrop_stack::{Config, Core};
 
@@ -206,6 +206,67 @@ fn prefixes_that_contradict_themselves_give_no_address() {
 }
 
 #[test]
+fn the_links_mtu_is_a_routers_to_say_within_bounds() {
+    // RFC 4861 6.3.4: no less than 1280, no more than the link's own.
+    let mut lan = lan(false);
+    let mtu = |lan: &Lan| lan.hosts[0].ip().path(ip("2001:db8:1::9")).unwrap().mtu;
+    for (said, taken) in [
+        (None, 1500),
+        (Some(1279), 1500),
+        (Some(1501), 1500),
+        (Some(1400), 1400),
+    ] {
+        let options = Options {
+            mtu: said,
+            ..with(prefix("2001:db8:1::", 9000, 9000))
+        };
+        advertise(&mut lan, "fe80::a", ROUTER, options);
+        assert_eq!(mtu(&lan), taken, "{said:?}");
+    }
+}
+
+#[test]
+fn a_message_in_fragments_is_dropped_even_if_there_is_but_one() {
+    // RFC 6980 5: a solicitation that would be answered, behind a fragment header: the whole, and in two pieces.
+    let mut lan = Lan::new(vec![host(1, &["2001:db8:1::5/64"])]);
+    lan.pass(Duration::from_secs(3));
+    let message = Message {
+        body: Body::NeighborSolicitation {
+            target: "2001:db8:1::5".parse().unwrap(),
+        },
+        options: Options {
+            source: Some(STRANGER),
+            ..Options::default()
+        },
+    };
+    let plain = frame("fe80::a", "2001:db8:1::5", 255, &message);
+    let (head, body) = plain.split_at(54);
+    let piece = |offset: usize, more: u8, part: &[u8]| {
+        let mut bytes = head.to_vec();
+        let len = u16::try_from(part.len() + 8).unwrap();
+        bytes[18..20].copy_from_slice(&len.to_be_bytes());
+        bytes[20] = 44;
+        let word = u16::try_from(offset).unwrap() | u16::from(more);
+        bytes.extend([58, 0]);
+        bytes.extend(word.to_be_bytes());
+        bytes.extend([0, 0, 0, 9]);
+        bytes.extend_from_slice(part);
+        bytes.into()
+    };
+    let dropped = |verdict: Option<outcrop_base::Verdict>| {
+        let verdict = verdict.unwrap();
+        (verdict.rule.name, verdict.drop_reason())
+    };
+    let refused = ("nd:message", Some(outcrop_base::DropReason::IcmpInvalid));
+    let (first, last) = body.split_at(16);
+    assert_eq!(dropped(lan.carry(9, &piece(0, 0, body))), refused);
+    let _kept = lan.carry(9, &piece(0, 1, first));
+    assert_eq!(dropped(lan.carry(9, &piece(16, 0, last))), refused);
+    // By itself it is answered.
+    assert_eq!(dropped(lan.carry(9, &plain)), ("nd:solicitation", None));
+}
+
+#[test]
 fn a_flood_of_prefixes_and_routers_is_bounded() {
     let mut lan = lan(false);
     for n in 0..200 {
@@ -365,6 +426,14 @@ fn a_redirect_is_believed_of_the_first_hop_alone() {
         (None, "nd:redirect")
     );
     assert_eq!(via(&lan), Some(ip("fe80::b")));
+    // RFC 4861 8.3: the message says where the better hop is; that is known, and not yet confirmed.
+    let mut known = lan.hosts[0].neighbors(IFACE);
+    let better = known.find(|known| known.ip == ip("fe80::b")).unwrap();
+    assert_eq!(
+        (better.mac, better.state, better.router),
+        (Some(MacAddr(STRANGER)), State::Stale, true)
+    );
+    drop(known);
     assert_eq!(
         lan.hosts[0]
             .ip()
@@ -375,20 +444,51 @@ fn a_redirect_is_believed_of_the_first_hop_alone() {
     );
 }
 
-/// RFC 4861 8.2: a router goes by its own table.
-#[test]
-fn a_router_takes_no_redirect_of_its_first_hop() {
+/// A host that passes packets on, with one link.
+fn router_of(addresses: &[&str]) -> Core {
     let mut config = Config::default();
     config.ip.forward = true;
     let seed = outcrop_base::Seed::from_number(1);
     let mut router = Core::new(config, &seed);
     let mac = MacAddr([2, 0, 0, 0, 0, 1]);
     let interface = InterfaceConfig {
-        addresses: vec![cidr("2001:db8:1::1/64")],
+        addresses: addresses.iter().copied().map(cidr).collect(),
         ..InterfaceConfig::ethernet(IFACE, 1500, mac.0)
     };
     let link = outcrop_stack::ethernet::Config::new(mac);
     router.add_ethernet(interface, link).unwrap();
+    router
+}
+
+#[test]
+fn a_redirect_of_our_router_says_where_the_better_hop_is_if_it_knows() {
+    let router = router_of(&["2001:db8:1::1/64", "fe80::1/64"]);
+    let mut far = host(2, &["2001:db8:1::5/128", "fe80::2/64"]);
+    far.add_route(cidr("::/0"), Some(ip("fe80::1")), IFACE)
+        .unwrap();
+    let near = host(3, &["2001:db8:1::6/64", "fe80::3/64"]);
+    let mut lan = Lan::new(vec![router, far, near]);
+    lan.pass(Duration::from_secs(3));
+    assert!(lan.ping(0, "2001:db8:1::6"), "the router has met it");
+    lan.frames.clear();
+    let _answered = lan.ping(1, "2001:db8:1::6");
+    // In IPv6: a redirect whose body is followed by the option of type 2.
+    let redirect = lan.frames.iter().find(|f| f[54..].starts_with(&[137, 0]));
+    let redirect = redirect.expect("a redirect");
+    assert_eq!(
+        redirect[54 + 8..54 + 24],
+        "2001:db8:1::6"
+            .parse::<core::net::Ipv6Addr>()
+            .unwrap()
+            .octets()
+    );
+    assert_eq!(redirect[54 + 40..54 + 48], [2, 1, 2, 0, 0, 0, 0, 3]);
+}
+
+/// RFC 4861 8.2: a router goes by its own table.
+#[test]
+fn a_router_takes_no_redirect_of_its_first_hop() {
+    let mut router = router_of(&["2001:db8:1::1/64"]);
     router
         .add_route(cidr("::/0"), Some(ip("fe80::a")), IFACE)
         .unwrap();

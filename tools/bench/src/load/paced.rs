@@ -44,11 +44,12 @@ pub(super) fn run(load: &Load) -> Outcome<Report> {
         p999_us: at(0.999),
         errors: lost,
         cpu: cpu_seconds("/proc/self/stat", Of::Itself)?,
+        ..Report::default()
     })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-fn micros(nanos: u64) -> f64 {
+pub(super) fn micros(nanos: u64) -> f64 {
     nanos as f64 / 1e3
 }
 

@@ -13,7 +13,7 @@ use crate::Outcome;
 /// Puts the load on, and waits for its end.
 pub(super) fn run(load: &Load) -> Outcome<Report> {
     let mut wrk = Command::new("wrk");
-    wrk.args(["--threads", "1", "--latency"]);
+    wrk.args(["--threads", &load.clients.to_string(), "--latency"]);
     wrk.args(["--connections", &load.connections.to_string()]);
     wrk.args(["--duration", &format!("{}s", load.seconds)]);
     if load.close {

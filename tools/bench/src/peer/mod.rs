@@ -19,7 +19,7 @@ use outcrop_device::{Clock, Format, Tun};
 use rustix::event::{PollFd, PollFlags};
 
 use crate::Outcome;
-use crate::scenario::Work;
+use crate::scenario::{Pair, Work};
 
 /// The peer's address.
 pub(crate) const PEER: Ipv4Addr = Ipv4Addr::new(10, 79, 0, 2);
@@ -91,12 +91,14 @@ impl fmt::Display for Who {
 /// Where a peer does `work`.
 pub(crate) const fn port(work: Work) -> u16 {
     match work {
-        Work::Push { .. } => DISCARD,
-        Work::Pull { .. } | Work::File { .. } => SEND,
+        Work::Push { .. } | Work::Pair(Pair::Push) => DISCARD,
+        Work::Pull { .. } | Work::File { .. } | Work::Pair(Pair::Pull) => SEND,
         Work::Requests { close: true, .. } => CLOSE,
         // The only file of some size that peers are asked for.
         Work::Requests { file, .. } if matches!(file.as_bytes(), b"large") => LARGE,
-        Work::Requests { .. } | Work::Paced { .. } => SMALL,
+        Work::Requests { .. } | Work::Alone | Work::Paced { .. } | Work::Pair(Pair::Requests) => {
+            SMALL
+        }
     }
 }
 

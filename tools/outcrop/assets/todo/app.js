@@ -1,4 +1,4 @@
-// The page: a list over fetch, news over EventSource, a chat over WebSocket. Nothing from elsewhere.
+// The page: a list over fetch, news over EventSource or long polls, a chat over WebSocket. Nothing from elsewhere.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
@@ -95,38 +95,85 @@ function travels() {
   if (!me.user) return "";
   if (!tokens) return "Cookie: session=… (a random name, which this page cannot read)\nX-CSRF-Token: " + me.csrf.slice(0, 12) + "…\n\nThe server looks up what it keeps under that name. Restart it and you are nobody; log out and the name is worth nothing.";
   const part = tokens.access_token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
-  const claims = JSON.stringify(JSON.parse(atob(part)), null, 2);
-  return "Authorization: Bearer " + tokens.access_token.slice(0, 24) + "…\n\n" + claims + "\n\nThe server keeps nothing: it checks the signature. The token is good until it expires, whatever happens here.";
+  const claims = JSON.parse(atob(part));
+  const until = new Date(claims.exp * 1000).toLocaleTimeString();
+  return "Authorization: Bearer " + tokens.access_token.slice(0, 24) + "…\n\n" + JSON.stringify(claims, null, 2) + "\n\nThe server keeps nothing: it checks the signature. The token is good until " + until + ", whatever happens here; the page then renews it.";
 }
 
-// News and lists come by different connections and overtake each other: the newer version stays.
-function keep(todo) {
+// Lists and news overtake each other on their ways: what is older undoes nothing that is newer.
+const removed = new Set();
+function put(todo) {
   const known = todos.get(todo.id);
-  if (!known || known.version < todo.version) todos.set(todo.id, todo);
+  if (!removed.has(todo.id) && (!known || known.version < todo.version)) todos.set(todo.id, todo);
 }
 
 async function load() {
-  const before = [...todos.keys()];
   const list = await ask("GET", "/api/todos");
+  const newest = Math.max(0, ...list.map((todo) => todo.version));
   const there = new Set(list.map((todo) => todo.id));
-  before.filter((id) => !there.has(id)).forEach((id) => todos.delete(id));
-  list.forEach(keep);
+  for (const todo of [...todos.values()]) if (!there.has(todo.id) && todo.version <= newest) todos.delete(todo.id);
+  list.forEach(put);
   draw();
 }
 
+function say(how) {
+  $("status").textContent = how;
+  $("status").className = how === "live" ? "live" : "";
+}
+
+function take(name, what) {
+  if (name === "removed") {
+    removed.add(what);
+    todos.delete(what);
+  } else put(what);
+  draw();
+}
+
+let hush = () => {};
 function listen() {
+  hush();
+  say("connecting");
+  if ($("by").value === "poll") pollOnAndOn();
+  else stream();
+}
+
+// One answer that does not end: the server writes into it whenever something happens.
+function stream() {
   const news = new EventSource("/api/events");
-  const take = (event) => { keep(JSON.parse(event.data)); draw(); };
-  news.addEventListener("added", take);
-  news.addEventListener("changed", take);
-  news.addEventListener("removed", (event) => { todos.delete(JSON.parse(event.data)); draw(); });
-  news.onopen = () => { $("status").textContent = "live"; $("status").className = "live"; todos.clear(); attempt(load); };
-  news.onerror = () => { $("status").textContent = "reconnecting"; $("status").className = ""; };
+  hush = () => news.close();
+  for (const name of ["added", "changed", "removed"]) news.addEventListener(name, (event) => take(name, JSON.parse(event.data)));
+  news.onopen = () => { say("live"); attempt(load); };
+  news.onerror = () => say("reconnecting");
+}
+
+// An answer each time: "what since number 7?" is held until there is an 8.
+async function pollOnAndOn() {
+  const stop = new AbortController();
+  hush = () => stop.abort();
+  let since = null;
+  while (!stop.signal.aborted) {
+    try {
+      const answer = await fetch("/api/news" + (since === null ? "" : "?since=" + since), { signal: stop.signal });
+      if (!answer.ok) throw new Error(answer.statusText);
+      const told = await answer.json();
+      say("live");
+      if (since === null || told.missed) await load();
+      since = told.last;
+      for (const event of told.news) take(event.name, event.what);
+    } catch {
+      if (stop.signal.aborted) return;
+      say("reconnecting");
+      since = null;
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+    }
+  }
 }
 
 let room = null;
-function talk() {
-  room = new WebSocket(location.origin.replace(/^http/, "ws") + "/api/chat");
+async function talk() {
+  // The request that opens a WebSocket takes cookies along, but no token: that buys a ticket first.
+  const ticket = tokens ? await ask("POST", "/api/chat/ticket").catch(() => null) : null;
+  room = new WebSocket(location.origin.replace(/^http/, "ws") + "/api/chat" + (ticket ? "?ticket=" + ticket.ticket : ""));
   room.onmessage = (event) => {
     const line = JSON.parse(event.data);
     const item = document.createElement("li");
@@ -161,19 +208,18 @@ $("login").addEventListener("submit", (event) => {
       me = await ask("GET", "/api/me");
     } else {
       me = await ask("POST", "/api/login", who);
-      enterAnew();
     }
     drawMe();
+    enterAnew();
   });
 });
 
 $("logout").addEventListener("click", () => attempt(async () => {
-  const bySession = !tokens;
-  if (bySession) await ask("POST", "/api/logout");
+  if (!tokens) await ask("POST", "/api/logout");
   tokens = null;
   me = { user: null, csrf: "" };
   drawMe();
-  if (bySession) enterAnew();
+  enterAnew();
 }));
 
 $("say").addEventListener("submit", (event) => {
@@ -182,5 +228,6 @@ $("say").addEventListener("submit", (event) => {
 });
 
 attempt(async () => { me = await ask("GET", "/api/me"); drawMe(); });
+$("by").addEventListener("change", listen);
 listen();
 talk();

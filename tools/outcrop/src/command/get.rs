@@ -20,13 +20,13 @@ pub(crate) fn run(options: &cli::Get, verbose: bool) -> Result<u8, Failure> {
         ));
     }
     // Before anything is set up: a name that is none should not cost a device.
-    for first in options
-        .asking
-        .proxy
-        .as_ref()
-        .map_or(&options.urls[..], core::slice::from_ref)
-    {
-        let _known = resolve(&first.host, first.port)?;
+    match &options.asking.proxy {
+        Some(proxy) => drop(resolve(&proxy.place().host, proxy.place().port)?),
+        None => {
+            for url in &options.urls {
+                let _known = resolve(&url.host, url.port)?;
+            }
+        }
     }
     let mut host = Host::start(&options.net, options.tcp.config()?, Place::Here, "get")?;
     let shard = host.shard().clone();

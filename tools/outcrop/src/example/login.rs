@@ -3,7 +3,7 @@
 //! Job: both kinds of login. Owns: the accounts. Does not know: what users may do.
 
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use outcrop_http::Body;
 use outcrop_web::auth::{self, Credentials};
 use outcrop_web::problem::Problem;
@@ -11,7 +11,7 @@ use outcrop_web::session::Session;
 use outcrop_web::{chance, content, csrf};
 use serde::Deserialize;
 
-use super::{BEARER, BODY_MAX, Example, Said, json, only, unauthorized};
+use super::{BEARER, BODY_MAX, Example, Said, json, unauthorized};
 
 /// Accounts to try with; the page names them.
 const ACCOUNTS: [(&str, &str); 2] = [("ada", "lovelace"), ("alan", "turing")];
@@ -76,7 +76,6 @@ impl Example {
     }
 
     pub(super) async fn login(&self, request: Request<Body>) -> Said {
-        only(&request, &[Method::POST])?;
         let (head, body) = request.into_parts();
         if csrf::from_elsewhere(&head.method, &head.headers) {
             return Err(Problem::new(StatusCode::FORBIDDEN));
@@ -99,7 +98,6 @@ impl Example {
     }
 
     pub(super) fn logout(&self, request: Request<Body>) -> Said {
-        only(&request, &[Method::POST])?;
         let (head, _) = request.into_parts();
         if self.user(&head)?.is_some() {
             session(&head).end();
@@ -111,7 +109,6 @@ impl Example {
 
     /// A pair of tokens, for a password in `Authorization: Basic` or as JSON.
     pub(super) async fn token(&self, request: Request<Body>) -> Said {
-        only(&request, &[Method::POST])?;
         let (head, body) = request.into_parts();
         let login = match auth::credentials(&head.headers) {
             Some(Credentials::Basic { user, password }) => Login { user, password },
@@ -130,7 +127,6 @@ impl Example {
     }
 
     pub(super) async fn refresh(&self, request: Request<Body>) -> Said {
-        only(&request, &[Method::POST])?;
         let (head, body) = request.into_parts();
         let renewal: Renewal = content::json(&head.headers, body, BODY_MAX).await?;
         match self

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use http_body::{Frame, SizeHint};
 use outcrop_http::Body;
 use outcrop_web::auth;
-use outcrop_web::client::Payload;
+use outcrop_web::client::{Login, Payload};
 
 use crate::cli::Asking;
 use crate::failure::Failure;
@@ -33,6 +33,10 @@ pub(super) fn request(url: &Url, asking: &Asking, from: u64) -> Result<Request<P
     *request.uri_mut() = uri;
     *request.method_mut() = asking.request.clone().unwrap_or(usual);
     *request.headers_mut() = fields(asking, from)?;
+    if let (Some(user), true) = (&asking.user, asking.digest) {
+        let (user, password) = user.split_once(':').unwrap_or((user, ""));
+        request.extensions_mut().insert(Login::new(user, password));
+    }
     Ok(request)
 }
 
@@ -49,7 +53,7 @@ fn fields(asking: &Asking, from: u64) -> Result<HeaderMap, Failure> {
         let range = HeaderValue::try_from(format!("bytes={from}-"));
         fields.extend(range.map(|range| (header::RANGE, range)));
     }
-    if let Some(user) = &asking.user {
+    if let (Some(user), false) = (&asking.user, asking.digest) {
         let (user, password) = user.split_once(':').unwrap_or((user, ""));
         let value =
             auth::basic(user, password).ok_or_else(|| Failure::asked("--user: not sendable"))?;

@@ -2,6 +2,7 @@
 //!
 //! Job: resolve, connect, agree on keys, tell the time. Owns: nothing that lasts. Does not know: what is asked.
 
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::io;
 
@@ -25,6 +26,11 @@ impl World for Outside {
         Box::pin(connect(&self.shard, place))
     }
 
+    fn resolve<'a>(&'a self, place: &'a Place) -> Later<'a, io::Result<IpAddr>> {
+        let found = addresses(place).map(|addresses| addresses.first().map(SocketAddr::ip));
+        Box::pin(async move { found?.ok_or_else(|| nothing(place)) })
+    }
+
     fn secure<'a>(&'a self, pipe: Pipe, host: &'a str) -> Later<'a, io::Result<Line>> {
         Box::pin(secure(self.tls.as_ref(), pipe, host))
     }
@@ -42,11 +48,19 @@ impl World for Outside {
     }
 }
 
+fn addresses(place: &Place) -> io::Result<Vec<SocketAddr>> {
+    let found = resolve(&place.host, place.port);
+    found.map_err(|failure| io::Error::other(failure.to_string()))
+}
+
+fn nothing(place: &Place) -> io::Error {
+    io::Error::other(format!("{}: no address", place.host))
+}
+
 /// A connection to the first address that takes one.
 async fn connect(shard: &Shard, place: &Place) -> io::Result<Line> {
-    let addresses = resolve(&place.host, place.port);
-    let mut last = io::Error::other(format!("{}: no address", place.host));
-    for address in addresses.map_err(|failure| io::Error::other(failure.to_string()))? {
+    let mut last = nothing(place);
+    for address in addresses(place)? {
         match TcpStream::connect(shard, address).await {
             Ok(stream) => return Ok((Box::new(stream), address.to_string())),
             Err(error) => {

@@ -23,12 +23,15 @@ pub(super) fn say(news: News<'_>) {
         News::Reused(place) => format!("* Re-using existing connection with {}", place.authority()),
         News::Connecting(place) => format!("*   Trying {}...", place.authority()),
         News::Connected(to) => format!("* Connected to {to}"),
-        News::Tunnelled(place) => format!("* CONNECT tunnel to {} established", place.authority()),
+        News::Tunnelled(place) => {
+            format!("* Tunnel to {} established", place.authority())
+        }
         News::Secured(what) => format!("* SSL connection using {what}"),
         News::Asked(method, uri, fields) => asked(method, uri, fields),
         News::Answered(head) => answered(head),
         News::Fresh(age) => format!("* Using the answer kept {age} s ago"),
         News::Confirmed => "* The answer kept before is good still".to_owned(),
+        News::Challenged(realm) => format!("* Server auth using Digest for '{}'", plain(realm)),
         News::Redirected(uri) => format!("* Issue another request to this URL: '{uri}'"),
         News::Again(error, wait) => format!("* {error}; again in {} ms", wait.as_millis()),
         News::Busy(status, wait) => format!("* {status}; again in {} ms", wait.as_millis()),
@@ -70,8 +73,11 @@ fn shown(secret: bool, value: &[u8]) -> String {
     if secret {
         return "***".to_owned();
     }
-    // Nothing a server says moves the cursor.
-    let text = String::from_utf8_lossy(value);
+    plain(&String::from_utf8_lossy(value))
+}
+
+/// Nothing a server says moves the cursor.
+fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() && c != '\t' { '?' } else { c })
         .collect()

@@ -4,11 +4,12 @@
 //! Sources: RFC 9112 sections 2.2 (empty lines), 6.3, 9.3.2; RFC 9110 section 10.1.1.
 
 use bytes::Bytes;
-use http::{Method, Version};
+use http::Method;
 
 use super::super::body::BodyReader;
 use super::super::chunked::Piece;
 use super::super::framing::Framing;
+use super::super::glance;
 use super::super::grammar::is_token_byte;
 use super::super::parse;
 use super::super::reject::Reject;
@@ -80,6 +81,13 @@ impl Server {
         else {
             return Ok(Progress::More);
         };
+        if scan.is_new()
+            && let Some(seen) = glance::request(self.input.view(), limits)
+        {
+            self.asked.head_only = seen.line.method == Method::HEAD;
+            let raw = self.input.take(seen.len);
+            return parse::judge(raw, seen.line, &seen.meaning, limits).map(Progress::Head);
+        }
         loop {
             let view = self.input.view();
             check_first_bytes(view)?;
@@ -94,7 +102,11 @@ impl Server {
                     *scan = super::Scan::default();
                 }
                 Found::StartLine(len) => {
-                    *line = Some(parse::request_line(view.get(..len).unwrap_or_default())?);
+                    let text = view.get(..len).unwrap_or_default();
+                    match parse::request_line(text, self.config.connect) {
+                        Ok(understood) => *line = Some(understood),
+                        Err(reject) => return self.read_simple(len).ok_or(reject),
+                    }
                     self.asked.head_only = line.as_ref().is_some_and(|l| l.method == Method::HEAD);
                 }
                 Found::End(len) => {
@@ -102,11 +114,21 @@ impl Server {
                         return Err(Reject::BadStartLine);
                     };
                     let raw = self.input.take(len);
-                    let fields_at = line.len();
-                    return parse::request(raw, line, fields_at, limits).map(Progress::Head);
+                    return parse::request(raw, line, limits).map(Progress::Head);
                 }
             }
         }
+    }
+
+    /// A line of `len` bytes that is no request line of today, as one of 1991, where those are wanted: first on its
+    /// connection, since the answer will be its end.
+    #[cold]
+    fn read_simple(&mut self, len: usize) -> Option<Progress> {
+        let wanted = self.config.http09 && self.requests == 0;
+        let text = self.input.view().get(..len).filter(|_| wanted)?;
+        let line = parse::simple_request(text)?;
+        let raw = self.input.take(len + "\r\n".len());
+        Some(Progress::Head(parse::simple_head(raw, line)))
     }
 
     fn begin(&mut self, head: super::RequestHead) -> ServerEvent {
@@ -119,10 +141,10 @@ impl Server {
         }
         self.asked = Asked {
             head_only: head.method() == Method::HEAD,
-            http10: head.version() == Version::HTTP_10,
+            version: head.version(),
             // A body that came along waits for nobody.
             awaits_continue: head.expects_continue() && self.input.is_empty(),
-            upgrade: head.offers_upgrade(),
+            leaves: head.leaves,
         };
         let framing: Framing = head.framing();
         self.reading = Reading::Body(BodyReader::new(framing));
@@ -143,17 +165,16 @@ impl Server {
         let Ok(Found::StartLine(len @ 1..)) = scan.advance(view, Section::Head, limits) else {
             return None;
         };
-        let line = parse::request_line(view.get(..len)?).ok()?;
+        let line = parse::request_line(view.get(..len)?, false).ok()?;
         let Ok(Found::End(len)) = scan.advance(view, Section::Head, limits) else {
             return None;
         };
         let raw = Bytes::copy_from_slice(view.get(..len)?);
-        let fields_at = line.len();
-        let head = parse::request(raw, line, fields_at, limits).ok()?;
+        let head = parse::request(raw, line, limits).ok()?;
         let may = head.method().is_safe()
             && head.framing() == Framing::Length(0)
             && head.keep_alive()
-            && !head.offers_upgrade();
+            && !head.may_leave();
         may.then_some((head, len))
     }
 

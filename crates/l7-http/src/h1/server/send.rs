@@ -4,10 +4,11 @@
 //! Does not know: how requests are read. Sources: RFC 9112 sections 4, 6, 7, 9; RFC 9110 sections 6.6.1, 8.6, 15.2.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, StatusCode};
-use outcrop_base::Instant;
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
+use outcrop_base::{ChunkQueue, Instant};
 
 use super::super::body::{BodyReader, BodyWriter};
+use super::super::head::Leaves;
 use super::super::reject::Reject;
 use super::super::state::{Role, State, Step};
 use super::super::{BodyLength, Prepared, SendError, emit, framing, grammar};
@@ -32,7 +33,7 @@ impl Server {
             return Err(SendError::WrongClass);
         }
         self.step(Role::Server, Step::Informational)?;
-        if self.asked.http10 {
+        if self.asked.http10() {
             return Ok(());
         }
         emit::status_line(status, &mut self.output);
@@ -56,7 +57,7 @@ impl Server {
         fields: &HeaderMap,
         body: BodyLength,
     ) -> Result<(), SendError> {
-        if status.is_informational() {
+        if status.is_informational() || self.opens_tunnel(status) {
             return Err(SendError::WrongClass);
         }
         self.begin_response(now)?;
@@ -76,7 +77,7 @@ impl Server {
         self.writer = match body {
             _ if !has_body => BodyWriter::Nothing,
             BodyLength::Exact(length) => BodyWriter::Length(length),
-            BodyLength::Unknown if self.asked.http10 => {
+            BodyLength::Unknown if self.asked.http10() => {
                 self.exchange.last();
                 BodyWriter::UntilClose
             }
@@ -128,18 +129,10 @@ impl Server {
     /// `WrongClass` if the request offers none or `fields` has no `Upgrade`; `OutOfTurn`.
     pub fn switch(&mut self, now: Instant, fields: &HeaderMap) -> Result<(), SendError> {
         let to = fields.get(http::header::UPGRADE);
-        let Some(to) = to.filter(|_| self.asked.upgrade) else {
+        let Some(to) = to.filter(|_| self.asked.leaves == Leaves::Upgrade) else {
             return Err(SendError::WrongClass);
         };
-        self.begin_response(now)?;
-        // The request has no body: if its end was not asked for yet, it is known all the same.
-        let _done_already = self.exchange.step(Role::Client, Step::End);
-        self.exchange.last();
-        self.reading = Reading::Switched;
-        self.writer = BodyWriter::UntilClose;
-        self.event = None;
-        emit::status_line(StatusCode::SWITCHING_PROTOCOLS, &mut self.output);
-        self.write_date(true);
+        self.leave(now, StatusCode::SWITCHING_PROTOCOLS)?;
         emit::field("connection", b"upgrade", &mut self.output);
         emit::field("upgrade", to.as_bytes(), &mut self.output);
         self.write_fields(fields, |name| name == http::header::CONTENT_LENGTH);
@@ -148,11 +141,54 @@ impl Server {
         Ok(())
     }
 
+    /// Opens the tunnel that the request asks for: a 2xx without framing (RFC 9110 section 9.3.6), then bytes both ways
+    /// as after [`Server::switch`]. Nothing is said of a length or a coding, whatever `fields` has.
+    ///
+    /// # Errors
+    /// `WrongClass` for another status, or if the request asks for none; `OutOfTurn`.
+    pub fn tunnel(
+        &mut self,
+        now: Instant,
+        status: StatusCode,
+        fields: &HeaderMap,
+    ) -> Result<(), SendError> {
+        if !self.opens_tunnel(status) {
+            return Err(SendError::WrongClass);
+        }
+        self.leave(now, status)?;
+        self.write_fields(fields, |name| name == http::header::CONTENT_LENGTH);
+        self.output.push_slice(b"\r\n");
+        self.rearm();
+        Ok(())
+    }
+
+    /// Whether this status would be the beginning of a tunnel.
+    fn opens_tunnel(&self, status: StatusCode) -> bool {
+        self.asked.leaves == Leaves::Tunnel && status.is_success()
+    }
+
+    /// From this status on the connection is bytes.
+    fn leave(&mut self, now: Instant, status: StatusCode) -> Result<(), SendError> {
+        self.begin_response(now)?;
+        // The request has no body: if its end was not asked for yet, it is known all the same.
+        let _done_already = self.exchange.step(Role::Client, Step::End);
+        self.exchange.last();
+        self.reading = Reading::Switched;
+        self.writer = BodyWriter::UntilClose;
+        self.event = None;
+        emit::status_line(status, &mut self.output);
+        self.write_date(true);
+        Ok(())
+    }
+
     /// Sends a whole response that was made before.
     ///
     /// # Errors
-    /// `OutOfTurn` if no request awaits a response.
+    /// `OutOfTurn` if no request awaits a response; `WrongClass` if it would open a tunnel.
     pub fn respond_prepared(&mut self, now: Instant, response: &Prepared) -> Result<(), SendError> {
+        if self.opens_tunnel(response.status()) {
+            return Err(SendError::WrongClass);
+        }
         self.begin_response(now)?;
         self.output.push_slice(&response.head);
         self.write_date(true);
@@ -228,8 +264,13 @@ impl Server {
 
     fn end_head(&mut self) {
         if !self.exchange.reusable() {
-            self.output.push_slice(b"connection: close\r\n\r\n");
-        } else if self.asked.http10 {
+            if self.asked.version == Version::HTTP_09 {
+                // First on its connection: the output is this head and nothing else.
+                self.output = ChunkQueue::new();
+            } else {
+                self.output.push_slice(b"connection: close\r\n\r\n");
+            }
+        } else if self.asked.http10() {
             self.output.push_slice(b"connection: keep-alive\r\n\r\n");
         } else {
             self.output.push_slice(b"\r\n");
