@@ -1,20 +1,30 @@
 //! Segments that arrived together, made one.
 //!
 //! Job: for a device without offload what one with it does before we see it: neighbouring segments of a connection
-//! become one super-segment, so that IP and TCP are asked once for all of them. Owns: the segments of one run.
+//! become one super-segment, so that IP and TCP are asked once for all of them. Owns: one run, and where it grows.
 //! Does not know: connections; it compares the headers of two packets that lie side by side.
 //! Whatever is out of the ordinary goes on as it came, in its order: flags beyond ACK and PSH, options that differ,
 //! fragments, wrong checksums. Sources: RFC 791 3.1, RFC 8200 3, RFC 9293 3.1; the conditions are those of Linux's
 //! generic receive offload.
 
-use std::io::IoSlice;
+use std::io;
 
-use outcrop_base::{Checksum, ChecksumState, Transport};
-use outcrop_device::{Pool, Received, RxOffload};
+use bytes::BytesMut;
+use outcrop_base::{Checksum, ChecksumState, Instant, Transport};
+use outcrop_device::{Device, Dry, Pool, Received, RxOffload};
 
 use super::BATCH;
-use super::headers::{self, FLAGS, IPV4_HEADER, IPV6_HEADER, LONGEST, u16_at};
+use super::headers::{self, FLAGS, IPV4_HEADER, IPV6_HEADER, u16_at};
 
+/// Segments a turn reads, at most, and bytes: six super-segments, which one acknowledgment answers.
+const SEGMENTS: usize = 256;
+const BYTES: usize = 6 << 16;
+/// Packets read before they are merged: so few that the next are read into the same memory, which is still in the
+/// processor's nearest caches.
+const STEP: usize = 16;
+/// Room a run begins with: short runs of many connections share a buffer, and one of full segments still gets nearly a
+/// whole one.
+const ROOM: usize = 16 << 10;
 const TCP_HEADER: usize = 20;
 /// The longest packet.
 const MOST: usize = 65_535;
@@ -35,97 +45,120 @@ struct Shape {
     push: bool,
 }
 
-/// Merges what is read in one turn.
+/// Merges what is read in one turn, as it is read.
 #[derive(Debug, Default)]
 pub(super) struct Merger {
-    run: Vec<Received>,
+    /// What was read last and has not been looked at.
+    arrived: Vec<Received>,
+    /// The first segment of the run, if there is a run.
+    first: Option<Received>,
     /// Of the first one, if it may have neighbours.
     shape: Option<Shape>,
+    /// The run's headers and payloads so far, once it has two segments.
+    merged: BytesMut,
+    /// When its last one was read, and whether that one had PSH.
+    last: Option<(Instant, bool)>,
     /// The sequence number the next one must have.
     next: u32,
-    /// Bytes of the merged packet so far.
-    len: usize,
-    arrived: Vec<Received>,
+    /// Where merged segments lie: not among the buffers that are read into, which so stay few and in the cache.
+    pool: Pool,
 }
 
 impl Merger {
-    /// Merges what it can in `inbox`; everything stays in its order.
-    pub(super) fn merge(&mut self, pool: &mut Pool, inbox: &mut Vec<Received>) {
-        if inbox.len() < 2 {
-            return;
-        }
-        core::mem::swap(&mut self.arrived, inbox);
-        let mut arrived = core::mem::take(&mut self.arrived);
-        for received in arrived.drain(..) {
-            let shape = shape(&received);
-            if !shape.is_some_and(|shape| self.takes(&received, shape)) {
-                self.end_run(pool, inbox);
-                self.next = shape.map_or(0, |s| s.seq.wrapping_add(in_u32(s.payload)));
-                self.len = received.bytes.len();
-                self.shape = shape.filter(|shape| !shape.push);
-                self.run.push(received);
+    /// Reads what has arrived, merges what it can, and appends it to `out`, where there are [`BATCH`] at most then.
+    pub(super) fn receive(
+        &mut self,
+        device: &mut impl Device,
+        pool: &mut Pool,
+        out: &mut Vec<Received>,
+    ) -> io::Result<Dry> {
+        let (mut segments, mut bytes) = (0, 0);
+        let dry = loop {
+            let dry = match device.receive(pool, &mut self.arrived, STEP) {
+                Ok(dry) => dry,
+                Err(error) if segments == 0 => return Err(error),
+                // What was read is delivered first; the error comes again.
+                Err(_) => break Dry::No,
+            };
+            segments += self.arrived.len();
+            bytes += self.merge(out);
+            let enough = segments >= SEGMENTS || bytes >= BYTES;
+            // The run and one step more have room.
+            if dry == Dry::Yes || enough || out.len() + STEP >= BATCH {
+                break dry;
             }
-        }
-        self.end_run(pool, inbox);
-        self.arrived = arrived;
+        };
+        self.end(out);
+        Ok(dry)
     }
 
-    /// Adds a segment to the run, if it is the next of it.
+    /// Merges what it can of what has arrived, so many bytes; everything stays in its order. The last run stays open
+    /// for what is read next.
+    fn merge(&mut self, out: &mut Vec<Received>) -> usize {
+        let mut bytes = 0;
+        let mut arrived = core::mem::take(&mut self.arrived);
+        for received in arrived.drain(..) {
+            bytes += received.bytes.len();
+            let shape = shape(&received);
+            if !shape.is_some_and(|shape| self.takes(&received, shape)) {
+                self.end(out);
+                self.next = shape.map_or(0, |s| s.seq.wrapping_add(in_u32(s.payload)));
+                self.shape = shape.filter(|shape| !shape.push);
+                self.first = Some(received);
+            }
+        }
+        self.arrived = arrived;
+        bytes
+    }
+
+    /// Adds a segment to the run, if it is the next of it; returns whether it is.
     fn takes(&mut self, received: &Received, shape: Shape) -> bool {
-        let (Some(begun), Some(first)) = (self.shape, self.run.first()) else {
+        let (Some(begun), Some(first)) = (self.shape, self.first.as_ref()) else {
             return false;
         };
-        let fits = shape.payload <= begun.payload
-            && self.len + shape.payload <= MOST
-            && self.run.len() < BATCH;
+        let len = self.merged.len().max(first.bytes.len()) + shape.payload;
+        let room = self.last.map_or(MOST, |_| self.merged.capacity());
+        let fits = shape.payload <= begun.payload && len <= MOST.min(room);
         if shape.seq != self.next || !fits || !alike(&first.bytes, &received.bytes, begun, shape) {
             return false;
         }
-        let unproven = self.run.len() == 1 && !is_intact(&first.bytes, begun);
+        let unproven = self.last.is_none() && !is_intact(&first.bytes, begun);
         if unproven || !is_intact(&received.bytes, shape) {
             return false;
         }
+        if self.last.is_none() {
+            self.merged = self.pool.take(len.max(ROOM));
+            self.merged.extend_from_slice(&first.bytes);
+        }
+        let payload = received.bytes.get(shape.header_len..).unwrap_or_default();
+        self.merged.extend_from_slice(payload);
+        self.last = Some((received.at, shape.push));
         self.next = self.next.wrapping_add(in_u32(shape.payload));
-        self.len += shape.payload;
         if shape.push || shape.payload < begun.payload {
             // The last one of a burst, or a short one: only the last piece may be short.
             self.shape = None;
         }
-        self.run.push(received.clone());
         true
     }
 
     /// Hands the run on: as it came if it is one packet, else as one.
-    fn end_run(&mut self, pool: &mut Pool, out: &mut Vec<Received>) {
-        let shapes = self
-            .run
-            .first()
-            .and_then(shape)
-            .filter(|_| self.run.len() > 1);
-        let last = self.run.last().map(|last| (last.at, shape(last)));
-        let (Some(begun), Some((at, Some(ended)))) = (shapes, last) else {
-            out.append(&mut self.run);
+    fn end(&mut self, out: &mut Vec<Received>) {
+        let Some(first) = self.first.take() else {
             return;
         };
-        let mut header = [0; LONGEST];
-        let Some(room) = header.get_mut(..begun.header_len) else {
-            out.append(&mut self.run);
+        self.shape = None;
+        // What was merged had a shape.
+        let (Some((at, push)), Some(begun)) = (self.last.take(), shape(&first)) else {
+            out.push(first);
             return;
         };
-        let whole = self.run.first().map_or(&[][..], |first| &first.bytes[..]);
-        room.copy_from_slice(whole.get(..begun.header_len).unwrap_or_default());
-        rewrite(room, begun.ip_len, self.len, ended.push);
-        let mut pieces = [IoSlice::new(&[]); BATCH + 1];
-        let payloads = self.run.iter().map(|piece| &piece.bytes[..]);
-        let payloads = payloads.map(|packet| packet.get(begun.header_len..).unwrap_or_default());
-        let slices = core::iter::once(&*room).chain(payloads).map(IoSlice::new);
-        let used = self.run.len() + 1;
-        pieces
-            .iter_mut()
-            .zip(slices)
-            .for_each(|(to, from)| *to = from);
-        let bytes = pool.gather(pieces.get(..used).unwrap_or_default());
-        self.run.clear();
+        let mut buffer = core::mem::take(&mut self.merged);
+        let len = buffer.len();
+        if let Some(header) = buffer.get_mut(..begun.header_len) {
+            rewrite(header, begun.ip_len, len, push);
+        }
+        let bytes = buffer.split().freeze();
+        self.pool.give_back(buffer);
         out.push(Received {
             at,
             bytes,

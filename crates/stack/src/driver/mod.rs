@@ -27,7 +27,7 @@ use log::Log;
 use merge::Merger;
 use port::Port;
 
-/// Packets read in one turn, at most: more would let replies wait, fewer would cost locks.
+/// Packets handed up in one turn, at most: more would let replies wait, fewer would cost locks.
 pub const BATCH: usize = 64;
 
 /// The largest packet that may be planned for a device that cuts none: the driver cuts it, and TCP plans and IP wraps
@@ -163,14 +163,7 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         let alarm = self.shard.alarm();
         alarm.awake();
         alarm.take(Ask::Device);
-        let dry = self
-            .device
-            .receive(&mut self.pool, &mut self.inbox, BATCH)?;
-        self.dry = dry == Dry::Yes;
-        let merger = self.merger.as_mut();
-        if let Some(merger) = merger.filter(|_| self.log.recorder.level() == Level::Off) {
-            merger.merge(&mut self.pool, &mut self.inbox);
-        }
+        self.read()?;
         let now = self.shard.now();
         self.shard.begin_turn(now);
         let mut inside = self.shard.lock();
@@ -206,6 +199,19 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         drop(inside);
         self.wake();
         self.hand_on(now);
+        Ok(())
+    }
+
+    /// Reads a batch into the inbox, merged where that is done.
+    fn read(&mut self) -> io::Result<()> {
+        let merger = self.merger.as_mut();
+        let dry = match merger.filter(|_| self.log.recorder.level() == Level::Off) {
+            Some(merger) => merger.receive(&mut self.device, &mut self.pool, &mut self.inbox)?,
+            None => self
+                .device
+                .receive(&mut self.pool, &mut self.inbox, BATCH)?,
+        };
+        self.dry = dry == Dry::Yes;
         Ok(())
     }
 
@@ -350,10 +356,7 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             .unwrap_or(Instant::FAR_FUTURE)
             .min(now + self.busy_poll);
         while self.shard.now() < end {
-            let dry = self
-                .device
-                .receive(&mut self.pool, &mut self.inbox, BATCH)?;
-            self.dry = dry == Dry::Yes;
+            self.read()?;
             if !self.inbox.is_empty() || self.shard.alarm().is_asked() {
                 return Ok(true);
             }

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
+use std::io::IoSlice;
+
 use outcrop_base::Instant;
+use outcrop_device::{Caps, Clock, Device as _, Offload, pair};
 use proptest::prelude::*;
 
 use super::*;
@@ -54,9 +57,12 @@ fn packet(sent: &Sent) -> Received {
     }
 }
 
-fn merged(mut inbox: Vec<Received>) -> Vec<Received> {
-    Merger::default().merge(&mut Pool::new(), &mut inbox);
-    inbox
+fn merged(arrived: Vec<Received>) -> Vec<Received> {
+    let (mut merger, mut out) = (Merger::default(), Vec::new());
+    merger.arrived = arrived;
+    merger.merge(&mut out);
+    merger.end(&mut out);
+    out
 }
 
 /// Port, sequence number, PSH and text, as etherparse reads them; the IP header's length and checksum must be right.
@@ -91,6 +97,35 @@ fn segments_in_order_read_together_are_one_with_the_size_of_the_first() {
         assert_eq!(out[0].offload.checksum, ChecksumState::Verified);
         assert_eq!(out[0].at, Instant::from_millis(5000));
     }
+}
+
+#[test]
+fn segments_read_in_many_steps_are_as_few_and_a_turn_ends_when_it_has_enough() {
+    let (mut far, mut near) = pair(Caps::plain(1500), &Clock::manual());
+    let all: Vec<_> = (0..300).map(|n| sent(1448 * n, 1448)).collect();
+    let mut arrived = Vec::new();
+    let (mut merger, mut pool) = (Merger::default(), Pool::new());
+    for some in all.chunks(75) {
+        for sent in some {
+            let packet = packet(sent).bytes;
+            far.transmit(&[IoSlice::new(&packet)], Offload::default())
+                .unwrap();
+        }
+        let mut out = Vec::new();
+        let dry = merger.receive(&mut near, &mut pool, &mut out).unwrap();
+        assert_eq!((out.len(), dry), (2, Dry::Yes));
+        arrived.extend(out.iter().flat_map(|one| read(one).3));
+    }
+    assert!(arrived == all.iter().flat_map(|s| s.text.clone()).collect::<Vec<_>>());
+
+    while far.room() {
+        far.transmit(&[IoSlice::new(&packet(&all[0]).bytes)], Offload::default())
+            .unwrap();
+    }
+    let mut out = Vec::new();
+    let dry = merger.receive(&mut near, &mut pool, &mut out).unwrap();
+    // The same again and again is no run: each is a packet of its own, and no more than a turn takes.
+    assert!(dry == Dry::No && out.len() <= BATCH && out.len() > BATCH - 2 * STEP);
 }
 
 #[test]
@@ -172,10 +207,37 @@ fn no_packet_is_longer_than_ip_can_say() {
 
 #[test]
 fn more_small_ones_than_a_turn_reads_are_more_than_one() {
-    let all: Vec<_> = (0..150).map(|n| packet(&sent(10 * n, 10))).collect();
-    let out = merged(all);
-    let text: usize = out.iter().map(|one| read(one).3.len()).sum();
-    assert_eq!((out.len(), text), (3, 1500));
+    let (mut far, mut near) = pair(Caps::plain(1500), &Clock::manual());
+    for n in 0..300 {
+        far.transmit(
+            &[IoSlice::new(&packet(&sent(10 * n, 10)).bytes)],
+            Offload::default(),
+        )
+        .unwrap();
+    }
+    let (mut merger, mut pool) = (Merger::default(), Pool::new());
+    for (dry, text) in [(Dry::No, 10 * SEGMENTS), (Dry::Yes, 3_000 - 10 * SEGMENTS)] {
+        let mut out = Vec::new();
+        assert_eq!(merger.receive(&mut near, &mut pool, &mut out).unwrap(), dry);
+        assert_eq!((out.len(), read(&out[0]).3.len()), (1, text));
+    }
+}
+
+#[test]
+fn short_runs_of_many_connections_share_memory() {
+    let (mut merger, mut out) = (Merger::default(), Vec::new());
+    for port in 0..60 {
+        let of = |seq| Sent {
+            port,
+            ..sent(seq, 1400)
+        };
+        merger.arrived.extend([packet(&of(0)), packet(&of(1400))]);
+    }
+    merger.merge(&mut out);
+    merger.end(&mut out);
+    assert_eq!(out.len(), 60);
+    assert!(out.iter().all(|one| read(one).3.len() == 2800));
+    assert!(merger.pool.fresh() <= 4, "{}", merger.pool.fresh());
 }
 
 proptest! {
