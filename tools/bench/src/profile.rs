@@ -85,6 +85,10 @@ impl Profile {
         network::end_with_the_outside();
         let folder = self.docs.join(FOLDER);
         fs::create_dir_all(&folder)?;
+        if self.scenarios.is_empty() {
+            // What an earlier run has missed is no longer of interest.
+            forget(&folder)?;
+        }
         let root = scenario::files(&self.out)?;
         let plan = Plan::of(self.seconds, self.outcrop.clone(), self.out.clone());
         let (contenders, _) = Contender::all(&plan, &root)?;
@@ -137,6 +141,17 @@ impl Profile {
         }
         Ok(seen)
     }
+}
+
+/// Removes the profiles that there are.
+fn forget(folder: &Path) -> Outcome<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|kind| kind == "md") {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// `perf record`, until it is told to end.
