@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -26,8 +28,9 @@ const HERTZ: &str = "997";
 const NAMED: usize = 10;
 /// A share below this is not worth a row.
 const LEAST: f64 = 0.005;
-/// What `perf script` may take.
+/// What `perf` may take to begin, and to say what it saw; and how often somebody looks whether it has begun.
 const LIMIT: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(100);
 /// Where they go, from the documentation.
 pub(crate) const FOLDER: &str = "bench/profiles";
 
@@ -85,6 +88,10 @@ impl Profile {
         network::end_with_the_outside();
         let folder = self.docs.join(FOLDER);
         fs::create_dir_all(&folder)?;
+        if self.scenarios.is_empty() {
+            // What an earlier run has missed is no longer of interest.
+            forget(&folder)?;
+        }
         let root = scenario::files(&self.out)?;
         let plan = Plan::of(self.seconds, self.outcrop.clone(), self.out.clone());
         let (contenders, _) = Contender::all(&plan, &root)?;
@@ -122,6 +129,7 @@ impl Profile {
         let stays = contender.stays(scenario.work, self.seconds)?;
         let (server, asked) = stays.ok_or("it cannot be looked into")?;
         let data = self.out.join("perf.data");
+        let _none = fs::remove_file(&data);
         let watcher = Watcher::start(server.0.id(), &data)?;
         let loaded = asked.of(&server);
         watcher.end()?;
@@ -139,6 +147,17 @@ impl Profile {
     }
 }
 
+/// Removes the profiles that there are.
+fn forget(folder: &Path) -> Outcome<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|kind| kind == "md") {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 /// `perf record`, until it is told to end.
 struct Watcher(Child);
 
@@ -153,7 +172,13 @@ impl Watcher {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        Ok(Self(child))
+        let (watcher, began) = (Self(child), Instant::now());
+        while !data.exists() && began.elapsed() < LIMIT {
+            thread::sleep(LOOK);
+        }
+        // It has its file, and looks a moment later.
+        thread::sleep(LOOK);
+        Ok(watcher)
     }
 
     fn end(mut self) -> Outcome<()> {
