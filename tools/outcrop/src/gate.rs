@@ -157,12 +157,11 @@ impl Gate {
 
     /// An answer to OPTIONS says what the gate takes as well.
     pub(crate) fn add_methods(&self, answer: Answer) -> Answer {
-        let mut response = match answer {
-            Answer::Prepared(page) if page.status() == StatusCode::NO_CONTENT => {
-                page.to_http(false)
-            }
-            other => return other,
+        let page = match answer {
+            Answer::Prepared(page) if page.status() == StatusCode::NO_CONTENT => page,
+            Answer::Prepared(_) | Answer::Response(_) => return answer,
         };
+        let mut response = page.to_http(false);
         let known = response.headers().get(header::ALLOW);
         let known = known
             .and_then(|known| known.to_str().ok())
@@ -185,6 +184,15 @@ fn way((from, to): &(String, String)) -> Result<(String, Uri), Failure> {
             "--forward {from}={to}: not an http:// URL"
         ))),
     }
+}
+
+/// The shard's clock, for whoever answers later.
+pub(crate) fn timer(shard: &Shard) -> Timer {
+    let (clock, timer) = (shard.clone(), shard.clone());
+    Box::new(sleeper(
+        move || clock.now(),
+        move |at| timer.sleep_until(at),
+    ))
 }
 
 /// Connections over a shard, from a task that must not wait for the system.
@@ -221,11 +229,7 @@ impl World for Outside {
     }
 
     fn timer(&self) -> Timer {
-        let (clock, timer) = (self.shard.clone(), self.shard.clone());
-        Box::new(sleeper(
-            move || clock.now(),
-            move |at| timer.sleep_until(at),
-        ))
+        timer(&self.shard)
     }
 
     fn unix(&self) -> Duration {
