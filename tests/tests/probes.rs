@@ -1,7 +1,5 @@
 //! `outcrop ping` and `outcrop traceroute` as a person uses them on an Ethernet, and what they say to what cannot be meant.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::process::Command;
 
 use outcrop_tests::{alone, outcrop};
