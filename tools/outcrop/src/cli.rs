@@ -722,7 +722,7 @@ pub(crate) struct Ping {
 }
 
 /// Options of `outcrop traceroute`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Traceroute {
     /// The host: an address, or a name the system resolves.
     pub(crate) host: String,

@@ -1,11 +1,12 @@
 //! What becomes of the stack's addresses while it runs.
 //!
-//! Job: say each piece of news on standard error, one line. Owns: the words. Does not know: where addresses come from.
+//! Job: say each piece of news on standard error, one line; wait for those that matter. Owns: the words. Does not know: where addresses come from.
 
 use core::future::poll_fn;
+use core::net::IpAddr;
 use core::task::Poll;
 
-use outcrop_stack::ip::{AddressNews, Origin};
+use outcrop_stack::ip::{AddressNews, AddressState, Origin};
 use outcrop_stack::{Core, Interest, Shard};
 
 use crate::host::TUN;
@@ -21,6 +22,31 @@ pub(crate) async fn tell(shard: Shard) {
         });
         eprintln!("{}", line.await);
     }
+}
+
+/// Waits until our addresses of `peer`'s family are checked (RFC 5227 2.1, RFC 4862 5.4): before, nothing may leave from
+/// them. On a TUN that is at once. Says if another station has one.
+pub(crate) async fn settled(shard: &Shard, peer: IpAddr) {
+    let checked = poll_fn(|cx| {
+        shard.poll(Interest::Address(TUN), cx, |core| {
+            while let Some(news) = core.take_address_news(TUN) {
+                if matches!(news, AddressNews::Duplicate(_)) {
+                    eprintln!("{}", say(core, news));
+                }
+            }
+            let mut ours = core.addresses();
+            let waiting = ours.any(|known| {
+                let family = known.cidr.addr().is_ipv4() == peer.is_ipv4();
+                family && known.state == AddressState::Tentative
+            });
+            if waiting {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        })
+    });
+    checked.await;
 }
 
 /// One piece of news as a line.

@@ -15,6 +15,7 @@ use outcrop_stack::ip::EchoReply;
 use crate::cli;
 use crate::failure::Failure;
 use crate::host::{Host, Place};
+use crate::news;
 use crate::resolve::resolve;
 use crate::signals;
 use crate::statistics::Statistics;
@@ -101,6 +102,7 @@ impl Series {
     }
 
     async fn all(&self, statistics: &mut Statistics) -> io::Result<()> {
+        news::settled(&self.shard, self.target).await;
         let mut ping = Ping::new(&self.shard)?;
         for seq in 1..=self.count {
             let began = self.shard.now();

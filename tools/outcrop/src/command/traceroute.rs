@@ -18,6 +18,7 @@ use outcrop_stack::{RawOptions, Shard};
 use crate::cli;
 use crate::failure::Failure;
 use crate::host::{Host, Place};
+use crate::news;
 use crate::probe::{Answer, Kind, Series, What};
 use crate::resolve::resolve;
 
@@ -38,19 +39,26 @@ pub(crate) fn run(options: &cli::Traceroute) -> Result<u8, Failure> {
     }
     let tcp = outcrop_stack::tcp::Config::default();
     let mut host = Host::start(&options.net, tcp, Place::Here, "traceroute")?;
-    let trace = Trace::new(host.shard(), target, options)?;
+    let shard = host.shard().clone();
+    let asked = options.clone();
+    let reached = host.run(|_| trace(shard, target, asked))?;
+    let remains = host.finish()?;
+    remains.say_capture();
+    Ok(u8::from(!reached?))
+}
+
+/// Traces the way once we may speak; returns whether the destination was reached.
+async fn trace(shard: Shard, target: IpAddr, options: cli::Traceroute) -> Result<bool, Failure> {
+    news::settled(&shard, target).await;
+    let trace = Trace::new(&shard, target, &options)?;
     println!(
         "traceroute to {} ({target}), {} hops max, {} byte packets",
         options.host,
         options.max_hops,
         trace.series.packet_len()
     );
-    let (first, last) = (options.first, options.max_hops);
-    let reached = host.run(move |_| async move { trace.all(first..=last).await })?;
-    let remains = host.finish()?;
-    remains.say_capture();
-    let reached = reached.map_err(|error| Failure::new(format!("{target}: {error}")))?;
-    Ok(u8::from(!reached))
+    let reached = trace.all(options.first..=options.max_hops).await;
+    reached.map_err(|error| Failure::new(format!("{target}: {error}")))
 }
 
 struct Trace {

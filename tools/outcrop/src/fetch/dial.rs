@@ -61,6 +61,7 @@ fn nothing(place: &Place) -> io::Error {
 async fn connect(shard: &Shard, place: &Place) -> io::Result<Line> {
     let mut last = nothing(place);
     for address in addresses(place)? {
+        crate::news::settled(shard, address.ip()).await;
         match TcpStream::connect(shard, address).await {
             Ok(stream) => return Ok((Box::new(stream), address.to_string())),
             Err(error) => {
