@@ -15,7 +15,7 @@ valgrind:valgrind arping:arping ndisc6:ndisc6 nmap:nmap hping3:hping3 scapy:pyth
 dnsmasq:dnsmasq-base busybox:busybox dhclient:isc-dhcp-client dhcpd:isc-dhcp-server radvd:radvd
 atk6-implementation6:thc-ipv6 frag6:ipv6toolkit bridge:iproute2
 slowhttptest:slowhttptest aria2c:aria2 http:httpie node:nodejs perl:perl git:git wrk:wrk h2load:nghttp2-client haproxy:haproxy
-sslscan:sslscan redis-server:redis-server"
+sslscan:sslscan redis-server:redis-server lighttpd:lighttpd microsocks:microsocks"
 # Module of Debian's Python, and its package.
 modules_of_test='pip:python3-pip urllib3:python3-urllib3 requests:python3-requests httpx:python3-httpx aiohttp:python3-aiohttp h11:python3-h11'
 needed_by_bench='cc:gcc wrk:wrk nginx:nginx-light ip:iproute2 unshare:util-linux nsenter:util-linux taskset:util-linux'

@@ -8,11 +8,12 @@ fn run(bench: &Bench, script: &str) -> String {
     let script = format!(
         "echo 1 > /proc/sys/net/ipv4/ip_forward
         python3 {program} 8000 & server=$!; trap 'kill $server' EXIT
-        for try in $(seq 50); do curl -s http://$KERNEL:8001/ >/dev/null && break; sleep 0.1; done
+        for try in $(seq 600); do curl -s http://$KERNEL:8001/ >/dev/null && break; sleep 0.1; done
         O=http://$KERNEL:8000
-        get() {{ {} get -q --dev second --addr 10.78.0.2/24 --addr6 fd78::2/64 \"$@\"; }}
+        export OUTCROP={outcrop}
+        get() {{ $OUTCROP get -q --dev second --addr 10.78.0.2/24 --addr6 fd78::2/64 \"$@\"; }}
         {script}",
-        outcrop().display()
+        outcrop = outcrop().display()
     );
     bench.sh(&script).stdout()
 }
@@ -204,4 +205,109 @@ fn client_shows_its_certificate_to_a_server_that_asks_for_one() {
     );
     assert!(lines[3].contains("--key"), "{said}");
     assert!(lines[5].contains("nowhere"), "{said}");
+}
+
+/// Servers and proxies of others' making, on the kernel's side of `run`: lighttpd, microsocks, and haproxy before our
+/// odd server, so that there is TLS to the proxy.
+const PEERS: &str = r#"
+    export PATH=$PATH:/usr/sbin
+    hash() { printf "$2" | ${1}sum | cut -d' ' -f1; }
+    till() { for try in $(seq 600); do nc -z $KERNEL $1 && return; sleep 0.1; done; return 1; }
+    lighttpd() { mkdir -p www/md5 www/sha www/hashed; for d in md5 sha hashed; do echo $d > www/$d/page; done
+        printf 'ada:m:%s\nada:s:%s\nada:h:%s:%s\n' $(hash md5 ada:m:lovelace) $(hash sha256 ada:s:lovelace) \
+            $(hash sha256 ada:h:lovelace) $(hash sha256 ada:h) > users
+        { printf 'server.document-root = "%s/www"\nserver.port = 8090\nserver.bind = "%s"\nserver.modules = ("mod_auth", "mod_authn_file")\n' $PWD $KERNEL
+          printf 'auth.backend = "htdigest"\nauth.backend.htdigest.userfile = "%s/users"\nauth.require = (\n' $PWD
+          for one in 'md5 m MD5 disable' 'sha s SHA-256 disable' 'hashed h SHA-256 enable'; do set -- $one
+              printf '"/%s" => ("method" => "digest", "realm" => "%s", "require" => "valid-user", "algorithm" => "%s", "userhash" => "%s"),\n' "$@"; done
+          echo ')'; } > conf
+        command lighttpd -D -f conf 2> log & others="$others $!"; till 8090; }
+    socks() { microsocks -i $KERNEL -p 1080 2> open & others="$others $!"; microsocks -i $KERNEL -p 1081 -u ada -P lovelace 2> closed & others="$others $!"
+        till 1080; till 1081; }
+    sealed() { made='openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2'
+        { $made -subj /CN=ca -keyout ca.key -out ca.crt
+          $made -subj /CN=proxy -addext subjectAltName=IP:$KERNEL -addext basicConstraints=critical,CA:FALSE -CA ca.crt -CAkey ca.key -keyout p.key -out p.crt; } 2>/dev/null
+        cat p.key p.crt > p.pem; cat ca.crt $SSL_CERT_FILE > both.pem
+        printf 'defaults\n mode tcp\n timeout connect 60s\n timeout client 60s\n timeout server 60s\nlisten p\n bind %s:8443 ssl crt %s/p.pem\n server s 127.0.0.1:8000\n' $KERNEL $PWD > ha
+        haproxy -db -f ha 2> halog & others="$others $!"; till 8443; }
+    others=; trap 'kill $server $others' EXIT
+"#;
+
+#[test]
+fn password_is_proved_to_a_server_that_asks_for_it_and_to_curl_s_likeness() {
+    let script = format!(
+        "{PEERS} lighttpd; L=http://$KERNEL:8090
+        for kind in md5 sha hashed; do curl -fsS --digest -u ada:lovelace $L/$kind/page; get --digest -u ada:lovelace $L/$kind/page; done
+        get -v --digest -u ada:lovelace $L/sha/page $L/sha/page 2>&1 | tr -d '\\r' | grep -E '^(< HTTP|\\* (Server|Re)|sha)'
+        get --digest -u ada:wrong $L/sha/page 2>&1 >/dev/null || echo $?
+        get -u ada:lovelace $L/sha/page 2>&1 >/dev/null || echo $?"
+    );
+    let asked = "< HTTP/1.1 401 Unauthorized\n* Server auth using Digest for 's'\n* Re-using existing connection with 10.77.0.1:8090\n";
+    let again = "* Re-using existing connection with 10.77.0.1:8090\n";
+    let given = "< HTTP/1.1 200 OK\nsha\n";
+    let refused = "outcrop: http://10.77.0.1:8090/sha/page: 401 Unauthorized\n1\n";
+    assert_eq!(
+        run(&Bench::new(), &script),
+        format!(
+            "md5\nmd5\nsha\nsha\nhashed\nhashed\n{asked}{given}{again}{given}{refused}{refused}"
+        )
+    );
+}
+
+#[test]
+fn proxies_of_socks_and_of_https_lead_where_they_are_asked_to() {
+    let bench = Bench::new().options(&["--tls"]).file("page", "through\n");
+    let script = format!(
+        "{PEERS} socks; sealed
+        for how in socks5://$KERNEL socks5h://$KERNEL socks5h://ada:lovelace@$KERNEL:1081; do
+            get -x $how http://$STACK/page; get -x $how https://$STACK/page; get -x $how http://$STACK6/page; done
+        get -v -x socks5://$KERNEL:1081 -U ada:lovelace http://$STACK/page 2>&1 | grep -E '^(\\*|through)'
+        get -x socks5://$KERNEL:1081 http://$STACK/page 2>&1 || echo $?
+        get -x socks5://$KERNEL:1081 -U ada:no http://$STACK/page 2>&1 || echo $?
+        get -x socks5://$KERNEL http://$KERNEL:9/ 2>&1 || echo $?
+        P=https://$KERNEL:8443
+        get --cacert both.pem -x $P http://$STACK/page; get --cacert both.pem -x $P https://$STACK/page
+        get --cacert both.pem -v -x $P https://$STACK/page 2>&1 | grep -cE '^\\* (SSL connection using TLSv1.3|Tunnel to)'
+        get -x $P https://$STACK/page 2>&1 | grep -o 'TLS: .*UnknownIssuer'
+        get -x ftp://$KERNEL http://$STACK/page 2>&1 | grep -o 'only http://.*spoken'"
+    );
+    let refused = |why: &str, url: &str| format!("outcrop: http://{url}: the proxy {why}\n1\n");
+    let want = [
+        "through\n".repeat(9),
+        "*   Trying 10.77.0.1:1081...\n* Connected to 10.77.0.1:1081\n* Tunnel to 10.77.0.2:80 established\nthrough\n".to_owned(),
+        refused("wants to know who we are", "10.77.0.2/page"),
+        refused("does not take this user and password", "10.77.0.2/page"),
+        refused("says that the connection was refused", "10.77.0.1:9/"),
+        "through\nthrough\n3\n".to_owned(),
+        "TLS: invalid peer certificate: UnknownIssuer\n".to_owned(),
+        "only http://, https://, socks5:// and socks5h:// are spoken\n".to_owned(),
+    ];
+    assert_eq!(run(&bench, &script), want.concat());
+}
+
+#[test]
+fn time_is_told_by_its_parts_and_on_a_terminal_how_far_it_is() {
+    let bench = Bench::new()
+        .options(&["--tls"])
+        .file("large", vec![b'z'; 9_000_000]);
+    let said = run(
+        &bench,
+        "
+        get --timing -x $O https://$STACK/large 2>&1 >/dev/null | awk '$1 != \"before\" { print $1, $3 }'
+        echo 'exec \"$OUTCROP\" get --dev second --addr 10.78.0.2/24 --addr6 fd78::2/64 -o large https://$STACK/large' > watched
+        export OUTCROP STACK; script -qec 'sh watched' seen > /dev/null
+        grep -ao '[0-9.]* MiB/8.58 MiB' seen | tail -1; cmp large root/large && echo whole
+        sh watched 2> unseen; grep -c MiB unseen || true",
+    );
+    let phases: String = [
+        "connect", "proxy", "tls", "send", "wait", "receive", "total",
+    ]
+    .iter()
+    .map(|phase| format!("{phase} ms\n"))
+    .collect();
+    let rest = said.strip_prefix(&phases);
+    let rest = rest.unwrap_or_else(|| panic!("{said}"));
+    let lines: Vec<&str> = rest.lines().collect();
+    assert!(lines[0].ends_with(" MiB/8.58 MiB"), "{said}");
+    assert_eq!(lines[1..], ["whole", "0"], "{said}");
 }

@@ -4,22 +4,20 @@
 //! stay behind. Does not know: sockets ([`World`] has them), which requests come here ([`Forward::takes`] says).
 //! Sources: RFC 9110 sections 7.6.1 (fields of one hop), 7.6.2 (Max-Forwards), 7.6.3 (Via), 15.6.3, 15.6.5; RFC 7239.
 
-use core::pin::Pin;
-use core::task::{Context, Poll};
 use core::time::Duration;
 use std::io;
 
-use bytes::Bytes;
 use http::uri::Authority;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
 };
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::Body as _;
 use outcrop_http::Body;
 use outcrop_http::client::FetchError;
 use outcrop_http::h1::{ClientConfig, ClientError};
 use outcrop_http::serve::About;
 
+use crate::client::cache::Cache;
 use crate::client::retry::Patience;
 use crate::client::route::Place;
 use crate::client::{Agent, Answer, Config, Error, Payload, World};
@@ -87,6 +85,13 @@ impl Forward {
             name: HeaderValue::try_from(format!("1.1 {name}")).ok()?,
             agent: Agent::new(config, world, None),
         })
+    }
+
+    /// Keeps answers for everybody in `cache`, as far as HTTP allows (RFC 9111).
+    #[must_use]
+    pub fn keeping(self, cache: Cache) -> Self {
+        self.agent.keep(cache.shared());
+        self
     }
 
     /// Whether requests for this path come here.
@@ -195,14 +200,12 @@ impl Forward {
         let (status, mut fields) = (answer.status, answer.fields.clone());
         strip(&mut fields);
         fields.append(header::VIA, self.name.clone());
-        let length = fields.get(header::CONTENT_LENGTH);
-        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
         let none = head_only || status == StatusCode::NOT_MODIFIED;
-        let body = Passing {
-            answer,
-            left: length.filter(|_| !none),
-        };
-        let mut response = Response::new(if none { Body::empty() } else { Body::new(body) });
+        let mut response = Response::new(if none {
+            Body::empty()
+        } else {
+            Body::new(answer)
+        });
         *response.status_mut() = status;
         *response.headers_mut() = fields;
         response
@@ -258,7 +261,7 @@ fn status_of(error: &Error) -> StatusCode {
         Error::Connect(error) if error.kind() == io::ErrorKind::TimedOut => {
             StatusCode::GATEWAY_TIMEOUT
         }
-        Error::Busy | Error::Chance(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
         Error::Uri(_)
         | Error::Connect(_)
         | Error::Proxy(_)
@@ -267,34 +270,7 @@ fn status_of(error: &Error) -> StatusCode {
         | Error::Payload(_)
         | Error::Redirect(_)
         | Error::Coding(_)
-        | Error::TooLong => StatusCode::BAD_GATEWAY,
-    }
-}
-
-/// An answer's body, as long as it was announced.
-struct Passing {
-    answer: Answer,
-    left: Option<u64>,
-}
-
-impl http_body::Body for Passing {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = Pin::new(&mut self.answer).poll_frame(cx);
-        if let (Poll::Ready(Some(Ok(frame))), Some(left)) = (&frame, self.left) {
-            let came = frame.data_ref().map_or(0, |data| data.len() as u64);
-            self.left = Some(left.saturating_sub(came));
-        }
-        frame
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.left
-            .map_or_else(SizeHint::default, SizeHint::with_exact)
+        | Error::TooLong
+        | Error::Chance(_) => StatusCode::BAD_GATEWAY,
     }
 }

@@ -25,7 +25,8 @@ pub(crate) struct Options {
 }
 
 /// A suite. Its script runs by `sh -euc` in its folder, with the programs of its packages first on the path, `$STACK`
-/// as our address, `$OUTCROP` as our program and `$SUITES` as the folder of what reads its results.
+/// as our address, `$OUTCROP` as our program, `$SUITES` as the folder of what reads its results, and `$BUILT` as that of
+/// our examples.
 struct Suite {
     name: &'static str,
     about: &'static str,
@@ -33,6 +34,8 @@ struct Suite {
     packages: &'static [&'static str],
     /// What `outcrop run` serves; a suite for which it serves nothing starts it itself.
     serving: &'static [&'static str],
+    /// An example of a crate of ours that it runs beside: crate, name.
+    example: Option<(&'static str, &'static str)>,
     /// Before, where there is a network.
     fetch: &'static str,
     script: &'static str,
@@ -44,6 +47,7 @@ const SUITES: &[Suite] = &[
         about: "Autobahn's 301 cases of WebSocket without compression",
         packages: &["kosoku==0.1.0"],
         serving: &["--example", "todo"],
+        example: None,
         fetch: "",
         script: "kosoku -m fuzzingclient -x '12.*' -x '13.*' -o reports ws://$STACK/api/echo | tee said; grep -qx '301 cases passed' said",
     },
@@ -52,6 +56,7 @@ const SUITES: &[Suite] = &[
         about: "gunicorn's corpus of requests",
         packages: &[],
         serving: &["--root", "root"],
+        example: None,
         fetch: "test -d gunicorn-27.0.1 || { pip download -q --no-deps --no-binary gunicorn gunicorn==27.0.1; tar xzf gunicorn-27.0.1.tar.gz; }",
         script: "python $SUITES/gunicorn.py gunicorn-27.0.1/tests/requests $STACK",
     },
@@ -60,6 +65,7 @@ const SUITES: &[Suite] = &[
         about: "REDbot's lint of files: validators, ranges, dates, caching",
         packages: &["redbot==2.7.1"],
         serving: &["--root", "root"],
+        example: None,
         fetch: "",
         script: "for page in text.txt script.js; do redbot -o har http://$STACK/$page > $page.har; done; python $SUITES/redbot.py *.har",
     },
@@ -68,6 +74,7 @@ const SUITES: &[Suite] = &[
         about: "REDbot's lint of the example application: negotiation, Vary, security",
         packages: &["redbot==2.7.1"],
         serving: &["--example", "todo"],
+        example: None,
         fetch: "",
         script: "for page in '' app.js api/todos api/todos/1 nowhere; do redbot -o har http://$STACK/$page > x$(echo $page | tr / -).har; done; python $SUITES/redbot.py x*.har",
     },
@@ -76,6 +83,7 @@ const SUITES: &[Suite] = &[
         about: "thc-ipv6's questions to an IPv6 host, with our reasons",
         packages: &[],
         serving: &[],
+        example: None,
         fetch: "command -v atk6-implementation6 >/dev/null || { echo 'install thc-ipv6'; exit 1; }",
         script: "python $SUITES/thc6.py implementation6 $SUITES/implementation6.table",
     },
@@ -84,6 +92,7 @@ const SUITES: &[Suite] = &[
         about: "thc-ipv6's fragments, with our reasons",
         packages: &[],
         serving: &[],
+        example: None,
         fetch: "command -v atk6-fragmentation6 >/dev/null || { echo 'install thc-ipv6'; exit 1; }",
         script: "python $SUITES/thc6.py fragmentation6 $SUITES/fragmentation6.table",
     },
@@ -92,10 +101,32 @@ const SUITES: &[Suite] = &[
         about: "sslyze, against Mozilla's intermediate configuration",
         packages: &["sslyze==6.3.1"],
         serving: &["--tls", "--root", "root"],
+        example: None,
         fetch: "",
         script: "sslyze --mozilla_config=intermediate --certinfo_ca_file=$SSL_CERT_FILE $STACK:443 | tee said; grep -q 'OK - Compliant' said",
     },
+    Suite {
+        name: "cache",
+        about: "http-cache-tests, 334 cases, against our cache in a gateway",
+        packages: &[],
+        serving: &[],
+        example: Some(("outcrop-web", "relay")),
+        fetch: CACHE_FETCH,
+        script: CACHE,
+    },
 ];
+
+/// The suite of npm, with the one library that it needs there; the server, the gateway and the client beside each other.
+const CACHE_FETCH: &str = "test -d package/node_modules || {
+    npm pack --silent http-cache-tests@0.4.5; tar xzf http-cache-tests-0.4.5.tgz
+    npm install --silent --no-save --no-package-lock --ignore-scripts --prefix library node-fetch@2.7.0; cp -r library/node_modules package/; }";
+const CACHE: &str = "export npm_config_protocol=http npm_config_port=8000 npm_config_pidfile=$PWD/pid npm_package_config_id=
+    cd package; node --no-warnings server/server.mjs > ../server & server=$!
+    $BUILT/relay 127.0.0.1:8002 http://127.0.0.1:8000 > ../relay 2>&1 & relay=$!
+    trap 'kill $server $relay' EXIT
+    for port in 8000 8002; do until nc -z 127.0.0.1 $port; do sleep 0.1; done; done
+    npm_config_base=http://127.0.0.1:8002 node --no-warnings cli.mjs > ../results
+    node $SUITES/cache.mjs $PWD ../results";
 
 /// Runs the suites chosen; a finding for each that failed.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Vec<Finding>, Error> {
@@ -155,7 +186,15 @@ fn play(workspace: &Workspace, suite: &Suite) -> Result<bool, Error> {
     built
         .args(["build", "--quiet", "--package", "outcrop"])
         .current_dir(&workspace.root);
-    for command in [&mut made, &mut built] {
+    let mut beside = suite.example.map(|(package, example)| {
+        let mut command = Command::new("cargo");
+        command
+            .args(["build", "--quiet", "--package", package])
+            .args(["--example", example])
+            .current_dir(&workspace.root);
+        command
+    });
+    for command in [&mut made, &mut built].into_iter().chain(&mut beside) {
         if !done(command)? {
             return Ok(false);
         }
@@ -177,6 +216,7 @@ fn play(workspace: &Workspace, suite: &Suite) -> Result<bool, Error> {
         .env("PATH", path)
         .env("OUTCROP", outcrop)
         .env("STACK", "10.77.0.2")
+        .env("BUILT", target.join("debug/examples"))
         .env("SUITES", workspace.root.join("tests/suites"))
         .current_dir(&folder);
     done(&mut suite_run)

@@ -120,6 +120,11 @@ impl Agent {
         }
     }
 
+    /// From now on answers are kept in this cache.
+    pub fn keep(&self, cache: Cache) {
+        self.keep.lock().cache = Some(cache);
+    }
+
     /// Connections open, and idle ones among them.
     #[must_use]
     pub fn connections(&self) -> (usize, usize) {
@@ -315,6 +320,7 @@ impl Agent {
             reused: false,
             took: Vec::new(),
             source: Source::Over,
+            left: None,
             decoder: None,
             keeper: None,
             timing: Timing::default(),
@@ -330,6 +336,7 @@ impl Agent {
             took,
             reused,
             source: Source::Wire(Box::new(lent)),
+            left: ask.length(head),
             ..self.empty(ask, head.status())
         }
     }
@@ -381,7 +388,7 @@ impl Agent {
             memory.logins.hear(login, &ask.uri, &answer.fields);
         }
         if let Some(cache) = &mut memory.cache {
-            cache.invalidate(&ask.method, &ask.uri, answer.status);
+            cache.invalidate(&ask.method, &ask.uri, answer.status, &answer.fields);
         }
     }
 

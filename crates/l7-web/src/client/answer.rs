@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, Uri, Version};
-use http_body::Frame;
+use http_body::{Frame, SizeHint};
 use outcrop_base::Instant;
 use outcrop_http::client::Timing;
 
@@ -40,6 +40,8 @@ pub struct Answer {
     /// How long each part of getting the connection took.
     pub took: Vec<(&'static str, Duration)>,
     pub(super) source: Source,
+    /// Bytes still to come over the wire, if that was said.
+    pub(super) left: Option<u64>,
     pub(super) decoder: Option<Decoder>,
     pub(super) keeper: Option<Keeper>,
     pub(super) timing: Timing,
@@ -162,6 +164,8 @@ impl Answer {
         match piece {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(Some(piece))) => {
+                let length = piece.len() as u64;
+                self.left = self.left.map(|left| left.saturating_sub(length));
                 self.keeper = self.keeper.take().and_then(|keeper| keeper.push(&piece));
                 Poll::Ready(Ok(Some(piece)))
             }
@@ -191,5 +195,15 @@ impl http_body::Body for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let piece = self.poll_chunk(cx).map(Result::transpose);
         piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let left = match &self.source {
+            _ if self.decoder.is_some() => None,
+            Source::Wire(_) => self.left,
+            Source::Kept(body) => Some(body.len() as u64),
+            Source::Over => Some(0),
+        };
+        left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

@@ -6,6 +6,7 @@
 use bytes::BytesMut;
 use http::uri::{Authority, Parts};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use outcrop_http::h1::ResponseHead;
 
 use super::answer::Answer;
 use super::cache::Found;
@@ -150,6 +151,19 @@ impl Ask {
         said.filter_map(|value| value.to_str().ok())
             .flat_map(|list| list.split(','))
             .any(|one| one.trim().eq_ignore_ascii_case("only-if-cached"))
+    }
+
+    /// Bytes of an answer's body, if it says so.
+    pub(super) fn length(&self, head: &ResponseHead) -> Option<u64> {
+        if self.method == Method::HEAD || head.status() == StatusCode::NOT_MODIFIED {
+            return Some(0);
+        }
+        let length = head
+            .to_http()
+            .headers()
+            .get(header::CONTENT_LENGTH)?
+            .clone();
+        length.to_str().ok()?.parse().ok()
     }
 
     /// Whether an answer's body is to be decoded.

@@ -1,7 +1,8 @@
 //! Answers kept for the next time.
 //!
 //! Job: whether an answer may be kept, used as it is, or asked about. Owns: what is kept, within a bound of bytes.
-//! Does not know: connections, clocks, where it lies (`shelf`). A private cache: one user's. Source: RFC 9111 sections 3, 4, 5.2.
+//! Does not know: connections, clocks, where it lies (`shelf`). A private cache, one user's, unless it is told
+//! otherwise. Source: RFC 9111 sections 3, 4, 5.2.
 
 mod shelf;
 
@@ -13,7 +14,9 @@ use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use outcrop_http::h1::same_origin;
 
+use super::redirect::resolve;
 use crate::compress::joined;
 use shelf::{Folder, Memory, Shelf};
 
@@ -28,6 +31,16 @@ const OVERHEAD: usize = 1024;
 const LARGEST: usize = 32 << 20;
 /// Answers kept for one address, which vary with the request.
 const VARIANTS: usize = 16;
+
+/// Conditions that only the server can judge ..
+const OWN: [HeaderName; 4] = [
+    header::RANGE,
+    header::IF_RANGE,
+    header::IF_MATCH,
+    header::IF_UNMODIFIED_SINCE,
+];
+/// .. and those of somebody who has the answer already (RFC 9111 section 4.3.2).
+const ASKS: [HeaderName; 2] = [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
 
 /// An answer as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +67,12 @@ pub enum Found {
     Fresh(Box<Stored>, u64),
     /// This, if the server says 304 to these fields.
     Stale(Box<Stored>, HeaderMap),
+}
+
+/// Whether this entity tag is one of these, weak ones too.
+fn holds(tags: &str, tag: &str) -> bool {
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    tags.split(',').any(|one| opaque(one) == opaque(tag))
 }
 
 /// The directives of `Cache-Control`, names in lower case.
@@ -92,8 +111,11 @@ fn date(fields: &HeaderMap, name: &HeaderName) -> Option<Duration> {
 
 impl Stored {
     /// RFC 9111 section 4.2.1.
-    fn lifetime(&self) -> Duration {
+    fn lifetime(&self, shared: bool) -> Duration {
         let said = directives(&self.fields);
+        if shared && let Some(age) = seconds(&said, "s-maxage") {
+            return age;
+        }
         if let Some(age) = seconds(&said, "max-age") {
             return age;
         }
@@ -112,13 +134,30 @@ impl Stored {
     fn age(&self, now: Duration) -> Duration {
         let apparent = date(&self.fields, &header::DATE)
             .map_or(Duration::ZERO, |born| self.came.saturating_sub(born));
-        let said = self
-            .fields
-            .get(header::AGE)
-            .and_then(|v| v.to_str().ok()?.parse().ok());
+        // The first of several; what is no number counts for nothing (section 5.1).
+        let said = joined(&self.fields, &header::AGE);
+        let said = said.and_then(|ages| ages.split(',').next()?.trim().parse().ok());
         let corrected =
             Duration::from_secs(said.unwrap_or(0)) + self.came.saturating_sub(self.asked);
         apparent.max(corrected) + now.saturating_sub(self.came)
+    }
+
+    /// As a 304 if whoever asks has it (RFC 9110 sections 13.1.2, 13.1.3).
+    fn unless_known(mut self, request: &HeaderMap) -> Self {
+        let known = match joined(request, &header::IF_NONE_MATCH) {
+            Some(tags) => {
+                let ours = self.fields.get(header::ETAG);
+                let ours = ours.and_then(|tag| tag.to_str().ok());
+                tags.trim() == "*" || ours.is_some_and(|tag| holds(&tags, tag))
+            }
+            None => date(request, &header::IF_MODIFIED_SINCE).is_some_and(|since| {
+                date(&self.fields, &header::LAST_MODIFIED).is_some_and(|at| at <= since)
+            }),
+        };
+        if known && self.status == StatusCode::OK {
+            (self.status, self.body) = (StatusCode::NOT_MODIFIED, Bytes::new());
+        }
+        self
     }
 
     fn fits(&self, request: &HeaderMap) -> bool {
@@ -136,6 +175,7 @@ impl Stored {
 #[derive(Clone, Debug)]
 pub struct Cache {
     shelf: Shelf,
+    shared: bool,
 }
 
 impl Cache {
@@ -144,6 +184,7 @@ impl Cache {
     pub const fn new(most: usize) -> Self {
         Self {
             shelf: Shelf::Memory(Memory::new(most)),
+            shared: false,
         }
     }
 
@@ -156,7 +197,18 @@ impl Cache {
         let folder = Folder::open(folder.as_ref(), most)?;
         Ok(Self {
             shelf: Shelf::Folder(folder),
+            shared: false,
         })
+    }
+
+    /// For several users: what is meant for one of them alone is not kept (RFC 9111 sections 3.5, 5.2.2.7), and what
+    /// servers say to such caches is heeded.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        Self {
+            shared: true,
+            ..self
+        }
     }
 
     /// What there is for a request (RFC 9111 section 4).
@@ -168,18 +220,10 @@ impl Cache {
         now: Duration,
     ) -> Found {
         let wanted = directives(request);
-        // Whoever has conditions of its own wants the server's judgement.
-        let own = [
-            header::RANGE,
-            header::IF_RANGE,
-            header::IF_MATCH,
-            header::IF_NONE_MATCH,
-            header::IF_MODIFIED_SINCE,
-            header::IF_UNMODIFIED_SINCE,
-        ];
-        if *method != Method::GET
-            || wanted.contains_key("no-store")
-            || own.iter().any(|name| request.contains_key(name))
+        // Whoever has conditions of its own wants the server's judgement, and of a gateway only what it can say itself.
+        let own = OWN.iter().any(|name| request.contains_key(name));
+        let asks = ASKS.iter().any(|name| request.contains_key(name));
+        if *method != Method::GET || wanted.contains_key("no-store") || own || asks && !self.shared
         {
             return Found::Nothing;
         }
@@ -189,20 +233,24 @@ impl Cache {
         };
         let (age, life, said) = (
             stored.age(now),
-            stored.lifetime(),
+            stored.lifetime(self.shared),
             directives(&stored.fields),
         );
         let most = seconds(&wanted, "max-age").unwrap_or(Duration::MAX);
         let reserve = seconds(&wanted, "min-fresh").unwrap_or(Duration::ZERO);
         let grace = match wanted.get("max-stale") {
-            Some(_) if said.contains_key("must-revalidate") => Duration::ZERO,
+            Some(_) if self.never_stale(&said) => Duration::ZERO,
             Some(any) if any.is_empty() => Duration::from_secs(u64::from(u32::MAX)),
             Some(_) => seconds(&wanted, "max-stale").unwrap_or(Duration::ZERO),
             None => Duration::ZERO,
         };
         let must_ask = said.contains_key("no-cache") || wanted.contains_key("no-cache");
         if !must_ask && age + reserve < life + grace && age <= most {
+            let stored = stored.unless_known(request);
             return Found::Fresh(Box::new(stored), age.as_secs());
+        }
+        if asks {
+            return Found::Nothing;
         }
         let mut conditions = HeaderMap::new();
         for (from, to) in [
@@ -229,14 +277,15 @@ impl Cache {
     ) {
         let (status, fields, body) = answer;
         let said = directives(fields);
-        let forbidden =
-            said.contains_key("no-store") || directives(request).contains_key("no-store");
-        let known = matches!(
-            status.as_u16(),
-            200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501
-        );
+        let forbidden = said.contains_key("no-store")
+            || directives(request).contains_key("no-store")
+            || self.shared && personal(request, &said);
         let vary = joined(fields, &header::VARY).unwrap_or_default();
-        if forbidden || !known || vary.contains('*') || body.len() > self.largest() {
+        if forbidden
+            || !self.keepable(status, fields, &said)
+            || vary.contains('*')
+            || body.len() > self.largest()
+        {
             return;
         }
         let names = vary
@@ -252,7 +301,7 @@ impl Cache {
             asked,
             came,
         };
-        let worth = stored.lifetime() > Duration::ZERO
+        let worth = stored.lifetime(self.shared) > Duration::ZERO
             || fields.contains_key(header::ETAG)
             || fields.contains_key(header::LAST_MODIFIED);
         if !worth {
@@ -265,6 +314,36 @@ impl Cache {
         all.drain(..excess);
         all.push(stored);
         self.shelf.save(&uri.to_string(), all);
+    }
+
+    /// Whether answers of this kind are kept (section 3): any final one that says for how long, unless it takes somebody
+    /// who understands it; else those that are known to last (RFC 9110 section 15.1).
+    fn keepable(
+        &self,
+        status: StatusCode,
+        fields: &HeaderMap,
+        said: &BTreeMap<String, String>,
+    ) -> bool {
+        let lasting = matches!(
+            status.as_u16(),
+            200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501
+        );
+        let explicit = said.contains_key("max-age")
+            || self.shared && said.contains_key("s-maxage")
+            || fields.contains_key(header::EXPIRES);
+        let part = matches!(
+            status,
+            StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED
+        );
+        let final_ = !status.is_informational() && !part;
+        lasting || explicit && final_ && !said.contains_key("must-understand")
+    }
+
+    /// Whether the server wants to be asked before anything old is used (sections 5.2.2.2, 5.2.2.8, 5.2.2.10).
+    fn never_stale(&self, said: &BTreeMap<String, String>) -> bool {
+        let shared = ["proxy-revalidate", "s-maxage"];
+        said.contains_key("must-revalidate")
+            || self.shared && shared.iter().any(|name| said.contains_key(*name))
     }
 
     /// Whether an answer with these fields may be kept, as far as can be seen before its body: what cannot need not be
@@ -295,9 +374,22 @@ impl Cache {
         fields: &HeaderMap,
         (asked, came): (Duration, Duration),
     ) -> Stored {
+        // Of another version than ours: it says nothing of ours.
+        let strong = fields.get(header::ETAG);
+        let strong = strong.filter(|tag| !tag.as_bytes().starts_with(b"W/"));
+        if strong.is_some() && strong != stored.fields.get(header::ETAG) {
+            return stored;
+        }
         let fields = end_to_end(fields);
         for name in fields.keys() {
-            if *name != header::CONTENT_LENGTH && *name != header::CONTENT_ENCODING {
+            // About the body that is here, which stays.
+            let body = [
+                "content-length",
+                "content-encoding",
+                "content-md5",
+                "content-range",
+            ];
+            if !body.contains(&name.as_str()) {
                 stored.fields.remove(name);
                 let values: Vec<&HeaderValue> = fields.get_all(name).iter().collect();
                 for value in values {
@@ -314,15 +406,38 @@ impl Cache {
         stored
     }
 
-    /// A change went through: what is kept of the address is out of date (RFC 9111 section 4.4).
-    pub fn invalidate(&mut self, method: &Method, uri: &Uri, status: StatusCode) {
-        if !method.is_safe() && (status.is_success() || status.is_redirection()) {
-            self.shelf.save(&uri.to_string(), Vec::new());
+    /// A change went through: what is kept of the address is out of date, and of those that the answer names on the same
+    /// server (RFC 9111 section 4.4).
+    pub fn invalidate(
+        &mut self,
+        method: &Method,
+        uri: &Uri,
+        status: StatusCode,
+        fields: &HeaderMap,
+    ) {
+        if method.is_safe() || !(status.is_success() || status.is_redirection()) {
+            return;
+        }
+        self.shelf.save(&uri.to_string(), Vec::new());
+        for name in [header::LOCATION, header::CONTENT_LOCATION] {
+            let named = fields.get(name).and_then(|value| value.to_str().ok());
+            let named = named.and_then(|reference| resolve(uri, reference));
+            if let Some(named) = named.filter(|named| same_origin(uri, named)) {
+                self.shelf.save(&named.to_string(), Vec::new());
+            }
         }
     }
 }
 
-/// Without what is about one connection only (RFC 9111 section 3.1).
+/// Whether an answer is for whoever asked and for nobody else (sections 3.5, 5.2.2.7).
+fn personal(request: &HeaderMap, said: &BTreeMap<String, String>) -> bool {
+    let public = ["public", "s-maxage", "must-revalidate"];
+    said.contains_key("private")
+        || request.contains_key(header::AUTHORIZATION)
+            && !public.iter().any(|name| said.contains_key(*name))
+}
+
+/// Without what is about one connection only (RFC 9111 section 3.1, RFC 9110 section 7.6.1).
 fn end_to_end(fields: &HeaderMap) -> HeaderMap {
     let named = joined(fields, &header::CONNECTION).unwrap_or_default();
     let mut kept = fields.clone();
@@ -332,6 +447,7 @@ fn end_to_end(fields: &HeaderMap) -> HeaderMap {
         "proxy-authenticate",
         "proxy-authentication-info",
         "proxy-authorization",
+        "proxy-connection",
         "te",
         "trailer",
         "transfer-encoding",
@@ -343,5 +459,7 @@ fn end_to_end(fields: &HeaderMap) -> HeaderMap {
     kept
 }
 
+#[cfg(test)]
+mod gateway_tests;
 #[cfg(test)]
 mod tests;

@@ -185,9 +185,19 @@ fn confirmed_answer_is_fresh_again_and_a_change_forgets_it() {
         ("body".into(), &HeaderValue::from_static("new"))
     );
     assert_eq!(find(&mut cache, 150, &[]), "fresh");
-    cache.invalidate(&Method::PUT, &uri(), StatusCode::CONFLICT);
+    cache.invalidate(
+        &Method::PUT,
+        &uri(),
+        StatusCode::CONFLICT,
+        &HeaderMap::new(),
+    );
     assert_eq!(find(&mut cache, 150, &[]), "fresh");
-    cache.invalidate(&Method::PUT, &uri(), StatusCode::NO_CONTENT);
+    cache.invalidate(
+        &Method::PUT,
+        &uri(),
+        StatusCode::NO_CONTENT,
+        &HeaderMap::new(),
+    );
     assert_eq!(find(&mut cache, 150, &[]), "ask");
 }
 
@@ -302,7 +312,7 @@ fn cache_in_a_folder_outlives_its_program_and_keeps_within_its_bytes() {
         (stored.body, &stored.fields["server"]),
         ("c/d".into(), &value)
     );
-    again.invalidate(&Method::PUT, &page(1), StatusCode::OK);
+    again.invalidate(&Method::PUT, &page(1), StatusCode::OK, &HeaderMap::new());
     assert_eq!(kept(&mut cache, 1), None, "both see one folder");
     for n in 10..40 {
         keep(&mut cache, n, vec![0; 1000]);
