@@ -1,6 +1,6 @@
 //! An agent that proves who it is, and one behind proxies of every kind, in virtual time.
 #![expect(
-    clippy::indexing_slicing,
+    clippy::unwrap_used,
     reason = "a test that meets the unexpected shall fail"
 )]
 
