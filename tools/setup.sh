@@ -20,7 +20,7 @@ sslscan:sslscan redis-server:redis-server lighttpd:lighttpd microsocks:microsock
 modules_of_test='pip:python3-pip urllib3:python3-urllib3 requests:python3-requests httpx:python3-httpx aiohttp:python3-aiohttp h11:python3-h11'
 needed_by_bench='cc:gcc wrk:wrk nginx:nginx-light ip:iproute2 unshare:util-linux nsenter:util-linux taskset:util-linux'
 modules=
-# Wanted, not needed: stacks that a test or the bench compares us with. Who looks for them says so where they are absent.
+# Wanted, not needed: stacks that a test or the bench compares us with, and what looks inside. Who looks for them says so where they are absent.
 wanted=
 
 case $what in
@@ -33,7 +33,7 @@ case $what in
     bench)
         needed=$needed_by_bench
         wanted='/usr/include/lwip/lwip/tcpip.h:liblwip-dev /usr/bin/go:golang-go
-/usr/share/gocode/src/gvisor.dev/gvisor/pkg/tcpip:golang-gvisor-gvisor-dev'
+/usr/share/gocode/src/gvisor.dev/gvisor/pkg/tcpip:golang-gvisor-gvisor-dev /usr/bin/perf:linux-perf'
         ;;
     bench-quick) needed=$needed_by_bench ;;
     *)

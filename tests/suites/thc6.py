@@ -13,6 +13,8 @@ tool, table = sys.argv[1:3]
 US, KERNEL, DEVICE = "fd77::2", "fd77::1", "outcrop0"
 # The identifier of the pings between cases; their size is the number of the next case.
 MARK = 0xBEEF
+# implementation6 pings before and after each case; fragmentation6 can be told not to, and its cases have that identifier.
+OWN = [MARK] if tool == "fragmentation6" else [MARK, 0xFACE]
 CAPTURE = f"{tool}.pcapng"
 # Frames of the kernel's own that are not for us.
 ELSEWHERE = "ethernet:not-for-us"
@@ -20,11 +22,14 @@ ELSEWHERE = "ethernet:not-for-us"
 with open(table, encoding="utf-8") as file:
     rows = [[cell.strip() for cell in line.split("|")] for line in file if "|" in line]
 cases = {int(row[0]): row for row in rows}
+# The tool numbers its packets by the second, and what such a case leaves waits for the rest of its packet.
+leaving = "|".join(str(number) for number, row in cases.items() if "fragment:" in row[3])
 
 script = f"""ping -6 -c1 -W60 -q {US}
 for n in {" ".join(map(str, cases))}; do
     ping -6 -c1 -W60 -q -e {MARK} -s $n {US}
     timeout 60 atk6-{tool} {"-p " if tool == "fragmentation6" else ""}{DEVICE} {US} $n 2>&1 || true
+    case $n in {leaving}) sleep 1.1 ;; esac
 done
 ping -6 -c1 -W60 -q -e {MARK} -s 1000 {US}"""
 command = [os.environ["OUTCROP"], "run", "--tap", "--stats", "--capture", CAPTURE, "--", "sh", "-euc", script]
@@ -38,8 +43,8 @@ frames = subprocess.run(command, check=True, capture_output=True, text=True).std
 answers, reasons, case = {}, {}, None
 for frame in frames.splitlines():
     src, plen, kind, code, ident, reset, comment = frame.split("\t")
-    if ident and int(ident, 0) == MARK:
-        if kind == "128":
+    if ident and int(ident, 0) in OWN:
+        if kind == "128" and int(ident, 0) == MARK:
             case = int(plen) - 8
         continue
     words = comment.split(",")[0].split(" ")

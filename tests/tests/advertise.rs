@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use outcrop_tests::{assert_capture_is_sound, outcrop, tshark};
+use outcrop_tests::{assert_capture_is_sound, assert_fields_agree, outcrop, tshark};
 use tempfile::TempDir;
 
 /// One run of the router with a script in its first network.
@@ -57,6 +57,29 @@ const CONFIGURED: &str = "for n in $(seq 300); do
         sleep 0.2
     done";
 
+const ADVERTISED: &str = "icmpv6.type==134";
+/// What tshark must read in each advertisement of the test below: RFC 4861 4.2, 4.6, RFC 4191 2.2, RFC 8106 5.
+const ADVERTISEMENT: [(&str, &str); 18] = [
+    ("ipv6.hlim", "255"),
+    ("icmpv6.nd.ra.cur_hop_limit", "64"),
+    ("icmpv6.nd.ra.flag.m", "0"),
+    ("icmpv6.nd.ra.flag.o", "0"),
+    ("icmpv6.nd.ra.flag.prf", "1"),
+    ("icmpv6.nd.ra.reachable_time", "0"),
+    ("icmpv6.nd.ra.retrans_timer", "0"),
+    ("icmpv6.opt.prefix", "2001:db8:1::"),
+    ("icmpv6.opt.prefix.length", "64"),
+    ("icmpv6.opt.prefix.flag.l", "1"),
+    ("icmpv6.opt.prefix.flag.a", "1"),
+    ("icmpv6.opt.prefix.valid_lifetime", "600"),
+    ("icmpv6.opt.prefix.preferred_lifetime", "300"),
+    ("icmpv6.opt.mtu", "1400"),
+    ("icmpv6.opt.rdnss", "2001:db8:1::53"),
+    ("icmpv6.opt.rdnss.lifetime", "12"),
+    ("icmpv6.opt.dnssl", "example.net"),
+    ("icmpv6.opt.dnssl.lifetime", "12"),
+];
+
 #[test]
 fn a_kernel_host_configures_itself_by_our_word_and_reaches_another_network_through_us() {
     let script = format!(
@@ -64,6 +87,7 @@ fn a_kernel_host_configures_itself_by_our_word_and_reaches_another_network_throu
         ip -6 addr show dev lan scope global; ip -6 route show default; cat /proc/sys/net/ipv6/conf/lan/mtu
         ping -6 -c2 -i0.2 -q fd02::2; ping -4 -c2 -i0.2 -q 10.2.0.2
         rdisc6 -1 -r 20 lan
+        echo at $(ndisc6 -1 -q -r 20 2001:db8:1::1 lan)
         echo $($OUTCROP neigh --json)"
     );
     let run = Run::new(
@@ -100,6 +124,26 @@ fn a_kernel_host_configures_itself_by_our_word_and_reaches_another_network_throu
     }
     let lan = run.capture("lan");
     assert_capture_is_sound(&lan);
+    // And by tshark: every field of every advertisement as asked for, but for the farewell's lifetime; where we show it.
+    let ours = tshark(&lan, ADVERTISED, &["eth.src"]);
+    let names: Vec<_> = ADVERTISEMENT.iter().map(|(name, _)| *name).collect();
+    let expected: Vec<_> = ADVERTISEMENT.iter().map(|(_, value)| *value).collect();
+    for read in tshark(&lan, ADVERTISED, &names) {
+        assert_eq!(read.split('\t').collect::<Vec<_>>(), expected);
+    }
+    let links = tshark(&lan, ADVERTISED, &["icmpv6.opt.linkaddr"]);
+    assert_eq!(links, ours, "the router's own hardware address");
+    let shown = assert_fields_agree(&lan);
+    assert!(shown.contains("icmpv6.nd.ra.router_lifetime"), "{shown:?}");
+    // Debian's ndisc6 finds the router there, which says that it is one (RFC 4861 7.2.4).
+    let at = ours.first().unwrap().to_uppercase();
+    assert!(said.contains(&format!("at {at}\n")), "{at}: {said}");
+    let told = "icmpv6.type==136 && ipv6.src==2001:db8:1::1";
+    let flags = tshark(&lan, told, &["icmpv6.nd.na.flag.r"]);
+    assert!(
+        !flags.is_empty() && flags.iter().all(|flag| flag == "1"),
+        "{flags:?}"
+    );
     // RFC 4861 6.2.5 at the end; never from anybody but a link-local address; RFC 1256 beside it.
     assert_eq!(
         count(&lan, "icmpv6.type==134 && icmpv6.nd.ra.router_lifetime==0"),

@@ -53,7 +53,8 @@ const CUTS_V6: [Cut; 5] = [
     ("0-13+", "malformed", Problem(0, 4)),
     ("65528-65592.", "malformed", Problem(0, 42)),
     ("64-64+", "malformed", Echo(0)),
-    ("0-0+", "malformed", Problem(3, 0)),
+    // Nobody can say that this is not an ICMP error, which is never answered by one (RFC 4443 2.4 (e)).
+    ("0-0+", "malformed", Echo(0)),
     ("0-64+ 0-192= 64-192.", "- - -", Echo(2)),
 ];
 
@@ -87,7 +88,10 @@ const V6: Family = Family {
     first: 2_001,
     protocol: 58,
     ends: ["fd77::1", "fd77::2"],
-    pieces: ["ipv6.fraghdr && ipv6.src==fd77::1", "ipv6.fraghdr.ident"],
+    pieces: [
+        "ipv6.fraghdr && ipv6.src==fd77::1 && !(icmpv6.type==4)",
+        "ipv6.fraghdr.ident",
+    ],
     replies: [
         "icmpv6.type==129 && ipv6.src==fd77::2",
         "icmpv6.echo.identifier",
@@ -124,8 +128,11 @@ impl Family {
         let [filter, code, pointer] = self.problems;
         for line in tshark(capture, filter, &[self.pieces[1], code, pointer]) {
             let words: Vec<_> = line.split('\t').map(parse).collect();
-            let [code, pointer] = [words[1], words[2]].map(|n| u8::try_from(n).unwrap());
-            answers.insert(words[0], Problem(code, pointer));
+            let [number, code, pointer] = words[..] else {
+                panic!("{line}")
+            };
+            let [code, pointer] = [code, pointer].map(|n| u8::try_from(n).unwrap());
+            answers.insert(number, Problem(code, pointer));
         }
         for (number, (pieces, reasons, answer)) in self.cuts() {
             let said = said.get(&number).map(|said| said.join(" "));

@@ -199,6 +199,35 @@ fn fuzzed_headers_and_fragments_of_ipv6_are_counted_and_everybody_else_is_served
     }
 }
 
+// ipv6toolkit's floods of neighbour discovery: questions, answers, routers and better hops, each from 2,000 addresses. A stack
+// that asked no router believes none, and nobody's answer is believed that was not asked for (RFC 4861 7.2.5, 8.1).
+#[test]
+fn floods_of_discovery_from_ipv6toolkit_are_counted_and_everybody_else_is_served_on() {
+    let _turn = alone();
+    let bench = Bench::new().file("page", "still here").options(&[
+        "--tap",
+        "--mac",
+        "02:00:00:00:77:02",
+        "--stats",
+        "--capture-level",
+        "off",
+    ]);
+    let script = "ping -6 -c1 -W60 -q fd77::2 >/dev/null; memory
+        flood() { $* -i outcrop0 -D 02:00:00:00:77:02 -d fd77::2 -F 2000 >>flood 2>&1
+            ping -6 -c1 -W60 -q fd77::2 | grep -c '1 received'; curl -fsS -g http://$STACK6/page; echo; memory; }
+        flood ns6 -s fd77::/64 -t fd77::2 -e
+        flood na6 -s fd77::/64 -t fd77::1:1 -e -o
+        flood ra6 -s fe80::/64 -e
+        flood rd6 -s fe80::/64 -t fe80::9 -r 2001:db8::1";
+    let outcome = run(&bench, script);
+    let text = outcome.stdout();
+    assert_eq!(text.matches("1\nstill here\n").count(), 4, "{text}");
+    assert_bounded(&text);
+    for reason in ["dropped: icmp:unrelated", "dropped: ip:filtered"] {
+        assert!(outcome.stderr().contains(reason), "{}", outcome.report());
+    }
+}
+
 // ---- malformed packets ----
 
 // Debian's interpreter has Debian's scapy, whichever comes first in the path.

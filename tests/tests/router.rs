@@ -27,11 +27,15 @@ impl Run {
     }
 
     fn in_folder(folder: TempDir, options: &[&str], script: &str) -> Self {
+        Self::between(&NETS, folder, options, script)
+    }
+
+    fn between(nets: &[&str], folder: TempDir, options: &[&str], script: &str) -> Self {
         let output = Command::new("timeout")
             .args(["-k", "5", "150"])
             .arg(outcrop())
             .arg("router")
-            .args(NETS)
+            .args(nets)
             .args(options)
             .args(["--stats", "--", "sh", "-euc", script])
             .current_dir(folder.path())
@@ -70,20 +74,34 @@ fn count(file: &Path, filter: &str) -> usize {
     tshark(file, filter, &["frame.number"]).len()
 }
 
-#[test]
-fn hundred_megabytes_cross_links_of_different_mtu_intact_in_both_families() {
+/// Fetches a file from the right network by both families, and compares what came.
+fn hundred_megabytes(nets: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let content = noise(100_000_000);
     std::fs::write(folder.path().join("file"), &content).unwrap();
     let serve = "right=exec python3 -m http.server -b :: 80 >/dev/null 2>&1";
     let script = "for i in 1 2 3 4 5 6 7 8 9; do sleep 0.5; curl -sfo /dev/null http://10.2.0.2/nothing || [ $? = 22 ] && break; done
         curl -fsS http://10.2.0.2/file | sha256sum; curl -fsS 'http://[fd02::2]/file' | sha256sum";
-    let run = Run::in_folder(folder, &["--at", serve], script);
+    let run = Run::between(nets, folder, &["--at", serve], script);
     let want = sha256(&content);
     let got = run.stdout();
     let hashes: Vec<_> = got.lines().filter_map(|l| l.split(' ').next()).collect();
     assert_eq!(hashes, [&want, &want]);
     assert!(run.counted("forward:pass") > 100_000, "{}", run.stderr());
+}
+
+#[test]
+fn hundred_megabytes_cross_links_of_different_mtu_intact_in_both_families() {
+    hundred_megabytes(&NETS);
+}
+
+#[test]
+fn hundred_megabytes_cross_ethernets_of_different_mtu_intact_in_both_families() {
+    let nets = NETS.map(|word| match word {
+        "--net" => word.to_owned(),
+        net => format!("{net},tap"),
+    });
+    hundred_megabytes(&nets.each_ref().map(String::as_str));
 }
 
 #[test]
@@ -388,7 +406,7 @@ fn what_nobody_can_mean_is_refused_in_words() {
             &["--net", "a=10.1.0.1/24", "--at", "b=true"],
             "no --net is called b",
         ),
-        (&[], "no link"),
+        (&[], "no link: give --net, --tun or --tap"),
     ] {
         let mut command = Command::new("timeout");
         command.arg("20").arg(outcrop()).arg("router").args(options);

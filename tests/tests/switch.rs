@@ -171,7 +171,10 @@ fn hosts_on_the_kernels_bridge_and_on_our_switch_are_one_network() {
 fn what_no_switch_can_be_is_refused_in_words() {
     for (options, said) in [
         (&[][..], "no port: give --tap or --net"),
-        (&["--net", "a"], "lacks a name"),
+        (
+            &["--net", "a=10.1.0.300/24"],
+            "not an address with a prefix: such as 10.77.0.2/24",
+        ),
         (&["--net", "a=10.1.0.1/24", "--ageing", "0"], "--ageing"),
         (&["--net", "a=10.1.0.1/24", "--at", "b=true"], "called b"),
     ] {

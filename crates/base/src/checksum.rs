@@ -105,9 +105,19 @@ fn sum_even_start(bytes: &[u8]) -> u64 {
     for word in words {
         sum = add_with_carry(sum, u64::from_ne_bytes(*word));
     }
-    let mut last = [0; 8];
-    last.iter_mut().zip(tail).for_each(|(to, from)| *to = *from);
-    sum = add_with_carry(sum, u64::from_ne_bytes(last));
+    // The rest by its parts, which a header's multiple of four bytes makes one; any multiple of sixteen bits is as good
+    // a place in the sum as another.
+    let (words, tail) = tail.as_chunks::<4>();
+    for word in words {
+        sum = add_with_carry(sum, u64::from(u32::from_ne_bytes(*word)));
+    }
+    let (words, tail) = tail.as_chunks::<2>();
+    for word in words {
+        sum = add_with_carry(sum, u64::from(u16::from_ne_bytes(*word)));
+    }
+    for byte in tail {
+        sum = add_with_carry(sum, u64::from(u16::from_ne_bytes([*byte, 0])));
+    }
     let mut folded = fold_once(sum);
     while folded > 0xffff {
         folded = (folded & 0xffff) + (folded >> 16);

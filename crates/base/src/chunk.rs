@@ -334,7 +334,10 @@ impl ChunkQueue {
     /// A copy of `range` (stream offsets, clipped to what is held).
     #[must_use]
     pub fn range_to_vec(&self, range: Range<u64>) -> Vec<u8> {
-        self.pieces(range).flatten().copied().collect()
+        let mut copy = Vec::new();
+        self.pieces(range)
+            .for_each(|piece| copy.extend_from_slice(piece));
+        copy
     }
 
     /// What of `range` lies in the tail, if anything does.

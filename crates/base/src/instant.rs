@@ -66,6 +66,20 @@ impl Instant {
         self.as_nanos() / 1_000_000
     }
 
+    /// The first of these, if there is any.
+    ///
+    /// Every layer asks this of its timers after every packet: nothing branches here.
+    #[must_use]
+    #[inline]
+    pub fn first_of<const N: usize>(times: [Option<Self>; N]) -> Option<Self> {
+        // None, as a number, is zero: one less makes it the largest.
+        let number = |at: Option<Self>| at.map_or(0, |at| at.0.get()).wrapping_sub(1);
+        let first = times
+            .into_iter()
+            .fold(u64::MAX, |first, at| first.min(number(at)));
+        NonZeroU64::new(first.wrapping_add(1)).map(Self)
+    }
+
     /// How long after `earlier` this is; zero if it is not after it.
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {
@@ -151,6 +165,21 @@ mod tests {
         assert_eq!(late - early, Duration::from_millis(2));
         assert_eq!(early - late, Duration::ZERO);
         assert_eq!(late + Duration::MAX, Instant::FAR_FUTURE);
+    }
+
+    #[test]
+    fn first_of_several_is_the_earliest_and_of_none_is_none() {
+        let at = |ms| Some(Instant::from_millis(ms));
+        assert_eq!(Instant::first_of([at(3), None, at(1), at(2)]), at(1));
+        assert_eq!(
+            Instant::first_of([None, Some(Instant::FAR_FUTURE)]),
+            Some(Instant::FAR_FUTURE)
+        );
+        assert_eq!(
+            Instant::first_of([None, Some(Instant::ZERO)]),
+            Some(Instant::ZERO)
+        );
+        assert_eq!(Instant::first_of([None, None]), None);
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl TimerTable {
 
     /// The first instant at which any timer is due.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.due.iter().flatten().min().copied()
+        Instant::first_of(self.due)
     }
 
     /// Stops and returns the first timer that is due at `now`.

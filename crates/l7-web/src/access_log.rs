@@ -1,7 +1,8 @@
 //! A line for each answer.
 //!
 //! Job: who asked for what and what became of it, in the formats that other programs read. Owns: the line.
-//! Does not know: where it goes. The line is written when the body has gone or was given up, with the bytes that went.
+//! Does not know: where it goes. The line is written when the body has gone or was given up, with the bytes that went; for
+//! a client that left before it was answered it says 499, as nginx's does.
 //! What a client sent is escaped: it can neither begin a line nor end a quote.
 
 use core::net::IpAddr;
@@ -14,13 +15,16 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body::{Body as _, Frame, SizeHint};
 use outcrop_http::Body;
 use outcrop_http::serve::About;
 
 use crate::Pass;
 use crate::chance::Now;
+
+/// The status of a request whose client did not wait for an answer. It is never sent.
+const LEFT: u16 = 499;
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,16 +147,16 @@ impl core::fmt::Debug for AccessLog {
 }
 
 impl Pass for AccessLog {
-    type Memo = Entry;
+    type Memo = Line;
 
-    fn enter(&self, request: &mut Request<Body>) -> ControlFlow<Response<Body>, Entry> {
+    fn enter(&self, request: &mut Request<Body>) -> ControlFlow<Response<Body>, Line> {
         let about = request.extensions().get::<About>();
         let text = |fields: &HeaderMap, name| {
             fields
                 .get(name)
                 .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
-        ControlFlow::Continue(Entry {
+        let entry = Entry {
             at: self.now.get(),
             remote: about
                 .and_then(|about| about.connection.remote)
@@ -163,34 +167,50 @@ impl Pass for AccessLog {
                 request.uri(),
                 request.version()
             ),
-            status: 0,
+            status: LEFT,
             bytes: 0,
             took: Duration::ZERO,
             referer: text(request.headers(), header::REFERER),
             agent: text(request.headers(), header::USER_AGENT),
+        };
+        ControlFlow::Continue(Line {
+            entry,
+            log: self.clone(),
         })
     }
 
-    fn leave(&self, mut entry: Entry, response: Response<Body>) -> Response<Body> {
-        entry.status = response.status().as_u16();
+    fn leave(&self, mut line: Line, response: Response<Body>) -> Response<Body> {
+        line.entry.status = response.status().as_u16();
         response.map(|body| {
-            let (log, hint) = (self.clone(), body.size_hint());
-            Body::new(Counted {
-                body,
-                hint,
-                entry,
-                log,
-            })
+            let hint = body.size_hint();
+            Body::new(Counted { body, hint, line })
         })
+    }
+
+    fn failed(&self, mut line: Line) {
+        line.entry.status = StatusCode::INTERNAL_SERVER_ERROR.as_u16();
     }
 }
 
-/// A body that is counted, and says so when it is let go of.
+/// A line in the making: written when it is let go of, whatever has become of its request by then.
+#[derive(Debug)]
+pub struct Line {
+    entry: Entry,
+    log: AccessLog,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.entry.took = self.log.now.get().saturating_sub(self.entry.at);
+        (self.log.write)(&self.entry.render(self.log.format));
+    }
+}
+
+/// A body that is counted.
 struct Counted {
     body: Body,
     hint: SizeHint,
-    entry: Entry,
-    log: AccessLog,
+    line: Line,
 }
 
 impl http_body::Body for Counted {
@@ -205,7 +225,7 @@ impl http_body::Body for Counted {
         if let Poll::Ready(Some(Ok(frame))) = &frame
             && let Some(data) = frame.data_ref()
         {
-            self.entry.bytes += data.len() as u64;
+            self.line.entry.bytes += data.len() as u64;
         }
         frame
     }
@@ -218,13 +238,6 @@ impl http_body::Body for Counted {
         self.hint
             .exact()
             .map_or_else(SizeHint::default, |_| self.body.size_hint())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.entry.took = self.log.now.get().saturating_sub(self.entry.at);
-        (self.log.write)(&self.entry.render(self.log.format));
     }
 }
 
@@ -259,6 +272,34 @@ mod tests {
             (&json["seconds"], &json["agent"]),
             (&1.5.into(), &"curl\n\u{1b}[31m".into())
         );
+    }
+
+    #[test]
+    fn client_that_leaves_before_it_is_answered_and_service_that_fails_have_their_line() {
+        use tower::{Layer as _, ServiceExt as _};
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&lines);
+        let log = AccessLog::new(Format::Common, clock().0, move |line| {
+            into.lock().unwrap().push(line.to_owned())
+        });
+        let waits = tower::service_fn(|_: Request<Body>| core::future::pending());
+        let waits = crate::Around(log.clone()).layer(waits);
+        let mut waiting: Pin<Box<dyn Future<Output = io::Result<Response<Body>>>>> =
+            Box::pin(waits.oneshot(Request::new(Body::empty())));
+        let mut cx = Context::from_waker(core::task::Waker::noop());
+        assert!(waiting.as_mut().poll(&mut cx).is_pending());
+        assert!(lines.lock().unwrap().is_empty());
+        drop(waiting);
+        let fails = tower::service_fn(|_: Request<Body>| async {
+            Err::<Response<Body>, _>(io::Error::other("ours"))
+        });
+        let fails = crate::Around(log).layer(fails);
+        let failed = futures_executor::block_on(fails.oneshot(Request::new(Body::empty())));
+        assert!(failed.is_err());
+        let lines = lines.lock().unwrap();
+        assert!(lines[0].ends_with("\"GET / HTTP/1.1\" 499 -"), "{lines:?}");
+        assert!(lines[1].ends_with("\"GET / HTTP/1.1\" 500 -"), "{lines:?}");
+        assert_eq!(lines.len(), 2);
     }
 
     #[test]

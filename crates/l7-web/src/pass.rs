@@ -24,6 +24,11 @@ pub trait Pass: Clone + Send + 'static {
 
     /// Looks at the service's response, and may mend it.
     fn leave(&self, memo: Self::Memo, response: Response<Body>) -> Response<Body>;
+
+    /// The service has failed: there is no response to look at, and whoever serves will say 500.
+    fn failed(&self, memo: Self::Memo) {
+        drop(memo);
+    }
 }
 
 /// A [`Pass`] as a `tower` layer.
@@ -68,7 +73,15 @@ where
             ControlFlow::Continue(memo) => memo,
         };
         let (pass, answer) = (self.pass.clone(), self.inner.call(request));
-        Box::pin(async move { answer.await.map(|response| pass.leave(memo, response)) })
+        Box::pin(async move {
+            match answer.await {
+                Ok(response) => Ok(pass.leave(memo, response)),
+                Err(error) => {
+                    pass.failed(memo);
+                    Err(error)
+                }
+            }
+        })
     }
 }
 

@@ -338,6 +338,7 @@ fn whoever_watches_hears_each_step_in_its_order() {
                 News::Redirected(uri) => format!("to {uri}"),
                 News::Reused(place) => format!("reused {}", place.host),
                 News::Tunnelled(_)
+                | News::Challenged(_)
                 | News::Fresh(_)
                 | News::Confirmed
                 | News::Again(..)

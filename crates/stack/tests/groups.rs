@@ -1,10 +1,10 @@
 //! Sockets that hear groups, each from the sources it named.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a test that meets the unexpected shall fail"
 )]
 
-#[expect(dead_code, reason = "each test program uses its part")]
 mod common;
 
 use core::net::IpAddr;
@@ -52,7 +52,10 @@ fn said(world: &mut World, last: u8, group: IpAddr, port: u16) -> Option<DropRea
     ours.next_back().unwrap().1.drop_reason()
 }
 
-fn groups() -> [(IpAddr, fn(u8) -> IpAddr); 2] {
+/// A host by its last number.
+type Host = fn(u8) -> IpAddr;
+
+fn groups() -> [(IpAddr, Host); 2] {
     [
         ("232.1.2.3".parse().unwrap(), v4),
         ("ff35::9".parse().unwrap(), v6),

@@ -12,12 +12,15 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Engine;
 use crate::load::Report;
 use crate::plan::Plan;
-use crate::scenario::Work;
+use crate::scenario::{Scenario, Work};
 use crate::statistics::Spread;
 use crate::{Outcome, paths};
 
 /// Who we are in the table.
 pub(crate) const OURS: &str = "outcrop";
+
+/// Rounds from which on a median is one.
+const ENOUGH: u32 = 5;
 
 /// One measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -185,6 +188,15 @@ impl Table {
         Ok(fs::rename(fresh, path)?)
     }
 
+    /// Whether there is something of everything, often enough.
+    pub(crate) fn is_complete(&self) -> bool {
+        let once = [self.held.len(), self.engine.len(), self.paths.len()];
+        let mut all = Scenario::ALL.iter();
+        self.rounds >= ENOUGH
+            && once.iter().all(|count| *count > 0)
+            && all.all(|scenario| self.rows.iter().any(|row| row.scenario == scenario.name))
+    }
+
     /// What there is after so many seconds.
     pub(crate) fn so_far(&mut self, seconds: u64) {
         let [_, after] = &mut self.load;
@@ -292,6 +304,32 @@ impl fmt::Display for Table {
             )?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Table {
+    /// Made complete, with figures that say nothing.
+    pub(crate) fn complete(&mut self) {
+        self.rounds = ENOUGH;
+        let work = Work::Push { streams: 1 };
+        for scenario in Scenario::ALL {
+            let sample = Sample::new(work, &Report::default(), 0.0);
+            self.add(scenario.name, OURS, work, sample);
+        }
+        self.paths.push(paths::Row::default());
+        let figure = Spread {
+            least: 1.0,
+            median: 1.0,
+            most: 1.0,
+        };
+        self.engine.push(Engine {
+            connections: 1,
+            bytes: 1.0,
+            resident: 1.0,
+            busy: figure,
+            any: figure,
+        });
     }
 }
 

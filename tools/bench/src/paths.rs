@@ -132,8 +132,8 @@ impl fmt::Display for Row {
     }
 }
 
-/// How long one transfer lasts in a complete run, in seconds: two of them on the longest path would be its slow start.
-const IN_A_RUN: u32 = 4;
+/// How long one transfer lasts in a complete run, in seconds: at least sixty round trips of the longest path.
+const IN_A_RUN: u32 = 3;
 /// Seconds that starting and ending takes.
 const AROUND: f64 = 0.6;
 /// How much longer than its time a transfer may take: what is under way still has to arrive.

@@ -21,6 +21,9 @@ const COLUMNS: [&str; 8] = [
     OURS, "ceiling", "nginx", "kernel", "smoltcp", "lwIP", "gVisor", "ipstack",
 ];
 
+/// The section that is kept as it is until a complete run on a quiet machine, and then left out.
+const UNTIL_QUIET: &str = "until quiet";
+
 /// From where to where.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Options {
@@ -88,13 +91,22 @@ fn filled(text: &str, table: &Table, profiles: &Profiles) -> Outcome<String> {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("<!-- bench: ") {
         let (name, after) = after.split_once(" -->").ok_or("a section without a name")?;
-        let (_, after) = after
+        let (kept, after) = after
             .split_once(END)
             .ok_or_else(|| format!("section {name}: no {END}"))?;
+        rest = after;
+        if name == UNTIL_QUIET {
+            made.push_str(before);
+            if table.is_complete() && !tables::is_crowded(table) {
+                rest = after.trim_start_matches('\n');
+            } else {
+                write!(made, "<!-- bench: {name} -->{kept}{END}")?;
+            }
+            continue;
+        }
         let section =
             section(name, table, profiles).ok_or_else(|| format!("{name}: no such section"))?;
         write!(made, "{before}<!-- bench: {name} -->\n{section}{END}")?;
-        rest = after;
     }
     made.push_str(rest);
     Ok(made)
@@ -165,5 +177,19 @@ mod tests {
             filled("nothing of a run\n", &table, &Vec::new()).unwrap(),
             "nothing of a run\n"
         );
+    }
+
+    #[test]
+    fn what_waits_for_a_quiet_complete_run_goes_with_it() {
+        let page = "new\n<!-- bench: until quiet -->\nold\n<!-- end -->\n";
+        let mut table = Table::read(&docs().join("bench/results.json")).unwrap();
+        table.load = [9.0, 9.0];
+        assert_eq!(filled(page, &table, &Vec::new()).unwrap(), page);
+        table.complete();
+        assert_eq!(filled(page, &table, &Vec::new()).unwrap(), page);
+        table.load = [0.5, 1.9];
+        assert_eq!(filled(page, &table, &Vec::new()).unwrap(), "new\n");
+        table.rounds = 4;
+        assert_eq!(filled(page, &table, &Vec::new()).unwrap(), page);
     }
 }

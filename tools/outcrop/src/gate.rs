@@ -5,6 +5,7 @@
 //! no gate, and pays nothing for it. Connections begin at this stack's address, like `outcrop get`'s: what crosses is in
 //! the capture, and the kernel's own network, its loopback included, is out of reach unless it is routed here.
 
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::io;
 use std::sync::Arc;
@@ -156,12 +157,11 @@ impl Gate {
 
     /// An answer to OPTIONS says what the gate takes as well.
     pub(crate) fn add_methods(&self, answer: Answer) -> Answer {
-        let mut response = match answer {
-            Answer::Prepared(page) if page.status() == StatusCode::NO_CONTENT => {
-                page.to_http(false)
-            }
-            other => return other,
+        let page = match answer {
+            Answer::Prepared(page) if page.status() == StatusCode::NO_CONTENT => page,
+            Answer::Prepared(_) | Answer::Response(_) => return answer,
         };
+        let mut response = page.to_http(false);
         let known = response.headers().get(header::ALLOW);
         let known = known
             .and_then(|known| known.to_str().ok())
@@ -186,6 +186,15 @@ fn way((from, to): &(String, String)) -> Result<(String, Uri), Failure> {
     }
 }
 
+/// The shard's clock, for whoever answers later.
+pub(crate) fn timer(shard: &Shard) -> Timer {
+    let (clock, timer) = (shard.clone(), shard.clone());
+    Box::new(sleeper(
+        move || clock.now(),
+        move |at| timer.sleep_until(at),
+    ))
+}
+
 /// Connections over a shard, from a task that must not wait for the system.
 #[derive(Clone, Debug)]
 struct Outside {
@@ -207,9 +216,10 @@ impl World for Outside {
         })
     }
 
-    fn resolve<'a>(&'a self, place: &'a Place) -> Later<'a, io::Result<core::net::IpAddr>> {
+    fn resolve<'a>(&'a self, place: &'a Place) -> Later<'a, io::Result<IpAddr>> {
         Box::pin(async move {
-            let first = self.addresses(place).await?.first().map(|found| found.ip());
+            let addresses = self.addresses(place).await?;
+            let first = addresses.first().map(SocketAddr::ip);
             first.ok_or_else(|| io::ErrorKind::NotFound.into())
         })
     }
@@ -219,11 +229,7 @@ impl World for Outside {
     }
 
     fn timer(&self) -> Timer {
-        let (clock, timer) = (self.shard.clone(), self.shard.clone());
-        Box::new(sleeper(
-            move || clock.now(),
-            move |at| timer.sleep_until(at),
-        ))
+        timer(&self.shard)
     }
 
     fn unix(&self) -> Duration {
@@ -232,10 +238,10 @@ impl World for Outside {
 }
 
 impl Outside {
-    async fn addresses(&self, place: &Place) -> io::Result<Vec<core::net::SocketAddr>> {
+    async fn addresses(&self, place: &Place) -> io::Result<Vec<SocketAddr>> {
         use core::sync::atomic::Ordering::Relaxed;
         if let Ok(address) = place.host.parse() {
-            return Ok(vec![core::net::SocketAddr::new(address, place.port)]);
+            return Ok(vec![SocketAddr::new(address, place.port)]);
         }
         let more = |count| (count < LOOKUPS).then_some(count + 1);
         if self.lookups.fetch_update(Relaxed, Relaxed, more).is_err() {

@@ -276,7 +276,10 @@ impl Pages {
         };
         match under_way {
             UnderWay::Answer(answer) if options => UnderWay::Answer(gate.add_methods(answer)),
-            other => other,
+            UnderWay::Nothing
+            | UnderWay::Answer(_)
+            | UnderWay::Echo(_)
+            | UnderWay::Answering(_) => under_way,
         }
     }
 

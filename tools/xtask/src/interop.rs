@@ -1,6 +1,6 @@
 //! Suites that others wrote, too heavy for every run.
 //!
-//! Job: install a suite from its registry into a folder of its own, run it beside our server in a private network, repeat
+//! Job: install a suite from its registry into a folder of its own, run it beside our stack in a private network, repeat
 //! its verdict. Owns: the list of suites with their versions. Does not know: what a suite tests.
 //! The lighter programs are in `tests/tests/interop` and run with every `make test`.
 
@@ -25,13 +25,14 @@ pub(crate) struct Options {
 }
 
 /// A suite. Its script runs by `sh -euc` in its folder, with the programs of its packages first on the path, `$STACK`
-/// as our address, `$SUITES` as the folder of what reads its results, and `$BUILT` as that of our examples.
+/// as our address, `$OUTCROP` as our program, `$SUITES` as the folder of what reads its results, and `$BUILT` as that of
+/// our examples.
 struct Suite {
     name: &'static str,
     about: &'static str,
     /// Packages of PyPI.
     packages: &'static [&'static str],
-    /// What `outcrop run` serves.
+    /// What `outcrop run` serves; a suite for which it serves nothing starts it itself.
     serving: &'static [&'static str],
     /// An example of a crate of ours that it runs beside: crate, name.
     example: Option<(&'static str, &'static str)>,
@@ -76,6 +77,24 @@ const SUITES: &[Suite] = &[
         example: None,
         fetch: "",
         script: "for page in '' app.js api/todos api/todos/1 nowhere; do redbot -o har http://$STACK/$page > x$(echo $page | tr / -).har; done; python $SUITES/redbot.py x*.har",
+    },
+    Suite {
+        name: "implementation6",
+        about: "thc-ipv6's questions to an IPv6 host, with our reasons",
+        packages: &[],
+        serving: &[],
+        example: None,
+        fetch: "command -v atk6-implementation6 >/dev/null || { echo 'install thc-ipv6'; exit 1; }",
+        script: "python $SUITES/thc6.py implementation6 $SUITES/implementation6.table",
+    },
+    Suite {
+        name: "fragmentation6",
+        about: "thc-ipv6's fragments, with our reasons",
+        packages: &[],
+        serving: &[],
+        example: None,
+        fetch: "command -v atk6-fragmentation6 >/dev/null || { echo 'install thc-ipv6'; exit 1; }",
+        script: "python $SUITES/thc6.py fragmentation6 $SUITES/fragmentation6.table",
     },
     Suite {
         name: "sslyze",
@@ -183,12 +202,19 @@ fn play(workspace: &Workspace, suite: &Suite) -> Result<bool, Error> {
     let mut path = OsString::from(folder.join("venv/bin"));
     path.push(":");
     path.push(env::var_os("PATH").unwrap_or_default());
-    let mut suite_run = Command::new(target.join("debug/outcrop"));
+    let outcrop = target.join("debug/outcrop");
+    let mut words: Vec<OsString> = Vec::new();
+    if !suite.serving.is_empty() {
+        words.extend([outcrop.clone().into(), "run".into()]);
+        words.extend(suite.serving.iter().map(OsString::from));
+        words.push("--".into());
+    }
+    words.extend(["sh", "-euc", suite.script].map(OsString::from));
+    let mut suite_run = Command::new("env");
     suite_run
-        .arg("run")
-        .args(suite.serving)
-        .args(["--", "sh", "-euc", suite.script])
+        .args(words)
         .env("PATH", path)
+        .env("OUTCROP", outcrop)
         .env("STACK", "10.77.0.2")
         .env("BUILT", target.join("debug/examples"))
         .env("SUITES", workspace.root.join("tests/suites"))

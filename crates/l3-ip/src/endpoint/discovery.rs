@@ -132,7 +132,7 @@ impl Endpoint {
             return invalid;
         };
         // RFC 6980 5: nobody needs to cut such a message, but who hides one.
-        if datagram.hop_limit != nd::HOP_LIMIT || datagram.reassembled {
+        if datagram.hop_limit != nd::HOP_LIMIT || datagram.in_fragments {
             return invalid;
         }
         let Some(Message { body, options }) = nd::parse(bytes) else {

@@ -7,7 +7,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use bytes::{Bytes, BytesMut};
-use outcrop_base::{Arrival, Cast, ChecksumState, DropReason, Ecn, Verdict};
+use outcrop_base::{Arrival, Cast, ChecksumState, DropReason, Ecn, InterfaceId, Verdict};
 
 use super::Endpoint;
 use crate::group::SourceFilter;
@@ -30,8 +30,8 @@ pub(super) struct Datagram {
     /// The whole traffic class, to be answered in kind.
     pub(super) dscp: u8,
     pub(super) hop_limit: u8,
-    /// Whether it came in pieces.
-    pub(super) reassembled: bool,
+    /// Whether it came in pieces, or as a fragment that is the whole.
+    pub(super) in_fragments: bool,
 }
 
 impl Datagram {
@@ -80,9 +80,12 @@ impl Endpoint {
         let Some(cast) = self.check_addresses(&packet, src, dst)? else {
             return Err(self.forward_v4(&packet, &header));
         };
-        if cast == Cast::Multicast && self.passes_group(dst, packet.iface) {
-            // Ours too; what becomes of the copies shows in what is sent.
-            let _copied = self.forward_v4(&packet, &header);
+        if cast == Cast::Multicast {
+            if self.passes_group(dst, packet.iface) {
+                // Ours too; what becomes of the copies shows in what is sent.
+                let _copied = self.forward_v4(&packet, &header);
+            }
+            self.check_source(packet.iface, (src, dst), || header.protocol)?;
         }
         let datagram = Datagram {
             cast,
@@ -94,7 +97,7 @@ impl Endpoint {
             ecn: header.ecn,
             dscp: header.dscp,
             hop_limit: header.ttl,
-            reassembled: origin == Origin::Reassembled,
+            in_fragments: origin == Origin::Reassembled,
         };
         if header.header_len > ipv4::HEADER_LEN
             && let Err((reason, at)) = ipv4::check_options(&datagram.header())
@@ -135,8 +138,13 @@ impl Endpoint {
         let Some(cast) = self.check_addresses(&packet, src, dst)? else {
             return Err(self.forward_v6(&packet, &header));
         };
-        if cast == Cast::Multicast && self.passes_group(dst, packet.iface) {
-            let _copied = self.forward_v6(&packet, &header);
+        if cast == Cast::Multicast {
+            if self.passes_group(dst, packet.iface) {
+                let _copied = self.forward_v6(&packet, &header);
+            }
+            let chain = || ipv6::walk(&packet.bytes, header.next_header);
+            let protocol = || chain().map_or(icmp::PROTOCOL_V6, |chain| chain.protocol);
+            self.check_source(packet.iface, (src, dst), protocol)?;
         }
         if cast == Cast::Unicast {
             self.heard_near(src, packet.iface);
@@ -151,7 +159,7 @@ impl Endpoint {
             ecn: header.ecn,
             dscp: header.dscp,
             hop_limit: header.hop_limit,
-            reassembled: origin == Origin::Reassembled,
+            in_fragments: origin == Origin::Reassembled,
         };
         let chain = match ipv6::walk(&datagram.packet.bytes, header.next_header) {
             Ok(chain) => chain,
@@ -159,6 +167,7 @@ impl Endpoint {
         };
         datagram.protocol = chain.protocol;
         datagram.payload_at = chain.payload_at;
+        datagram.in_fragments |= chain.fragment.is_some();
         match chain.fragment {
             Some(fragment) if !fragment.is_atomic() => {
                 self.check_fragment_v6(&datagram, &chain, fragment, header.next_header)?;
@@ -215,13 +224,24 @@ impl Endpoint {
         if link.is_broadcast(src) || self.is_local(src) {
             return Err(bad_source);
         }
-        let unwanted = |heard: &SourceFilter| !heard.passes(src);
-        if cast == Cast::Multicast && self.groups.state(packet.iface, dst).is_some_and(unwanted) {
-            // A router may pass it on all the same.
-            let dropped = Rule::GroupSource.drop(DropReason::IpSourceFiltered);
-            return self.config.forward.then_some(None).ok_or(dropped);
-        }
         Ok(Some(cast))
+    }
+
+    /// Whether anybody here listens to what `src` says to a group. What is said about groups is for the host itself: a
+    /// querier speaks to the group that it asks about.
+    fn check_source(
+        &self,
+        iface: InterfaceId,
+        (src, dst): (IpAddr, IpAddr),
+        protocol: impl FnOnce() -> u8,
+    ) -> Result<(), Verdict> {
+        let unwanted = |heard: &SourceFilter| !heard.passes(src);
+        if self.groups.state(iface, dst).is_some_and(unwanted)
+            && ![group::PROTOCOL, icmp::PROTOCOL_V6].contains(&protocol())
+        {
+            return Err(Rule::GroupSource.drop(DropReason::IpSourceFiltered));
+        }
+        Ok(())
     }
 
     fn refuse_extension(&mut self, datagram: &Datagram, bad: ipv6::BadExtension) -> Verdict {
@@ -256,6 +276,9 @@ impl Endpoint {
         } else if before + fragment.offset + len > ipv4::MAX_LEN {
             // The fragment offset field.
             Some((ipv6::CODE_FIELD, chain.fragment_at + 2))
+        } else if fragment.offset == 0 && fragment.next_header == ipv6::HOP_BY_HOP {
+            // Zero means something directly after the fixed header alone (RFC 8200 4).
+            Some((ipv6::CODE_NEXT_HEADER, chain.fragment_at))
         } else if fragment.offset == 0 && !first_has_all_headers(datagram, first) {
             Some((ipv6::CODE_INCOMPLETE, 0))
         } else {

@@ -57,7 +57,7 @@ fn each_call_is_for_one_mode_and_says_what_is_wrong() {
             Err(GroupError::NotNamed),
         ),
         (exclude(&[2]), block.clone(), Ok(exclude(&[1, 2]))),
-        (nobody.clone(), block.clone(), Err(GroupError::NotJoined)),
+        (nobody, block.clone(), Err(GroupError::NotJoined)),
         (include(&[2]), block, Err(GroupError::OtherMode)),
         (
             exclude(&[1]),

@@ -119,6 +119,9 @@ fn plateau_below(sent: usize) -> u32 {
     below.copied().unwrap_or(ipv4::MIN_MTU)
 }
 
+/// Types below are errors (RFC 4443 2.1).
+const FIRST_INFORMATIONAL: u8 = 128;
+
 fn parse_v6(bytes: &[u8]) -> Result<Message, DropReason> {
     let slice = Icmpv6Slice::from_slice(bytes).map_err(|_| DropReason::IcmpTruncated)?;
     Ok(match slice.icmp_type() {
@@ -149,6 +152,10 @@ fn parse_v6(bytes: &[u8]) -> Result<Message, DropReason> {
             Message::Error(PathSignalKind::Hard)
         }
         Icmpv6Type::ParameterProblem(_) => Message::Error(PathSignalKind::Soft),
+        // RFC 4443 2.4 a: an error, by its type's high bit; whose, the packet quoted says.
+        Icmpv6Type::Unknown { type_u8, .. } if type_u8 < FIRST_INFORMATIONAL => {
+            Message::Error(PathSignalKind::Soft)
+        }
         Icmpv6Type::RouterSolicitation
         | Icmpv6Type::RouterAdvertisement(_)
         | Icmpv6Type::NeighborSolicitation

@@ -186,3 +186,18 @@ fn first_fragment_with_all_headers_is_kept_and_what_they_say_is_judged_when_it_i
     assert_eq!(reason(&verdict), Some(DropReason::Ipv6BadExtension));
     assert_eq!(problem(&mut host), (4, 0, 42));
 }
+
+#[test]
+fn fragment_that_names_hop_by_hop_options_is_refused() {
+    let mut host = host();
+    let content = [
+        [0, 0, 0, 1, 0, 0, 0, 1],
+        [58, 0, 1, 4, 0, 0, 0, 0],
+        [128, 0, 0, 0, 0, 1, 0, 1],
+    ];
+    let bytes = raw_v6(PEER_V6, OURS_V6, 44, &content.concat());
+    let verdict = host.handle_packet(packet(1, bytes));
+    assert_eq!(reason(&verdict), Some(DropReason::FragmentMalformed));
+    // RFC 8200 4: as a next header nobody knows, at the octet that names it.
+    assert_eq!(problem(&mut host), (4, 1, 40));
+}

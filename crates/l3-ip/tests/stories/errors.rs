@@ -244,3 +244,28 @@ fn path_mtu_is_forgotten_after_its_age_and_everybody_is_told() {
     );
     assert_eq!(host.poll_timeout(), None);
 }
+
+#[test]
+fn error_of_unknown_type_goes_to_whom_it_concerns_and_is_believed_of_nothing() {
+    // RFC 4443 2.4 a: types below 128 are errors, whatever they say.
+    let mut host = host();
+    let quoted = PacketBuilder::ipv6(v6(OURS_V6), v6(PEER_V6), 64).udp(4000, 9);
+    let quoted = build(|out| quoted.write(out, b"anyone?").unwrap());
+    let mut message = vec![100, 7, 0, 0, 0, 0, 0, 0];
+    message.extend_from_slice(&quoted);
+    let len = u32::try_from(message.len()).unwrap();
+    let mut sum = outcrop_base::Checksum::pseudo_header(PEER_V6, OURS_V6, 58, len);
+    sum.add(&message);
+    message[2..4].copy_from_slice(&sum.finish().to_be_bytes());
+    let taken = host.handle_packet(packet(7, raw_v6(PEER_V6, OURS_V6, 58, &message)));
+    assert_eq!(reason(&taken), None);
+    let Some(Event::IcmpError { quote, .. }) = host.poll_event() else {
+        panic!("told nobody")
+    };
+    assert_eq!((quote.icmp_type, quote.icmp_code), (100, 7));
+    assert_eq!(quote.kind, PathSignalKind::Soft);
+    assert_eq!(
+        (quote.local, quote.remote, quote.protocol),
+        (OURS_V6, PEER_V6, 17)
+    );
+}

@@ -90,8 +90,12 @@ pub(crate) fn igmp(ttl: u8, src: &str, dst: &str, mut message: Vec<u8>) -> Packe
 }
 
 /// An MLD message behind a router alert, from `src` to everybody.
-pub(crate) fn mld(src: &str, hops: u8, message: &[u8]) -> PacketIn {
-    let (src, dst) = (ip(src), ip("ff02::1"));
+fn mld(src: &str, hops: u8, message: &[u8]) -> PacketIn {
+    mld_to(src, "ff02::1", hops, message)
+}
+
+pub(crate) fn mld_to(src: &str, dst: &str, hops: u8, message: &[u8]) -> PacketIn {
+    let (src, dst) = (ip(src), ip(dst));
     let len = u32::try_from(message.len()).unwrap();
     let mut sum = Checksum::pseudo_header(src, dst, 58, len);
     sum.add(message);

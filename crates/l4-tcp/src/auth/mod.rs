@@ -21,6 +21,7 @@ mod vectors;
 
 use core::hash::{Hash, Hasher};
 use core::net::IpAddr;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 
@@ -165,18 +166,18 @@ impl Auth {
 
     /// The settings as far as a signature leaves room for them: an MD5 signature and timestamps would leave none
     /// for even one SACK block, so SACK is kept and timestamps are not offered (Linux decides the same).
-    pub(crate) fn shape(&self, flow: &Flow, settings: Settings) -> Settings {
+    pub(crate) fn shape<'a>(&self, flow: &Flow, settings: &'a Settings) -> Cow<'a, Settings> {
         match self.guard(flow) {
-            Some(Guard::Md5(_)) => Settings {
+            Some(Guard::Md5(_)) => Cow::Owned(Settings {
                 timestamps: false,
                 fast_open: false,
-                ..settings
-            },
-            Some(Guard::Ao(_)) => Settings {
+                ..*settings
+            }),
+            Some(Guard::Ao(_)) => Cow::Owned(Settings {
                 fast_open: false,
-                ..settings
-            },
-            None => settings,
+                ..*settings
+            }),
+            None => Cow::Borrowed(settings),
         }
     }
 

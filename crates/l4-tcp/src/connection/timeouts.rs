@@ -26,14 +26,13 @@ impl Connection {
         if self.life.over.is_some() {
             return None;
         }
-        self.timers
-            .next()
-            .into_iter()
-            .chain(self.recovery.deadline().map(|(at, _)| at))
-            .chain(self.recv.deadline())
-            .chain(self.syn.as_ref().and_then(|syn| syn.next_timeout()))
-            .chain(self.send.persist().deadline())
-            .min()
+        Instant::first_of([
+            self.timers.next(),
+            self.recovery.next_timeout(),
+            self.recv.deadline(),
+            self.syn.as_ref().and_then(|syn| syn.next_timeout()),
+            self.send.persist().deadline(),
+        ])
     }
 
     /// Acts on every timer that is due.

@@ -212,7 +212,7 @@ impl Endpoint {
             return Rule::ClosedResets.dropped(DropReason::TcpClosed);
         };
         let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
-        let settings = self.auth.shape(&flow, settings);
+        let settings = self.auth.shape(&flow, &settings);
         let before = embryo.state();
         let step = if before == State::SynSent {
             embryo.syn_sent_arrives(a, segment)
@@ -276,7 +276,7 @@ impl Endpoint {
             }
         }
         let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
-        let settings = self.auth.shape(flow, settings);
+        let settings = self.auth.shape(flow, &settings);
         let mut opening = opening_of(embryo, &settings, flow, a.at)?;
         opening.answer = (before == State::SynSent).then_some(segment.header.options.accurate);
         opening.terms.signature = self.auth.len_of(flow);

@@ -7,11 +7,11 @@
 use bytes::Bytes;
 use outcrop_base::{Arrival, Cause, DropReason, Flow, Limit, Note, Verdict, Why};
 
+use super::Endpoint;
 use super::place::{Holder, Phase, Place};
-use super::{Endpoint, embryo_settings};
 use crate::config::Settings;
+use crate::handshake::Embryo;
 use crate::handshake::cookie::{Recalled, keeps, stamp};
-use crate::handshake::{Embryo, Origin};
 use crate::rule::Rule;
 use crate::segment::Segment;
 use crate::state::State;
@@ -127,8 +127,10 @@ impl Endpoint {
         Some(self.cookies.recall(flow, a.at, &segment.header, timestamps))
     }
 
-    pub(super) fn listener_settings(&self, id: ListenerId) -> Settings {
-        *embryo_settings(&Origin::Passive(id), &self.listeners, &self.config)
+    pub(super) fn listener_settings(&self, id: ListenerId) -> &Settings {
+        let listener = self.listeners.get(id);
+        let own = listener.and_then(|listener| listener.settings.settings.as_ref());
+        own.unwrap_or(&self.config.settings)
     }
 
     fn embryo(&self, id: ConnId) -> Option<&Embryo> {

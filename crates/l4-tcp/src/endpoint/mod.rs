@@ -290,49 +290,71 @@ impl Endpoint {
     /// The next packet to leave at `now`: answers first, then the connections in turn.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
         self.latest = self.latest.max(now);
-        if let Some(reply) = self.replies.pop_front() {
-            return Some(self.count_out(reply));
+        if let Some(reply) = self.reply_due() {
+            return Some(reply);
         }
         while let Some(id) = self.ready.front().copied() {
-            if let Some(transmit) = self.poll_place(now, id) {
+            // A plan is large: it stays where it was made.
+            let planned = self.poll_place(now, id);
+            if let Some(transmit) = &planned {
+                self.count_out(transmit);
                 self.turn = self.turn.saturating_sub(1);
                 if self.turn == 0 {
                     self.ready.rotate_left(1);
                     self.turn = params::TURN;
                 }
-                return Some(self.count_out(transmit));
+                return planned;
             }
             self.ready.pop_front();
             self.turn = params::TURN;
-            if let Some((_, place)) = self.places.get_mut(id) {
-                place.in_ready = false;
-                if let Phase::Open(connection) = &mut place.phase {
-                    connection.compact();
-                    place.edges.insert(connection.take_edges());
-                }
-                self.queue_events(id);
-                self.file_timer(id);
-                self.retire_if_over(now, id);
-            }
-            if let Some(reply) = self.replies.pop_front() {
-                return Some(self.count_out(reply));
+            self.flushed(now, id);
+            if let Some(reply) = self.reply_due() {
+                return Some(reply);
             }
         }
         self.sweep_guards();
         None
     }
 
-    fn count_out(&mut self, transmit: Transmit) -> Transmit {
+    fn reply_due(&mut self) -> Option<Transmit> {
+        let reply = self.replies.pop_front()?;
+        self.count_out(&reply);
+        Some(reply)
+    }
+
+    /// A place has said all it has to say now.
+    fn flushed(&mut self, now: Instant, id: ConnId) {
+        let Some((_, place)) = self.places.get_mut(id) else {
+            return;
+        };
+        place.in_ready = false;
+        let mut over = false;
+        if let Phase::Open(connection) = &mut place.phase {
+            connection.compact();
+            place.edges.insert(connection.take_edges());
+            over = connection.over().is_some();
+        }
+        if place.owes_event() {
+            self.tellers.push_back(Teller::Connection(id));
+        }
+        if let Some(next) = place.to_file(self.config.quiet, self.latest) {
+            self.wheel.arm(next, (id, next));
+        }
+        if over {
+            self.retire_if_over(now, id);
+        }
+    }
+
+    fn count_out(&mut self, transmit: &Transmit) {
         self.counters.resets_sent += u64::from(transmit.header.flags.rst());
-        transmit
     }
 
     fn poll_place(&mut self, now: Instant, id: ConnId) -> Option<Transmit> {
         let (flow, place) = self.places.get_mut(id)?;
-        let transmit = match &mut place.phase {
+        let mut planned = match &mut place.phase {
             Phase::Embryo(embryo) => {
                 let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
-                let settings = self.auth.shape(flow, settings);
+                let settings = self.auth.shape(flow, &settings);
                 let mut plan = embryo.poll_transmit(now, flow, Some(&self.isn), &settings);
                 if let (Some(plan), Some(grant)) = (&mut plan, embryo.grant) {
                     plan.header.options.fast_open = self.tokens.grant(now, flow, grant);
@@ -344,11 +366,14 @@ impl Endpoint {
                 connection.poll_transmit(now, flow)
             }
             Phase::Dormant(_) | Phase::Ended(_) => None,
-        }?;
-        self.signed(Transmit {
-            conn: Some(id),
-            ..transmit
-        })
+        };
+        if let Some(transmit) = &mut planned {
+            transmit.conn = Some(id);
+        }
+        if self.auth.is_idle() {
+            return planned;
+        }
+        self.signed(planned?)
     }
 
     /// The payload of the plan `poll_transmit` returned last: fills `out` with slices that stay
@@ -410,9 +435,7 @@ impl Endpoint {
     /// and its old entry not yet met.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let wheel = self.wheel.next();
-        let others = self.time_wait.next().into_iter().chain(self.paths.next());
-        wheel.into_iter().chain(others).min()
+        Instant::first_of([self.wheel.next(), self.time_wait.next(), self.paths.next()])
     }
 
     // ---- after anything that touched a place ----
@@ -442,8 +465,10 @@ impl Endpoint {
         if place.owes_event() {
             self.tellers.push_back(Teller::Connection(id));
         }
-        if !place.in_ready {
-            self.file_timer(id);
+        if !place.in_ready
+            && let Some(next) = place.to_file(self.config.quiet, self.latest)
+        {
+            self.wheel.arm(next, (id, next));
         }
     }
 
@@ -455,18 +480,10 @@ impl Endpoint {
         }
     }
 
-    /// A deadline that is due already acts at the flush, for which the place is queued; filed, it
-    /// would fire again at once, for ever.
     fn file_timer(&mut self, id: ConnId) {
-        let quiet = self.config.quiet;
-        let Some((_, place)) = self.places.get_mut(id) else {
-            return;
-        };
-        if let Some(next) = place.next_timeout(quiet)
-            && (next > self.latest || !place.in_ready)
-            && place.filed.is_none_or(|filed| next < filed)
+        if let Some((_, place)) = self.places.get_mut(id)
+            && let Some(next) = place.to_file(self.config.quiet, self.latest)
         {
-            place.filed = Some(next);
             self.wheel.arm(next, (id, next));
         }
     }

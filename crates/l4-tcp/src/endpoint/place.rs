@@ -124,13 +124,25 @@ impl Place {
         }
     }
 
+    /// Its deadline, if that is earlier than what the wheel has of it, and counts as filed from then on. One that is due
+    /// already (`latest`: what time anybody knew last) acts at the flush, for which the place is queued; filed, it
+    /// would fire again at once, for ever.
+    pub(super) fn to_file(&mut self, quiet: Duration, latest: Instant) -> Option<Instant> {
+        let next = self.next_timeout(quiet)?;
+        let waits = next > latest || !self.in_ready;
+        if !waits || self.filed.is_some_and(|filed| filed <= next) {
+            return None;
+        }
+        self.filed = Some(next);
+        Some(next)
+    }
+
     /// When the phase next wants to be called, `quiet` being the time after which it may sleep.
     pub(super) fn next_timeout(&self, quiet: Duration) -> Option<Instant> {
         match &self.phase {
             Phase::Embryo(embryo) => embryo.next_timeout(),
             Phase::Open(connection) => {
-                let next = connection.next_timeout();
-                next.into_iter().chain(connection.quiet_at(quiet)).min()
+                Instant::first_of([connection.next_timeout(), connection.quiet_at(quiet)])
             }
             Phase::Dormant(sleeper) => sleeper.dormant.next_timeout(),
             Phase::Ended(_) => None,

@@ -493,6 +493,16 @@ impl Recovery {
         .min_by_key(|(at, _)| *at)
     }
 
+    /// The same without which it is.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        Instant::first_of([
+            self.rack.deadline(),
+            self.tlp.deadline(),
+            self.rto.deadline(),
+        ])
+    }
+
     /// Panics if an invariant does not hold.
     #[doc(hidden)]
     pub fn check(&self) {

@@ -15,7 +15,7 @@ fn slowly(view: &[u8], limits: &Limits) -> Option<(RequestHead, usize)> {
     let Ok(Found::StartLine(end)) = scan.advance(view, Section::Head, limits) else {
         return None;
     };
-    let line = parse::request_line(&view[..end]).ok()?;
+    let line = parse::request_line(&view[..end], false).ok()?;
     let Ok(Found::End(len)) = scan.advance(view, Section::Head, limits) else {
         return None;
     };

@@ -81,8 +81,8 @@ impl Core {
             self.send_own(now, &transmit, send)
         } else if let Some(transmit) = self.udp.poll_transmit(now) {
             self.send_udp(now, &transmit, send)
-        } else if let Some(transmit) = self.tcp.poll_transmit(now) {
-            self.send_tcp(now, &transmit, send)
+        } else if let Some(transmit) = &self.tcp.poll_transmit(now) {
+            self.send_tcp(now, transmit, send)
         } else {
             Step::Idle
         }

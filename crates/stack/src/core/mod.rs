@@ -215,13 +215,12 @@ impl Core {
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let deadlines = [
+        Instant::first_of([
             self.ip.poll_timeout(),
             self.udp.poll_timeout(),
             self.tcp.poll_timeout(),
             self.links.poll_timeout(),
-        ];
-        deadlines.into_iter().flatten().min()
+        ])
     }
 
     /// Sets how much is observed: facts from `Events` on, the state met by packets at `Full`.

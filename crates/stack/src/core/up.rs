@@ -5,8 +5,10 @@
 //! Sources: RFC 1122 3.2.2.1 and 4.1.3.1 (unreachable for closed ports and protocols), RFC 5927 4
 //! (ICMP errors take effect only when the transport confirms them).
 
+use bytes::Bytes;
 use outcrop_base::{
-    DropReason, Fate, Flow, Instant, Level, PathSignal, PathSignalKind, RuleRef, Transport, Verdict,
+    Arrival, DropReason, Fate, Flow, Instant, Level, PathSignal, PathSignalKind, RuleRef,
+    Transport, Verdict,
 };
 use outcrop_ip::{Delivery, Quote, Quoted, Unreachable, Up};
 
@@ -67,11 +69,12 @@ impl Core {
         }
     }
 
+    #[inline]
     pub(super) fn hand_up(&mut self, up: Up) -> Verdict {
         const TCP: u8 = Transport::Tcp.number();
         const UDP: u8 = Transport::Udp.number();
         match up.protocol {
-            TCP => self.hand_to_tcp(up),
+            TCP => self.hand_to_tcp(&up.arrival, up.payload),
             UDP => self.hand_to_udp(&up),
             protocol if self.ip.raw_listens(protocol) => Verdict::taken(PROTOCOL),
             _ => {
@@ -83,32 +86,32 @@ impl Core {
         }
     }
 
-    fn hand_to_tcp(&mut self, up: Up) -> Verdict {
-        let (segment, payload) = match outcrop_tcp::wire::parse(&up.arrival, up.payload) {
+    fn hand_to_tcp(&mut self, arrival: &Arrival, payload: Bytes) -> Verdict {
+        let (segment, payload) = match outcrop_tcp::wire::parse(arrival, payload) {
             Ok(parsed) => parsed,
             Err(reason) => return Verdict::dropped(reason, TCP_HEADER),
         };
         if self.level == Level::Full {
             let flow = Flow {
                 transport: Transport::Tcp,
-                local: (up.arrival.dst, segment.dst_port).into(),
-                remote: (up.arrival.src, segment.src_port).into(),
+                local: (arrival.dst, segment.dst_port).into(),
+                remote: (arrival.src, segment.src_port).into(),
             };
             let met = &mut self.met;
             self.tcp
                 .describe_flow(&flow, &mut |key, value| met.push(key, value));
         }
-        if !self.links.has(up.arrival.iface) {
-            return self.tcp.handle_segment(&up.arrival, segment, payload);
+        if !self.links.has(arrival.iface) {
+            return self.tcp.handle_segment(arrival, segment, payload);
         }
-        let (at, src) = (up.arrival.at, up.arrival.src);
+        let (at, src) = (arrival.at, arrival.src);
         let flow = Flow {
             transport: Transport::Tcp,
-            local: (up.arrival.dst, segment.dst_port).into(),
+            local: (arrival.dst, segment.dst_port).into(),
             remote: (src, segment.src_port).into(),
         };
         let before = self.acknowledged(&flow);
-        let verdict = self.tcp.handle_segment(&up.arrival, segment, payload);
+        let verdict = self.tcp.handle_segment(arrival, segment, payload);
         if self.acknowledged(&flow) > before {
             self.confirm(at, src);
         }

@@ -206,6 +206,67 @@ fn prefixes_that_contradict_themselves_give_no_address() {
 }
 
 #[test]
+fn the_links_mtu_is_a_routers_to_say_within_bounds() {
+    // RFC 4861 6.3.4: no less than 1280, no more than the link's own.
+    let mut lan = lan(false);
+    let mtu = |lan: &Lan| lan.hosts[0].ip().path(ip("2001:db8:1::9")).unwrap().mtu;
+    for (said, taken) in [
+        (None, 1500),
+        (Some(1279), 1500),
+        (Some(1501), 1500),
+        (Some(1400), 1400),
+    ] {
+        let options = Options {
+            mtu: said,
+            ..with(prefix("2001:db8:1::", 9000, 9000))
+        };
+        advertise(&mut lan, "fe80::a", ROUTER, options);
+        assert_eq!(mtu(&lan), taken, "{said:?}");
+    }
+}
+
+#[test]
+fn a_message_in_fragments_is_dropped_even_if_there_is_but_one() {
+    // RFC 6980 5: a solicitation that would be answered, behind a fragment header: the whole, and in two pieces.
+    let mut lan = Lan::new(vec![host(1, &["2001:db8:1::5/64"])]);
+    lan.pass(Duration::from_secs(3));
+    let message = Message {
+        body: Body::NeighborSolicitation {
+            target: "2001:db8:1::5".parse().unwrap(),
+        },
+        options: Options {
+            source: Some(STRANGER),
+            ..Options::default()
+        },
+    };
+    let plain = frame("fe80::a", "2001:db8:1::5", 255, &message);
+    let (head, body) = plain.split_at(54);
+    let piece = |offset: usize, more: u8, part: &[u8]| {
+        let mut bytes = head.to_vec();
+        let len = u16::try_from(part.len() + 8).unwrap();
+        bytes[18..20].copy_from_slice(&len.to_be_bytes());
+        bytes[20] = 44;
+        let word = u16::try_from(offset).unwrap() | u16::from(more);
+        bytes.extend([58, 0]);
+        bytes.extend(word.to_be_bytes());
+        bytes.extend([0, 0, 0, 9]);
+        bytes.extend_from_slice(part);
+        bytes.into()
+    };
+    let dropped = |verdict: Option<outcrop_base::Verdict>| {
+        let verdict = verdict.unwrap();
+        (verdict.rule.name, verdict.drop_reason())
+    };
+    let refused = ("nd:message", Some(outcrop_base::DropReason::IcmpInvalid));
+    let (first, last) = body.split_at(16);
+    assert_eq!(dropped(lan.carry(9, &piece(0, 0, body))), refused);
+    let _kept = lan.carry(9, &piece(0, 1, first));
+    assert_eq!(dropped(lan.carry(9, &piece(16, 0, last))), refused);
+    // By itself it is answered.
+    assert_eq!(dropped(lan.carry(9, &plain)), ("nd:solicitation", None));
+}
+
+#[test]
 fn a_flood_of_prefixes_and_routers_is_bounded() {
     let mut lan = lan(false);
     for n in 0..200 {
@@ -258,14 +319,6 @@ fn the_preferred_router_is_taken_and_a_silent_one_left() {
         Options::default(),
     );
     assert_eq!(via(&lan), Some(ip("fe80::b")));
-    // RFC 4861 8.3: the message says where the better hop is; that is known, and not yet confirmed.
-    let mut known = lan.hosts[0].neighbors(IFACE);
-    let better = known.find(|known| known.ip == ip("fe80::b")).unwrap();
-    assert_eq!(
-        (better.mac, better.state, better.router),
-        (Some(MacAddr(STRANGER)), State::Stale, true)
-    );
-    drop(known);
 }
 
 #[test]
@@ -373,6 +426,14 @@ fn a_redirect_is_believed_of_the_first_hop_alone() {
         (None, "nd:redirect")
     );
     assert_eq!(via(&lan), Some(ip("fe80::b")));
+    // RFC 4861 8.3: the message says where the better hop is; that is known, and not yet confirmed.
+    let mut known = lan.hosts[0].neighbors(IFACE);
+    let better = known.find(|known| known.ip == ip("fe80::b")).unwrap();
+    assert_eq!(
+        (better.mac, better.state, better.router),
+        (Some(MacAddr(STRANGER)), State::Stale, true)
+    );
+    drop(known);
     assert_eq!(
         lan.hosts[0]
             .ip()

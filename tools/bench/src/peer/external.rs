@@ -23,9 +23,6 @@ pub(crate) struct External {
     package: &'static str,
 }
 
-/// What they are called.
-pub(crate) const NAMES: [&str; 3] = ["lwIP", "gVisor", "ipstack"];
-
 impl External {
     pub(crate) const ALL: [Self; 3] = [
         Self {
@@ -100,11 +97,13 @@ impl External {
     }
 }
 
-/// Builds all of them: before the namespace is entered, where there is no way to a registry.
-pub(crate) fn build_all(out: &Path) -> Outcome<()> {
-    External::ALL
-        .iter()
-        .try_for_each(|external| external.build(out))
+/// Builds those that are wanted.
+pub(crate) fn build_all(out: &Path, wanted: &dyn Fn(&str) -> bool) -> Outcome<()> {
+    let mut all = External::ALL.iter();
+    all.try_for_each(|external| match wanted(external.name) {
+        true => external.build(out),
+        false => Ok(()),
+    })
 }
 
 /// Becomes `program`, with `tun` as its standard input.

@@ -39,7 +39,9 @@ const SIZES: [Place; 7] = [
 const IDLE: [(f64, &str); 3] = [(1e3, "1,000"), (1e4, "10,000"), (1e5, "100,000")];
 /// The scenario at a fixed rate, and the quantiles of its latency.
 const PACED: &str = "small, 10,000/s";
-const QUANTILES: [(&str, fn(&Sample) -> f64); 3] = [
+/// A quantile's name, and where a sample has it.
+type Quantile = (&'static str, fn(&Sample) -> f64);
+const QUANTILES: [Quantile; 3] = [
     ("p50", |sample| sample.p50_us),
     ("p99", |sample| sample.p99_us),
     ("p99.9", |sample| sample.p999_us),

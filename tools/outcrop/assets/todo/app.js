@@ -95,8 +95,9 @@ function travels() {
   if (!me.user) return "";
   if (!tokens) return "Cookie: session=… (a random name, which this page cannot read)\nX-CSRF-Token: " + me.csrf.slice(0, 12) + "…\n\nThe server looks up what it keeps under that name. Restart it and you are nobody; log out and the name is worth nothing.";
   const part = tokens.access_token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
-  const claims = JSON.stringify(JSON.parse(atob(part)), null, 2);
-  return "Authorization: Bearer " + tokens.access_token.slice(0, 24) + "…\n\n" + claims + "\n\nThe server keeps nothing: it checks the signature. The token is good until it expires, whatever happens here.";
+  const claims = JSON.parse(atob(part));
+  const until = new Date(claims.exp * 1000).toLocaleTimeString();
+  return "Authorization: Bearer " + tokens.access_token.slice(0, 24) + "…\n\n" + JSON.stringify(claims, null, 2) + "\n\nThe server keeps nothing: it checks the signature. The token is good until " + until + ", whatever happens here; the page then renews it.";
 }
 
 // Lists and news overtake each other on their ways: what is older undoes nothing that is newer.

@@ -68,7 +68,7 @@ pub(crate) fn run(options: &cli::Router) -> Result<u8, Failure> {
     let (places, devices) = split(links, options, (&clock, &seed))?;
     let mut devices = devices.into_iter();
     let first = devices.next();
-    let first = first.ok_or_else(|| Failure::asked("no link: give --tun or --net"))?;
+    let first = first.ok_or_else(|| Failure::asked("no link: give --net, --tun or --tap"))?;
     let mut driver = Driver::new(shard, InterfaceId(0), first, taps);
     for (number, device) in (1..).zip(devices) {
         driver = driver.with_port(InterfaceId(number), device);

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use outcrop_http::{Body, sleeper};
+use outcrop_http::Body;
 use outcrop_web::auth::{self, Credentials};
 use outcrop_web::longpoll::{Board, News};
 use outcrop_web::problem::Problem;
@@ -19,6 +19,8 @@ use outcrop_web::sse::Hub;
 use outcrop_web::websocket::{self, Message, Peer};
 use outcrop_web::{chance, content, csrf};
 use serde::{Deserialize, Serialize};
+
+use crate::gate::timer;
 
 use super::{BEARER, Example, Said, json, unauthorized};
 
@@ -138,11 +140,9 @@ impl Example {
     pub(super) async fn news(&self, request: Request<Body>) -> Said {
         let Asked { since } = content::query(request.uri().query())?;
         drop(request);
-        let shard = self.1.clone();
+        let shard = self.1.as_ref();
         let shard = shard.ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE))?;
-        let timer = shard.clone();
-        let sleep = sleeper(move || shard.now(), move |at| timer.sleep_until(at));
-        let wait = self.0.live.board.wait(since, sleep);
+        let wait = self.0.live.board.wait(since, timer(shard));
         let wait = wait.map_err(|full| {
             let later = HeaderValue::from_static("5");
             Problem::new(StatusCode::SERVICE_UNAVAILABLE)
