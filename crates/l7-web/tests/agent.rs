@@ -334,7 +334,6 @@ fn whoever_watches_hears_each_step_in_its_order() {
                 News::Secured(what) => format!("secured {what}"),
                 News::Asked(method, uri, _) => format!("{method} {uri}"),
                 News::Answered(head) => head.status().as_str().to_owned(),
-                News::Challenged(realm) => format!("challenged for {realm}"),
                 News::Redirected(uri) => format!("to {uri}"),
                 News::Reused(place) => format!("reused {}", place.host),
                 News::Tunnelled(_)
