@@ -66,7 +66,8 @@
 //!
 //! # Files, in reading order
 //! `stream` the heart; `handshake` until it may be used; `identity` certificates and who signs them; `names` which
-//! certificate for which name; `config` both ends' settings, `groups` in which keys are exchanged; `keys` the key log; `pipe` a stream in memory.
+//! certificate for which name; `config` both ends' settings, `groups` in which keys are exchanged; `keys` the key log;
+//! `pipe` a stream in memory.
 //!
 //! # Not here
 //! Cryptography and the record layer (rustls and ring), sockets, what is said inside.

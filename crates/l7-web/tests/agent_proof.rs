@@ -1,6 +1,6 @@
 //! An agent that proves who it is, and one behind proxies of every kind, in virtual time.
 #![expect(
-    clippy::indexing_slicing,
+    clippy::unwrap_used,
     reason = "a test that meets the unexpected shall fail"
 )]
 
@@ -214,7 +214,7 @@ fn proxy_of_https_is_asked_inside_its_own_keys() {
     lab.tasks.settle();
     assert_eq!(said.take(), "200 x");
     let secured = Arc::new(Mutex::new(Vec::new()));
-    let (told, asking) = (Arc::clone(&secured), agent.clone());
+    let (told, asking) = (Arc::clone(&secured), agent);
     lab::spawn(&lab.tasks, async move {
         let mut watch = |news: News<'_>| {
             if let News::Secured(with) = news {

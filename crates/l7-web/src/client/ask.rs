@@ -158,11 +158,9 @@ impl Ask {
         if self.method == Method::HEAD || head.status() == StatusCode::NOT_MODIFIED {
             return Some(0);
         }
-        let length = head
-            .to_http()
-            .headers()
-            .get(header::CONTENT_LENGTH)?
-            .clone();
+        let fields = head.to_http().headers().clone();
+        let chunked = fields.contains_key(header::TRANSFER_ENCODING);
+        let length = fields.get(header::CONTENT_LENGTH).filter(|_| !chunked)?;
         length.to_str().ok()?.parse().ok()
     }
 

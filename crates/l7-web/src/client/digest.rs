@@ -3,7 +3,8 @@
 //! Job: from a server's challenge the `Authorization` of each request, counted. Owns: what was agreed on with each place.
 //! Does not know: connections, when to ask again (`agent`). Whoever listens learns a hash that is good for one
 //! request; a server that asks by MD5 may be no server (RFC 7616 section 5.8), so https is no less needed.
-//! Spoken: MD5, SHA-256, SHA-512-256, each with `-sess`, `qop=auth` or none, names hashed. Source: RFC 7616.
+//! All of a server is one space (`domain` is not read). Spoken: MD5, SHA-256, SHA-512-256, each with `-sess`;
+//! `qop=auth` or none; hashed names. Source: RFC 7616.
 
 use core::fmt;
 

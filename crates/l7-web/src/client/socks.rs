@@ -189,10 +189,10 @@ mod tests {
     }
 
     fn refused(step: &Step) -> &str {
-        match step {
-            Step::Refused(why) => why,
-            other => panic!("{other:?}"),
-        }
+        let Step::Refused(why) = step else {
+            panic!("{step:?}")
+        };
+        why
     }
 
     /// Every byte by RFC 1928 sections 3, 4 and 6.

@@ -5,7 +5,9 @@ fn fields(values: &[&str]) -> HeaderMap {
         .iter()
         .map(|v| (header::WWW_AUTHENTICATE, v.parse().unwrap()));
     let mut fields = HeaderMap::new();
-    values.for_each(|(name, value)| drop(fields.append(name, value)));
+    for (name, value) in values {
+        fields.append(name, value);
+    }
     fields
 }
 
