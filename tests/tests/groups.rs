@@ -147,8 +147,10 @@ fn a_bridge_that_listens_knows_our_sources_and_a_querier_about_them_is_answered(
         done
         bridge -d mdb show dev br0 | grep ' port tap0 grp \(232\|239\|ff35\).*filter_mode.*source_list' | sed -E 's,/[0-9.]+,,g; s/.*grp //; s/ proto.*//' | sort
         /usr/bin/python3 ask.py
-        until_ "tshark -r run.pcapng 'igmp.num_grp_recs==1 && igmp.record_type==1' 2>/dev/null | grep -q ."
-        until_ "tshark -r run.pcapng 'icmpv6.mldr.nb_mcast_records==1 && icmpv6.mldr.mar.record_type==1' 2>/dev/null | grep -q ."
+        # What is captured reaches the file in blocks: something must follow.
+        more='ping -c30 -i0.002 -q 10.9.0.7'
+        until_ "$more; tshark -r run.pcapng 'igmp.num_grp_recs==1 && igmp.record_type==1' 2>/dev/null | grep -q ."
+        until_ "$more; tshark -r run.pcapng 'icmpv6.mldr.nb_mcast_records==1 && icmpv6.mldr.mar.record_type==1' 2>/dev/null | grep -q ."
         kill -INT $served; wait $served"#,
     );
     // The bridge lists sources newest first.

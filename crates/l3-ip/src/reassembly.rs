@@ -78,6 +78,14 @@ pub(crate) struct Reassembly {
     /// In order of arrival of their first fragment, so of their deadlines too.
     partials: VecDeque<Partial>,
     used: usize,
+    given_up: GivenUp,
+}
+
+/// Fragments that were taken, and dropped later: nobody is told while it happens, so they are counted.
+#[derive(Clone, Copy, Debug, Default)]
+struct GivenUp {
+    late: u64,
+    displaced: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -132,6 +140,10 @@ impl Reassembly {
             timeout,
             partials: VecDeque::new(),
             used: 0,
+            given_up: GivenUp {
+                late: 0,
+                displaced: 0,
+            },
         }
     }
 
@@ -200,7 +212,9 @@ impl Reassembly {
                 .partials
                 .get(victim)
                 .is_some_and(|partial| partial.key == piece.key);
-            self.remove(victim);
+            if let Some(partial) = self.remove(victim) {
+                self.given_up.displaced += partial.pieces.len() as u64;
+            }
             if own {
                 return false;
             }
@@ -239,12 +253,22 @@ impl Reassembly {
             return None;
         }
         let partial = self.remove(0)?;
+        self.given_up.late += partial.pieces.len() as u64;
         let first = partial.pieces.first().filter(|(offset, _)| *offset == 0);
         let first = first.map(|(_, payload)| payload.clone());
         Some(Expired {
             key: partial.key,
             first: partial.header.zip(first),
         })
+    }
+
+    /// Fragments dropped after they had been taken, since this was last asked, by reason.
+    pub(crate) fn take_given_up(&mut self) -> [(DropReason, u64); 2] {
+        let GivenUp { late, displaced } = core::mem::take(&mut self.given_up);
+        [
+            (DropReason::FragmentTimeout, late),
+            (DropReason::FragmentMemory, displaced),
+        ]
     }
 
     pub(crate) fn fingerprint(&self, now: Instant, into: &mut dyn Hasher) {

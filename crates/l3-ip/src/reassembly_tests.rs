@@ -217,6 +217,8 @@ fn impossible_shapes_are_malformed() {
         );
     }
     assert_eq!(reassembly.used, 0);
+    let told = reassembly.take_given_up();
+    assert_eq!(told[0], (DropReason::FragmentTimeout, 2));
 }
 
 #[test]
@@ -229,6 +231,11 @@ fn flood_from_one_source_displaces_itself_not_others() {
     }
     let last = reassembly.insert(Instant::ZERO, piece(honest, 800, false, &[1; 10]));
     assert_eq!(whole(last).unwrap().payload.len(), 810);
+    // A packet of one piece costs 800 + 64 + 192 bytes: there is room for nine, of which the flood has eight.
+    let [late, displaced] = reassembly.take_given_up();
+    assert_eq!(late, (DropReason::FragmentTimeout, 0));
+    assert_eq!(displaced, (DropReason::FragmentMemory, 992));
+    assert_eq!(reassembly.take_given_up()[1].1, 0, "each is told once");
 }
 
 #[test]

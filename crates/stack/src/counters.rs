@@ -60,6 +60,15 @@ impl Counters {
         }
     }
 
+    /// So many packets that had been taken were dropped later.
+    pub fn gave_up(&mut self, counts: [(DropReason, u64); 2]) {
+        for (reason, count) in counts {
+            if count > 0 {
+                self.count_drop(reason as usize, count);
+            }
+        }
+    }
+
     fn judged(&mut self, verdict: &Verdict) {
         if let Fate::Dropped(reason) = verdict.fate {
             self.count_drop(reason as usize, 1);

@@ -75,9 +75,27 @@ pub(crate) fn only_inside() -> Outcome<()> {
     if !is_inside() {
         return Err("this runs only in a namespace that the program has made".into());
     }
-    // BBR without fq, some machines' default, would measure its timers. As good as can be had.
-    let _kept = fs::write("/proc/sys/net/ipv4/tcp_congestion_control", "cubic");
+    cubic();
     Ok(())
+}
+
+/// The kernel's senders over each network here use CUBIC. Some machines' default is BBR, which without the fq queue
+/// measures its own timers; a namespace may not choose CUBIC for all if the machine does not allow it to everybody, but
+/// may for a route. What is refused is said, and stays.
+fn cubic() {
+    let shown = Command::new("ip").args(["-4", "route", "show"]).output();
+    let routes = shown.map(|shown| shown.stdout).unwrap_or_default();
+    for route in String::from_utf8_lossy(&routes).lines() {
+        let words = route.split_whitespace().filter(|word| *word != "linkdown");
+        if words.clone().any(|word| word == "congctl") {
+            continue;
+        }
+        let mut command = Command::new("ip");
+        command.args(["-4", "route", "replace"]).args(words);
+        if let Err(error) = done(command.args(["congctl", "cubic"])) {
+            eprintln!("outcrop-bench: the kernel's senders are not CUBIC: {error}");
+        }
+    }
 }
 
 /// Keeps the namespace it was started in.
@@ -116,6 +134,7 @@ impl Veth {
         ])?;
         ip(&["addr", "add", &format!("{SERVER}/24"), "dev", "here"])?;
         ip(&["link", "set", "here", "up"])?;
+        cubic();
         for arguments in [
             vec!["addr", "add", &format!("{CLIENT}/24"), "dev", "there"],
             vec!["link", "set", "there", "up"],

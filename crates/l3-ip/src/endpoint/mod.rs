@@ -25,7 +25,7 @@ use core::hash::{Hash, Hasher};
 use core::net::IpAddr;
 
 use outcrop_base::{
-    Cast, Cause, Fact, FactKind, Facts, Instant, InterfaceId, Path, Seed, TimerKind,
+    Cast, Cause, DropReason, Fact, FactKind, Facts, Instant, InterfaceId, Path, Seed, TimerKind,
 };
 
 use crate::address;
@@ -225,6 +225,12 @@ impl Endpoint {
                 self.push_event(Event::PathChanged { dst, mtu: path.mtu });
             }
         }
+    }
+
+    /// Fragments that were taken and dropped later, since this was last asked: their packet's time was over, or another's
+    /// needed the room.
+    pub fn take_given_up(&mut self) -> [(DropReason, u64); 2] {
+        self.reassembly.take_given_up()
     }
 
     /// The next packet of our own, an echo, an error, a fragment; then what is passed on for others.

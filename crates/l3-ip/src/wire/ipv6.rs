@@ -228,7 +228,7 @@ pub fn walk(packet: &[u8], first: u8) -> Result<Chain, BadExtension> {
                     .get(at..at + FRAGMENT_LEN)
                     .ok_or_else(|| bad(None, at))?;
                 let fragment = Fragment::read(bytes);
-                // A second fragment header has no meaning.
+                // A second fragment header has no meaning: D-63.
                 if chain.fragment.replace(fragment).is_some() {
                     return Err(bad(None, at));
                 }

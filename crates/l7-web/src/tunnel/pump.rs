@@ -2,7 +2,7 @@
 //!
 //! Job: a response's body that is what the far side says, and that passes on what the client says. Owns: both ends of the
 //! tunnel and its clock. Does not know: who opened it. What the far side said is all delivered before the end; when the
-//! client has finished, that is passed on, and the answer to it still comes (RFC 9110 section 9.3.6; D-62).
+//! client has finished, that is passed on, and the answer to it still comes (RFC 9110 section 9.3.6; D-61).
 
 use core::pin::Pin;
 use core::task::{Context, Poll};

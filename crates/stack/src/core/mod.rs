@@ -24,7 +24,7 @@ mod up;
 use core::hash::{Hash as _, Hasher};
 
 use bytes::Bytes;
-use outcrop_base::{Fact, Facts, Instant, InterfaceId, Level, PacketId, Seed, Share};
+use outcrop_base::{DropReason, Fact, Facts, Instant, InterfaceId, Level, PacketId, Seed, Share};
 use outcrop_device::RxOffload;
 use outcrop_ip::{Cidr, ConfigError, Filter, InterfaceConfig, Refusal};
 
@@ -274,6 +274,11 @@ impl Core {
     #[must_use]
     pub const fn looped(&self) -> u64 {
         self.looped
+    }
+
+    /// Fragments that were taken and dropped later, since this was last asked, by reason.
+    pub fn take_given_up(&mut self) -> [(DropReason, u64); 2] {
+        self.ip.take_given_up()
     }
 
     /// The TCP engine, to be asked: figures, counters, states.

@@ -190,6 +190,7 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             }
         }
         inside.core.handle_timeout(now);
+        self.log.counters.gave_up(inside.core.take_given_up());
         self.log.facts(&mut inside.core, now);
         inside.timers.collect_due(now, &mut self.wakes);
         inside.collect_wakes(&mut self.wakes);
