@@ -22,6 +22,8 @@ use crate::Outcome;
 /// Bytes of a socket's buffers for small answers, and for bulk.
 const SMALL_BUFFER: usize = 16 << 10;
 const BULK_BUFFER: usize = 1 << 20;
+/// Bytes that end a head.
+const END: usize = 4;
 /// Sockets beyond one and a half a connection.
 const SPARE: usize = 8;
 
@@ -71,6 +73,34 @@ struct Server {
     answer: Vec<u8>,
     /// Bytes of the answer, or answers, still to be written.
     left: usize,
+    heads: Heads,
+}
+
+/// Ends of heads in a stream that comes by slices: where the ring of a socket begins again, one may be cut.
+#[derive(Debug, Default)]
+struct Heads {
+    /// What came last, as much as may be a part of an end.
+    tail: Vec<u8>,
+}
+
+impl Heads {
+    /// How many end in `bytes`.
+    fn count(&mut self, bytes: &[u8]) -> u32 {
+        let first = bytes.get(..END - 1).unwrap_or(bytes);
+        self.tail.extend_from_slice(first);
+        // Of either side alone there is less than an end.
+        let cut = requests(&self.tail);
+        if bytes.len() >= END {
+            self.tail.clear();
+            let last = bytes.len() - (END - 1);
+            self.tail
+                .extend_from_slice(bytes.get(last..).unwrap_or_default());
+        } else {
+            let more = self.tail.len().saturating_sub(END - 1);
+            self.tail.drain(..more);
+        }
+        cut + requests(bytes)
+    }
 }
 
 impl Server {
@@ -89,19 +119,25 @@ impl Server {
                 _ => answer(100, port == CLOSE),
             },
             left: 0,
+            heads: Heads::default(),
         })
     }
 
     fn turn(&mut self, socket: &mut tcp::Socket<'_>) -> Outcome<()> {
         if !socket.is_open() {
             self.left = 0;
+            self.heads = Heads::default();
             return listen(socket, self.port);
         }
         while socket.can_recv() {
-            let port = self.port;
+            let (port, heads) = (self.port, &mut self.heads);
             let asked = socket
                 .recv(|bytes| {
-                    let asked = if port == DISCARD { 0 } else { requests(bytes) };
+                    let asked = if port == DISCARD {
+                        0
+                    } else {
+                        heads.count(bytes)
+                    };
                     (bytes.len(), asked)
                 })
                 .map_err(|error| format!("smoltcp: {error:?}"))?;
@@ -239,5 +275,23 @@ impl Device for Phy<'_> {
             caps.checksum.tcp = Checksum::None;
         }
         caps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_of_heads_are_counted_wherever_the_stream_is_cut() {
+        let stream = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\n\r\n";
+        for first in 0..=stream.len() {
+            for second in first..=stream.len() {
+                let mut heads = Heads::default();
+                let slices = [&stream[..first], &stream[first..second], &stream[second..]];
+                let counted: u32 = slices.iter().map(|slice| heads.count(slice)).sum();
+                assert_eq!(counted, 2, "cut at {first} and {second}");
+            }
+        }
     }
 }
