@@ -6,8 +6,11 @@
 
 use core::net::IpAddr;
 use core::num::NonZeroU16;
+use core::time::Duration;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::thread;
+use std::time::Instant;
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
@@ -29,6 +32,10 @@ use rustix::net::{
 use thiserror::Error;
 
 use crate::tun::Format;
+
+/// How long an address may take to become the kernel's own, and how long nobody looks in between.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// What the kernel's end of an interface shall be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,6 +193,9 @@ pub fn configure(interface: &Interface) -> Result<(), ConfigureError> {
             .add_address(index, *address, *prefix)
             .map_err(fail(format!("give {address}/{prefix} to `{name}`")))?;
     }
+    for (address, _) in &interface.addresses {
+        netlink.wait_for(*address);
+    }
     for route in &interface.routes {
         let Route {
             destination,
@@ -299,6 +309,31 @@ impl Netlink {
             RouteNetlinkMessage::NewAddress(message),
             NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
         )
+    }
+
+    /// Until packets for `address` are the kernel's own. It says yes to an address of IPv6 before it has made the route to
+    /// it, and drops what comes in between without a word. After [`PATIENCE`] that is as it may be.
+    fn wait_for(&mut self, address: IpAddr) {
+        let begun = Instant::now();
+        while !self.is_local(address) {
+            if begun.elapsed() > PATIENCE {
+                log::debug!("{address}: the kernel has no route to itself");
+                return;
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
+    fn is_local(&mut self, address: IpAddr) -> bool {
+        let mut message = RouteMessage::default();
+        message.header.address_family = family(address);
+        message.header.destination_prefix_length = if address.is_ipv4() { 32 } else { 128 };
+        message
+            .attributes
+            .push(RouteAttribute::Destination(address.into()));
+        let answer = self.ask(RouteNetlinkMessage::GetRoute(message), NLM_F_REQUEST);
+        matches!(answer, Ok(Some(RouteNetlinkMessage::NewRoute(route)))
+            if route.header.kind == RouteType::Local)
     }
 
     fn add_route(&mut self, index: u32, route: &Route) -> io::Result<()> {
