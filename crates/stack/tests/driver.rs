@@ -440,6 +440,26 @@ fn two_threads_with_running_clocks_serve_and_ask_without_being_polled_in_vain() 
 }
 
 #[test]
+fn programs_that_have_ended_with_a_connection_open_let_the_loop_sleep() {
+    let clock = Clock::start();
+    let (a, _silent) = pair(Caps::plain(1500), &clock);
+    let mut driver = Driver::new(shard(1, &clock), IFACE, a, ());
+    let shard = driver.shard().clone();
+    driver
+        .run(move |tasks| async move {
+            // One that is still there when the program ends.
+            tasks.spawn(core::future::pending::<()>()).detach();
+            shard
+                .call(|core| core.tcp_connect(None, sock(2, 7), None))
+                .unwrap();
+        })
+        .unwrap();
+    assert!(!driver.settle(Duration::from_millis(50)).unwrap());
+    // The SYN, and what wakes the loop at the limit; one that never slept would have turned ten thousand times.
+    assert!(driver.counters().turns < 100, "{:?}", driver.counters());
+}
+
+#[test]
 fn blocking_thread_calls_while_the_driver_sleeps_and_wakes_it() {
     let clock = Clock::start();
     let (a, b) = pair(Caps::plain(1500), &clock);

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::Outcome;
+use crate::network::NoTimeWait;
 use bulk::Transfer;
 use order::Order;
 
@@ -96,6 +97,7 @@ impl Load {
         let bulk =
             |transfer: Transfer| bulk::run(self.server, self.connections, self.seconds, &transfer);
         let before = Order::now()?;
+        let _ports_last = NoTimeWait::begin()?;
         let mut report = match self.kind {
             Kind::Requests => wrk::run(self)?,
             Kind::Spin => spin::run(self)?,

@@ -412,6 +412,8 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             if self.shard.now() >= end {
                 return Ok(false);
             }
+            // The end of the programs has rung for tasks, and nobody runs them any more: it would keep the loop awake.
+            self.shard.alarm().take(Ask::Tasks);
             self.wait()?;
         }
     }
