@@ -201,7 +201,7 @@ fn next_part(parts: &mut VecDeque<Part>) -> Option<io::Result<Bytes>> {
 impl FilePart {
     fn next(&mut self) -> io::Result<Bytes> {
         let mut chunk = Chunk::take();
-        let room = chunk.room(self.left);
+        let room = chunk.room(self.at, self.left);
         let got = self.file.read_at(room, self.at)?;
         if got == 0 {
             // Cut off while it was sent: the announced length cannot be kept.
