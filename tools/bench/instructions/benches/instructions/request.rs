@@ -169,8 +169,8 @@ async fn accept(tasks: Tasks, listener: TcpListener) {
 async fn converse(stream: TcpStream) {
     let (clock, timer) = (stream.shard().clone(), stream.shard().clone());
     let sleep = sleeper(move || clock.turn(), move |at| timer.sleep_until(at));
-    let page = answer();
-    let handler = move |_: &RequestHead, _: &About| page.clone();
+    let page = Arc::new(answer());
+    let handler = move |_: &RequestHead, _: &About| Arc::clone(&page);
     let config = serve::Config {
         http: http(),
         ..serve::Config::default()
