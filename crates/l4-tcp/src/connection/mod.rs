@@ -335,6 +335,7 @@ impl Connection {
     }
 
     /// Whether R1 was reached since the last time.
+    #[inline]
     pub(crate) const fn take_unanswered(&mut self) -> bool {
         self.life.edges.remove(Edges::UNANSWERED)
     }

@@ -197,6 +197,10 @@ impl Recovery {
         out: &mut AckOutcome,
         controller: &mut dyn Controller,
     ) {
+        if !self.undo.is_open() && self.frto == FRto::Off {
+            // No reduction is in doubt: what nearly every acknowledgment finds.
+            return;
+        }
         let after_timeout = self.undo.after_timeout();
         out.spurious = self.undo.on_ack(&Shown {
             echo: input.echo,
@@ -432,7 +436,9 @@ impl Recovery {
         if self.outstanding() == 0 {
             self.rto.stop();
             self.rto.on_progress();
+            // Nor is there anything to probe for.
             self.tlp.stop();
+            return;
         } else if news.acked > 0 {
             self.rto.on_progress();
             self.rto.restart(now, self.rtt.rto());
