@@ -126,7 +126,7 @@ fn leading<const LAST: u8>(table: &[bool; 256], bytes: &[u8]) -> usize {
 #[inline]
 const fn others<const LAST: u8>(word: u64) -> u64 {
     let low = word & !HIGHS;
-    let letters = between(low | ONES * 0x20, b'a', b'z');
+    let letters = between(low | (ONES * 0x20), b'a', b'z');
     let good = letters | between(low, b'0', b'9') | between(low, b'-', LAST);
     (!good | word) & HIGHS
 }
