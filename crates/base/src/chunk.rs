@@ -107,8 +107,22 @@ impl ChunkQueue {
     pub fn push(&mut self, bytes: Bytes) {
         if bytes.len() < COALESCE_BELOW {
             self.push_slice(&bytes);
-            return;
+        } else {
+            self.push_whole(bytes);
         }
+    }
+
+    /// Appends a piece that others have, too: shared if large, copied if small.
+    #[inline]
+    pub fn push_shared(&mut self, bytes: &Bytes) {
+        if bytes.len() < COALESCE_BELOW {
+            self.push_slice(bytes);
+        } else {
+            self.push_whole(bytes.clone());
+        }
+    }
+
+    fn push_whole(&mut self, bytes: Bytes) {
         self.seal_tail();
         let at = self.end;
         self.end += bytes.len() as u64;
@@ -120,17 +134,22 @@ impl ChunkQueue {
     }
 
     /// Appends a copy of `bytes`.
-    pub fn push_slice(&mut self, mut bytes: &[u8]) {
+    #[inline]
+    pub fn push_slice(&mut self, bytes: &[u8]) {
+        if bytes.len() > self.tail.capacity() - self.tail.len() {
+            return self.push_beyond_tail(bytes);
+        }
+        self.tail.extend_from_slice(bytes);
+        self.end += bytes.len() as u64;
+    }
+
+    /// Appends a copy of what the tail has no room for.
+    fn push_beyond_tail(&mut self, mut bytes: &[u8]) {
         let left = self.tail.capacity();
         if self.is_empty() && 0 < left && left < bytes.len().min(TAIL_CAPACITY) {
             // Nothing is held: the memory used so far is whole again, instead of its rest being filled
             // and new memory asked for.
             self.tail.reserve(TAIL_CAPACITY);
-        }
-        if bytes.len() <= self.tail.capacity() - self.tail.len() {
-            self.tail.extend_from_slice(bytes);
-            self.end += bytes.len() as u64;
-            return;
         }
         while !bytes.is_empty() {
             let room = self.tail.capacity() - self.tail.len();

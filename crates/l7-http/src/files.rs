@@ -122,7 +122,7 @@ impl Files {
             return answer;
         }
         let plain = request.asked.is_plain();
-        if plain && let Some(known) = self.cached(request) {
+        if plain && let Some(known) = self.cached(request.path.as_bytes(), request.at) {
             return known.into();
         }
         match self.0.root.find(request.path) {
@@ -163,9 +163,20 @@ impl Files {
         Some(self.file(request, get, (opened, Some(coding))))
     }
 
-    fn cached(&self, request: &Request<'_>) -> Option<Prepared> {
+    fn cached(&self, path: &[u8], at: Option<Instant>) -> Option<Prepared> {
         let mut cache = self.0.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.get(request.path, request.at, &self.0.root)
+        cache.get(path, at, &self.0.root)
+    }
+
+    /// The answer given before to a request that asks for nothing but a file as it is, and may be given again: most of
+    /// them, so it is tried first.
+    fn again(&self, head: &RequestHead, at: Instant) -> Option<Prepared> {
+        let plain = !head.may_be_conditional() && !self.0.options.precompressed;
+        let reads = matches!(*head.method(), Method::GET | Method::HEAD);
+        if !(plain && reads) {
+            return None;
+        }
+        self.cached(head.path_bytes(), Some(at))
     }
 
     fn file(
@@ -300,6 +311,9 @@ fn redirect(request: &Request<'_>) -> Answer {
 
 impl Handler for Files {
     fn answer(&mut self, request: &RequestHead, about: &About) -> Answer {
+        if let Some(known) = self.again(request, about.at) {
+            return known.into();
+        }
         let (path, query) = request.path_and_query();
         let asked = if request.may_be_conditional() {
             Asked::of_fields(request.fields())

@@ -160,7 +160,7 @@ enum UnderWay {
     Prepared(Prepared),
     Response(Box<http::Response<Body>>),
     /// An echo that waits for the first bytes.
-    Echo(Echo),
+    Echo(Box<Echo>),
     /// The application thinks.
     Answering(Answering),
 }
@@ -201,6 +201,14 @@ impl App for Site {
 
     fn begin(&mut self, head: &RequestHead, about: &About, body: Body) {
         let offered = self.offered.take();
+        if self.watch.is_none()
+            && let Pages::Files(files) = &mut self.pages
+            && is_read(head)
+        {
+            // Most requests: neither a body nor an offer is of use.
+            self.under_way = files.answer(head, about).into();
+            return;
+        }
         if let Some(answer) = self
             .watch
             .as_ref()
@@ -240,7 +248,7 @@ type Came<'a> = (&'a RequestHead, &'a About, Body);
 
 impl Pages {
     fn begin(&mut self, (head, about, body): Came<'_>, offered: Option<Upgrade>) -> UnderWay {
-        let get = matches!(*head.method(), Method::GET | Method::HEAD);
+        let get = is_read(head);
         match self {
             Self::Example(example) => {
                 let request = request((head, about, body), offered);
@@ -255,7 +263,7 @@ impl Pages {
                 })
             }
             _ if !get && head.path() == ECHO && *head.method() != Method::OPTIONS => {
-                UnderWay::Echo(Echo::new(head, body))
+                UnderWay::Echo(Box::new(Echo::new(head, body)))
             }
             Self::Files(files) => files.answer(head, about).into(),
             Self::BuiltIn(picture) if head.path() == PICTURE && get => {
@@ -303,6 +311,11 @@ impl Pages {
             Self::Files(_) | Self::BuiltIn(_) => self.clone(),
         }
     }
+}
+
+/// Whether it asks for what there is, and no more.
+fn is_read(head: &RequestHead) -> bool {
+    matches!(*head.method(), Method::GET | Method::HEAD)
 }
 
 /// As a request of the `http` crate.

@@ -23,7 +23,7 @@ const ENTRIES: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     /// Only names of files that are there come in, so nobody can choose them to collide: a quick hash will do.
-    entries: HashMap<Box<str>, Entry, RandomState>,
+    entries: HashMap<Box<[u8]>, Entry, RandomState>,
     bytes: usize,
 }
 
@@ -40,7 +40,7 @@ impl Cache {
     /// looked at every time.
     pub(super) fn get(
         &mut self,
-        path: &str,
+        path: &[u8],
         now: Option<Instant>,
         root: &Root,
     ) -> Option<Prepared> {
@@ -57,7 +57,10 @@ impl Cache {
 
     /// The answer under a name of the caller's, if it was made of the file with this mark.
     pub(super) fn marked(&self, name: &str, mark: (u64, u64, Duration)) -> Option<Prepared> {
-        let entry = self.entries.get(name).filter(|entry| entry.mark == mark);
+        let entry = self
+            .entries
+            .get(name.as_bytes())
+            .filter(|entry| entry.mark == mark);
         entry.map(|entry| entry.answer.clone())
     }
 
@@ -68,7 +71,7 @@ impl Cache {
         answer: Prepared,
         now: Option<Instant>,
     ) {
-        self.forget(path);
+        self.forget(path.as_bytes());
         let size = answer.body().len() + path.len();
         if self.bytes + size > CAPACITY || self.entries.len() >= ENTRIES {
             *self = Self::default();
@@ -80,10 +83,10 @@ impl Cache {
             place: file.place.clone(),
             checked: now,
         };
-        self.entries.insert(path.into(), entry);
+        self.entries.insert(path.as_bytes().into(), entry);
     }
 
-    fn forget(&mut self, path: &str) {
+    fn forget(&mut self, path: &[u8]) {
         if let Some(entry) = self.entries.remove(path) {
             self.bytes -= entry.answer.body().len() + path.len();
         }

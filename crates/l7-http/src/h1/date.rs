@@ -19,6 +19,8 @@ const LAST_LINE_LEN: usize = LINE_LEN + 2;
 
 #[derive(Clone, Debug)]
 pub(super) struct DateCache {
+    /// When it was asked for last: for all answers of one batch it is the same.
+    at: Option<Instant>,
     second: u64,
     line: [u8; LAST_LINE_LEN],
 }
@@ -26,6 +28,7 @@ pub(super) struct DateCache {
 impl Default for DateCache {
     fn default() -> Self {
         Self {
+            at: None,
             second: u64::MAX,
             line: *b"date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n",
         }
@@ -33,17 +36,28 @@ impl Default for DateCache {
 }
 
 impl DateCache {
-    /// The field line at `now`, `last` with the empty line that ends a head.
-    pub(super) fn line(&mut self, clock: &WallClock, now: Instant, last: bool) -> &[u8] {
-        let second = clock.unix(now).as_secs().min(LAST_SECOND);
+    /// The field line at `now`.
+    pub(super) fn line(&mut self, clock: &WallClock, now: Instant) -> &[u8] {
+        let line = self.last_line(clock, now);
+        line.get(..LINE_LEN).unwrap_or_default()
+    }
+
+    /// The same, with the empty line that ends a head.
+    pub(super) fn last_line(&mut self, clock: &WallClock, now: Instant) -> &[u8; LAST_LINE_LEN] {
+        if self.at != Some(now) {
+            self.at = Some(now);
+            self.at_second(clock.unix(now).as_secs().min(LAST_SECOND));
+        }
+        &self.line
+    }
+
+    fn at_second(&mut self, second: u64) {
         if second != self.second {
             self.second = second;
             if let Some(date) = self.line.get_mut(DATE_AT..DATE_AT + DATE_LEN) {
                 date.copy_from_slice(&text_of(second));
             }
         }
-        let len = if last { LAST_LINE_LEN } else { LINE_LEN };
-        self.line.get(..len).unwrap_or_default()
     }
 }
 
@@ -105,7 +119,7 @@ mod tests {
     fn date(second: u64) -> String {
         let clock = WallClock::new(Duration::from_secs(second));
         let mut cache = DateCache::default();
-        let line = cache.line(&clock, Instant::ZERO, true);
+        let line = cache.last_line(&clock, Instant::ZERO);
         let line = String::from_utf8(line.to_vec()).unwrap();
         let date = line.strip_prefix("date: ").unwrap();
         date.strip_suffix("\r\n\r\n").unwrap().to_owned()
@@ -116,9 +130,9 @@ mod tests {
         // RFC 9110 section 5.6.7: Sun, 06 Nov 1994 08:49:37 GMT is 784111777.
         let clock = WallClock::new(Duration::from_secs(784_111_770));
         let mut cache = DateCache::default();
-        let line = cache.line(&clock, Instant::from_millis(7_999), false);
+        let line = cache.line(&clock, Instant::from_millis(7_999));
         assert_eq!(line, b"date: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
-        let line = cache.line(&clock, Instant::from_millis(8_000), true);
+        let line = cache.last_line(&clock, Instant::from_millis(8_000));
         assert_eq!(line, b"date: Sun, 06 Nov 1994 08:49:38 GMT\r\n\r\n");
     }
 

@@ -140,6 +140,7 @@ mod tests {
         let line = RequestLine {
             method: Method::POST,
             target: 5..6,
+            path_end: 6,
             version,
         };
         request(&Lengths::default(), &line, require_length)

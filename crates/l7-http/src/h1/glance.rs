@@ -5,10 +5,11 @@
 //! and then they decide: a verdict has one source. A test compares the two.
 //! Sources: RFC 9112 sections 2.1, 3 and 5; RFC 9110 section 5.5 (field values).
 
+use bytes::Bytes;
 use http::{Method, Version};
 
 use super::config::Limits;
-use super::grammar::{in_path, in_query, is_token_byte, printable};
+use super::grammar::{path_len, printable, query_len, token_len};
 use super::parse::{Meaning, RequestLine};
 
 /// What a head says.
@@ -18,17 +19,47 @@ pub(super) struct Glance {
     pub(super) meaning: Meaning,
     /// Bytes of it, with the empty line.
     pub(super) len: usize,
+    /// Its fields were those of the head before.
+    pub(super) repeats: bool,
+}
+
+/// The fields of the head before, with their empty line, and what they said. Of itself a client says the same with every
+/// request: where several came together, it is read once.
+#[derive(Clone, Debug)]
+pub(super) struct Before {
+    section: Bytes,
+    meaning: Meaning,
+}
+
+impl Before {
+    /// What there is to remember of a head that was seen, and is `raw`.
+    pub(super) fn of(seen: &Glance, raw: &Bytes) -> Self {
+        Self {
+            section: raw.slice(seen.line.len()..),
+            meaning: seen.meaning,
+        }
+    }
 }
 
 /// The head at the beginning of `view`.
-pub(super) fn request(view: &[u8], limits: &Limits) -> Option<Glance> {
+pub(super) fn request(view: &[u8], limits: &Limits, before: Option<&Before>) -> Option<Glance> {
     let (line, fields) = start_line(view)?;
     if line.len() > limits.start_line {
         return None;
     }
-    let (meaning, rest) = section(fields, limits.fields)?;
-    let len = view.len() - rest.len();
-    (len <= limits.head).then_some(Glance { line, meaning, len })
+    // A section ends where its bytes say: what begins with the same ones is the same section.
+    let same = before.filter(|before| fields.starts_with(&before.section));
+    let (meaning, bytes) = match same {
+        Some(before) => (before.meaning, before.section.len()),
+        None => section(fields, limits.fields)?,
+    };
+    let len = line.len() + bytes;
+    (len <= limits.head).then_some(Glance {
+        line,
+        meaning,
+        len,
+        repeats: same.is_some(),
+    })
 }
 
 /// `GET /path?query HTTP/1.1`, and what follows it.
@@ -42,34 +73,36 @@ fn start_line(view: &[u8]) -> Option<(RequestLine, &[u8])> {
     if target.first() != Some(&b'/') {
         return None;
     }
-    let mut rest = after_all(target, in_path);
+    let (_, mut rest) = target.split_at_checked(path_len(target))?;
+    let path_end = view.len() - rest.len();
     if let Some(query) = rest.strip_prefix(b"?") {
-        rest = after_all(query, in_query);
+        (_, rest) = query.split_at_checked(query_len(query))?;
     }
     let start = view.len() - target.len();
     let end = view.len() - rest.len();
-    let (version, rest) = match rest.split_first_chunk()? {
-        (b" HTTP/1.1\r\n", rest) => (Version::HTTP_11, rest),
-        (b" HTTP/1.0\r\n", rest) => (Version::HTTP_10, rest),
+    let (version, rest) = match rest.strip_prefix(b" HTTP/1.")? {
+        [b'1', b'\r', b'\n', rest @ ..] => (Version::HTTP_11, rest),
+        [b'0', b'\r', b'\n', rest @ ..] => (Version::HTTP_10, rest),
         _ => return None,
     };
     let line = RequestLine {
         method,
         target: start..end,
+        path_end,
         version,
     };
     Some((line, rest))
 }
 
-/// Fields up to the empty line, and what follows it.
-fn section(mut rest: &[u8], most: usize) -> Option<(Meaning, &[u8])> {
+/// Fields up to the empty line: what they say, and how many bytes they are with it.
+fn section(view: &[u8], most: usize) -> Option<(Meaning, usize)> {
+    let mut rest = view;
     let mut meaning = Meaning::default();
     for _ in 0..=most {
         if let Some(body) = rest.strip_prefix(b"\r\n") {
-            return Some((meaning, body));
+            return Some((meaning, view.len() - body.len()));
         }
-        let after = after_all(rest, is_token_byte);
-        let name = rest.get(..rest.len() - after.len())?;
+        let (name, after) = rest.split_at_checked(token_len(rest))?;
         let (b':', value) = after.split_first()? else {
             return None;
         };
@@ -84,17 +117,6 @@ fn section(mut rest: &[u8], most: usize) -> Option<(Meaning, &[u8])> {
         rest = after.strip_prefix(b"\r\n")?;
     }
     None
-}
-
-/// What follows the first bytes that are of one class.
-fn after_all(bytes: &[u8], class: impl Fn(u8) -> bool) -> &[u8] {
-    let mut rest = bytes;
-    while let Some((first, after)) = rest.split_first()
-        && class(*first)
-    {
-        rest = after;
-    }
-    rest
 }
 
 #[cfg(test)]

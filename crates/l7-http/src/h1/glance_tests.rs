@@ -24,7 +24,7 @@ fn slowly(view: &[u8], limits: &Limits) -> Option<(RequestHead, usize)> {
 }
 
 fn quickly(view: &[u8], limits: &Limits) -> Option<(Result<RequestHead, ()>, usize)> {
-    let seen = request(view, limits)?;
+    let seen = request(view, limits, None)?;
     let raw = Bytes::copy_from_slice(&view[..seen.len]);
     let head = parse::judge(raw, seen.line, &seen.meaning, limits).map_err(|_| ());
     Some((head, seen.len))
@@ -38,7 +38,7 @@ fn said(head: &RequestHead) -> impl PartialEq + core::fmt::Debug + use<> {
             head.target().to_owned(),
             head.version(),
         ),
-        (head.raw().clone(), head.fields_at, head.framing()),
+        (head.raw().clone(), head.line.clone(), head.framing()),
         (head.keep_alive(), head.expects_continue()),
         (head.may_be_conditional(), head.offers_upgrade()),
     )
@@ -87,7 +87,7 @@ fn head_beyond_a_limit_is_left_to_whoever_refuses() {
         limits(20, head.len() - 1, 2),
         limits(20, 99, 1),
     ] {
-        assert!(request(head, &limits).is_none() && slowly(head, &limits).is_none());
+        assert!(request(head, &limits, None).is_none() && slowly(head, &limits).is_none());
     }
 }
 
@@ -95,10 +95,59 @@ fn head_beyond_a_limit_is_left_to_whoever_refuses() {
 fn head_without_an_end_is_not_understood() {
     let head = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
     for cut in 0..head.len() {
-        assert!(request(&head[..cut], &Limits::default()).is_none());
+        assert!(request(&head[..cut], &Limits::default(), None).is_none());
     }
-    let seen = request(head, &Limits::default()).unwrap();
+    let seen = request(head, &Limits::default(), None).unwrap();
     assert_eq!((seen.line.method, seen.len), (Method::GET, head.len()));
+}
+
+/// The fields of `head`, as the server remembers them.
+fn before(head: &[u8]) -> Before {
+    let seen = request(head, &Limits::default(), None).unwrap();
+    Before::of(&seen, &Bytes::copy_from_slice(&head[..seen.len]))
+}
+
+#[test]
+fn head_with_the_fields_of_the_one_before_says_what_it_says_alone() {
+    let limits = Limits::default();
+    let first = before(b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\nGET");
+    let same = b"HEAD /b?c HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\nGET /d";
+    let (with, alone) = (
+        request(same, &limits, Some(&first)),
+        request(same, &limits, None),
+    );
+    let (with, alone) = (with.unwrap(), alone.unwrap());
+    assert!(with.repeats && !alone.repeats);
+    assert_eq!(
+        format!("{:?}", (with.line, with.meaning, with.len)),
+        format!("{:?}", (alone.line, alone.meaning, alone.len))
+    );
+    // Too long as a whole, though its fields were not.
+    let tight = Limits {
+        head: with.len - 1,
+        ..limits
+    };
+    assert!(request(same, &tight, Some(&first)).is_none());
+}
+
+#[test]
+fn head_whose_fields_differ_from_those_before_is_read_for_itself() {
+    let limits = Limits::default();
+    let first = before(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    let others: [&[u8]; 4] = [
+        b"GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: H\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx",
+        b"GET / HTTP/1.1\r\nHost: h\r\n",
+    ];
+    for other in others {
+        let (with, alone) = (
+            request(other, &limits, Some(&first)),
+            request(other, &limits, None),
+        );
+        assert!(with.as_ref().is_none_or(|seen| !seen.repeats));
+        assert_eq!(format!("{with:?}"), format!("{alone:?}"));
+    }
 }
 
 /// A line of a head, well made or almost.

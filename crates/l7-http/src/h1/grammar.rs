@@ -12,9 +12,13 @@ const PATH: [bool; 256] = class(b"!\"$%&'()*+,-./:;=@[\\]^_{|}~", true);
 const QUERY: [bool; 256] = class(b"!$%&'()*+,-./:;=?@[\\]^_`{|}~", true);
 /// RFC 3986 reg-name.
 const HOST: [bool; 256] = class(b"!$%&'()*+,-._~;=", true);
+/// The same, where nothing is encoded.
+const PLAIN_HOST: [bool; 256] = class(b"!$&'()*+,-._~;=", true);
 
 /// One in each byte of a word.
 const ONES: u64 = u64::from_le_bytes([1; 8]);
+/// The highest bit of each.
+const HIGHS: u64 = ONES << 7;
 
 const fn class(marks: &[u8], alphanumeric: bool) -> [bool; 256] {
     let mut table = [false; 256];
@@ -48,7 +52,6 @@ fn all(table: &[bool; 256], bytes: &[u8]) -> bool {
 /// Where `byte` stands first in a line. Lines of a head are some tens of bytes: `memchr` would spend longer on choosing
 /// how to search than on searching.
 pub(super) fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
-    const HIGHS: u64 = ONES << 7;
     let wanted = ONES * u64::from(byte);
     let (words, rest) = bytes.as_chunks::<8>();
     for (n, word) in words.iter().enumerate() {
@@ -65,7 +68,6 @@ pub(super) fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
 
 /// How many bytes at the beginning are neither controls nor beyond ASCII: those of a field's value, most often.
 pub(super) fn printable(bytes: &[u8]) -> usize {
-    const HIGHS: u64 = ONES << 7;
     let (words, rest) = bytes.as_chunks::<8>();
     for (n, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
@@ -82,14 +84,60 @@ pub(super) fn printable(bytes: &[u8]) -> usize {
     8 * words.len() + more.count()
 }
 
-/// Whether a path may hold this byte.
-pub(super) fn in_path(byte: u8) -> bool {
-    all(&PATH, &[byte])
+/// How many bytes at the beginning are those of a path.
+pub(super) fn path_len(bytes: &[u8]) -> usize {
+    leading::<b'/'>(&PATH, bytes)
 }
 
-/// Whether a query may hold this byte.
-pub(super) fn in_query(byte: u8) -> bool {
-    all(&QUERY, &[byte])
+/// How many bytes at the beginning are those of a query.
+pub(super) fn query_len(bytes: &[u8]) -> usize {
+    leading::<b'/'>(&QUERY, bytes)
+}
+
+/// How many bytes at the beginning are those of a token.
+pub(super) fn token_len(bytes: &[u8]) -> usize {
+    leading::<b'.'>(&TOKEN, bytes)
+}
+
+/// How many bytes at the beginning are in `table`, which has letters, digits and the marks from `-` to `LAST` in it:
+/// most names and paths are nothing else, so they are looked at by the word.
+#[inline]
+fn leading<const LAST: u8>(table: &[bool; 256], bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    loop {
+        if let Some((word, after)) = rest.split_first_chunk() {
+            let others = others::<LAST>(u64::from_le_bytes(*word));
+            if others == 0 {
+                rest = after;
+                continue;
+            }
+            rest = rest
+                .get((others.trailing_zeros() / 8) as usize..)
+                .unwrap_or_default();
+        }
+        match rest.split_first() {
+            Some((first, after)) if all(table, &[*first]) => rest = after,
+            Some(_) | None => return bytes.len() - rest.len(),
+        }
+    }
+}
+
+/// Marks, by its highest bit, each byte of a word that is neither letter nor digit nor one of the marks from `-` to `LAST`.
+#[inline]
+const fn others<const LAST: u8>(word: u64) -> u64 {
+    let low = word & !HIGHS;
+    let letters = between(low | ONES * 0x20, b'a', b'z');
+    let good = letters | between(low, b'0', b'9') | between(low, b'-', LAST);
+    (!good | word) & HIGHS
+}
+
+/// Marks, by its highest bit, each byte of a word of ASCII that lies between two, both included. Without a highest bit of
+/// its own no byte carries into the next. What the other bits say is nothing.
+#[inline]
+const fn between(ascii: u64, first: u8, last: u8) -> u64 {
+    let from = ascii + ONES * (0x80 - first as u64);
+    let beyond = ascii + ONES * (0x7f - last as u64);
+    from & !beyond
 }
 
 /// `1*tchar`.
@@ -113,6 +161,20 @@ pub(super) fn is_origin_form(target: &[u8]) -> bool {
 
 /// `uri-host [ ":" port ]`; may be empty, as RFC 9110 section 7.2 asks for targets without authority.
 pub(super) fn is_host(value: &[u8]) -> bool {
+    let plain = leading::<b'.'>(&PLAIN_HOST, value);
+    match value.get(plain..) {
+        Some([]) => true,
+        Some([b':', port @ ..]) => is_port(port),
+        Some(_) | None => is_other_host(value),
+    }
+}
+
+fn is_port(digits: &[u8]) -> bool {
+    digits.is_empty() || decimal(digits).is_some_and(|port| port <= 65_535)
+}
+
+/// A host with something encoded in it, an IPv6 address, or none.
+fn is_other_host(value: &[u8]) -> bool {
     let after_host = if value.first() == Some(&b'[') {
         let Some(end) = find(b']', value) else {
             return false;
@@ -135,7 +197,7 @@ pub(super) fn is_host(value: &[u8]) -> bool {
     };
     match after_host.and_then(<[u8]>::split_first) {
         None => true,
-        Some((b':', port)) => port.is_empty() || decimal(port).is_some_and(|p| p <= 65_535),
+        Some((b':', port)) => is_port(port),
         Some(_) => false,
     }
 }
@@ -324,6 +386,16 @@ mod tests {
     }
 
     proptest! {
+        /// Against the tables, byte by byte.
+        #[test]
+        fn by_the_word_as_much_is_found_as_by_the_byte(bytes in prop_oneof!["[-./0-9A-Za-z%:?#_]{0,40}".prop_map(String::into_bytes), prop::collection::vec(any::<u8>(), 0..40)]) {
+            let by_byte = |table: &[bool; 256]| bytes.iter().take_while(|b| table[usize::from(**b)]).count();
+            prop_assert_eq!(path_len(&bytes), by_byte(&PATH));
+            prop_assert_eq!(query_len(&bytes), by_byte(&QUERY));
+            prop_assert_eq!(token_len(&bytes), by_byte(&TOKEN));
+            prop_assert_eq!(is_host(&bytes), is_other_host(&bytes));
+        }
+
         /// Against the library, with few distinct bytes so that there is something to find.
         #[test]
         fn find_finds_what_memchr_finds(byte in 0u8..3, bytes in prop::collection::vec(0u8..3, 0..40), high in prop::collection::vec(any::<u8>(), 0..40)) {

@@ -29,7 +29,6 @@ pub(super) enum Leaves {
 pub struct RequestHead {
     pub(super) raw: Bytes,
     pub(super) line: RequestLine,
-    pub(super) fields_at: usize,
     pub(super) framing: Framing,
     pub(super) keep_alive: bool,
     pub(super) expects_continue: bool,
@@ -83,17 +82,18 @@ impl RequestHead {
 
     /// Both of [`path`](Self::path) and [`query`](Self::query), looked for once.
     pub(crate) fn path_and_query(&self) -> (&str, Option<&str>) {
-        let target = self.target();
-        let tail = if target.starts_with('/') {
-            target
-        } else {
-            split_absolute(target.as_bytes())
-                .and_then(|(_, path)| core::str::from_utf8(path).ok())
-                .unwrap_or(target)
-        };
-        match tail.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (tail, None),
+        let path = self.path_bytes();
+        let query = self.raw.get(self.line.path_end + 1..self.line.target.end);
+        let text = |bytes| core::str::from_utf8(bytes).unwrap_or_default();
+        (text(path), query.map(text))
+    }
+
+    /// What [`path`](Self::path) says, as it lies there: to be compared, it need not be text. May be empty.
+    pub(crate) fn path_bytes(&self) -> &[u8] {
+        let (start, end) = (self.line.target.start, self.line.path_end);
+        match self.raw.get(start..end).unwrap_or_default() {
+            path @ [b'/', ..] => path,
+            other => split_absolute(other).map_or(other, |(_, path)| path),
         }
     }
 
@@ -115,7 +115,8 @@ impl RequestHead {
     /// The fields, in order.
     #[must_use]
     pub fn fields(&self) -> Fields<'_> {
-        Fields::new(self.raw.get(self.fields_at..).unwrap_or_default())
+        // A request of 1991 ends before they would begin.
+        Fields::new(self.raw.get(self.line.len()..).unwrap_or_default())
     }
 
     /// How the body ends.

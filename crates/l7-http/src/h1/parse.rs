@@ -28,6 +28,8 @@ const FEW_FIELDS: usize = 32;
 pub(super) struct RequestLine {
     pub(super) method: Method,
     pub(super) target: Range<usize>,
+    /// Where the query's `?` stands, or the target ends: none stands before it, in whichever form the target came.
+    pub(super) path_end: usize,
     pub(super) version: Version,
 }
 
@@ -70,6 +72,7 @@ pub(super) fn request_line(line: &[u8], connect: bool) -> Result<RequestLine, Re
     Ok(RequestLine {
         method,
         target: start..start + target_len,
+        path_end: start + find(b'?', target).unwrap_or(target_len),
         version,
     })
 }
@@ -81,6 +84,7 @@ pub(super) fn simple_request(line: &[u8]) -> Option<RequestLine> {
     (target.starts_with(b"/") && is_origin_form(target)).then_some(RequestLine {
         method: Method::GET,
         target: start..line.len(),
+        path_end: start + find(b'?', target).unwrap_or(target.len()),
         version: Version::HTTP_09,
     })
 }
@@ -88,7 +92,6 @@ pub(super) fn simple_request(line: &[u8]) -> Option<RequestLine> {
 /// As a head: nothing is asked beside the path, and nothing follows on this connection.
 pub(super) const fn simple_head(raw: Bytes, line: RequestLine) -> RequestHead {
     RequestHead {
-        fields_at: raw.len(),
         raw,
         line,
         framing: Framing::Length(0),
@@ -136,10 +139,11 @@ fn check_target(method: &Method, target: &[u8]) -> Result<(), Reject> {
 }
 
 /// What the fields say about the message itself.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Meaning {
     lengths: Lengths,
-    hosts: usize,
+    /// At most as many as it can count: one and more than one is all that matters.
+    hosts: u8,
     host_valid: bool,
     close: bool,
     keep_alive: bool,
@@ -197,7 +201,7 @@ impl Meaning {
         self.conditional |= matches!(initial, b'i' | b'r');
         match (initial, name.len()) {
             (b'h', 4) if is("host") => {
-                self.hosts += 1;
+                self.hosts = self.hosts.saturating_add(1);
                 self.host_valid = is_host(value);
             }
             (b'u', 7) if is("upgrade") => self.upgrade.1 = !value.is_empty(),
@@ -284,7 +288,6 @@ pub(super) fn judge(
             Framing::Length(0) if found.upgrade == (true, true) && is_11 => Leaves::Upgrade,
             Framing::Length(0) => Leaves::Stays,
         },
-        fields_at: line.len(),
         raw,
         line,
         framing,

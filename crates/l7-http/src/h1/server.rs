@@ -18,6 +18,7 @@ use super::body::{BodyReader, BodyWriter};
 use super::config::ServerConfig;
 use super::date::DateCache;
 use super::fields::Trailers;
+use super::glance::Before;
 use super::head::{Leaves, RequestHead};
 use super::input::Input;
 use super::parse::RequestLine;
@@ -163,6 +164,8 @@ pub struct Server {
     date: DateCache,
     /// The latest instant told.
     now: Instant,
+    /// The fields read last, while more bytes wait that came with them. Decides nothing: it spares reading them again.
+    before: Option<Before>,
     timer: Option<(Timer, Instant)>,
     requests: u32,
     lingered: u64,
@@ -185,6 +188,7 @@ impl Server {
             output: ChunkQueue::new(),
             date: DateCache::default(),
             now,
+            before: None,
             timer: None,
             requests: 0,
             lingered: 0,
@@ -207,6 +211,7 @@ impl Server {
             }
             return Verdict::dropped(DropReason::HttpClosed, AFTER_LAST);
         }
+        self.before = None;
         self.input.push(bytes);
         self.look_ahead();
         self.rearm();
@@ -256,7 +261,10 @@ impl Server {
         match (self.closing, &self.reading) {
             (Closing::Gone | Closing::Finish, _) => false,
             (Closing::Linger, _) => true,
-            (Closing::Open, Reading::Head { .. }) => self.event.is_none(),
+            // Unless there is one that nobody has asked for yet.
+            (Closing::Open, Reading::Head { scan, .. }) => {
+                self.event.is_none() && (self.input.is_empty() || !scan.is_new())
+            }
             (Closing::Open, Reading::Switched) => self.input.is_empty(),
             (Closing::Open, Reading::Body(_) | Reading::Drain(..)) => self.input.needs_more(),
             (Closing::Open, Reading::Pause) => self.input.len() < self.config.limits.pipelined,
@@ -382,12 +390,17 @@ impl Server {
     fn finish_connection(&mut self) {
         self.closing = Closing::Finish;
         self.reading = Reading::Pause;
+        self.before = None;
         self.input.clear();
         self.exchange.last();
     }
 
-    /// Chooses the timer that fits the state; one that already runs for the same reason runs on.
+    /// Chooses the timer that fits the state; one that already runs for the same reason runs on. Who has nothing to read
+    /// keeps nothing of what was read.
     fn rearm(&mut self) {
+        if self.input.is_empty() {
+            self.before = None;
+        }
         let wanted = match (self.closing, &self.reading) {
             (Closing::Gone | Closing::Finish, _) => None,
             (Closing::Linger, _) => Some((Timer::Linger, self.config.linger)),

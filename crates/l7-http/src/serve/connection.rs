@@ -33,7 +33,8 @@ pub struct Connection<S, T, A: App> {
     sleep: T,
     app: A,
     server: Server,
-    info: ConnectionInfo,
+    /// The request under way, and the connection.
+    about: About,
     patience: Patience,
     /// What began before its turn.
     ahead: Ahead<A>,
@@ -85,7 +86,11 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             sleep,
             app,
             server,
-            info,
+            about: About {
+                connection: info,
+                request: 0,
+                at: now,
+            },
             patience: Patience {
                 reading: config.reading,
                 sending: config.sending,
@@ -148,15 +153,11 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
     /// Begins what may begin before its turn; true if anything did.
     fn look_ahead(&mut self) -> bool {
         let busy = (self.asked || self.answer.is_some()) && self.feeder.is_none();
-        busy && self.ahead.begin(&self.app, &self.server, &self.about())
-    }
-
-    fn about(&self) -> About {
-        About {
-            connection: self.info,
-            request: self.server.requests(),
-            at: self.now,
+        if !busy {
+            return false;
         }
+        self.about.at = self.now;
+        self.ahead.begin(&self.app, &self.server, &self.about)
     }
 
     fn take_request(&mut self, cx: &Context<'_>) -> bool {
@@ -172,7 +173,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
         }
         match self.server.poll_event() {
             None => return false,
-            Some(ServerEvent::Request(head)) => self.ask(&head),
+            Some(ServerEvent::Request(ref head)) => self.ask(head),
             Some(ServerEvent::Body(data)) => self.feed(Frame::data(data)),
             Some(ServerEvent::Trailers(trailers)) => self.feed(Frame::trailers(trailers.to_map())),
             Some(ServerEvent::End) => {
@@ -197,11 +198,11 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
 
     fn ask(&mut self, head: &RequestHead) {
         self.due = self.patience.whole.map(|whole| self.now + whole);
+        (self.about.request, self.about.at) = (self.server.requests(), self.now);
         if let Some((app, answer)) = self.ahead.turn(head) {
             (self.app, self.ready, self.asked) = (app, answer.map(Box::new), true);
             return;
         }
-        let about = self.about();
         let length = match head.framing() {
             Framing::Length(length) => Some(length),
             Framing::Chunked | Framing::UntilClose => None,
@@ -218,7 +219,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             self.upgrade = Some((feeder, head.asks_for_tunnel()));
             self.app.offer(Upgrade::new(body));
         }
-        self.app.begin(head, &about, body);
+        self.app.begin(head, &self.about, body);
         self.asked = true;
     }
 

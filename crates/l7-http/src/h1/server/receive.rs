@@ -82,10 +82,13 @@ impl Server {
             return Ok(Progress::More);
         };
         if scan.is_new()
-            && let Some(seen) = glance::request(self.input.view(), limits)
+            && let Some(seen) = glance::request(self.input.view(), limits, self.before.as_ref())
         {
             self.asked.head_only = seen.line.method == Method::HEAD;
             let raw = self.input.take(seen.len);
+            if !seen.repeats && !self.input.is_empty() {
+                self.before = Some(glance::Before::of(&seen, &raw));
+            }
             return parse::judge(raw, seen.line, &seen.meaning, limits).map(Progress::Head);
         }
         loop {
@@ -147,6 +150,9 @@ impl Server {
             leaves: head.leaves,
         };
         let framing: Framing = head.framing();
+        if framing != Framing::Length(0) {
+            self.before = None;
+        }
         self.reading = Reading::Body(BodyReader::new(framing));
         ServerEvent::Request(head)
     }

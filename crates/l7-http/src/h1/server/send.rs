@@ -174,6 +174,7 @@ impl Server {
         let _done_already = self.exchange.step(Role::Client, Step::End);
         self.exchange.last();
         self.reading = Reading::Switched;
+        self.before = None;
         self.writer = BodyWriter::UntilClose;
         self.event = None;
         emit::status_line(status, &mut self.output);
@@ -190,11 +191,11 @@ impl Server {
             return Err(SendError::WrongClass);
         }
         self.begin_response(now)?;
-        self.output.push_slice(&response.head);
+        self.output.push_slice(response.head());
         match self.config.wall_clock {
             // Date and empty line together: nothing else follows.
             Some(clock) if self.exchange.reusable() && !self.asked.http10() => {
-                let line = self.date.line(&clock, self.now, true);
+                let line = self.date.last_line(&clock, self.now);
                 self.output.push_slice(line);
             }
             Some(_) | None => {
@@ -203,7 +204,7 @@ impl Server {
             }
         }
         if !self.asked.head_only {
-            self.output.push(response.body.clone());
+            self.output.push_shared(response.body());
         }
         self.writer = BodyWriter::Nothing;
         self.end_response()
@@ -257,7 +258,7 @@ impl Server {
 
     fn write_date(&mut self, wanted: bool) {
         if let Some(clock) = self.config.wall_clock.filter(|_| wanted) {
-            let line = self.date.line(&clock, self.now, false);
+            let line = self.date.line(&clock, self.now);
             self.output.push_slice(line);
         }
     }
@@ -291,7 +292,6 @@ impl Server {
             // There is none: only nobody has asked for its end yet.
             Reading::Body(BodyReader::Length(0)) if self.exchange.reusable() => {
                 self.end_request();
-                self.look_ahead();
             }
             Reading::Body(reader) => self.leave_body(&reader.clone()),
             Reading::Head { .. } | Reading::Drain(..) | Reading::Switched | Reading::Pause => {
