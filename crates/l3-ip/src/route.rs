@@ -100,6 +100,15 @@ impl Length {
     }
 }
 
+/// The way over a link: by the gateway, if there is one.
+#[inline]
+fn over(iface: InterfaceId, via: Option<IpAddr>, dst: IpAddr) -> Hop {
+    Hop {
+        iface,
+        next: via.unwrap_or(dst),
+    }
+}
+
 /// Whether the first `prefix` bits of two addresses are the same.
 #[inline]
 const fn share(a: IpAddr, b: IpAddr, prefix: u8) -> bool {
@@ -175,14 +184,12 @@ impl Routes {
     /// What is said of packets to `dst`.
     pub(crate) fn find(&self, dst: IpAddr) -> Option<Found> {
         Some(match *self.target(dst)? {
-            Target::Link { via, iface } => Found::Hop(Hop {
-                iface,
-                next: via.unwrap_or(dst),
-            }),
+            Target::Link { via, iface } => Found::Hop(over(iface, via, dst)),
             Target::Refusal(refusal) => Found::Refused(refusal),
         })
     }
 
+    #[inline]
     fn target(&self, dst: IpAddr) -> Option<&Target> {
         let lengths = match dst {
             IpAddr::V4(_) => &self.v4,
@@ -192,12 +199,10 @@ impl Routes {
     }
 
     /// Where a packet of our own to `dst` goes next.
+    #[inline]
     pub(crate) fn lookup(&self, dst: IpAddr) -> Option<Hop> {
         let hop = match *self.target(dst)? {
-            Target::Link { via, iface } => Hop {
-                iface,
-                next: via.unwrap_or(dst),
-            },
+            Target::Link { via, iface } => over(iface, via, dst),
             Target::Refusal(_) => return None,
         };
         if self.redirects.is_empty() {

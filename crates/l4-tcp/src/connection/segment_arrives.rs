@@ -73,7 +73,12 @@ impl Connection {
     fn count_arrival(&mut self, a: &Arrival, payload: &Bytes) {
         let len = payload.len();
         let piece = a.gso_size.map_or(len, |size| len.min(usize::from(size)));
-        let pieces = len.div_ceil(piece.max(1)).max(1) as u64;
+        // Divided only where there is more than one.
+        let pieces = if len > piece {
+            len.div_ceil(piece.max(1)) as u64
+        } else {
+            1
+        };
         let totals = &mut self.account.totals;
         totals.segments_in += pieces;
         self.life.active_at = a.at;
@@ -110,6 +115,9 @@ impl Connection {
 
     /// RFC 9768 3.2: every acceptable packet's mark counts, and some are to be told at once.
     fn count_mark(&mut self, seg: &Incoming<'_>) {
+        if !self.terms.ecn.is_accurate() {
+            return;
+        }
         let bytes = u32::try_from(seg.payload.len()).unwrap_or(u32::MAX);
         let size = u32::from(seg.a.gso_size.unwrap_or(u16::MAX)).max(1);
         let packets = bytes.div_ceil(size).max(1);

@@ -456,11 +456,13 @@ impl Endpoint {
         let active = match &mut place.phase {
             Phase::Embryo(embryo) => embryo.wants_output(),
             Phase::Open(connection) => {
-                if connection.take_unanswered() {
-                    self.counters.doubts += 1;
-                    self.paths.doubt(flow.remote.ip());
+                if connection.has_edges() {
+                    if connection.take_unanswered() {
+                        self.counters.doubts += 1;
+                        self.paths.doubt(flow.remote.ip());
+                    }
+                    place.edges.insert(connection.take_edges());
                 }
-                place.edges.insert(connection.take_edges());
                 true
             }
             Phase::Dormant(_) | Phase::Ended(_) => false,

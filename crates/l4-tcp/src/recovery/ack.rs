@@ -184,8 +184,12 @@ impl Recovery {
             news.timed.filter(|_| self.sack || !news.resent)
         };
         let sample = input.now - timed.or(echoed)?;
-        let expected = flight.div_ceil(2 * self.mss).clamp(1, 1 << 16);
-        let expected = u32::try_from(expected).unwrap_or(1);
+        let two = 2 * self.mss;
+        let expected = if flight <= two {
+            1
+        } else {
+            u32::try_from(flight.div_ceil(two).min(1 << 16)).unwrap_or(1)
+        };
         self.rtt.on_sample(input.now, sample, expected);
         Some(sample)
     }

@@ -111,11 +111,11 @@ impl Assembler {
         if !self.first.is_empty() {
             return Some(core::mem::take(&mut self.first));
         }
-        let piece = self.queue.pop(usize::MAX);
+        let piece = self.queue.pop(usize::MAX)?;
         if self.queue.is_empty() {
             self.queue.relax();
         }
-        piece
+        Some(piece)
     }
 
     /// Lets go of read buffers that unread small pieces keep. To be called once programs had their chance to read: what
@@ -212,7 +212,7 @@ impl Assembler {
 
     /// Appends every kept piece that has come into order, then the FIN.
     fn join(&mut self) {
-        while self.join_next() {}
+        while !self.pieces.is_empty() && self.join_next() {}
         if self.fin == Some(self.nxt) {
             self.nxt += 1;
         }

@@ -131,7 +131,9 @@ impl Core {
         if let Err(verdict) = self.hears_source(up) {
             return verdict;
         }
-        let verdict = self.udp.handle_segment(&up.arrival, up.clone().into_payload());
+        let verdict = self
+            .udp
+            .handle_segment(&up.arrival, up.clone().into_payload());
         if verdict.drop_reason() == Some(DropReason::UdpNoSocket) {
             let _sent = self.ip.unreachable(up.arrival.at, up, Unreachable::Port);
         }
