@@ -40,7 +40,8 @@ doc:
 # Against nginx, the kernel and other stacks, interleaved, in private namespaces: a table, target/bench/results.json, and
 # from it docs/performance.md, its plots in the book, and docs/bench. Some 25 minutes once it is built; a quiet machine.
 # `perf` looks at the servers whose bars were missed, and what is said of the run is written even if somebody was absent.
-BENCH = cargo run --quiet --release --package outcrop-bench --
+# Built with fat LTO, as nothing else is: some ten minutes.
+BENCH = cargo run --quiet --profile bench --package outcrop-bench --
 bench: bench-built
 	@tools/setup.sh bench
 	$(BENCH) --rounds 5 --seconds 2 || echo "bench: not everybody was there to the end; the tables say who was not"
@@ -54,5 +55,5 @@ bench-quick: bench-built
 
 .PHONY: bench-built
 bench-built:
-	cargo build --release --package outcrop --package outcrop-bench --bins
-	cargo build --release --package outcrop-bench --example axum_on_tun --example idle
+	cargo build --profile bench --package outcrop --package outcrop-bench --bins
+	cargo build --profile bench --package outcrop-bench --example axum_on_tun --example idle

@@ -100,7 +100,12 @@ fn sum_even_start(bytes: &[u8]) -> u64 {
             *sum = add_with_carry(*sum, u64::from_ne_bytes(*word));
         }
     }
-    let mut sum = sums.into_iter().fold(0, add_with_carry);
+    // A header has no block, and nothing to gather then.
+    let mut sum = if blocks.is_empty() {
+        0
+    } else {
+        sums.into_iter().fold(0, add_with_carry)
+    };
     let (words, tail) = rest.as_chunks::<8>();
     for word in words {
         sum = add_with_carry(sum, u64::from_ne_bytes(*word));

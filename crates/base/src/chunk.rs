@@ -365,12 +365,24 @@ impl ChunkQueue {
         clip(self.tail_at(), &self.tail, &range).filter(|piece| !piece.is_empty())
     }
 
+    /// Which chunk holds `offset`: the first that ends after it. Chunks are mostly of one size, so where it lies in all
+    /// of them tells; a search touches memory with each step that nobody else wants.
+    fn index_of(&self, offset: u64) -> usize {
+        let ends_before = |chunk: &Chunk| chunk.at + chunk.bytes.len() as u64 <= offset;
+        let count = self.chunks.len() as u64;
+        let held = (self.tail_at() - self.start).max(1);
+        let guess = offset.saturating_sub(self.start).saturating_mul(count) / held;
+        let guess = usize::try_from(guess).unwrap_or(usize::MAX);
+        match self.chunks.get(guess) {
+            Some(chunk) if chunk.at <= offset && !ends_before(chunk) => guess,
+            Some(_) | None => self.chunks.partition_point(ends_before),
+        }
+    }
+
     /// The pieces that make up `range`, in order, clipped to it and to what is held.
     fn pieces(&self, range: Range<u64>) -> impl Iterator<Item = &[u8]> {
         let range = range.start.max(self.start)..range.end.min(self.end);
-        let first = self
-            .chunks
-            .partition_point(|chunk| chunk.at + chunk.bytes.len() as u64 <= range.start);
+        let first = self.index_of(range.start);
         let chunks = self.chunks.range(first..).map(|c| (c.at, &c.bytes[..]));
         let tail = core::iter::once((self.tail_at(), &self.tail[..]));
         chunks

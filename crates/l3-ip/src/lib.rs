@@ -1,7 +1,7 @@
 //! Layer 3 of the Outcrop stack: IPv4, IPv6 and ICMP as a sans-IO engine.
 //!
 //! ```text
-//!    Up { arrival, protocol, payload }     Plan { src, dst, protocol, fields }     Event
+//!    Up { arrival, protocol, packet }      Plan { src, dst, protocol, fields }     Event
 //!                   ▲                                    │                           ▲
 //!            ┌──────┴────────────────────────────────────▼───────────────────────────┴─────┐
 //!            │ check · for us? · options · reassembly      wrap: route, MTU, header        │◄ handle_timeout

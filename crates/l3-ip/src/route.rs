@@ -86,6 +86,46 @@ pub(crate) enum Found {
     Refused(Refusal),
 }
 
+impl Length {
+    /// Where the route leads whose network `dst` is in.
+    #[inline]
+    fn find(&self, dst: IpAddr) -> Option<&Target> {
+        // Most often there is one, and order is dearer to find out than equality.
+        if let [(only, target)] = self.routes.as_slice() {
+            return share(dst, *only, self.prefix).then_some(target);
+        }
+        let network = masked(dst, self.prefix);
+        let found = self.routes.binary_search_by_key(&network, |(net, _)| *net);
+        Some(&self.routes.get(found.ok()?)?.1)
+    }
+}
+
+/// The way over a link: by the gateway, if there is one.
+#[inline]
+fn over(iface: InterfaceId, via: Option<IpAddr>, dst: IpAddr) -> Hop {
+    Hop {
+        iface,
+        next: via.unwrap_or(dst),
+    }
+}
+
+/// Whether the first `prefix` bits of two addresses are the same.
+#[inline]
+const fn share(a: IpAddr, b: IpAddr, prefix: u8) -> bool {
+    // So many places to the right, what differs is gone; all of them are no shift.
+    match (a, b) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => {
+            let differ = (a.to_bits() ^ b.to_bits()) as u64;
+            differ >> 32u32.saturating_sub(prefix as u32) == 0
+        }
+        (IpAddr::V6(a), IpAddr::V6(b)) => {
+            let differ = a.to_bits() ^ b.to_bits();
+            prefix == 0 || differ >> 128u32.saturating_sub(prefix as u32) == 0
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
 impl Routes {
     /// Adds a route; one to the same network is replaced.
     pub(crate) fn add(&mut self, dest: Cidr, target: Target) {
@@ -143,36 +183,31 @@ impl Routes {
 
     /// What is said of packets to `dst`.
     pub(crate) fn find(&self, dst: IpAddr) -> Option<Found> {
+        Some(match *self.target(dst)? {
+            Target::Link { via, iface } => Found::Hop(over(iface, via, dst)),
+            Target::Refusal(refusal) => Found::Refused(refusal),
+        })
+    }
+
+    #[inline]
+    fn target(&self, dst: IpAddr) -> Option<&Target> {
         let lengths = match dst {
             IpAddr::V4(_) => &self.v4,
             IpAddr::V6(_) => &self.v6,
         };
-        lengths.iter().find_map(|length| {
-            let network = masked(dst, length.prefix);
-            let target = match length.routes.as_slice() {
-                // Most often there is one, and order is dearer to find out than equality.
-                [(only, target)] => (*only == network).then_some(target)?,
-                routes => {
-                    let found = routes.binary_search_by_key(&network, |(net, _)| *net);
-                    &routes.get(found.ok()?)?.1
-                }
-            };
-            Some(match *target {
-                Target::Link { via, iface } => Found::Hop(Hop {
-                    iface,
-                    next: via.unwrap_or(dst),
-                }),
-                Target::Refusal(refusal) => Found::Refused(refusal),
-            })
-        })
+        lengths.iter().find_map(|length| length.find(dst))
     }
 
     /// Where a packet of our own to `dst` goes next.
+    #[inline]
     pub(crate) fn lookup(&self, dst: IpAddr) -> Option<Hop> {
-        let hop = match self.find(dst)? {
-            Found::Hop(hop) => hop,
-            Found::Refused(_) => return None,
+        let hop = match *self.target(dst)? {
+            Target::Link { via, iface } => over(iface, via, dst),
+            Target::Refusal(_) => return None,
         };
+        if self.redirects.is_empty() {
+            return Some(hop);
+        }
         let better = self.redirects.iter().find(|redirect| redirect.dst == dst);
         Some(better.map_or(hop, |redirect| Hop {
             next: redirect.via,

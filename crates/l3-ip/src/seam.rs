@@ -5,7 +5,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use outcrop_base::{
     Arrival, ChecksumState, Flow, Instant, InterfaceId, IpFields, Note, PacketId, PathSignal,
@@ -46,12 +46,34 @@ pub enum Delivery {
 pub struct Up {
     /// Addresses, time, path and markings.
     pub arrival: Arrival,
-    /// The protocol of `payload`: 6 is TCP, 17 is UDP.
+    /// The protocol of the payload: 6 is TCP, 17 is UDP.
     pub protocol: u8,
-    /// What follows the IP header and its options: a slice of the packet.
-    pub payload: Bytes,
+    /// The packet, in one piece: who takes it needs no second hold on its buffer.
+    pub packet: Bytes,
+    /// Where its payload begins.
+    pub payload_at: usize,
+}
+
+impl Up {
+    /// What follows the IP header and its options.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.packet.get(self.payload_at..).unwrap_or_default()
+    }
+
     /// The IP header with options or extension headers, to be quoted if the packet is refused.
-    pub header: Bytes,
+    #[must_use]
+    pub fn header(&self) -> &[u8] {
+        self.packet.get(..self.payload_at).unwrap_or_default()
+    }
+
+    /// The payload alone.
+    #[must_use]
+    pub fn into_payload(self) -> Bytes {
+        let mut payload = self.packet;
+        payload.advance(self.payload_at.min(payload.len()));
+        payload
+    }
 }
 
 /// Why the layer above refuses a packet: which error [`Endpoint::unreachable`](crate::Endpoint::unreachable) sends.

@@ -49,14 +49,15 @@ impl Budget {
 
     /// How hard to save.
     pub(crate) const fn pressure(&self) -> Pressure {
-        if self.held >= self.max {
+        // What it nearly always is comes first; a budget of nothing is full.
+        if self.held < self.max / 2 {
+            Pressure::Easy
+        } else if self.held >= self.max {
             Pressure::Full
         } else if self.held >= self.max - self.max / 4 {
             Pressure::Shrink
-        } else if self.held >= self.max / 2 {
-            Pressure::NoGrowth
         } else {
-            Pressure::Easy
+            Pressure::NoGrowth
         }
     }
 }

@@ -101,7 +101,14 @@ impl RangeSet {
     }
 
     /// Forgets everything before `offset`.
+    #[inline]
     pub fn remove_before(&mut self, offset: u64) {
+        if !self.ranges.is_empty() {
+            self.cut_before(offset);
+        }
+    }
+
+    fn cut_before(&mut self, offset: u64) {
         let from = self.first_ending_after(offset);
         self.ranges.drain(..from);
         if let Some(first) = self.ranges.first_mut() {

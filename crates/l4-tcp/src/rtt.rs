@@ -166,11 +166,14 @@ const fn nanos(bound: Duration) -> u64 {
 
 /// `old` moved towards `new` by one part in `parts`.
 const fn blend(old: u64, new: u64, parts: u64) -> u64 {
-    if new >= old {
-        old + (new - old) / parts
+    let apart = old.abs_diff(new);
+    // Nearly always a power of two: a shift is a fraction of a division.
+    let part = if parts.is_power_of_two() {
+        apart >> parts.trailing_zeros()
     } else {
-        old - (old - new) / parts
-    }
+        apart / parts
+    };
+    if new >= old { old + part } else { old - part }
 }
 
 /// The smallest value of the last [`MIN_RTT_WINDOW`] to twice that: two windows, one filling.

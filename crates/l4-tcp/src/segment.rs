@@ -553,7 +553,7 @@ pub struct Segment {
     pub header: SegmentHeader,
     /// Bytes of payload that came with it.
     pub payload_len: u32,
-    /// The header's own bytes, for whoever checks a signature over them.
+    /// The header's own bytes, for whoever checks a signature over them; none if it shows no signature.
     pub bytes: Bytes,
 }
 

@@ -33,7 +33,7 @@ pub struct Tasks {
     inside: Rc<Inside>,
 }
 
-/// The tasks of one thread. With the last of those who could start more, all end.
+/// The tasks of one thread. They end with who runs them; those started after that, with the last who could start more.
 #[derive(Debug)]
 struct Inside {
     ready: Arc<Ready>,
@@ -120,18 +120,28 @@ impl Tasks {
     }
 }
 
-impl Drop for Inside {
-    fn drop(&mut self) {
-        // A task that is woken after its end leaves the queue by being dropped, and what it held with it.
-        let living = mem::take(&mut *self.living.borrow_mut());
-        for (_, waker) in living {
-            waker.wake();
-        }
+impl Inside {
+    /// Drops every task, and what it holds.
+    fn end(&self) {
+        // All are woken: then all are in the queue, and one that is taken out of it to be dropped is dropped.
+        let living: Vec<_> = self
+            .living
+            .borrow()
+            .iter()
+            .map(|(_, task)| task.clone())
+            .collect();
+        living.into_iter().for_each(Waker::wake);
         loop {
             let next = self.ready.queue().pop_front();
             let Some(task) = next else { break };
             drop(task);
         }
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -195,7 +205,8 @@ impl Runner {
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        // In its place again: if nobody can start tasks any more, all of them end.
+        // Nobody runs them any more. One that can start others holds on to all of them, so it is not left to the last.
         self.tasks.inside.ready.queue().append(&mut self.next);
+        self.tasks.inside.end();
     }
 }

@@ -5,7 +5,6 @@
 //! Lists are found by slot, not by hashing: a waker left by an earlier holder of the slot is woken
 //! once too often, which every waiter must bear anyway.
 
-use core::mem;
 use core::task::Waker;
 use std::collections::BTreeMap;
 
@@ -35,13 +34,34 @@ pub enum Interest {
 }
 
 /// The wakers of one condition. Most often none or one; many when threads share a listener.
+/// The first has its place here, so that the usual one costs no memory of its own to find.
 #[derive(Debug, Default)]
-struct List(Vec<Waker>);
+struct List {
+    first: Option<Waker>,
+    /// Those after it.
+    #[expect(clippy::box_collection, reason = "nearly always absent")]
+    more: Option<Box<Vec<Waker>>>,
+}
 
 impl List {
     fn add(&mut self, waker: &Waker) {
-        if !self.0.iter().any(|known| known.will_wake(waker)) {
-            self.0.push(waker.clone());
+        let Some(first) = &self.first else {
+            self.first = Some(waker.clone());
+            return;
+        };
+        if !first.will_wake(waker) {
+            let more = self.more.get_or_insert_default();
+            if !more.iter().any(|known| known.will_wake(waker)) {
+                more.push(waker.clone());
+            }
+        }
+    }
+
+    /// Moves all to `out`, in the order in which they came.
+    fn take(&mut self, out: &mut Vec<Waker>) {
+        out.extend(self.first.take());
+        if let Some(mut more) = self.more.take() {
+            out.append(&mut more);
         }
     }
 }
@@ -104,8 +124,8 @@ impl Wakers {
     }
 
     fn take_other(&mut self, interest: Interest, out: &mut Vec<Waker>) {
-        if let Some(list) = self.others.remove(&interest) {
-            out.extend(list.0);
+        if let Some(mut list) = self.others.remove(&interest) {
+            list.take(out);
         }
     }
 }
@@ -122,9 +142,6 @@ fn at(table: &mut Vec<Pair>, slot: u32, which: usize) -> Option<&mut List> {
 fn take(table: &mut [Pair], slot: u32, which: usize, out: &mut Vec<Waker>) {
     let pair = table.get_mut(slot as usize);
     if let Some(list) = pair.and_then(|pair| pair.get_mut(which)) {
-        let mut waiting = mem::take(&mut list.0);
-        out.append(&mut waiting);
-        // Its memory is kept for the next waiter.
-        list.0 = waiting;
+        list.take(out);
     }
 }

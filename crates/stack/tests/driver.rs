@@ -460,6 +460,28 @@ fn programs_that_have_ended_with_a_connection_open_let_the_loop_sleep() {
 }
 
 #[test]
+fn a_program_that_ends_takes_the_tasks_that_could_start_others_with_it() {
+    let clock = Clock::start();
+    let (a, _silent) = pair(Caps::plain(1500), &clock);
+    let mut driver = Driver::new(shard(1, &clock), IFACE, a, ());
+    let held = Rc::new(());
+    let holding = Rc::downgrade(&held);
+    driver
+        .run(move |tasks| async move {
+            let server = tasks.clone();
+            let waits = async move {
+                core::future::pending::<()>().await;
+                drop((server, held));
+            };
+            tasks.spawn(waits).detach();
+            // It has begun to wait when the program ends.
+            tasks.spawn(async {}).await;
+        })
+        .unwrap();
+    assert!(holding.upgrade().is_none(), "the task is still there");
+}
+
+#[test]
 fn blocking_thread_calls_while_the_driver_sleeps_and_wakes_it() {
     let clock = Clock::start();
     let (a, b) = pair(Caps::plain(1500), &clock);

@@ -90,8 +90,7 @@ const SPIN: &str =
 const CLOSE: &str =
     "a connection made and forgotten a request, and a TIME-WAIT, which smoltcp does not keep";
 const PLAIN: &str = "a call into the kernel a segment, and its checksum";
-const COLD: &str =
-    "the file is copied once more than sendfile does, from a cache that cannot hold it";
+const COLD: &str = "two copies of what no cache holds, where sendfile makes none";
 const LARGE: &str = "the copies: at this size they bound the ceiling itself";
 const BULK: &str = "the copy in the kernel, which is most of the ceiling's own time";
 const QUEUES: &str = "see the counts";
@@ -115,6 +114,7 @@ const NAMED: &[Bar] = &[
     bar((ALONE, SPINNING), Measure::P50(10.0), SPIN),
     rate("small, 16, pipelined", "nginx", 5.0, SMALL),
     rate("small, 64, close", "nginx", 1.4, CLOSE),
+    rate("1 GiB body", "nginx", 1.0, COLD),
     rate("1 GiB body, dropped", "nginx", 1.0, COLD),
     rate("1 MiB, 16", "nginx", 1.4, LARGE),
     bar(("idle, engine", OURS), Measure::Bytes(1_024.0), MEMORY),

@@ -166,7 +166,10 @@ impl Contender {
             },
             Field::Whole => matches!(self.part, Part::All | Part::Router),
             Field::Close => self.part == Part::All || bulk && self.part == Part::Sockets,
-            Field::Files => self.part == Part::All && !matches!(self.kind, Kind::OnTun(_)),
+            Field::Huge if self.name == "ceiling" => true,
+            Field::Files | Field::Huge => {
+                self.part == Part::All && !matches!(self.kind, Kind::OnTun(_))
+            }
             Field::Alone => self.part == Part::Alone || ["nginx", OURS].contains(&self.name),
             Field::Queues => self.part == Part::Queues || self.name == OURS,
             Field::Handler => self.part == Part::Router,
@@ -323,7 +326,8 @@ mod tests {
         assert_eq!(who("small, 4096"), peers(&[OURS], &["nginx"]));
         assert_eq!(who("bulk in, 8 streams"), peers(&[OURS], &["kernel"]));
         assert_eq!(who("1 MiB, 16"), peers(&[OURS], &["nginx"]));
-        assert_eq!(who("1 GiB body"), [OURS, "nginx"]);
+        assert_eq!(who("256 KiB, 16"), [OURS, "nginx"]);
+        assert_eq!(who("1 GiB body"), [OURS, "ceiling", "nginx"]);
         assert_eq!(who("two clients, small"), [OURS, "outcrop, 2 queues"]);
         assert_eq!(who("handler of 1 KiB"), ["outcrop, axum"]);
     }

@@ -18,8 +18,10 @@ const FILES: [(&str, usize); 8] = [
     ("64k", 64 << 10),
     ("256k", 256 << 10),
     ("large", LARGE),
-    ("huge", 1 << 30),
+    ("huge", HUGE),
 ];
+/// Bytes of the huge file.
+pub(crate) const HUGE: usize = 1 << 30;
 /// Bytes of the large file, and of the pieces the huge one is written in.
 const LARGE: usize = 1 << 20;
 
@@ -45,6 +47,8 @@ pub(crate) enum Field {
     Close,
     /// Ours and nginx: it needs files.
     Files,
+    /// The same beside the ceiling, which has the file in memory.
+    Huge,
     /// Those that wait for one answer without sleeping, the engine as it is by default, and nginx.
     Alone,
     /// Ours with one queue and with two, on both processors.
@@ -164,7 +168,7 @@ impl Scenario {
     /// How long one measurement of it lasts: what a bar hangs on takes `seconds`, the rest half of that.
     pub(crate) fn seconds(&self, seconds: u32) -> u32 {
         match self.field {
-            Field::Core | Field::Whole | Field::Alone => seconds,
+            Field::Core | Field::Whole | Field::Huge | Field::Alone => seconds,
             Field::Close | Field::Files | Field::Queues | Field::Handler => seconds.div_ceil(2),
         }
     }
@@ -246,11 +250,11 @@ impl Scenario {
             Work::Pull { streams: 64 },
             Field::Close,
         ),
-        scenario("1 GiB body", Work::File { drops: false }, Field::Files),
+        scenario("1 GiB body", Work::File { drops: false }, Field::Huge),
         scenario(
             "1 GiB body, dropped",
             Work::File { drops: true },
-            Field::Files,
+            Field::Huge,
         ),
         scenario(
             "two clients, small",

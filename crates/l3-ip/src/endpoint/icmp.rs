@@ -88,7 +88,7 @@ impl Endpoint {
         let error = match why {
             Unreachable::Port => Error::Port,
             Unreachable::Protocol => Error::Protocol {
-                pointer: protocol_field(&up.header),
+                pointer: protocol_field(up.header()),
             },
             Unreachable::Prohibited => Error::Prohibited,
         };
@@ -98,8 +98,8 @@ impl Endpoint {
             src: up.arrival.src,
             dst: up.arrival.dst,
             cast: up.arrival.cast,
-            header: &up.header,
-            payload: &up.payload,
+            header: up.header(),
+            payload: up.payload(),
             protocol: up.protocol,
         };
         self.error(&about, error, false)

@@ -360,11 +360,8 @@ impl Endpoint {
     /// Whether `addr` is one of ours.
     #[must_use]
     pub fn is_local(&self, addr: IpAddr) -> bool {
-        let mut ours = self
-            .interfaces
-            .iter()
-            .flat_map(|interface| &interface.addresses);
-        ours.any(|cidr| cidr.addr() == addr)
+        let has = |link: &InterfaceConfig| link.addresses.iter().any(|cidr| cidr.addr() == addr);
+        self.interfaces.iter().any(has)
     }
 
     /// Whether `addr` is everybody on a link of ours, or on any link.

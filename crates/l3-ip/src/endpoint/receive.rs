@@ -201,28 +201,28 @@ impl Endpoint {
         src: IpAddr,
         dst: IpAddr,
     ) -> Result<Option<Cast>, Verdict> {
-        let bad_source = Rule::Source.drop(DropReason::IpBadSource);
-        let not_for_us = Rule::Destination.drop(DropReason::IpNotForUs);
+        let bad_source = || Rule::Source.drop(DropReason::IpBadSource);
+        let not_for_us = || Rule::Destination.drop(DropReason::IpNotForUs);
         if packet.iface == LOOPBACK {
             let ours = self.is_own(src) && self.is_own(dst);
-            return ours.then_some(Some(Cast::Unicast)).ok_or(bad_source);
+            return ours.then_some(Some(Cast::Unicast)).ok_or_else(bad_source);
         }
         // RFC 1122 3.2.1.3 g, RFC 4291 2.5.3: such an address never comes by a link.
         if dst.is_loopback() {
-            return Err(not_for_us);
+            return Err(not_for_us());
         }
-        let may_ask = address::is_solicitation(src, dst) || asks_as_nobody(packet, src, dst);
-        if !address::may_send(src) && !may_ask {
-            return Err(bad_source);
+        let may_ask = || address::is_solicitation(src, dst) || asks_as_nobody(packet, src, dst);
+        if !address::may_send(src) && !may_ask() {
+            return Err(bad_source());
         }
         let Some(cast) = self.cast(dst, packet.iface) else {
             let is_router = self.config.forward;
-            return is_router.then_some(None).ok_or(not_for_us);
+            return is_router.then_some(None).ok_or_else(not_for_us);
         };
         // Our own address, or the broadcast address of the link, as a source: forged, or a loop.
-        let link = self.interface(packet.iface).ok_or(not_for_us)?;
+        let link = self.interface(packet.iface).ok_or_else(not_for_us)?;
         if link.is_broadcast(src) || self.is_local(src) {
-            return Err(bad_source);
+            return Err(bad_source());
         }
         Ok(Some(cast))
     }
@@ -358,13 +358,11 @@ impl Endpoint {
             gso_size: packet.gso_size,
             path,
         };
-        let mut payload = datagram.packet.bytes;
-        let header = payload.split_to(datagram.payload_at);
         Delivery::Up(Up {
             arrival,
             protocol: datagram.protocol,
-            payload,
-            header,
+            packet: datagram.packet.bytes,
+            payload_at: datagram.payload_at,
         })
     }
 }

@@ -16,7 +16,7 @@ fn closed_port_is_refused_with_the_packet_quoted() {
         panic!("not up")
     };
     assert_eq!(
-        (up.protocol, up.arrival.cast, &up.payload[8..]),
+        (up.protocol, up.arrival.cast, &up.payload()[8..]),
         (17, Cast::Unicast, &b"anyone?"[..])
     );
     let verdict = host.unreachable(NOW, &up, Unreachable::Port);
@@ -44,7 +44,7 @@ fn unknown_next_header_is_answered_with_a_pointer_to_its_name() {
     let Delivery::Up(up) = host.handle_packet(packet(5, bytes)) else {
         panic!("not up")
     };
-    assert_eq!((up.protocol, &up.payload[..]), (250, &[1, 2, 3, 4][..]));
+    assert_eq!((up.protocol, up.payload()), (250, &[1, 2, 3, 4][..]));
     let _ = host.unreachable(NOW, &up, Unreachable::Protocol);
     let (_, _, transport, _) = read(&host.poll_transmit(NOW).unwrap());
     let Some(TransportHeader::Icmpv6(h)) = transport else {

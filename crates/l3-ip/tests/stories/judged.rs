@@ -107,7 +107,7 @@ fn padding_behind_a_packet_is_not_part_of_it() {
     let Delivery::Up(up) = host.handle_packet(packet(1, bytes.into())) else {
         panic!("not up")
     };
-    assert_eq!(up.payload.len(), 8 + 4);
+    assert_eq!(up.payload().len(), 8 + 4);
 }
 
 #[test]

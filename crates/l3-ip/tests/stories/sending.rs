@@ -97,7 +97,7 @@ fn packet_too_long_for_its_path_is_cut_or_refused_as_its_plan_says() {
             up = Some(whole);
         }
     }
-    assert_eq!(up.unwrap().payload, payload);
+    assert_eq!(up.unwrap().payload(), payload);
 }
 
 #[test]

@@ -88,15 +88,18 @@ impl Connection {
         let old = seg.ack < self.send.una() || wl1 > seg.seq || wl1 == seg.seq && wl2 > seg.ack;
         let stamp = seg.header.options.timestamps;
         let older = |stamp: Timestamps| Timestamps::distance(stamp.val, self.clock.recent) < 0;
-        if self.terms.ecn.is_accurate() && (old || stamp.is_some_and(older)) {
+        let counted = self.terms.ecn.is_accurate();
+        if counted && (old || stamp.is_some_and(older)) {
             return 0;
         }
         let mss = u64::from(self.way.mss);
+        let news = seg.ack - self.send.una().min(seg.ack);
         self.ecn.on_ack(&Heard {
             flags: seg.header.flags,
             option: seg.header.options.accurate,
             pure: seg.len == 0 && seg.header.options.sack.is_empty(),
-            segments: (seg.ack - self.send.una().min(seg.ack)).div_ceil(mss),
+            // A division that only counts need.
+            segments: if counted { news.div_ceil(mss) } else { 0 },
             mss,
         })
     }

@@ -334,7 +334,13 @@ impl Connection {
         self.life.edges.take()
     }
 
+    /// Whether there is anything to tell.
+    pub(crate) const fn has_edges(&self) -> bool {
+        !self.life.edges.is_empty()
+    }
+
     /// Whether R1 was reached since the last time.
+    #[inline]
     pub(crate) const fn take_unanswered(&mut self) -> bool {
         self.life.edges.remove(Edges::UNANSWERED)
     }

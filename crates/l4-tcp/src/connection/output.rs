@@ -84,19 +84,25 @@ const fn sack_len(blocks: usize) -> usize {
 }
 
 impl Connection {
-    /// The next packet of this connection.
-    pub(crate) fn poll_transmit(&mut self, now: Instant, flow: &Flow) -> Option<Transmit> {
-        if let Some(syn_ack) = self.poll_syn_ack(now, flow) {
-            return Some(syn_ack);
+    /// The next packet of this connection, put where it is wanted: it is large, and is not to be moved.
+    pub(crate) fn poll_transmit(&mut self, now: Instant, flow: &Flow, out: &mut Option<Transmit>) {
+        if self.is_opening() {
+            *out = self.poll_syn_ack(now, flow);
+            if out.is_some() {
+                return;
+            }
         }
         let Some(plan) = self.plan(now, flow) else {
+            *out = None;
             self.after_flush(now);
-            return None;
+            return;
         };
-        let transmit = self.build(now, &plan, flow);
-        self.count_departure(now, &plan);
-        self.commit(now, &plan, transmit.header.options.accurate.is_some());
-        Some(transmit)
+        let mss = self.room_for_data();
+        let transmit = out.insert(self.build(now, &plan, (flow, mss)));
+        let accurate = transmit.header.options.accurate.is_some();
+        let window = transmit.header.wnd;
+        self.count_departure(now, &plan, mss);
+        self.commit(now, &plan, (mss, accurate, window));
     }
 
     /// The list of decisions.
@@ -336,6 +342,11 @@ impl Connection {
         if plain && !self.life.user_timeout.owed {
             return self.way.mss.max(1);
         }
+        self.room_beside_options()
+    }
+
+    #[cold]
+    fn room_beside_options(&self) -> u16 {
         let sack = self.sack_blocks().len();
         let accurate = self.accurate_option(sack, true).map_or(0, |option| {
             AccurateOption::padded_len(option.as_slice().len())
@@ -404,11 +415,18 @@ impl Connection {
         if beside >= 2 { beside } else { alone }
     }
 
+    #[inline]
     fn sack_blocks(&self) -> SackBlocks {
-        let mut blocks = SackBlocks::new();
-        if !self.terms.sack || !self.recv.has_sack() {
-            return blocks;
+        if self.terms.sack && self.recv.has_sack() {
+            self.blocks_held()
+        } else {
+            SackBlocks::new()
         }
+    }
+
+    #[cold]
+    fn blocks_held(&self) -> SackBlocks {
+        let mut blocks = SackBlocks::new();
         let max = self.max_sack_blocks();
         for range in self.recv.sack_ranges(max, self.settings.dsack) {
             blocks.push(SackBlock {
@@ -446,6 +464,15 @@ impl Connection {
             };
         }
         let sack = self.sack_blocks();
+        // Nothing but the clock is what nearly every segment tells.
+        let bare = self.ecn.accurate().is_none() && !self.life.user_timeout.owed;
+        if bare {
+            return Options {
+                timestamps,
+                sack,
+                ..Options::default()
+            };
+        }
         Options {
             timestamps,
             accurate: self.accurate_option(sack.len(), !plan.data.is_empty()),
@@ -458,8 +485,7 @@ impl Connection {
         }
     }
 
-    fn build(&self, now: Instant, plan: &Plan, flow: &Flow) -> Transmit {
-        let mss = self.room_for_data();
+    fn build(&self, now: Instant, plan: &Plan, (flow, mss): (&Flow, u16)) -> Transmit {
         // A reset promises nothing: its window would mean nothing.
         let is_reset = plan.kind == Kind::Reset;
         // A probe with an old number is not about the stream; everything else tells what is urgent.
@@ -502,14 +528,14 @@ impl Connection {
         }
     }
 
-    fn count_departure(&mut self, now: Instant, plan: &Plan) {
+    fn count_departure(&mut self, now: Instant, plan: &Plan, mss: u16) {
         self.life.active_at = now;
         let bytes = plan.data.len();
-        let full = u64::from(self.room_for_data());
-        let segments = if plan.is_whole() {
+        let full = u64::from(mss);
+        let segments = if plan.is_whole() || bytes <= full {
             1
         } else {
-            bytes.div_ceil(full).max(1)
+            bytes.div_ceil(full)
         };
         let totals = &mut self.account.totals;
         totals.segments_out += segments;
@@ -541,8 +567,9 @@ impl Connection {
         self.life.user_timeout.owed && has_room
     }
 
-    /// Does what a plan implies; everything was decided before.
-    fn commit(&mut self, now: Instant, plan: &Plan, option: bool) {
+    /// Does what a plan implies; everything was decided before: how full a full segment was, whether it tells of
+    /// marks, what window it tells.
+    fn commit(&mut self, now: Instant, plan: &Plan, (mss, accurate, window): (u16, bool, u16)) {
         match plan.kind {
             Kind::Reset => {
                 self.life.reset = None;
@@ -554,8 +581,7 @@ impl Connection {
             }
             Kind::New | Kind::WindowProbe => {
                 if !plan.range.is_empty() {
-                    self.send
-                        .on_sent(plan.range, u32::from(self.room_for_data()));
+                    self.send.on_sent(plan.range, u32::from(mss));
                     self.sent(now, plan.range);
                     self.tell_writable();
                 }
@@ -581,8 +607,8 @@ impl Connection {
             self.life.user_timeout.owed = false;
         }
         let has_data = !plan.data.is_empty();
-        self.ecn.on_sent(plan.is_fresh(), has_data, option);
-        self.recv.on_sent(now, !plan.range.is_empty());
+        self.ecn.on_sent(plan.is_fresh(), has_data, accurate);
+        self.recv.on_told(now, window, !plan.range.is_empty());
         self.urgent.on_announced();
         self.life.challenge_due = None;
         self.life.handshake_ack = false;

@@ -88,10 +88,15 @@ impl Connection {
 
     /// RFC 4821 7.4: no probe while anything is amiss, and none that could not be missed: enough must follow it for
     /// its loss to show without a timeout. One segment is enough for RACK, three it takes without SACK.
+    #[inline]
     pub(super) fn stage(&self, now: Instant, flow: &Flow) -> Stage {
-        let Some(search) = self.way.search.as_deref() else {
-            return Stage::None;
-        };
+        match self.way.search.as_deref() {
+            Some(search) => self.stage_of(now, flow, search),
+            None => Stage::None,
+        }
+    }
+
+    fn stage_of(&self, now: Instant, flow: &Flow, search: &Search) -> Stage {
         let records = self.recovery.records();
         let amiss = self.recovery.phase() != Phase::Open
             || records.lost() > 0

@@ -9,7 +9,7 @@
 
 use core::ops::ControlFlow::{self, Break, Continue};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use outcrop_base::{Arrival, Cause, DropReason, Verdict, Why};
 
 use super::{Connection, Cx};
@@ -61,11 +61,11 @@ impl Connection {
         payload: Bytes,
         cx: &mut Cx<'_>,
     ) -> Verdict {
-        let incoming = self.incoming(a, segment, payload);
+        let mut incoming = self.incoming(a, segment, payload);
         self.life.cause = cx.cause;
         self.life.handshake_ack = true;
         self.recv.owe_ack(a.at);
-        let (Break(verdict) | Continue(verdict)) = self.last_steps(&incoming, cx);
+        let (Break(verdict) | Continue(verdict)) = self.last_steps(&mut incoming, cx);
         verdict
     }
 
@@ -73,7 +73,12 @@ impl Connection {
     fn count_arrival(&mut self, a: &Arrival, payload: &Bytes) {
         let len = payload.len();
         let piece = a.gso_size.map_or(len, |size| len.min(usize::from(size)));
-        let pieces = len.div_ceil(piece.max(1)).max(1) as u64;
+        // Divided only where there is more than one.
+        let pieces = if len > piece {
+            len.div_ceil(piece.max(1)) as u64
+        } else {
+            1
+        };
         let totals = &mut self.account.totals;
         totals.segments_in += pieces;
         self.life.active_at = a.at;
@@ -110,6 +115,9 @@ impl Connection {
 
     /// RFC 9768 3.2: every acceptable packet's mark counts, and some are to be told at once.
     fn count_mark(&mut self, seg: &Incoming<'_>) {
+        if !self.terms.ecn.is_accurate() {
+            return;
+        }
         let bytes = u32::try_from(seg.payload.len()).unwrap_or(u32::MAX);
         let size = u32::from(seg.a.gso_size.unwrap_or(u16::MAX)).max(1);
         let packets = bytes.div_ceil(size).max(1);
@@ -119,10 +127,15 @@ impl Connection {
         }
     }
 
-    fn last_steps(&mut self, seg: &Incoming<'_>, cx: &mut Cx<'_>) -> ControlFlow<Verdict, Verdict> {
+    fn last_steps(
+        &mut self,
+        seg: &mut Incoming<'_>,
+        cx: &mut Cx<'_>,
+    ) -> ControlFlow<Verdict, Verdict> {
         self.check_urgent(seg);
+        let bare = seg.payload.is_empty();
         self.take_text(seg, cx)?;
-        self.check_fin(seg, cx)
+        self.check_fin(seg, bare, cx)
     }
 
     /// First, check the sequence number; before it, the timestamp (PAWS).
@@ -302,7 +315,7 @@ impl Connection {
     }
 
     /// Seventh, process the segment text, and keep a FIN that comes before its turn.
-    fn take_text(&mut self, seg: &Incoming<'_>, cx: &mut Cx<'_>) -> ControlFlow<Verdict> {
+    fn take_text(&mut self, seg: &mut Incoming<'_>, cx: &mut Cx<'_>) -> ControlFlow<Verdict> {
         let fin = seg.header.flags.fin();
         if seg.payload.is_empty() && !fin {
             return Continue(());
@@ -320,7 +333,9 @@ impl Connection {
             Ok(at) => (at, 0),
             Err(_) => (0, usize::try_from(-text_at).unwrap_or(usize::MAX)),
         };
-        let payload = seg.payload.slice(skip.min(seg.payload.len())..);
+        // Nobody asks for it again: it goes on as it is.
+        let mut payload = core::mem::take(&mut seg.payload);
+        payload.advance(skip.min(payload.len()));
         let is_new = at + payload.len() as u64 > self.recv.nxt();
         let deaf = self.settings.deaf && self.send.buffer().fin() != FinState::Open;
         if (!self.life.held || deaf) && !payload.is_empty() && is_new {
@@ -339,8 +354,14 @@ impl Connection {
         Continue(())
     }
 
-    /// Eighth, check the FIN bit: the peer's FIN counts once everything before it has come.
-    fn check_fin(&mut self, seg: &Incoming<'_>, cx: &mut Cx<'_>) -> ControlFlow<Verdict, Verdict> {
+    /// Eighth, check the FIN bit: the peer's FIN counts once everything before it has come. `bare` is a segment that
+    /// had no text.
+    fn check_fin(
+        &mut self,
+        seg: &Incoming<'_>,
+        bare: bool,
+        cx: &mut Cx<'_>,
+    ) -> ControlFlow<Verdict, Verdict> {
         if self.recv.finished() && self.peer_fin == PeerFin::Awaited {
             self.peer_fin = if self.state == State::Established {
                 PeerFin::First
@@ -356,7 +377,7 @@ impl Connection {
             }
             return Continue(Rule::FinTaken.taken());
         }
-        Continue(if seg.payload.is_empty() {
+        Continue(if bare {
             Rule::AckTaken.taken()
         } else {
             Rule::TextTaken.taken()

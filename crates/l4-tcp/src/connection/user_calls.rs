@@ -64,12 +64,15 @@ impl Connection {
     /// Tells a program whose write found no room that there is some: a third of the buffer, and with a mark on
     /// unsent bytes half of that, so that it is not woken for every segment.
     pub(super) fn tell_writable(&mut self) {
+        if !self.life.blocked {
+            return;
+        }
         let buffer = self.send.buffer();
         let mark = self.settings.notsent_lowat.unwrap_or(u32::MAX).max(1);
         let below = buffer.unsent() <= u64::from(mark / 2);
         let third = (buffer.capacity() / 3).max(1);
         let roomy = buffer.room() >= third && self.write_room() > 0;
-        if self.life.blocked && below && roomy {
+        if below && roomy {
             self.life.blocked = false;
             self.life.edges.insert(Edges::WRITABLE);
         }

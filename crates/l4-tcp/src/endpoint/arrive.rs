@@ -90,12 +90,19 @@ impl Endpoint {
 
     /// A connection that was over before this segment came, and waits only for the next flush, ends
     /// now: the segment belongs to what follows it. Returns whether it did.
+    #[inline]
     fn hasten_end(&mut self, now: Instant, id: ConnId) -> bool {
         let place = self.places.get(id).map(|place| &place.phase);
-        if !matches!(place, Some(Phase::Open(connection)) if connection.over().is_some()) {
-            return false;
-        }
-        while let Some(last) = self.poll_place(now, id) {
+        let over = matches!(place, Some(Phase::Open(connection)) if connection.over().is_some());
+        over && self.end_now(now, id)
+    }
+
+    #[cold]
+    fn end_now(&mut self, now: Instant, id: ConnId) -> bool {
+        let mut last = None;
+        loop {
+            self.poll_place(now, id, &mut last);
+            let Some(last) = last.take() else { break };
             self.reply(Transmit { conn: None, ..last });
         }
         self.retire_if_over(now, id);

@@ -290,36 +290,45 @@ impl Endpoint {
     /// The next packet to leave at `now`: answers first, then the connections in turn.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
         self.latest = self.latest.max(now);
-        if let Some(reply) = self.reply_due() {
-            return Some(reply);
+        let mut planned = None;
+        self.plan_next(now, &mut planned);
+        planned
+    }
+
+    /// The next packet, put into `out`: a plan is large, and stays where it was made.
+    fn plan_next(&mut self, now: Instant, out: &mut Option<Transmit>) {
+        if self.reply_due(out) {
+            return;
         }
         while let Some(id) = self.ready.front().copied() {
-            // A plan is large: it stays where it was made.
-            let planned = self.poll_place(now, id);
-            if let Some(transmit) = &planned {
-                self.count_out(transmit);
+            self.poll_place(now, id, out);
+            if let Some(transmit) = out {
+                self.counters.resets_sent += u64::from(transmit.header.flags.rst());
                 self.turn = self.turn.saturating_sub(1);
                 if self.turn == 0 {
                     self.ready.rotate_left(1);
                     self.turn = params::TURN;
                 }
-                return planned;
+                return;
             }
             self.ready.pop_front();
             self.turn = params::TURN;
             self.flushed(now, id);
-            if let Some(reply) = self.reply_due() {
-                return Some(reply);
+            if self.reply_due(out) {
+                return;
             }
         }
         self.sweep_guards();
-        None
     }
 
-    fn reply_due(&mut self) -> Option<Transmit> {
-        let reply = self.replies.pop_front()?;
-        self.count_out(&reply);
-        Some(reply)
+    /// Puts the oldest stateless answer into `out`; whether there was one.
+    fn reply_due(&mut self, out: &mut Option<Transmit>) -> bool {
+        let Some(reply) = self.replies.pop_front() else {
+            return false;
+        };
+        self.counters.resets_sent += u64::from(reply.header.flags.rst());
+        *out = Some(reply);
+        true
     }
 
     /// A place has said all it has to say now.
@@ -345,13 +354,12 @@ impl Endpoint {
         }
     }
 
-    fn count_out(&mut self, transmit: &Transmit) {
-        self.counters.resets_sent += u64::from(transmit.header.flags.rst());
-    }
-
-    fn poll_place(&mut self, now: Instant, id: ConnId) -> Option<Transmit> {
-        let (flow, place) = self.places.get_mut(id)?;
-        let mut planned = match &mut place.phase {
+    /// The next packet of one place, put into `out`, which is empty.
+    fn poll_place(&mut self, now: Instant, id: ConnId, out: &mut Option<Transmit>) {
+        let Some((flow, place)) = self.places.get_mut(id) else {
+            return;
+        };
+        match &mut place.phase {
             Phase::Embryo(embryo) => {
                 let settings = *embryo_settings(&embryo.origin, &self.listeners, &self.config);
                 let settings = self.auth.shape(flow, &settings);
@@ -359,21 +367,20 @@ impl Endpoint {
                 if let (Some(plan), Some(grant)) = (&mut plan, embryo.grant) {
                     plan.header.options.fast_open = self.tokens.grant(now, flow, grant);
                 }
-                plan
+                *out = plan;
             }
             Phase::Open(connection) => {
                 connection.set_pressure(self.budget.pressure());
-                connection.poll_transmit(now, flow)
+                connection.poll_transmit(now, flow, out);
             }
-            Phase::Dormant(_) | Phase::Ended(_) => None,
-        };
-        if let Some(transmit) = &mut planned {
+            Phase::Dormant(_) | Phase::Ended(_) => {}
+        }
+        if let Some(transmit) = out {
             transmit.conn = Some(id);
+            if !self.auth.is_idle() {
+                *out = out.take().and_then(|transmit| self.signed(transmit));
+            }
         }
-        if self.auth.is_idle() {
-            return planned;
-        }
-        self.signed(planned?)
     }
 
     /// The payload of the plan `poll_transmit` returned last: fills `out` with slices that stay
@@ -449,11 +456,13 @@ impl Endpoint {
         let active = match &mut place.phase {
             Phase::Embryo(embryo) => embryo.wants_output(),
             Phase::Open(connection) => {
-                if connection.take_unanswered() {
-                    self.counters.doubts += 1;
-                    self.paths.doubt(flow.remote.ip());
+                if connection.has_edges() {
+                    if connection.take_unanswered() {
+                        self.counters.doubts += 1;
+                        self.paths.doubt(flow.remote.ip());
+                    }
+                    place.edges.insert(connection.take_edges());
                 }
-                place.edges.insert(connection.take_edges());
                 true
             }
             Phase::Dormant(_) | Phase::Ended(_) => false,

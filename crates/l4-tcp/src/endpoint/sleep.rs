@@ -15,13 +15,20 @@ use crate::transmit::ConnId;
 impl Endpoint {
     /// Makes a sleeping connection whole again; one that is about to be called learns how scarce memory is.
     pub(super) fn wake(&mut self, id: ConnId) {
+        let pressure = self.budget.pressure();
+        match self.places.get_mut(id).map(|(_, place)| &mut place.phase) {
+            Some(Phase::Open(connection)) => connection.set_pressure(pressure),
+            Some(Phase::Dormant(_)) => self.rouse(id),
+            Some(Phase::Embryo(_) | Phase::Ended(_)) | None => {}
+        }
+    }
+
+    #[cold]
+    fn rouse(&mut self, id: ConnId) {
         let latest = self.latest;
         let Some((_, place)) = self.places.get_mut(id) else {
             return;
         };
-        if let Phase::Open(connection) = &mut place.phase {
-            connection.set_pressure(self.budget.pressure());
-        }
         if let Phase::Dormant(sleeper) = &place.phase
             && let Some(settings) = self.shared.release(sleeper.settings)
         {

@@ -184,8 +184,12 @@ impl Recovery {
             news.timed.filter(|_| self.sack || !news.resent)
         };
         let sample = input.now - timed.or(echoed)?;
-        let expected = flight.div_ceil(2 * self.mss).clamp(1, 1 << 16);
-        let expected = u32::try_from(expected).unwrap_or(1);
+        let two = 2 * self.mss;
+        let expected = if flight <= two {
+            1
+        } else {
+            u32::try_from(flight.div_ceil(two).min(1 << 16)).unwrap_or(1)
+        };
         self.rtt.on_sample(input.now, sample, expected);
         Some(sample)
     }
@@ -197,6 +201,10 @@ impl Recovery {
         out: &mut AckOutcome,
         controller: &mut dyn Controller,
     ) {
+        if !self.undo.is_open() && self.frto == FRto::Off {
+            // No reduction is in doubt: what nearly every acknowledgment finds.
+            return;
+        }
         let after_timeout = self.undo.after_timeout();
         out.spurious = self.undo.on_ack(&Shown {
             echo: input.echo,
@@ -432,7 +440,9 @@ impl Recovery {
         if self.outstanding() == 0 {
             self.rto.stop();
             self.rto.on_progress();
+            // Nor is there anything to probe for.
             self.tlp.stop();
+            return;
         } else if news.acked > 0 {
             self.rto.on_progress();
             self.rto.restart(now, self.rtt.rto());

@@ -54,10 +54,15 @@ impl Recovery {
 
     /// After losses were looked for: whether `lost` is a probe and nothing else. All of it is lost then, whatever part
     /// was found, and no second look may blame the retransmission.
+    #[inline]
     pub(super) fn judge_size(&mut self, lost: Option<&mut Lost>) -> bool {
-        let Some(range) = self.sized() else {
-            return false;
-        };
+        match self.sized() {
+            Some(range) => self.judge_size_of(range, lost),
+            None => false,
+        }
+    }
+
+    fn judge_size_of(&mut self, range: StreamRange, lost: Option<&mut Lost>) -> bool {
         let Some(lost) = lost else {
             self.confirm_size(range);
             return false;

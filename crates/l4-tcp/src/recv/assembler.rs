@@ -111,11 +111,11 @@ impl Assembler {
         if !self.first.is_empty() {
             return Some(core::mem::take(&mut self.first));
         }
-        let piece = self.queue.pop(usize::MAX);
+        let piece = self.queue.pop(usize::MAX)?;
         if self.queue.is_empty() {
             self.queue.relax();
         }
-        piece
+        Some(piece)
     }
 
     /// Lets go of read buffers that unread small pieces keep. To be called once programs had their chance to read: what
@@ -146,7 +146,7 @@ impl Assembler {
         if at <= self.nxt {
             let before = self.nxt;
             placed.filled = !self.held.is_empty() && whole.end + u64::from(fin) > self.nxt;
-            self.append(whole, &bytes);
+            self.append(whole, bytes);
             self.join();
             placed.advanced = self.nxt - before;
         } else {
@@ -179,18 +179,20 @@ impl Assembler {
     }
 
     /// Adds what of `whole` lies at RCV.NXT or later, up to the first piece kept.
-    fn append(&mut self, whole: StreamRange, bytes: &Bytes) {
+    fn append(&mut self, whole: StreamRange, bytes: Bytes) {
         let new = StreamRange::new(whole.start.max(self.nxt), whole.end);
         if self.held.is_empty() {
             // What nearly every segment is: in order, with nothing behind it.
-            if !new.is_empty() {
-                self.push(slice_of(bytes, whole.start, new));
+            if new.len() == bytes.len() as u64 && !new.is_empty() {
+                self.push(bytes);
+            } else if !new.is_empty() {
+                self.push(slice_of(&bytes, whole.start, new));
             }
             return;
         }
         for gap in self.gaps(new) {
             while self.nxt < gap.start && self.join_next() {}
-            self.push(slice_of(bytes, whole.start, gap));
+            self.push(slice_of(&bytes, whole.start, gap));
         }
     }
 
@@ -210,7 +212,7 @@ impl Assembler {
 
     /// Appends every kept piece that has come into order, then the FIN.
     fn join(&mut self) {
-        while self.join_next() {}
+        while !self.pieces.is_empty() && self.join_next() {}
         if self.fin == Some(self.nxt) {
             self.nxt += 1;
         }

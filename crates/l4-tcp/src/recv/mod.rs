@@ -368,8 +368,13 @@ impl Receiver {
     /// A segment left with what [`Self::window_field`] and [`Self::nxt`] said. `data` says that it
     /// carried payload or a FIN, so that the acknowledgment cost nothing.
     pub fn on_sent(&mut self, now: Instant, data: bool) {
-        let planned = self.window.plan(self.nxt(), self.queued());
-        self.window.on_advertised(planned);
+        self.on_told(now, self.window_field(), data);
+    }
+
+    /// The same where what [`Self::window_field`] said is at hand.
+    pub(crate) fn on_told(&mut self, now: Instant, field: u16, data: bool) {
+        let told = self.window.of_field(self.nxt(), field);
+        self.window.on_advertised(told);
         self.acks.on_sent(now, data);
         self.acked = self.nxt();
         self.duplicate = None;

@@ -127,6 +127,11 @@ impl RecvWindow {
         } else {
             down
         };
+        self.of_field(nxt, field)
+    }
+
+    /// What `field` beside an acknowledgment of everything before `nxt` says.
+    pub(crate) fn of_field(&self, nxt: u64, field: u16) -> Advertised {
         Advertised {
             field,
             edge: nxt + self.value(field),

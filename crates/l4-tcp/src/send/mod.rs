@@ -188,6 +188,7 @@ impl Sender {
     }
 
     /// `len` bytes, cut to what one gathered write can carry.
+    #[inline]
     fn new_data(&self, len: u64, l: &Limits, usable: u64) -> NewData {
         let nxt = self.nxt();
         let data = self.buffer.cut_to_slices(StreamRange::new(nxt, nxt + len));
@@ -261,7 +262,9 @@ impl Sender {
 
     /// `range`, as planned, left. `mss` tells whether its last segment was a short one.
     pub fn on_sent(&mut self, range: StreamRange, mss: u32) {
-        if range.end > self.nxt() && !range.len().is_multiple_of(u64::from(mss.max(1))) {
+        let (len, mss) = (range.len(), u64::from(mss.max(1)));
+        let is_short = len < mss && len > 0 || !len.is_multiple_of(mss);
+        if range.end > self.nxt() && is_short {
             self.small_end = range.end;
         }
         self.buffer.on_sent(range);

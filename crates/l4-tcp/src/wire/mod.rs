@@ -12,7 +12,7 @@ use core::net::IpAddr;
 use core::ops::Range;
 use std::io::IoSlice;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use etherparse::{TcpHeader, TcpHeaderSlice};
 use outcrop_base::{Arrival, Cast, Checksum, ChecksumState, DropReason, HeaderRoom};
 
@@ -45,18 +45,29 @@ pub fn parse(a: &Arrival, bytes: Bytes) -> Result<(Segment, Bytes), DropReason> 
     if a.checksum == ChecksumState::Unverified && !checksum_holds(a, &bytes) {
         return Err(DropReason::TcpBadChecksum);
     }
-    let mut segment = Segment {
-        src_port: view.source_port(),
-        dst_port: view.destination_port(),
-        header: header_of(&view)?,
-        payload_len: u32::try_from(bytes.len() - view.slice().len())
-            .map_err(|_| DropReason::TcpTruncated)?,
-        bytes: Bytes::new(),
-    };
+    let (src_port, dst_port) = (view.source_port(), view.destination_port());
     let header_len = view.slice().len();
+    let payload_len = bytes.len() - header_len;
+    let payload_len = u32::try_from(payload_len).map_err(|_| DropReason::TcpTruncated)?;
+    let header = header_of(&view)?;
     let mut rest = bytes;
-    segment.bytes = rest.split_to(header_len);
-    Ok((segment, rest))
+    let bytes = if header.options.signature.is_some() {
+        rest.split_to(header_len)
+    } else {
+        rest.advance(header_len);
+        Bytes::new()
+    };
+    // Made where it goes: it is large.
+    Ok((
+        Segment {
+            src_port,
+            dst_port,
+            header,
+            payload_len,
+            bytes,
+        },
+        rest,
+    ))
 }
 
 fn header_of(view: &TcpHeaderSlice<'_>) -> Result<SegmentHeader, DropReason> {

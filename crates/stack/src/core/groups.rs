@@ -124,7 +124,7 @@ impl Core {
     /// hosts is everybody's (RFC 1112 7.2, RFC 4291 2.7.1).
     pub(super) fn hears_source(&self, up: &Up) -> Result<(), Verdict> {
         let arrival = &up.arrival;
-        let Some(&[s0, s1, d0, d1]) = up.payload.first_chunk() else {
+        let Some(&[s0, s1, d0, d1]) = up.payload().first_chunk() else {
             return Ok(());
         };
         if arrival.cast != Cast::Multicast || outcrop_ip::is_all_hosts(arrival.dst) {

@@ -43,7 +43,11 @@ impl Stray {
     #[must_use]
     pub fn packet(&self) -> ([Bytes; 2], InterfaceId) {
         match &self.inside {
-            Inside::Up(up) => ([up.header.clone(), up.payload.clone()], up.arrival.iface),
+            Inside::Up(up) => {
+                let mut header = up.packet.clone();
+                let payload = header.split_off(up.payload_at.min(header.len()));
+                ([header, payload], up.arrival.iface)
+            }
             Inside::Icmp(packet) => ([packet.bytes.clone(), Bytes::new()], packet.iface),
         }
     }
@@ -130,7 +134,7 @@ impl Core {
             UDP => Transport::Udp,
             _ => return true,
         };
-        let Some(&[s0, s1, d0, d1]) = up.payload.first_chunk() else {
+        let Some(&[s0, s1, d0, d1]) = up.payload().first_chunk() else {
             return true;
         };
         let flow = Flow {
@@ -144,7 +148,7 @@ impl Core {
         match transport {
             Transport::Udp => self.udp.expects(&flow),
             Transport::Tcp => {
-                let flags = up.payload.get(FLAGS).copied().unwrap_or_default();
+                let flags = up.payload().get(FLAGS).copied().unwrap_or_default();
                 self.tcp.expects(&flow, flags & SYN_ACK == SYN)
             }
         }

@@ -74,7 +74,10 @@ impl Core {
         const TCP: u8 = Transport::Tcp.number();
         const UDP: u8 = Transport::Udp.number();
         match up.protocol {
-            TCP => self.hand_to_tcp(&up.arrival, up.payload),
+            TCP => {
+                let arrival = up.arrival;
+                self.hand_to_tcp(&arrival, up.into_payload())
+            }
             UDP => self.hand_to_udp(&up),
             protocol if self.ip.raw_listens(protocol) => Verdict::taken(PROTOCOL),
             _ => {
@@ -128,7 +131,9 @@ impl Core {
         if let Err(verdict) = self.hears_source(up) {
             return verdict;
         }
-        let verdict = self.udp.handle_segment(&up.arrival, up.payload.clone());
+        let verdict = self
+            .udp
+            .handle_segment(&up.arrival, up.clone().into_payload());
         if verdict.drop_reason() == Some(DropReason::UdpNoSocket) {
             let _sent = self.ip.unreachable(up.arrival.at, up, Unreachable::Port);
         }

@@ -163,7 +163,10 @@ impl<D: Device, R: Recorder> Driver<D, R> {
         let alarm = self.shard.alarm();
         alarm.awake();
         alarm.take(Ask::Device);
-        self.read()?;
+        // What was found while looking out comes first: to ask for more would keep it waiting.
+        if self.inbox.is_empty() {
+            self.read()?;
+        }
         let now = self.shard.now();
         self.shard.begin_turn(now);
         let mut inside = self.shard.lock();
@@ -348,7 +351,7 @@ impl<D: Device, R: Recorder> Driver<D, R> {
     }
 
     /// Looks at the device for as long as busy polling lasts; returns whether there is something to do.
-    /// What it finds waits in the inbox for the next turn.
+    /// What it finds, one packet, waits in the inbox for the next turn; what came with it, for the turn after that.
     fn look_out(&mut self, now: Instant, deadline: Option<Instant>) -> io::Result<bool> {
         if self.busy_poll.is_zero() {
             return Ok(false);
@@ -357,7 +360,8 @@ impl<D: Device, R: Recorder> Driver<D, R> {
             .unwrap_or(Instant::FAR_FUTURE)
             .min(now + self.busy_poll);
         while self.shard.now() < end {
-            self.read()?;
+            let dry = self.device.receive(&mut self.pool, &mut self.inbox, 1)?;
+            self.dry = dry == Dry::Yes;
             if !self.inbox.is_empty() || self.shard.alarm().is_asked() {
                 return Ok(true);
             }

@@ -10,7 +10,7 @@ use crate::profile;
 use crate::statistics::Spread;
 use crate::words::{Rate, said};
 
-/// A median this close to the ceiling's cannot be better.
+/// Nobody can be asked for more of the ceiling than this, and who has reached it can do no better.
 const BOUNDED: f64 = 0.97;
 
 /// How the ceiling did beside those it has to beat.
@@ -51,8 +51,15 @@ pub(super) enum Verdict {
     Met,
     /// The extremes overlap where at most as much was asked.
     Equal,
-    /// Missed, at this share of a ceiling that counts, whose rate this is: no more is to be had.
-    AtCeiling(f64, f64),
+    /// Missed, where a ceiling that counts bounds what is to be had.
+    Bounded {
+        /// The ceiling's rate.
+        ceiling: f64,
+        /// What was asked, of that.
+        asked: f64,
+        /// What ours reached of it.
+        ours: f64,
+    },
     /// It is against the ceiling, which does not count in this run.
     NoCeiling,
     Missed,
@@ -67,7 +74,6 @@ pub(crate) struct Judged {
     /// Our server's processor time for the same work, of the other's.
     cpu: Option<f64>,
     unit: String,
-    ours: f64,
     pub(super) verdict: Verdict,
 }
 
@@ -157,7 +163,6 @@ impl Bar {
             ],
             cpu: cpu(row)?.ratio(&cpu(other)?),
             unit: row.unit.clone(),
-            ours: ours.median,
             verdict,
         })
     }
@@ -169,7 +174,6 @@ impl Bar {
             cells: [asked, ours, String::new(), String::new()],
             cpu: None,
             unit: String::new(),
-            ours: 0.0,
             verdict: if met { Verdict::Met } else { Verdict::Missed },
         }
     }
@@ -184,8 +188,19 @@ pub(super) fn verdict(
     match ceiling {
         _ if ratio >= least => Verdict::Met,
         _ if overlap && least <= 1.0 => Verdict::Equal,
-        Some((share, rate)) if share >= BOUNDED => Verdict::AtCeiling(share, rate),
-        Some(_) | None => Verdict::Missed,
+        Some((ours, ceiling)) => {
+            let asked = ours * least / ratio;
+            if asked > BOUNDED || ours >= BOUNDED {
+                Verdict::Bounded {
+                    ceiling,
+                    asked,
+                    ours,
+                }
+            } else {
+                Verdict::Missed
+            }
+        }
+        None => Verdict::Missed,
     }
 }
 
@@ -201,7 +216,7 @@ pub(crate) fn flatness(held: &[Held]) -> Option<(f64, u32, u32)> {
 
 impl Judged {
     pub(crate) fn is_missed(&self) -> bool {
-        matches!(self.verdict, Verdict::Missed | Verdict::AtCeiling(..))
+        matches!(self.verdict, Verdict::Missed | Verdict::Bounded { .. })
     }
 
     /// The file of the profile that belongs to it.
@@ -230,10 +245,13 @@ impl fmt::Display for Judged {
         match self.verdict {
             Verdict::Met => write!(f, "met"),
             Verdict::Equal => write!(f, "equal: extremes overlap"),
-            Verdict::AtCeiling(share, ceiling) => write!(
+            Verdict::Bounded {
+                ceiling,
+                asked,
+                ours,
+            } => write!(
                 f,
-                "at {share:.2} of the ceiling, which bounds it: {} of {}",
-                said(self.ours, &self.unit),
+                "bounded by the ceiling, {}: the bar is {asked:.2} of it, ours {ours:.2}",
                 said(ceiling, &self.unit)
             ),
             Verdict::NoCeiling => write!(f, "not judged: the ceiling does not count in this run"),

@@ -14,10 +14,19 @@ fn a_verdict_is_the_rules() {
     // Equal counts where as much was asked, not where one and a half times as much was.
     assert_eq!(verdict(0.95, 1.0, true, ceiling(0.9)), Verdict::Equal);
     assert_eq!(verdict(1.4, 1.5, true, ceiling(0.9)), Verdict::Missed);
-    assert_eq!(
-        verdict(1.4, 1.5, false, ceiling(0.98)),
-        Verdict::AtCeiling(0.98, 100.0)
-    );
+    // Who has reached the ceiling can do no better; who is asked for more than it is not asked for what is to be had.
+    for (ratio, ours, asked) in [(1.4, 0.98, 1.05), (0.6, 0.8, 2.0)] {
+        let Verdict::Bounded {
+            ceiling: rate,
+            asked: of_it,
+            ours: reached,
+        } = verdict(ratio, 1.5, false, ceiling(ours))
+        else {
+            panic!("{ratio}");
+        };
+        assert!((of_it - asked).abs() < 1e-9, "{of_it}");
+        assert!((reached - ours).abs() < 1e-9 && (rate - 100.0).abs() < 1e-9);
+    }
     assert_eq!(verdict(1.4, 1.5, false, None), Verdict::Missed);
 }
 
@@ -121,7 +130,7 @@ fn at_a_ceiling_that_counts_both_figures_are_said_and_at_another_nothing_is_judg
     let [nginx, _] = said(&run(&rates), "| small, 256 ").try_into().unwrap();
     // In megabits, since the table was made up of bulk.
     assert!(
-        nginx.ends_with("at 0.99 of the ceiling, which bounds it: 148G of 150G"),
+        nginx.ends_with("bounded by the ceiling, 150G: the bar is 1.00 of it, ours 0.99"),
         "{nginx}"
     );
 }
@@ -131,7 +140,7 @@ fn three_times_is_asked_where_a_peer_is_under_a_third_of_the_ceiling() {
     let mut rates = COUNTS.to_vec();
     rates.push(("small, 16", "outcrop", &[140.0]));
     rates.push(("small, 16", "lwIP", &[57.0]));
-    rates.push(("small, 16", "gVisor", &[56.0]));
+    rates.push(("small, 16", "gVisor", &[54.0]));
     rates.push(("small, 10,000/s", "gVisor", &[1.0]));
     rates.push(("small, 10,000/s", "outcrop", &[1.0]));
     let table = run(&rates);
@@ -139,7 +148,7 @@ fn three_times_is_asked_where_a_peer_is_under_a_third_of_the_ceiling() {
         said(&table, "| small, 16 | 1 x lwIP"),
         said(&table, "| small, 16 | 3 x gVisor"),
     ];
-    assert!(lwip[0].ends_with("| met") && gvisor[0].contains("| 2.50 | 2.00 | **missed**"));
+    assert!(lwip[0].ends_with("| met") && gvisor[0].contains("| 2.59 | 2.00 | **missed**"));
     // Who asks so often a second is answered so often a second.
     assert!(said(&table, "| small, 10,000/s").is_empty());
 }

@@ -9,8 +9,8 @@ use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
 
-use super::{CLOSE, DISCARD, HEADER, LARGE, MOST, SEND, answer, requests, wait};
-use crate::Outcome;
+use super::{CLOSE, DISCARD, HEADER, HUGE, LARGE, MOST, SEND, answer, requests, wait};
+use crate::{Outcome, scenario};
 
 const FIN: u8 = 1;
 const SYN: u8 = 2;
@@ -30,8 +30,8 @@ const ACK_EVERY: u32 = 512 << 10;
 const HEADERS: usize = 40;
 
 /// Serves for ever.
-pub(super) fn run(tun: BorrowedFd<'_>, spin: bool) -> Outcome<()> {
-    let mut ceiling = Ceiling::new(tun);
+pub(super) fn run(mut ceiling: Ceiling<'_>, spin: bool) -> Outcome<()> {
+    let tun = ceiling.tun;
     let mut buffer = vec![0; MOST];
     loop {
         match rustix::io::read(tun, &mut buffer[..]) {
@@ -152,9 +152,18 @@ impl Stream {
             period: answer.len(),
         }
     }
+
+    const fn once(answer: Vec<u8>) -> Self {
+        let period = answer.len();
+        Self {
+            bytes: answer,
+            period,
+        }
+    }
 }
 
-struct Ceiling<'a> {
+/// What it knows.
+pub(super) struct Ceiling<'a> {
     tun: BorrowedFd<'a>,
     table: Vec<Conn>,
     /// Ports of connections that owe an acknowledgment.
@@ -162,11 +171,14 @@ struct Ceiling<'a> {
     small: Stream,
     close: Stream,
     large: Stream,
+    huge: Option<Stream>,
     endless: Stream,
 }
 
 impl<'a> Ceiling<'a> {
-    fn new(tun: BorrowedFd<'a>) -> Self {
+    /// A file of 1 GiB is there if `huge`. It lies in memory, so that nothing is done with it but the one copy into the
+    /// device that nobody can do without.
+    pub(super) fn new(tun: BorrowedFd<'a>, huge: bool) -> Self {
         let small = answer(100, false);
         let block = vec![b'x'; SEGMENT as usize];
         Self {
@@ -174,9 +186,10 @@ impl<'a> Ceiling<'a> {
             table: vec![Conn::default(); 1 << 16],
             owing: Vec::new(),
             small: Stream::new(&small, 1 + SEGMENT as usize / small.len() * 2),
-            close: Stream::new(&answer(100, true), 1),
-            large: Stream::new(&answer(1 << 20, false), 1),
-            endless: Stream::new(&block, 1),
+            close: Stream::once(answer(100, true)),
+            large: Stream::once(answer(1 << 20, false)),
+            huge: huge.then(|| Stream::once(answer(scenario::HUGE, true))),
+            endless: Stream::once(block),
         }
     }
 
@@ -184,6 +197,7 @@ impl<'a> Ceiling<'a> {
         match port {
             CLOSE => &self.close,
             LARGE => &self.large,
+            HUGE => self.huge.as_ref().unwrap_or(&self.large),
             SEND => &self.endless,
             _ => &self.small,
         }
@@ -312,7 +326,7 @@ impl Conn {
             port => {
                 let bytes = requests(segment.text) * u32::try_from(period).unwrap_or(0);
                 self.until = self.until.wrapping_add(bytes);
-                self.closes = port == CLOSE;
+                self.closes = port == CLOSE || port == HUGE;
             }
         }
     }

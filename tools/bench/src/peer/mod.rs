@@ -31,6 +31,8 @@ pub(crate) const SMALL: u16 = 80;
 pub(crate) const CLOSE: u16 = 81;
 /// Answers with a file of 1 MiB.
 pub(crate) const LARGE: u16 = 82;
+/// Answers with a file of 1 GiB, and closes.
+pub(crate) const HUGE: u16 = 83;
 /// Sends for ever.
 pub(crate) const SEND: u16 = 8_080;
 /// Discards.
@@ -47,7 +49,7 @@ pub(crate) struct Peer {
     /// How many connections there will be.
     #[arg(long, default_value_t = 16)]
     connections: usize,
-    /// The only port that will be asked; the ceiling answers on all.
+    /// The only port that will be asked; the ceiling answers on all, but has a file of 1 GiB only if told to.
     #[arg(long, default_value_t = SMALL)]
     port: u16,
     /// Spin instead of sleeping.
@@ -92,7 +94,8 @@ impl fmt::Display for Who {
 pub(crate) const fn port(work: Work) -> u16 {
     match work {
         Work::Push { .. } | Work::Pair(Pair::Push) => DISCARD,
-        Work::Pull { .. } | Work::File { .. } | Work::Pair(Pair::Pull) => SEND,
+        Work::Pull { .. } | Work::Pair(Pair::Pull) => SEND,
+        Work::File { .. } => HUGE,
         Work::Requests { close: true, .. } => CLOSE,
         // The only file of some size that peers are asked for.
         Work::Requests { file, .. } if matches!(file.as_bytes(), b"large") => LARGE,
@@ -115,19 +118,29 @@ impl Peer {
         interface.mtu = mtu;
         interface.format = format;
         kernel::configure(&interface)?;
-        println!("ready");
-        std::io::stdout().flush()?;
         match self.who {
-            Who::Ceiling => ceiling::run(tun.as_fd(), self.spin),
+            Who::Ceiling => {
+                let ceiling = ceiling::Ceiling::new(tun.as_fd(), self.port == HUGE);
+                ready()?;
+                ceiling::run(ceiling, self.spin)
+            }
             Who::Smoltcp | Who::SmoltcpPlain => {
+                ready()?;
                 smoltcp::run(&tun, format, mtu as usize, (self.port, self.connections))
             }
             Who::Lwip | Who::Gvisor | Who::Ipstack => {
+                ready()?;
                 let program = self.program.as_deref().ok_or("which program? --program")?;
                 external::become_it(program, tun.as_fd().try_clone_to_owned()?, self.port)
             }
         }
     }
+}
+
+/// Tells who started this that it can be asked.
+fn ready() -> Outcome<()> {
+    println!("ready");
+    Ok(std::io::stdout().flush()?)
 }
 
 /// Sleeps until there is something to read, or `limit` is over.
