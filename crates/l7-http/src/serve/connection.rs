@@ -33,7 +33,8 @@ pub struct Connection<S, T, A: App> {
     sleep: T,
     app: A,
     server: Server,
-    /// The request under way, and the connection.
+    /// The connection and the request under way. It is the time at which this poll began: nothing in one takes long enough
+    /// to ask the clock again.
     about: About,
     patience: Patience,
     /// What began before its turn.
@@ -53,8 +54,6 @@ pub struct Connection<S, T, A: App> {
     sending: Pace,
     /// When the exchange under way has taken too long.
     due: Option<Instant>,
-    /// When this poll began: nothing in it takes long enough to ask the clock again.
-    now: Instant,
     /// The stream had nothing more to read in this poll; it wakes us when it has.
     dry: bool,
     /// Until when the timer certainly sleeps, and whom it wakes then.
@@ -106,7 +105,6 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             reading: Pace::default(),
             sending: Pace::default(),
             due: None,
-            now,
             dry: false,
             alarm: None,
             borrowed: false,
@@ -153,22 +151,18 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
     /// Begins what may begin before its turn; true if anything did.
     fn look_ahead(&mut self) -> bool {
         let busy = (self.asked || self.answer.is_some()) && self.feeder.is_none();
-        if !busy {
-            return false;
-        }
-        self.about.at = self.now;
-        self.ahead.begin(&self.app, &self.server, &self.about)
+        busy && self.ahead.begin(&self.app, &self.server, &self.about)
     }
 
     fn take_request(&mut self, cx: &Context<'_>) -> bool {
         if let Some(feeder) = &self.feeder {
             if !feeder.poll_wanted(cx) {
-                self.sending.pause(self.now);
+                self.sending.pause(self.about.at);
                 return false;
             }
             self.server.accept_body();
             if self.sending.deadline().is_none() {
-                self.sending.wait(self.now, 0, self.patience.sending);
+                self.sending.wait(self.about.at, 0, self.patience.sending);
             }
         }
         match self.server.poll_event() {
@@ -197,8 +191,8 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
     }
 
     fn ask(&mut self, head: &RequestHead) {
-        self.due = self.patience.whole.map(|whole| self.now + whole);
-        (self.about.request, self.about.at) = (self.server.requests(), self.now);
+        self.due = self.patience.whole.map(|whole| self.about.at + whole);
+        self.about.request = self.server.requests();
         if let Some((app, answer)) = self.ahead.turn(head) {
             (self.app, self.ready, self.asked) = (app, answer.map(Box::new), true);
             return;
@@ -225,7 +219,8 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
 
     fn feed(&mut self, piece: Frame<bytes::Bytes>) {
         let moved = piece.data_ref().map_or(0, |data| data.len() as u64);
-        self.sending.wait(self.now, moved, self.patience.sending);
+        self.sending
+            .wait(self.about.at, moved, self.patience.sending);
         if let Some(feeder) = &self.feeder {
             feeder.push(piece);
         }
@@ -244,7 +239,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
         };
         self.asked = false;
         self.borrow();
-        let now = self.now;
+        let now = self.about.at;
         let sent = match answer {
             Answer::Prepared(page) => {
                 self.feeder = None;
@@ -357,14 +352,15 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
                 return Ok(true);
             }
             let took = (before - after) as u64;
-            self.reading.wait(self.now, took, self.patience.reading);
+            self.reading
+                .wait(self.about.at, took, self.patience.reading);
             return Ok(after < before);
         }
         if self.server.closing() == Closing::Finish
             && let Poll::Ready(result) = self.stream.poll_close(cx)
         {
             result?;
-            self.server.handle_finished(self.now);
+            self.server.handle_finished(self.about.at);
             return Ok(true);
         }
         Ok(false)
@@ -378,7 +374,7 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
             self.dry = true;
             return Ok(false);
         };
-        let now = self.now;
+        let now = self.about.at;
         match bytes {
             Some(bytes) => {
                 self.summary.bytes_in += bytes.len() as u64;
@@ -393,7 +389,10 @@ impl<S: ByteStream, T: Sleep, A: App> Connection<S, T, A> {
     /// Whether the timer was asked before to wake this task, no later than `at`, and has not: a deadline that each
     /// request moves on costs a comparison. If not, it is about to be asked.
     fn sleeps_until(&mut self, at: Instant, cx: &Context<'_>) -> bool {
-        let asked = self.alarm.as_ref().filter(|(until, _)| self.now < *until);
+        let asked = self
+            .alarm
+            .as_ref()
+            .filter(|(until, _)| self.about.at < *until);
         let known = asked.filter(|(_, waker)| waker.will_wake(cx.waker()));
         if known.is_some_and(|(until, _)| *until <= at) {
             return true;
@@ -444,7 +443,7 @@ impl<S: ByteStream, T: Sleep, A: App> Future for Connection<S, T, A> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<Summary>> {
         let this = &mut *self;
-        this.now = this.sleep.now();
+        this.about.at = this.sleep.now();
         this.dry = false;
         for _ in 0..ROUNDS {
             let mut moved = this.exchange(cx);
