@@ -10,6 +10,7 @@ use core::hint::black_box;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use std::io;
+use std::sync::Arc;
 use std::time::Instant as Wall;
 
 use bytes::Bytes;
@@ -102,14 +103,14 @@ fn service<const KEPT: usize>(client: Client) -> impl Future {
 }
 
 fn main() {
-    let page = Prepared::new(
+    let page = Arc::new(Prepared::new(
         StatusCode::OK,
         &http::HeaderMap::new(),
         Bytes::from_static(b"some"),
-    );
+    ));
     let inline = measure(|client| {
-        let page = page.clone();
-        let handler = move |_: &_, _: &_| page.clone();
+        let page = Arc::clone(&page);
+        let handler = move |_: &_, _: &_| Arc::clone(&page);
         serve::inline(
             client,
             Still,

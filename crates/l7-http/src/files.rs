@@ -163,14 +163,14 @@ impl Files {
         Some(self.file(request, get, (opened, Some(coding))))
     }
 
-    fn cached(&self, path: &[u8], at: Option<Instant>) -> Option<Prepared> {
+    fn cached(&self, path: &[u8], at: Option<Instant>) -> Option<Arc<Prepared>> {
         let mut cache = self.0.cache.lock().unwrap_or_else(PoisonError::into_inner);
         cache.get(path, at, &self.0.root)
     }
 
     /// The answer given before to a request that asks for nothing but a file as it is, and may be given again: most of
     /// them, so it is tried first.
-    fn again(&self, head: &RequestHead, at: Instant) -> Option<Prepared> {
+    fn again(&self, head: &RequestHead, at: Instant) -> Option<Arc<Prepared>> {
         let plain = !head.may_be_conditional() && !self.0.options.precompressed;
         let reads = matches!(*head.method(), Method::GET | Method::HEAD);
         if !(plain && reads) {
@@ -227,9 +227,9 @@ impl Files {
         let Ok(body) = opened.read_all() else {
             return pages::error(StatusCode::INTERNAL_SERVER_ERROR).into();
         };
-        let prepared = Prepared::new(StatusCode::OK, &fields, body);
+        let prepared = Arc::new(Prepared::new(StatusCode::OK, &fields, body));
         let mut cache = self.0.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.put(name, opened, prepared.clone(), at);
+        cache.put(name, opened, Arc::clone(&prepared), at);
         prepared.into()
     }
 

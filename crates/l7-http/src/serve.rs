@@ -19,6 +19,7 @@ mod upgrade;
 
 use core::net::SocketAddr;
 use core::time::Duration;
+use std::sync::Arc;
 
 use outcrop_base::{ByteStream, Instant};
 
@@ -97,15 +98,22 @@ pub struct Summary {
 /// An answer.
 #[derive(Debug)]
 pub enum Answer<B = Body> {
-    /// Made before: the cheapest.
-    Prepared(Prepared),
+    /// Made before: the cheapest. Behind one pointer, since it goes through several hands before its bytes are copied.
+    Prepared(Arc<Prepared>),
     /// Made for this request.
     Response(http::Response<B>),
 }
 
+impl<B> From<Arc<Prepared>> for Answer<B> {
+    fn from(prepared: Arc<Prepared>) -> Self {
+        Self::Prepared(prepared)
+    }
+}
+
+/// For a single use; who gives it again shares it.
 impl<B> From<Prepared> for Answer<B> {
     fn from(prepared: Prepared) -> Self {
-        Self::Prepared(prepared)
+        Self::Prepared(Arc::new(prepared))
     }
 }
 

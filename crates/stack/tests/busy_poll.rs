@@ -1,6 +1,7 @@
 //! A driver that looks at its device again and again instead of sleeping.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a test that meets the unexpected shall fail"
 )]
 

@@ -464,8 +464,8 @@ fn a_program_that_ends_takes_the_tasks_that_could_start_others_with_it() {
     let clock = Clock::start();
     let (a, _silent) = pair(Caps::plain(1500), &clock);
     let mut driver = Driver::new(shard(1, &clock), IFACE, a, ());
-    let held = std::rc::Rc::new(());
-    let holding = std::rc::Rc::downgrade(&held);
+    let held = Rc::new(());
+    let holding = Rc::downgrade(&held);
     driver
         .run(move |tasks| async move {
             let server = tasks.clone();

@@ -157,7 +157,7 @@ enum UnderWay {
     #[default]
     Nothing,
     /// Files, most often: nothing is allocated.
-    Prepared(Prepared),
+    Prepared(Arc<Prepared>),
     Response(Box<http::Response<Body>>),
     /// An echo that waits for the first bytes.
     Echo(Box<Echo>),
@@ -267,7 +267,7 @@ impl Pages {
             }
             Self::Files(files) => files.answer(head, about).into(),
             Self::BuiltIn(picture) if head.path() == PICTURE && get => {
-                UnderWay::Prepared(Prepared::clone(picture))
+                UnderWay::Prepared(Arc::clone(picture))
             }
             Self::BuiltIn(_) => Welcome.answer(head, about).into(),
         }
@@ -329,7 +329,7 @@ fn request((head, about, body): Came<'_>, offered: Option<Upgrade>) -> Option<Re
 }
 
 fn refused() -> UnderWay {
-    UnderWay::Prepared(pages::error(http::StatusCode::BAD_REQUEST))
+    Answer::from(pages::error(http::StatusCode::BAD_REQUEST)).into()
 }
 
 fn picture() -> Prepared {

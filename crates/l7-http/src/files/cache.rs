@@ -6,6 +6,7 @@
 
 use core::time::Duration;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use outcrop_base::Instant;
@@ -29,7 +30,7 @@ pub(super) struct Cache {
 
 #[derive(Debug)]
 struct Entry {
-    answer: Prepared,
+    answer: Arc<Prepared>,
     mark: (u64, u64, Duration),
     place: Place,
     checked: Option<Instant>,
@@ -43,7 +44,7 @@ impl Cache {
         path: &[u8],
         now: Option<Instant>,
         root: &Root,
-    ) -> Option<Prepared> {
+    ) -> Option<Arc<Prepared>> {
         let entry = self.entries.get_mut(path)?;
         if now.is_none() || entry.checked != now {
             if !root.unchanged(&entry.place) {
@@ -52,23 +53,23 @@ impl Cache {
             }
             entry.checked = now;
         }
-        Some(entry.answer.clone())
+        Some(Arc::clone(&entry.answer))
     }
 
     /// The answer under a name of the caller's, if it was made of the file with this mark.
-    pub(super) fn marked(&self, name: &str, mark: (u64, u64, Duration)) -> Option<Prepared> {
+    pub(super) fn marked(&self, name: &str, mark: (u64, u64, Duration)) -> Option<Arc<Prepared>> {
         let entry = self
             .entries
             .get(name.as_bytes())
             .filter(|entry| entry.mark == mark);
-        entry.map(|entry| entry.answer.clone())
+        entry.map(|entry| Arc::clone(&entry.answer))
     }
 
     pub(super) fn put(
         &mut self,
         path: &str,
         file: &Opened,
-        answer: Prepared,
+        answer: Arc<Prepared>,
         now: Option<Instant>,
     ) {
         self.forget(path.as_bytes());

@@ -126,8 +126,13 @@ fn leading<const LAST: u8>(table: &[bool; 256], bytes: &[u8]) -> usize {
 #[inline]
 const fn others<const LAST: u8>(word: u64) -> u64 {
     let low = word & !HIGHS;
-    let letters = between(low | ONES * 0x20, b'a', b'z');
-    let good = letters | between(low, b'0', b'9') | between(low, b'-', LAST);
+    let letters = between(low | (ONES * 0x20), b'a', b'z');
+    // Behind `/` the digits begin: then both are one stretch.
+    let good = if LAST + 1 == b'0' {
+        letters | between(low, b'-', b'9')
+    } else {
+        letters | between(low, b'-', LAST) | between(low, b'0', b'9')
+    };
     (!good | word) & HIGHS
 }
 

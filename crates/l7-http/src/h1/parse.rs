@@ -252,6 +252,7 @@ pub(super) fn request(
 }
 
 /// Whether a request that says this can be answered.
+#[inline]
 pub(super) fn judge(
     raw: Bytes,
     line: RequestLine,

@@ -3,8 +3,6 @@
 //! Job: keep everything about a response that no request changes as bytes. Owns: those bytes, shared.
 //! Does not know: dates, connections. Answering then is two copies of a few hundred bytes and no allocation.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use outcrop_base::ChunkQueue;
@@ -13,13 +11,8 @@ use super::emit;
 use super::server::OWNED_FIELDS;
 
 /// A complete response: head without `Date` and `Connection`, and body. Cloning shares the bytes.
-///
-/// One pointer: an answer is handed through several hands before it is copied, and counted once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prepared(Arc<Parts>);
-
-#[derive(Debug, PartialEq, Eq)]
-struct Parts {
+pub struct Prepared {
     head: Bytes,
     body: Bytes,
     status: StatusCode,
@@ -44,42 +37,41 @@ impl Prepared {
         if has_body {
             emit::content_length(body.len() as u64, &mut head);
         }
-        Self(Arc::new(Parts {
+        Self {
             head: Bytes::from(head.range_to_vec(0..head.end())),
             body,
             status,
-        }))
+        }
     }
 
     /// The status.
     #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.0.status
+    pub const fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// As a response of the `http` crate; with `head_only` the body is left out and its length kept.
     #[must_use]
     pub fn to_http(&self, head_only: bool) -> http::Response<crate::Body> {
         let mut response = http::Response::new(crate::Body::empty());
-        *response.status_mut() = self.0.status;
-        let head = self.head();
-        let after_status = memchr::memchr(b'\n', head).map_or(0, |lf| lf + 1);
-        let section = head.get(after_status..).unwrap_or_default();
-        *response.headers_mut() = super::Fields::new(section).to_map(head);
+        *response.status_mut() = self.status;
+        let after_status = memchr::memchr(b'\n', &self.head).map_or(0, |lf| lf + 1);
+        let section = self.head.get(after_status..).unwrap_or_default();
+        *response.headers_mut() = super::Fields::new(section).to_map(&self.head);
         if !head_only {
-            *response.body_mut() = crate::Body::from(self.0.body.clone());
+            *response.body_mut() = crate::Body::from(self.body.clone());
         }
         response
     }
 
     /// The body.
     #[must_use]
-    pub fn body(&self) -> &Bytes {
-        &self.0.body
+    pub const fn body(&self) -> &Bytes {
+        &self.body
     }
 
     /// Status line and fields, without the empty line.
-    pub(super) fn head(&self) -> &Bytes {
-        &self.0.head
+    pub(super) const fn head(&self) -> &Bytes {
+        &self.head
     }
 }

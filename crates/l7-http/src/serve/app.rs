@@ -118,7 +118,7 @@ impl<V: Service<R>, R> core::fmt::Debug for Tower<V, R> {
 
 /// A service that fails has said nothing we may repeat to a client.
 fn failure<B>() -> Answer<B> {
-    Answer::Prepared(pages::error(http::StatusCode::INTERNAL_SERVER_ERROR))
+    pages::error(http::StatusCode::INTERNAL_SERVER_ERROR).into()
 }
 
 impl<V, B> App for Tower<V, http::Request<Body>>
@@ -144,9 +144,7 @@ where
                 }
                 State::Waiting(Box::new(request))
             }
-            Err(_) => State::Refused(Answer::Prepared(pages::error(
-                http::StatusCode::BAD_REQUEST,
-            ))),
+            Err(_) => State::Refused(pages::error(http::StatusCode::BAD_REQUEST).into()),
         };
     }
 

@@ -19,7 +19,7 @@ use iai_callgrind::{library_benchmark_group, main};
 
 use engine::{tcp_emits_a_header, tcp_sends_a_segment, tcp_takes_a_segment, tcp_takes_text};
 use parts::{checksum_of_1460_bytes, h1_answers, h1_reads_a_request, wheel_arms_and_fires};
-use request::{closing_requests, kept_alive_requests};
+use request::{closing_requests, kept_alive_requests, pipelined_requests};
 
 library_benchmark_group!(
     name = parts_of_it;
@@ -31,6 +31,6 @@ library_benchmark_group!(
 );
 library_benchmark_group!(
     name = requests;
-    benchmarks = kept_alive_requests, closing_requests
+    benchmarks = kept_alive_requests, pipelined_requests, closing_requests
 );
 main!(library_benchmark_groups = parts_of_it, tcp, requests);

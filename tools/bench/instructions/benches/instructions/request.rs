@@ -31,6 +31,8 @@ use crate::parts::{answer, http, request};
 const CONNECTIONS: usize = 8;
 const WARM: usize = 200;
 const COUNTED: usize = 25;
+/// Requests of one connection in one turn, where they are pipelined.
+const DEPTH: usize = 16;
 const STEP: Duration = Duration::from_millis(1);
 const LINK: InterfaceId = InterfaceId(1);
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
@@ -167,8 +169,8 @@ async fn accept(tasks: Tasks, listener: TcpListener) {
 async fn converse(stream: TcpStream) {
     let (clock, timer) = (stream.shard().clone(), stream.shard().clone());
     let sleep = sleeper(move || clock.turn(), move |at| timer.sleep_until(at));
-    let page = answer();
-    let handler = move |_: &RequestHead, _: &About| page.clone();
+    let page = Arc::new(answer());
+    let handler = move |_: &RequestHead, _: &About| Arc::clone(&page);
     let config = serve::Config {
         http: http(),
         ..serve::Config::default()
@@ -177,11 +179,22 @@ async fn converse(stream: TcpStream) {
     let _summary = served.await;
 }
 
+/// How a client asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    /// Again on each connection, when its answer came.
+    KeptAlive,
+    /// The same, [`DEPTH`] at once.
+    Pipelined,
+    /// Once on each.
+    Closing,
+}
+
 /// A client that asks again on every connection whose answer came, or on a new one each turn.
 struct Client {
     driver: Driver<PairEnd>,
     open: Vec<StreamId>,
-    closing: bool,
+    manner: Manner,
     answers: usize,
 }
 
@@ -189,7 +202,8 @@ impl Client {
     #[expect(clippy::unwrap_used, reason = "fixed inputs")]
     fn turn(&mut self) {
         let shard = self.driver.shard().clone();
-        let (open, closing) = (&mut self.open, self.closing);
+        let (open, manner) = (&mut self.open, self.manner);
+        let closing = manner == Manner::Closing;
         let mut answers = 0;
         let act = || {
             open.retain(|id| {
@@ -198,7 +212,7 @@ impl Client {
                 if ended {
                     shard.call(|core| core.tcp_close(*id)).unwrap();
                 } else if came && !closing {
-                    ask(&shard, *id, closing);
+                    ask(&shard, *id, manner);
                 }
                 !ended
             });
@@ -206,7 +220,7 @@ impl Client {
                 let remote = SocketAddr::new(SERVER, 80);
                 let id = shard.call(|core| core.tcp_connect(None, remote, None));
                 open.push(id.unwrap());
-                ask(&shard, id.unwrap(), closing);
+                ask(&shard, id.unwrap(), manner);
             }
         };
         self.driver.turn(act).unwrap();
@@ -227,18 +241,20 @@ fn drain(shard: &Shard, id: StreamId) -> (bool, bool) {
 }
 
 #[expect(clippy::unwrap_used, reason = "there is always room for a request")]
-fn ask(shard: &Shard, id: StreamId, closing: bool) {
+fn ask(shard: &Shard, id: StreamId, manner: Manner) {
     let mut queue = ChunkQueue::new();
-    if closing {
-        queue.push_slice(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    } else {
-        queue.push(request());
+    match manner {
+        Manner::KeptAlive => queue.push(request()),
+        Manner::Pipelined => (0..DEPTH).for_each(|_| queue.push(request())),
+        Manner::Closing => {
+            queue.push_slice(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        }
     }
     shard.call(|core| core.tcp_write(id, &mut queue)).unwrap();
 }
 
 /// Lets a client talk to a server, and returns what the server received in each turn.
-fn recorded(closing: bool) -> Vec<Turn> {
+fn recorded(manner: Manner) -> Vec<Turn> {
     let clock = Clock::manual();
     let (a, b) = pair(OFFLOAD, &clock);
     let tape = Tape::default();
@@ -251,7 +267,7 @@ fn recorded(closing: bool) -> Vec<Turn> {
     let mut client = Client {
         driver: driver(CLIENT, a, &clock),
         open: Vec::new(),
-        closing,
+        manner,
         answers: 0,
     };
     for turn in 0..WARM + COUNTED {
@@ -259,7 +275,10 @@ fn recorded(closing: bool) -> Vec<Turn> {
         clock.set(clock.now() + STEP);
         client.turn();
         server.turn();
-        let each = if closing { 1 } else { CONNECTIONS };
+        let each = match manner {
+            Manner::KeptAlive | Manner::Pipelined => CONNECTIONS,
+            Manner::Closing => 1,
+        };
         assert!(turn < WARM || client.answers - before == each);
     }
     let mut tape = tape.lock().unwrap_or_else(PoisonError::into_inner);
@@ -267,10 +286,10 @@ fn recorded(closing: bool) -> Vec<Turn> {
 }
 
 /// A server that has served for a while, and has more to receive.
-fn warm(closing: bool) -> Host<Playback> {
+fn warm(manner: Manner) -> Host<Playback> {
     let clock = Clock::manual();
     let device = Playback {
-        turns: recorded(closing).into(),
+        turns: recorded(manner).into(),
         clock: Some(clock.clone()),
         bell: Doorbell::default(),
     };
@@ -283,8 +302,18 @@ fn warm(closing: bool) -> Host<Playback> {
 
 // Twenty-five turns with eight requests each.
 #[library_benchmark]
-#[bench::of(args = (false), setup = warm)]
+#[bench::of(args = (Manner::KeptAlive), setup = warm)]
 fn kept_alive_requests(mut host: Host<Playback>) -> Host<Playback> {
+    for _ in 0..COUNTED {
+        host.turn();
+    }
+    host
+}
+
+// Twenty-five turns with sixteen requests on each of eight connections.
+#[library_benchmark]
+#[bench::of(args = (Manner::Pipelined), setup = warm)]
+fn pipelined_requests(mut host: Host<Playback>) -> Host<Playback> {
     for _ in 0..COUNTED {
         host.turn();
     }
@@ -293,7 +322,7 @@ fn kept_alive_requests(mut host: Host<Playback>) -> Host<Playback> {
 
 // Twenty-five connections, each opened, served and closed.
 #[library_benchmark]
-#[bench::of(args = (true), setup = warm)]
+#[bench::of(args = (Manner::Closing), setup = warm)]
 fn closing_requests(mut host: Host<Playback>) -> Host<Playback> {
     for _ in 0..COUNTED {
         host.turn();
