@@ -127,7 +127,11 @@ impl Plan {
                 if *failures >= PATIENCE {
                     continue;
                 }
-                match contender.run(scenario, scenario.seconds(self.seconds), network) {
+                let seconds = scenario.seconds(self.seconds);
+                let measured = scenario
+                    .warm(&self.out)
+                    .and_then(|()| contender.run(scenario, seconds, network));
+                match measured {
                     Ok(sample) => {
                         eprintln!("{name:<22} {who:<18} round {round}: {:.0}", sample.rate);
                         table.add(name, who, scenario.work, sample);

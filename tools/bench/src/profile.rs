@@ -100,6 +100,7 @@ impl Profile {
                 Scenario::named(&name).ok_or_else(|| format!("{name}: no such scenario"))?;
             let contender = contenders.iter().find(|contender| contender.name == who);
             let contender = contender.ok_or_else(|| format!("{who}: no such contender"))?;
+            scenario.warm(&self.out)?;
             match self.look(contender, scenario) {
                 Ok(seen) => {
                     let path = folder.join(file(&name, &who));

@@ -3,7 +3,7 @@
 //! Job: name every scenario and the files it needs. Owns: the list. Does not know: who answers.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::Outcome;
@@ -18,9 +18,12 @@ const FILES: [(&str, usize); 8] = [
     ("64k", 64 << 10),
     ("256k", 256 << 10),
     ("large", LARGE),
-    ("huge", HUGE),
+    (HUGE_NAME, HUGE),
 ];
-/// Bytes of the huge file.
+/// The folder of the files.
+const ROOT: &str = "root";
+/// The huge file, and its bytes.
+const HUGE_NAME: &str = "huge";
 pub(crate) const HUGE: usize = 1 << 30;
 /// Bytes of the large file, and of the pieces the huge one is written in.
 const LARGE: usize = 1 << 20;
@@ -173,6 +176,18 @@ impl Scenario {
         }
     }
 
+    /// Reads the huge file of `out` if it is asked for: the kernel forgets what nobody has read for some time, and what
+    /// is measured is a server, not a disk.
+    pub(crate) fn warm(&self, out: &Path) -> Outcome<()> {
+        if matches!(self.work, Work::File { .. }) {
+            io::copy(
+                &mut File::open(out.join(ROOT).join(HUGE_NAME))?,
+                &mut io::sink(),
+            )?;
+        }
+        Ok(())
+    }
+
     /// Whether `--quick` asks it.
     pub(crate) fn is_core(&self) -> bool {
         matches!(self.field, Field::Core | Field::Alone)
@@ -276,7 +291,7 @@ impl Scenario {
 
 /// Makes the folder that is served.
 pub(crate) fn files(out: &Path) -> Outcome<PathBuf> {
-    let root = out.join("root");
+    let root = out.join(ROOT);
     fs::create_dir_all(&root)?;
     for (name, size) in FILES {
         let path = root.join(name);
