@@ -40,7 +40,7 @@ doc:
 # Against nginx, the kernel and other stacks, interleaved, in private namespaces: a table, target/bench/results.json, and
 # from it docs/performance.md, its plots in the book, and docs/bench. Some 25 minutes once it is built; a quiet machine.
 # `perf` looks at the servers whose bars were missed, and what is said of the run is written even if somebody was absent.
-# Built with fat LTO, as nothing else is: some ten minutes.
+# Built with fat LTO ([profile.bench]), which takes some ten minutes.
 BENCH = cargo run --quiet --profile bench --package outcrop-bench --
 bench: bench-built
 	@tools/setup.sh bench

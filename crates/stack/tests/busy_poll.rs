@@ -90,13 +90,12 @@ fn a_packet_found_while_looking_out_is_answered_before_the_device_is_read_again(
     }
     asking.turn(|| {}).unwrap();
 
-    // The first is answered at once, without asking whether there are more; then the rest, in one batch.
-    let mut turns = Vec::new();
-    for _ in 0..2 {
+    let mut next_turn = || {
         answering.wait().unwrap();
         answering.turn(|| {}).unwrap();
-        turns.push(core::mem::take(&mut *log.lock().unwrap()));
-    }
-    let rest = [Did::Read(2), Did::Sent, Did::Sent];
-    assert_eq!(turns, [vec![Did::Read(1), Did::Sent], rest.to_vec()]);
+        core::mem::take(&mut *log.lock().unwrap())
+    };
+    // The first is answered at once, without asking whether there are more; then the rest, in one batch.
+    assert_eq!(next_turn(), [Did::Read(1), Did::Sent]);
+    assert_eq!(next_turn(), [Did::Read(2), Did::Sent, Did::Sent]);
 }

@@ -22,8 +22,9 @@ const FILES: [(&str, usize); 8] = [
 ];
 /// The folder of the files.
 const ROOT: &str = "root";
-/// The huge file, and its bytes.
+/// The huge file.
 const HUGE_NAME: &str = "huge";
+/// Its bytes.
 pub(crate) const HUGE: usize = 1 << 30;
 /// Bytes of the large file, and of the pieces the huge one is written in.
 const LARGE: usize = 1 << 20;

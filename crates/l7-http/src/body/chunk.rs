@@ -36,8 +36,8 @@ impl Chunk {
 
     /// Where to read to what a file has from `at` on, at most `most` bytes.
     ///
-    /// They lie in their page as they do in the page cache's. Copied to a place up to a cache line further into its page,
-    /// they would take four times as long: `rep movsb`, which the kernel copies with, takes that for an overlap on some
+    /// They lie in their page as they do in the page cache's. Copied to a place a few bytes further into its page, they
+    /// would take four times as long: `rep movsb`, which the kernel copies with, takes that for an overlap on some
     /// processors (`docs/performance.md`, "A large file").
     pub(super) fn room(&mut self, at: u64, most: u64) -> &mut [u8] {
         let page = self.memory.as_ptr().align_offset(PAGE).min(PAGE);
