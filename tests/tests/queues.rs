@@ -83,10 +83,6 @@ impl Arrivals {
         let seq = u32::from_be_bytes(*packet[tcp + 4..].first_chunk().unwrap());
         let text = packet.len() - tcp - usize::from(packet[tcp + 12] >> 4) * 4;
         let counts = u32::try_from(text).unwrap() + u32::from(packet[tcp + 13] & 3 != 0);
-        if packet[tcp + 13] & 2 != 0 {
-            // A connection begins: what a refused one before it had on the same ports is another count.
-            self.next.insert(flow, seq);
-        }
         let next = *self.next.entry(flow).or_insert(seq);
         // Said again is no disorder; said before what comes first is.
         if seq.wrapping_sub(next).cast_signed() > 0 {
